@@ -1,0 +1,49 @@
+"""The exception tree. Every error a caller can trigger derives from RadsegError.
+
+A message says what is wrong, what was received and what would be right. Classes that stand for a user's mistake
+also derive from the built-in exception a Python programmer would expect.
+"""
+
+
+class RadsegError(Exception):
+    """Base of every error raised on purpose by radseg."""
+
+
+class InputError(RadsegError, ValueError):
+    """A value handed in is not usable: wrong shape, range, name or combination."""
+
+
+class ImageError(InputError):
+    """A file or array is not an image that can be segmented."""
+
+
+class MissingFileError(RadsegError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+
+class VocabularyError(InputError):
+    """The prompts are empty, duplicated, too long, or otherwise not a vocabulary."""
+
+
+class SpaceMismatchError(InputError):
+    """Image features and text embeddings come from different embedding spaces."""
+
+
+class CheckpointError(RadsegError, ValueError):
+    """A checkpoint is damaged, incomplete, of an unknown layout, or unsafe."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A pickle wants something other than tensors and plain data; nothing of it was executed."""
+
+
+class EnvironmentFailure(RadsegError):
+    """The machine stands in the way: disk, permissions, missing extra."""
+
+
+class WeightsUnavailableError(EnvironmentFailure, OSError):
+    """Weights are neither local nor obtainable: offline, licence not accepted, or download failed."""
+
+
+class MissingExtraError(EnvironmentFailure, ImportError):
+    """An optional dependency is needed; the message holds the pip line."""

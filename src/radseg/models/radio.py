@@ -1,0 +1,213 @@
+"""RADIO: conditioner, vision transformer and adaptors, built from a RadioConfig and loaded strictly."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from radseg.errors import CheckpointError
+from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
+from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
+from radseg.ops.resize import image_size, require_multiple
+from radseg.types import PatchTokens, Size
+from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
+
+
+class Conditioner(nn.Module):
+    """Input normalisation as part of the network: there is no way to leave it out or to apply it twice."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("std", torch.ones(3))
+
+    def forward(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
+        """Return (images − mean)/std per channel; images in [0, 1]."""
+        return (images - self.mean[:, None, None]) / self.std[:, None, None]
+
+
+class Adaptor(nn.Module):
+    """The two heads of one teacher; either may be absent."""
+
+    def __init__(self, summary: nn.Module | None, features: nn.Module | None) -> None:
+        super().__init__()
+        self.summary = summary
+        self.features = features
+
+
+class Radio(nn.Module):
+    """An agglomerative vision foundation model (AM-RADIO, arXiv 2312.06709; C-RADIOv3).
+
+    Attributes:
+        config: the numbers it was built from.
+        language: name of the adaptor whose summary head aligns patches with language; None if not loaded.
+    """
+
+    def __init__(self, config: RadioConfig, *, language: str | None) -> None:
+        super().__init__()
+        self.config = config
+        self.language = language
+        self.conditioner = Conditioner()
+        self.vit = VisionTransformer(
+            width=config.width,
+            depth=config.depth,
+            heads=config.heads,
+            mlp_width=config.mlp_width,
+            patch=config.patch,
+            position_grid=config.position_grid,
+            prefix_tokens=config.cls_tokens + config.registers,
+            layer_scale=config.layer_scale,
+        )
+        self.normalizer = FeatureNormalizer(width=config.width) if config.normalizer else None
+        self.adaptors = nn.ModuleDict({a.name: _build_adaptor(a) for a in config.adaptors})
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in pixels."""
+        return self.config.patch
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.vit.prefix.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters and of the features."""
+        return self.vit.prefix.dtype
+
+    @property
+    def space(self) -> str:
+        """Name of the text space that `to_language` lands in."""
+        return str(self._language_config().space)
+
+    def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
+        """Return the tokens of a batch of equal-size windows in [0, 1]; sides must be multiples of the patch.
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        size = image_size(images)
+        require_multiple(size, self.patch)
+        prefix = self.config.cls_tokens + self.config.registers
+        pixels = self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
+        tokens = self.vit(pixels, last_block)
+        patches = tokens[:, prefix:]
+        if self.normalizer is not None:
+            patches = self.normalizer(patches)
+        summary = tokens[:, : self.config.cls_tokens]
+        return PatchTokens(patches, summary, Size(size.height // self.patch, size.width // self.patch))
+
+    def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
+        """Return tokens mapped by the language adaptor's CLS head into `space` (RADSeg §3.2).
+
+        The head was trained on CLS tokens only; that it aligns patches too is the emergent property RADSeg
+        uses.
+        """
+        return self._head(self._language_config().name, "summary")(tokens)
+
+    def to_teacher(self, name: str, patches: Float[Tensor, "n p d"]) -> Float[Tensor, "n p e"]:
+        """Return patch tokens mapped by the feature head of teacher `name`, e.g. "sam"."""
+        return self._head(name, "features")(patches)
+
+    def summary_of(self, name: str, tokens: PatchTokens) -> Float[Tensor, "n e"]:
+        """Return the CLS token of teacher `name` mapped by its summary head: the global image embedding."""
+        return self._head(name, "summary")(tokens.summary[:, self.config.adaptor(name).token])
+
+    def _language_config(self) -> AdaptorConfig:
+        if self.language is None:
+            raise CheckpointError(f"{self.config.version} was loaded without a language adaptor.")
+        return self.config.adaptor(self.language)
+
+    def _head(self, name: str, part: str) -> Callable[[Tensor], Tensor]:
+        self.config.adaptor(name)
+        head = getattr(self.adaptors[name], part)
+        if head is None:
+            raise CheckpointError(f"Adaptor {name!r} of {self.config.version} has no {part} head.")
+        assert isinstance(head, nn.Module)
+        return head
+
+
+def _build_adaptor(config: AdaptorConfig) -> Adaptor:
+    heads = (None if head is None else _build_head(head) for head in (config.summary, config.features))
+    return Adaptor(*heads)
+
+
+def _build_head(config: HeadConfig) -> nn.Module:
+    width_out = config.width_out * config.upsample**2
+    if config.kind == "mlp_v1":
+        return MlpV1(
+            width_in=config.width_in, hidden=config.hidden, width_out=width_out, blocks=config.blocks
+        )
+    mlp = MlpV2(
+        width_in=config.width_in,
+        hidden=config.hidden,
+        width_out=width_out,
+        blocks=config.blocks,
+        pre_norm=config.pre_norm,
+    )
+    if config.kind == "mlp_v2":
+        return mlp
+    return AttentionHead(
+        width=config.width_in,
+        heads=config.attention_heads,
+        mlp_width=config.attention_mlp,
+        depth=config.attention_blocks,
+        mlp=mlp,
+    )
+
+
+def language_adaptor(config: RadioConfig) -> str | None:
+    """Return the adaptor RADSeg uses: the newest SigLIP, else CLIP; None if none has a text space."""
+    with_text = [a.name for a in config.adaptors if a.space is not None and a.summary is not None]
+    for prefix in ("siglip2", "siglip", "clip"):
+        for name in with_text:
+            if name.startswith(prefix):
+                return name
+    return with_text[0] if with_text else None
+
+
+def build_radio(config: RadioConfig, *, language: str | None = None) -> Radio:
+    """Return an untrained network of this shape; `language` defaults to the best adaptor."""
+    return Radio(config, language=language or language_adaptor(config)).eval()
+
+
+def load_radio(
+    source: str | Path,
+    *,
+    adaptors: Sequence[str] | None = None,
+    language: str | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    accept_license: bool = False,
+) -> Radio:
+    """Return RADIO with its weights, loaded strictly, in evaluation mode, without gradients.
+
+    Args:
+        source: a catalogue name ("c-radio_v3-b"), a published `.pth.tar`, a Hugging Face folder, or a
+        converted file. adaptors: further adaptors to load beside the language one, e.g. ("sam",).
+        language: the language adaptor; the best of the checkpoint by default.
+
+    Raises:
+        CheckpointError: the file is damaged or lacks what is asked for.
+        WeightsUnavailableError: not local, and cannot be fetched.
+    """
+    from radseg.weights import store  # noqa: PLC0415 - pulls the hub client, which only loading needs
+
+    path = store.resolve(source, accept_license=accept_license)
+    full = store.read_config(path)
+    language = language or language_adaptor(full)
+    if language is not None:
+        full.adaptor(language)
+    wanted = tuple(dict.fromkeys([*([language] if language else []), *(adaptors or ())]))
+    config, tensors = store.load_tensors(path, adaptors=wanted)
+    with torch.device("meta"):
+        network = Radio(config, language=language)
+    network.load_state_dict({k: v.to(device, dtype) for k, v in tensors.items()}, strict=True, assign=True)
+    network.conditioner.float()  # subtracting the mean in half precision would cost three digits
+    return network.eval().requires_grad_(False)

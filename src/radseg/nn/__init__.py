@@ -1,0 +1,1 @@
+"""Network definitions. Nothing here touches the disk or knows where weights come from."""

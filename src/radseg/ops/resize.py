@@ -1,0 +1,76 @@
+"""Resizing of images and the two rules that make their sides legal for a patch transformer."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.errors import ImageError
+from radseg.types import Rgb, Size
+
+
+def resize(image: Float[Tensor, "c H W"], size: Size) -> Float[Tensor, "c h w"]:
+    """Return `image` resized bilinearly, half-pixel centres, without antialiasing.
+
+    This is the resampling of the reference (spec 4.1 and 4.9). An image that has the size already is returned
+    as it is.
+    """
+    if tuple(image.shape[-2:]) == size:
+        return image
+    return F.interpolate(image[None], tuple(size), mode="bilinear", align_corners=False)[0]
+
+
+def fit_short_side(image: Rgb, short: int, *, long_max: int | None = None) -> Rgb:
+    """Return `image` scaled so that its short side is `short` pixels and its long side at most `long_max`.
+
+    Keeps the aspect ratio up to rounding. Antialiased, so that a large photo does not turn into noise.
+    """
+    size = short_side_size(image_size(image), short, long_max=long_max)
+    if size == image_size(image):
+        return image
+    resized = F.interpolate(image[None], tuple(size), mode="bilinear", align_corners=False, antialias=True)
+    return resized[0].clamp_(0, 1)  # antialiasing weights sum to 1 only up to rounding
+
+
+def short_side_size(size: Size, short: int, *, long_max: int | None = None) -> Size:
+    """Return `size` scaled to a short side of `short`, the long side at most `long_max`; at least 1 pixel."""
+    scale = short / min(size)
+    if long_max is not None:
+        scale = min(scale, long_max / max(size))
+    return Size(max(1, round(size.height * scale)), max(1, round(size.width * scale)))
+
+
+def round_to_patch(size: Size, patch: int) -> Size:
+    """Return the legal size nearest to `size`: both sides multiples of `patch`, at least one patch.
+
+    Differs from the reference, which rounds up to the window stride and so distorts the aspect by up to 25 %.
+    """
+    return Size(*(max(1, round(side / patch)) * patch for side in size))
+
+
+def round_up_to_stride(size: Size, *, stride: int, crop: int) -> Size:
+    """Return the size to which the reference implementation resizes its input (spec 4.1).
+
+    Sides that are both multiples of the stride stay, even below the window. Otherwise the long side is
+    rounded up to the stride, the short side follows in proportion and is rounded up too, and neither stays
+    below the window.
+    """
+    if size.height % stride == 0 and size.width % stride == 0:
+        return size
+    longest = max(size)
+    target = -(-longest // stride) * stride
+    sides = (int(side * target / longest) for side in size)  # truncation in float64, as in the reference
+    return Size(*(max(-(-side // stride) * stride, crop) for side in sides))
+
+
+def require_multiple(size: Size, patch: int) -> None:
+    """Raise ImageError unless both sides are positive multiples of `patch`."""
+    if min(size) < patch or size.height % patch or size.width % patch:
+        raise ImageError(
+            f"Image is {size}; both sides must be multiples of {patch}. "
+            f"Nearest: {round_to_patch(size, patch)}."
+        )
+
+
+def image_size(image: Float[Tensor, "... H W"]) -> Size:
+    """Return the height and width of `image`."""
+    return Size(image.shape[-2], image.shape[-1])

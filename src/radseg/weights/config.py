@@ -1,0 +1,113 @@
+"""The shape of a RADIO model as plain numbers: what a checkpoint says about itself, read from its tensors.
+
+Builders in `radseg.models` turn these values into networks; nothing here imports torch.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from radseg.errors import CheckpointError
+
+HeadKind = Literal["mlp_v1", "mlp_v2", "attention"]
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """One adaptor head: a per-token network from the backbone's width to a teacher's."""
+
+    kind: HeadKind
+    width_in: int
+    hidden: int
+    width_out: int  # per token of the teacher; an upsampling head emits upsample² times as many channels
+    blocks: int  # residual blocks (v2) or inner layers (v1) of the MLP
+    pre_norm: bool = False
+    upsample: int = 1
+    attention_blocks: int = 0
+    attention_heads: int = 0
+    attention_mlp: int = 0
+
+
+@dataclass(frozen=True)
+class AdaptorConfig:
+    """The two heads of one teacher.
+
+    Attributes:
+        name: the teacher's name, e.g. "siglip2".
+        token: index of the CLS token that the summary head reads.
+        space: the text space the summary head lands in; None where the teacher has no text tower (DINO, SAM).
+    """
+
+    name: str
+    token: int
+    space: str | None
+    summary: HeadConfig | None
+    features: HeadConfig | None
+
+
+@dataclass(frozen=True)
+class RadioConfig:
+    """Everything needed to build a RADIO network with explicit numbers.
+
+    Attributes:
+        version: the publisher's name of the checkpoint, e.g. "c-radio_v3-b"; "unknown" where the file does not say.
+        width, depth, heads, mlp_width: of the vision transformer.
+        patch: side of a patch in pixels.
+        position_grid: side of the learned position grid, in patches.
+        cls_tokens, registers: prefix tokens, in this order before the patches.
+        layer_scale: whether blocks scale their residual branches.
+        summary_tokens: the CLS tokens that make up the summary, in order.
+        normalizer: whether patch features are standardised at the end (the "-norm" variants).
+        source_sha256: of the published file this came from; "" for built-in or seeded weights.
+    """
+
+    version: str
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    patch: int
+    position_grid: int
+    cls_tokens: int
+    registers: int
+    layer_scale: bool
+    summary_tokens: tuple[int, ...]
+    adaptors: tuple[AdaptorConfig, ...]
+    normalizer: bool = False
+    source_sha256: str = ""
+
+    def adaptor(self, name: str) -> AdaptorConfig:
+        """Return the adaptor called `name`.
+
+        Raises:
+            CheckpointError: the model has no such adaptor; the message lists those it has.
+        """
+        for adaptor in self.adaptors:
+            if adaptor.name == name:
+                return adaptor
+        have = ", ".join(a.name for a in self.adaptors) or "none"
+        raise CheckpointError(f"{self.version} has no adaptor {name!r}; it has: {have}.")
+
+    def to_json(self) -> str:
+        """Return this configuration as a JSON object, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the configuration written by `to_json`.
+
+        Raises:
+            CheckpointError: the text is not such a configuration.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            adaptors = tuple(_adaptor(a) for a in raw.pop("adaptors"))
+            summary = tuple(raw.pop("summary_tokens"))
+            return cls(**raw, adaptors=adaptors, summary_tokens=summary)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"Not a RADIO configuration: {error}.") from error
+
+
+def _adaptor(raw: dict[str, Any]) -> AdaptorConfig:
+    heads = {part: HeadConfig(**raw[part]) if raw[part] else None for part in ("summary", "features")}
+    return AdaptorConfig(raw["name"], raw["token"], raw["space"], **heads)

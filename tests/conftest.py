@@ -1,0 +1,31 @@
+"""Fixtures every test may use: where the shared goldens are, one torch thread."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of goldens and real photos beside the repository; users do not have it, CI must."""
+    if not SHARED.is_dir():
+        reason = f"{SHARED.name}/ is not beside the repository: comparisons with the reference are not run"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return SHARED
