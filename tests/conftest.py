@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -12,6 +13,14 @@ SHARED = ROOT.parent / "shared"
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(2)
+    # The machine is shared: a slow example is not a failure. The same examples everywhere: a failure repeats.
+    settings.register_profile("radseg", deadline=None, derandomize=True)
+    settings.load_profile("radseg")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The exception tree. Every error a caller can trigger derives from RadsegError.
 
-A message says what is wrong, what was received and what would be right. Classes that stand for a user's mistake
-also derive from the built-in exception a Python programmer would expect.
+A message says what is wrong, what was received and what would be right. Classes that stand for a mistake of
+the user also derive from the built-in exception that a Python programmer would expect.
 """
 
 

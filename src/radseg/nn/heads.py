@@ -20,7 +20,7 @@ class ResidualLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Return the layer's output."""
-        return x + self.fc(F.gelu(self.norm(x)))  # type: ignore[no-any-return]
+        return x + self.fc(F.gelu(self.norm(x)))
 
 
 class MlpV2(nn.Module):
@@ -41,7 +41,7 @@ class MlpV2(nn.Module):
         x = self.fc_in(x if self.pre_norm is None else F.gelu(self.pre_norm(x)))
         for block in self.blocks:
             x = block(x)
-        return self.fc_out(F.gelu(self.norm_out(x)))  # type: ignore[no-any-return]
+        return self.fc_out(F.gelu(self.norm_out(x)))
 
 
 class InnerLayer(nn.Module):
@@ -72,7 +72,7 @@ class MlpV1(nn.Module):
         x = F.relu(self.norm_in(self.fc_in(x)))
         for block in self.blocks:
             x = block(x)
-        return self.fc_out(x)  # type: ignore[no-any-return]
+        return self.fc_out(x)
 
 
 class AttentionHead(nn.Module):
@@ -89,7 +89,7 @@ class AttentionHead(nn.Module):
         """Return the teacher-space features of the patches."""
         for block in self.blocks:
             patches = block(patches)
-        return self.mlp(patches)  # type: ignore[no-any-return]
+        return self.mlp(patches)
 
 
 class FeatureNormalizer(nn.Module):

@@ -29,7 +29,7 @@ class Attention(nn.Module):
 
     def merge(self, per_head: Float[Tensor, "n m t k"]) -> Float[Tensor, "n t d"]:
         """Return the output projection of the concatenated heads."""
-        return self.out(per_head.transpose(1, 2).flatten(-2))  # type: ignore[no-any-return]
+        return self.out(per_head.transpose(1, 2).flatten(-2))
 
     def split(self, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n m t k"]:
         """Return `tokens` cut into one contiguous chunk of channels per head."""
@@ -50,7 +50,7 @@ class Mlp(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Return the transformed tokens."""
-        return self.down(F.gelu(self.up(tokens)))  # type: ignore[no-any-return]
+        return self.down(F.gelu(self.up(tokens)))
 
 
 class Block(nn.Module):
@@ -88,7 +88,7 @@ LastBlock = Callable[[Block, Tensor], Tensor]
 
 def standard_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
     """Return the tokens after the block as it was trained."""
-    return block(tokens)  # type: ignore[no-any-return]
+    return block(tokens)
 
 
 class VisionTransformer(nn.Module):

@@ -1,0 +1,65 @@
+"""`python -m parity FOLDER`: print the worst error of every case and stage; exit 1 beyond the tolerance."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from parity.golden_set import Case, GoldenSet
+from parity.report import Row, compare, uncovered
+from parity.stages import LoadRadio, case_stages
+from radseg.models.radio import Radio, load_radio
+
+
+def main() -> int:
+    """Compare every case of the folder and return the exit code."""
+    parser = argparse.ArgumentParser(prog="parity", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a golden folder with its manifest.json")
+    parser.add_argument("--case", action="append", help="only this case; may be repeated")
+    options = parser.parse_args()
+    goldens = GoldenSet(options.folder)
+    rows: list[Row] = []
+    left_out: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        load = seeded_loader(goldens, Path(scratch))
+        for name in options.case or goldens.case_names:
+            case = goldens.case(name)
+            own = list(compare_case(goldens, case, load))
+            for row in own:
+                print(row, flush=True)
+            rows += own
+            if missing := list(uncovered(case, own)):
+                left_out[name] = missing
+    for name, stages in left_out.items():
+        print(f"not compared: {name}: {', '.join(stages)}")
+    failed = [row for row in rows if not row.ok]
+    print(
+        f"{len(rows)} stages compared, {len(failed)} beyond tolerance, "
+        f"{sum(map(len, left_out.values()))} not compared"
+    )
+    return 1 if failed or not rows else 0
+
+
+def compare_case(goldens: GoldenSet, case: Case, load: LoadRadio) -> Iterator[Row]:
+    """Yield one row per stage of a case."""
+    for stage, full in case_stages(goldens, case, load):
+        yield compare(case, stage, full)
+
+
+def seeded_loader(goldens: GoldenSet, scratch: Path) -> LoadRadio:
+    """Return a loader that takes the way of a user's file: `.pth.tar`, conversion, loading."""
+
+    @cache
+    def load(config: str, seed: str) -> Radio:
+        path = scratch / f"{config}-{seed}.pth.tar"
+        goldens.write_checkpoint(config, seed, path)
+        adaptors = tuple(goldens.manifest["weights"][config]["teachers"])
+        return load_radio(path, adaptors=adaptors)
+
+    return load
+
+
+if __name__ == "__main__":
+    sys.exit(main())

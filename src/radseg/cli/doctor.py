@@ -1,0 +1,43 @@
+"""`radseg doctor`: what stands in the way on this machine."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from radseg.cli.failures import ExitCode
+
+_MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "problem": "[red]problem[/]"}
+
+
+def doctor(
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option("--log-format", help="A table, or one JSON object per finding.")
+    ] = "text",
+) -> None:
+    """Look at this machine: packages, GPU, cache, disk, offline state; say how to mend each problem.
+
+    Contacts nothing. Ends with 3 when there is a problem, else 0.
+    """
+    from radseg.runs.health import findings
+    from radseg.weights.store import cache_root
+
+    found = findings(cache_root())
+    if log_format == "json":
+        for finding in found:
+            typer.echo(json.dumps(asdict(finding)))
+    else:
+        table = Table("", "", "", box=None, show_header=False, pad_edge=False)
+        for finding in found:
+            table.add_row(_MARKS[finding.verdict], escape(finding.subject), escape(finding.value))
+        Console().print(table)
+        for finding in found:
+            if finding.mend:
+                word = "Mend" if finding.verdict == "problem" else "To change"
+                typer.echo(f"{word} {finding.subject}: {finding.mend}")
+    if any(finding.verdict == "problem" for finding in found):
+        raise typer.Exit(ExitCode.ENVIRONMENT)

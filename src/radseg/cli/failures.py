@@ -1,0 +1,102 @@
+"""What a person sees when something goes wrong: one line that says what to do, and an exit code."""
+
+import errno
+import json
+import os
+import sys
+import traceback
+from enum import IntEnum
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from radseg.errors import CheckpointError, EnvironmentFailure, InputError, MissingFileError, RadsegError
+
+
+class ExitCode(IntEnum):
+    """How a command ended (product.md, Command line)."""
+
+    DONE = 0
+    SOME_FAILED = 1
+    WRONG_USE = 2
+    ENVIRONMENT = 3
+    INTERRUPTED = 130
+
+
+class GuardedGroup(TyperGroup):
+    """A command group that turns every exception of its verbs into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; see `ExitCode` for what its exceptions become."""
+        try:
+            return super().invoke(ctx)
+        except (RadsegError, OSError, MemoryError, KeyboardInterrupt) as error:
+            if getattr(error, "errno", None) == errno.EPIPE:  # the reader went away, as `| head` does
+                raise
+            raise typer.Exit(report(error)) from error
+        except Exception as error:
+            if _is_control_flow(error):
+                raise
+            raise typer.Exit(report(error)) from error
+
+
+def report(error: BaseException) -> ExitCode:
+    """Print what went wrong on standard error and return the exit code it deserves."""
+    if debugging():
+        traceback.print_exception(error)
+    code, message = explain(error)
+    if _wants_json():
+        typer.echo(json.dumps({"event": "error", "message": message, "exit": int(code)}))
+    else:
+        typer.echo(f"radseg: {message}", err=True)
+    return code
+
+
+def explain(error: BaseException) -> tuple[ExitCode, str]:
+    """Return the exit code and the one line for an exception."""
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED, str(error) or "Interrupted."
+    if isinstance(error, (InputError, MissingFileError)):
+        return ExitCode.WRONG_USE, str(error)
+    if isinstance(error, (EnvironmentFailure, CheckpointError)):
+        return ExitCode.ENVIRONMENT, str(error)
+    if isinstance(error, OSError):
+        return ExitCode.ENVIRONMENT, _disk_message(error)
+    if isinstance(error, MemoryError):
+        return ExitCode.ENVIRONMENT, "Out of memory. Lower --memory-budget or --short-side."
+    kind = type(error).__name__
+    hint = "This is a fault of radseg, not of your input: run again with `radseg --debug …` and report it."
+    return ExitCode.ENVIRONMENT, f"{kind}: {_first_line(error)} {hint}"
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted."""
+    return os.environ.get("RADSEG_DEBUG", "") not in ("", "0")
+
+
+def _disk_message(error: OSError) -> str:
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        return (
+            f"The disk is full{' at' + where if where else ''}. Free some space and run again with --resume."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"No permission to write{where or ' there'}. Choose another folder with -o."
+    return f"{error.strerror or _first_line(error)}{':' + where if where else ''}."
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def _wants_json() -> bool:
+    """Whether this command line asked for JSON; read from the arguments because options may not be parsed yet."""
+    joined = " ".join(sys.argv)
+    return "--log-format json" in joined or "--log-format=json" in joined
+
+
+def _is_control_flow(error: Exception) -> bool:
+    """Whether typer itself deals with the exception: usage errors, exits, aborts."""
+    module = type(error).__module__
+    return module.startswith(("typer", "click")) or isinstance(error, typer.Exit | typer.Abort)

@@ -1,0 +1,73 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from radseg.errors import InputError
+from radseg.text.vocabulary import Vocabulary
+
+_WORDS = "Words"
+
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p",
+        "--prompt",
+        help='Names, comma separated: "sky, grass, sheep". May be given several times.',
+        rich_help_panel=_WORDS,
+    ),
+]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        "--classes",
+        help="File of names: one class a line, synonyms after it with ', '.",
+        rich_help_panel=_WORDS,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option("-m", "--model", help="A model by name (radseg models list), or the path of a checkpoint."),
+]
+Templates = Annotated[
+    str | None,
+    typer.Option(
+        "--templates",
+        help="Sentences around each name: imagenet80 (default), imagenet7, simple, none.",
+        rich_help_panel=_WORDS,
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel="Machine")]
+AcceptLicense = Annotated[
+    bool,
+    typer.Option(
+        "--accept-license",
+        help="Accept the licence of weights that need it (radseg models license).",
+        rich_help_panel="Machine",
+    ),
+]
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option(
+        "--log-format", help="text for people, json for programs: one object a line on standard output."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def vocabulary_of(prompts: list[str] | None, classes: Path | None) -> Vocabulary | None:
+    """Return the words of -p or --classes; None when neither is given.
+
+    Raises:
+        InputError: both are given.
+        VocabularyError: an empty, repeated, or unusable name.
+    """
+    if prompts and classes:
+        raise InputError("Both -p and --classes are given; use one of them.")
+    if classes:
+        return Vocabulary.read(classes)
+    if not prompts:
+        return None
+    return Vocabulary(tuple(group for text in prompts for group in Vocabulary.parse(text).phrases))

@@ -1,0 +1,216 @@
+"""How a run shows on a screen, in a log file, and to a program: three reporters with one interface."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from radseg.runs.folder import Report
+from radseg.runs.manifest import Record
+from radseg.runs.progress import ClassShare, RunReporter, SegmentationLike, class_shares
+
+LogFormat = Literal["text", "json"]
+_LISTED = 20  # failed images named at the end; the manifest has all
+
+
+def reporter(log_format: LogFormat, *, quiet: bool) -> RunReporter:
+    """Return the reporter for this terminal and these options."""
+    if log_format == "json":
+        return JsonReporter()
+    if quiet:
+        return QuietReporter()
+    return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
+
+
+class QuietReporter:
+    """Says nothing but which images failed, on standard error."""
+
+    def found(self, images: int, notes: Sequence[str]) -> None:
+        """Say nothing."""
+
+    def loading(self, model: str) -> None:
+        """Say nothing."""
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Say nothing."""
+
+    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+        """Name a failed image and the reason."""
+        if record.status == "failed":
+            typer.echo(_failure(record), err=True)
+
+    def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
+        """Say nothing."""
+
+
+class PlainReporter:
+    """One line per image on standard error, for log files; the sum, or the table of one image, on standard output."""
+
+    def __init__(self) -> None:
+        self._todo = 0
+        self._count = 0
+        self._start = time.perf_counter()
+        self._last: SegmentationLike | None = None
+
+    def found(self, images: int, notes: Sequence[str]) -> None:
+        """Print what was left out."""
+        for note in notes:
+            self._say(note)
+
+    def loading(self, model: str) -> None:
+        """Print the model's name."""
+        self._say(f"Loading {model} …")
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Print how many images are to be done."""
+        self._todo = todo
+        self._start = time.perf_counter()
+        if earlier:
+            self._say(f"{earlier} of {earlier + todo} images were done before; {todo} to do.")
+
+    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+        """Print one line: counter, image, seconds or the reason, and the time left."""
+        self._count += 1
+        self._last = result
+        if record.status == "failed":
+            self._say(_failure(record))
+        elif self._todo > 1:
+            left = (time.perf_counter() - self._start) / self._count * (self._todo - self._count)
+            self._say(
+                f"[{self._count}/{self._todo}] {record.source} {record.seconds:.1f} s, {left:.0f} s left"
+            )
+
+    def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
+        """Print the table of a single image, or the sum of several and the failed ones."""
+        single = self._todo == 1 and not report.earlier
+        if single and self._last is not None:
+            _print_table(class_shares(self._last))
+        if report.done or report.earlier or not single:
+            typer.echo(_sum_line(report, folder, extra))
+        if report.failed and not single:
+            for record in report.failed[:_LISTED]:
+                typer.echo(f"  {_failure(record)}", err=True)
+            if len(report.failed) > _LISTED:
+                typer.echo(
+                    f"  … {len(report.failed) - _LISTED} more in {folder / 'manifest.jsonl'}", err=True
+                )
+
+    def _say(self, line: str) -> None:
+        typer.echo(line, err=True)
+
+
+class TerminalReporter(PlainReporter):
+    """A progress bar with the time left instead of a line per image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Show the bar."""
+        super().started(todo, earlier, folder)
+        if todo > 1:
+            self._task = self._bar.add_task("Segmenting", total=todo)
+            self._bar.start()
+
+    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+        """Advance the bar; print only failures above it."""
+        self._count += 1
+        self._last = result
+        if record.status == "failed":
+            self._say(_failure(record))
+        if self._todo > 1:
+            self._bar.advance(self._task)
+
+    def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
+        """Remove the bar and print the sum."""
+        self._bar.stop()
+        super().ended(report, folder, extra)
+
+    def _say(self, line: str) -> None:
+        self._console.print(escape(line.encode(errors="backslashreplace").decode()), highlight=False)
+
+
+class JsonReporter:
+    """One JSON object per line on standard output: found, loading, started, image, ended (and error)."""
+
+    def found(self, images: int, notes: Sequence[str]) -> None:
+        """Write the event."""
+        self._write("found", images=images, notes=list(notes))
+
+    def loading(self, model: str) -> None:
+        """Write the event."""
+        self._write("loading", model=model)
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Write the event."""
+        self._write("started", todo=todo, earlier=earlier, folder=str(folder))
+
+    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+        """Write the image's record, and the classes of its result with share and confidence."""
+        shares = class_shares(result) if result is not None else ()
+        self._write(
+            "image",
+            source=record.source,
+            status=record.status,
+            outputs=list(record.outputs),
+            seconds=record.seconds,
+            message=record.message,
+            classes=[{"name": c.name, "share": c.share, "confidence": c.confidence} for c in shares],
+        )
+
+    def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
+        """Write the counts."""
+        counts = {"done": len(report.done), "failed": len(report.failed), "earlier": len(report.earlier)}
+        self._write("ended", **counts, folder=str(folder), files=list(extra))
+
+    def _write(self, event: str, **values: Any) -> None:
+        typer.echo(json.dumps({"event": event, **values}))
+
+
+def _failure(record: Record) -> str:
+    shown = record.source if record.source not in record.message else Path(record.source).name
+    return f"Failed: {shown}: {record.message}"
+
+
+def _sum_line(report: Report, folder: Path, extra: Sequence[str]) -> str:
+    files = [name for record in report.done for name in record.outputs]
+    if len(report.done) == 1 and not report.failed and not report.earlier:
+        return f"Written to {folder}: {', '.join([*files, *extra])}"
+    counts = {"done": report.done, "failed": report.failed, "done before": report.earlier}
+    return f"{', '.join(f'{len(part)} {name}' for name, part in counts.items() if part)} → {folder}"
+
+
+def _print_table(shares: Sequence[ClassShare]) -> None:
+    table = Table("class", "share", "confidence", box=None, pad_edge=False)
+    for one in shares:
+        confidence = "" if one.confidence is None else f"{one.confidence:.2f}"
+        name = "(none of these)" if one.name is None else one.name
+        if one.name is not None or one.share:
+            table.add_row(escape(name), f"{one.share:6.1%}", confidence)
+    Console().print(table)

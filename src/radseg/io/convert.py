@@ -1,0 +1,140 @@
+"""One way in: what a person hands over becomes an Rgb tensor, or an error that says what to do instead."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+
+from radseg.errors import ImageError
+from radseg.io.picture import decode_picture, read_picture
+from radseg.types import Rgb
+
+_ACCEPTED = "a path, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
+
+
+def read_image(path: str | Path) -> Rgb:
+    """Return the image in a file as float32 sRGB in [0, 1], channel first, EXIF orientation applied.
+
+    Raises:
+        MissingFileError, ImageError, EnvironmentFailure: as `read_picture`.
+    """
+    return _rgb_of(read_picture(path))
+
+
+def to_rgb(image: Any) -> Rgb:
+    """Return an image of any accepted kind as float32 sRGB in [0, 1], channel first.
+
+    Accepted: a path, a PIL image (EXIF orientation applied), a uint8 array H×W×3, or a floating tensor 3×H×W
+    in [0, 1], which stays on its device.
+
+    Raises:
+        ImageError: another kind, shape, type or range; the message says how to convert it.
+        MissingFileError: a path that does not exist.
+    """
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return _rgb_of(decode_picture(image, _name_of(image)))
+    if isinstance(image, np.ndarray):
+        return _rgb_of(_checked_array(image))
+    if isinstance(image, torch.Tensor):
+        return _checked_tensor(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        raise ImageError(f"Got {len(image)} bytes; open them first: PIL.Image.open(io.BytesIO(data)).")
+    if isinstance(image, list | tuple):
+        raise ImageError(
+            f"Got a {type(image).__name__} of {len(image)} where one image is needed: {_ACCEPTED}."
+        )
+    raise ImageError(f"Got {type(image).__name__} where an image is needed: {_ACCEPTED}.")
+
+
+def picture_of(rgb: Rgb) -> UInt8[np.ndarray, "H W 3"]:
+    """Return an Rgb tensor as an 8-bit picture, rounded to the nearest value."""
+    return (rgb.detach().float() * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy()
+
+
+def _rgb_of(picture: UInt8[np.ndarray, "H W 3"]) -> Rgb:
+    channels_first = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    return torch.from_numpy(channels_first).to(torch.float32).div_(255)
+
+
+def _name_of(image: Image.Image) -> str:
+    return (
+        str(getattr(image, "filename", "")) or f"The PIL image ({image.mode}, {image.width}×{image.height})"
+    )
+
+
+def _checked_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype != np.uint8:
+        raise ImageError(f"Got an array of {array.dtype}, shape {_shape(array)}; {_array_hint(array)}")
+    if array.ndim == 3 and array.shape[2] == 3 and array.size > 0:
+        return array
+    raise ImageError(f"Got an array of shape {_shape(array)}; {_shape_hint(tuple(array.shape), 'array')}")
+
+
+def _array_hint(array: np.ndarray[Any, Any]) -> str:
+    wanted = "arrays must be uint8 H×W×3 from 0 to 255"
+    if array.dtype == np.uint16:
+        return f"{wanted}. For 16-bit values: (array // 257).astype(np.uint8)."
+    if array.dtype == np.bool_ or not np.issubdtype(array.dtype, np.number):
+        return f"{wanted}."
+    highest = float(np.nanmax(array)) if array.size else 0.0
+    if np.issubdtype(array.dtype, np.floating) and highest <= 1:
+        return f"{wanted}. For values in [0, 1]: (array * 255).round().astype(np.uint8)."
+    return f"{wanted}. For values from 0 to 255: array.astype(np.uint8)."
+
+
+def _checked_tensor(tensor: torch.Tensor) -> Rgb:
+    shape = tuple(tensor.shape)
+    if tensor.ndim != 3 or shape[0] != 3 or tensor.numel() == 0:
+        raise ImageError(f"Got a tensor of shape {_shape(tensor)}; {_shape_hint(shape, 'tensor')}")
+    if not tensor.is_floating_point():
+        hint = " For values from 0 to 255: tensor.float() / 255." if tensor.dtype == torch.uint8 else ""
+        raise ImageError(f"Got a tensor of {tensor.dtype}; tensors must be floating in [0, 1].{hint}")
+    lowest, highest = (float(value) for value in torch.aminmax(tensor))
+    if not (lowest >= 0 and highest <= 1):  # also catches NaN, which compares false
+        raise ImageError(
+            f"Got a tensor with values from {lowest:.4g} to {highest:.4g}; they must lie in [0, 1]. "
+            f"{_range_hint(lowest, highest)}"
+        )
+    return tensor.to(torch.float32)
+
+
+def _range_hint(lowest: float, highest: float) -> str:
+    if math.isnan(lowest) or math.isnan(highest):
+        return "Replace the NaN values."
+    if lowest >= -0.1 and highest <= 1.1:
+        return "Resampling overshoots a little: tensor.clamp(0, 1)."
+    if lowest < 0:
+        return "Do not subtract a mean; radseg normalises inside the model."
+    return "Divide by 255."
+
+
+def _shape_hint(shape: tuple[int, ...], kind: str) -> str:
+    wanted = "an array must be H×W×3" if kind == "array" else "a tensor must be 3×H×W"
+    axis = 2 if kind == "array" else 0
+    if 0 in shape:
+        return f"{wanted}, each side at least 1."
+    if len(shape) == 4:
+        return f"{wanted}, one image at a time. Take one with images[0], or hand over a list of images."
+    if len(shape) == 2:
+        repeat = "np.stack([grey] * 3, axis=2)" if kind == "array" else "grey.expand(3, -1, -1)"
+        return f"{wanted}. For a grey image: {repeat}."
+    if len(shape) == 3 and shape[2 - axis] == 3:
+        return f"{wanted}. The channels are on the wrong side: {_transposed(kind)}."
+    if len(shape) == 3 and shape[axis] == 4:
+        drop = "image[..., :3]" if kind == "array" else "image[:3]"
+        return f"{wanted}. To drop the alpha channel: {drop}."
+    return f"{wanted}."
+
+
+def _transposed(kind: str) -> str:
+    return "array.transpose(1, 2, 0)" if kind == "array" else "tensor.permute(2, 0, 1)"
+
+
+def _shape(values: Any) -> str:
+    return "×".join(str(side) for side in values.shape) or "()"

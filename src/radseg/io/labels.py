@@ -1,0 +1,62 @@
+"""Label maps as PNG: 8-bit with a palette up to 254 names, 16-bit grey above (PNG has no 16-bit palette)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+from PIL import Image
+
+from radseg.colours import palette
+from radseg.errors import ImageError, InputError
+from radseg.io.picture import shown
+from radseg.io.writing import write_atomically
+
+LabelMap = UInt8[np.ndarray, "H W"] | UInt16[np.ndarray, "H W"]
+"""0 = none, names from 1; in files 255 (8-bit) or 65535 (16-bit) is ignore."""
+
+
+def label_dtype(names: int) -> type[np.uint8] | type[np.uint16]:
+    """Return the type that holds 0, this many names from 1, and the ignore value.
+
+    Raises:
+        InputError: more than 65,534 names.
+    """
+    if names > 65534:
+        raise InputError(f"A label map holds at most 65,534 names, not {names:,}; split the vocabulary.")
+    return np.uint8 if names <= 254 else np.uint16
+
+
+def write_label_png(path: str | Path, labels: LabelMap, names: tuple[str, ...]) -> None:
+    """Write a label map whose pixel values are the labels: 8-bit maps show each name in its colour.
+
+    16-bit maps are plain grey, almost black to the eye: PNG allows no palette there.
+
+    Raises:
+        InputError: the type of the labels does not fit the number of names.
+        EnvironmentFailure: the file cannot be written.
+    """
+    wanted = np.dtype(label_dtype(len(names)))
+    if labels.dtype != wanted:
+        raise InputError(f"Labels of {labels.dtype} for {len(names)} names; they must be {wanted}.")
+    image = Image.fromarray(np.ascontiguousarray(labels))
+    if labels.dtype == np.uint8:
+        image.putpalette(palette(names).tobytes())
+    write_atomically(path, lambda stream: image.save(stream, format="PNG"))
+
+
+def read_label_png(path: str | Path) -> np.ndarray[Any, Any]:
+    """Return the label map of a PNG as uint8 or uint16, H×W: the pixel values, not their colours.
+
+    Raises:
+        ImageError: not a PNG of one channel, or damaged.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.mode not in ("P", "L", "I;16"):
+                raise ImageError(
+                    f"{shown(path)} is a picture of mode {image.mode}, not a label map of one channel."
+                )
+            return np.array(image)
+    except (OSError, SyntaxError) as error:
+        raise ImageError(f"{shown(path)} is not a label map that can be read: {error}.") from error

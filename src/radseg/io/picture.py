@@ -1,0 +1,215 @@
+"""Decode one image file to 8-bit sRGB. Every file that cannot be used is an error of one line that names it.
+
+Only the formats listed here are tried, sizes are checked before decoding, and nothing is executed. Colour
+profiles are not applied: pixel values are taken as sRGB, as the published evaluations do.
+"""
+
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from radseg.errors import EnvironmentFailure, ImageError, MissingFileError, RadsegError
+
+Picture = UInt8[np.ndarray, "H W 3"]
+"""An 8-bit sRGB picture as people hold it: rows, columns, channels."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+"""The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""
+
+MAX_PIXELS = 178_956_970
+"""Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
+
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+
+# Containers people try that need another program; the bytes are where each format keeps its signature.
+_FOREIGN = (
+    (4, b"ftyphei", "a HEIC photo"),
+    (4, b"ftypmif1", "a HEIF photo"),
+    (4, b"ftypavif", "an AVIF picture"),
+    (4, b"ftyp", "a video or HEIF container"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "an XML or SVG file"),
+    (0, b"\0\0\0\x0cjP", "a JPEG 2000 picture"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+)
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Return the picture in a file as the viewer shows it: EXIF orientation applied, transparency over white.
+
+    Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off.
+
+    Raises:
+        MissingFileError: there is no such file.
+        ImageError: a folder, empty, not an image, damaged, animated, or larger than MAX_PIXELS.
+        EnvironmentFailure: the file may not be read, or memory is short.
+    """
+    name = shown(path)
+    try:
+        with _regular_file(path).open("rb") as stream:
+            return _decode_stream(stream, name)
+    except RadsegError:
+        raise
+    except PermissionError as error:
+        raise EnvironmentFailure(f"{name} may not be read; allow it: chmod +r {name}") from error
+    except MemoryError as error:
+        raise EnvironmentFailure(f"{name} does not fit into memory; shrink it first.") from error
+    except OSError as error:
+        raise EnvironmentFailure(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def decode_picture(image: Image.Image, name: str) -> Picture:
+    """Return an opened Pillow image as 8-bit sRGB; `name` stands for it in messages.
+
+    An animation is taken at the frame it stands on: whoever opened it chose that.
+
+    Raises:
+        ImageError: damaged, without pixels, larger than MAX_PIXELS, or of a mode with no defined range.
+    """
+    _require_size(image.size, name)
+    try:
+        return np.asarray(_rgb8(ImageOps.exif_transpose(image), name))
+    except (RadsegError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes, even TypeError
+        raise ImageError(
+            f"{name} is damaged or cut short ({_reason(error)}); copy or download it again."
+        ) from error
+
+
+def shown(path: str | Path) -> str:
+    """Return a path for use in a message: on one line, odd characters escaped."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _regular_file(path: str | Path) -> Path:
+    name, file = shown(path), Path(path)
+    if not str(path):
+        raise MissingFileError("The image path is empty; name a file.")
+    try:
+        if file.is_dir():
+            raise ImageError(
+                f"{name} is a folder; name an image file, or run `radseg segment {name}` on all of it."
+            )
+        if not file.exists():
+            raise MissingFileError(f"There is no file {name} (looked in {shown(file.absolute().parent)}).")
+        if not file.is_file():
+            raise ImageError(f"{name} is not a regular file; name an image file.")
+        if file.stat().st_size == 0:
+            raise ImageError(f"{name} is empty (0 bytes); copy or download it again.")
+    except RadsegError:
+        raise
+    except ValueError as error:  # a NUL inside the path
+        raise MissingFileError(f"{name} cannot be the name of a file: {error}.") from error
+    return file
+
+
+def _decode_stream(stream: BinaryIO, name: str) -> Picture:
+    with closing(_open(stream, name)) as image:
+        _require_size(image.size, name)
+        frames = _frames(image, name)
+        if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
+            raise ImageError(
+                f"{name} has {frames} frames or pages; one still picture is needed. Save the one you mean as "
+                f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
+            )
+        return decode_picture(image, name)
+
+
+def _open(stream: BinaryIO, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _require_size decides
+            return Image.open(stream, formats=FORMATS)
+    except Image.DecompressionBombError:
+        _require_size(_size_of_bomb(stream, name), name)
+        raise ImageError(
+            f"{name} holds a picture of more than {MAX_PIXELS:,} pixels; shrink it first."
+        ) from None
+    except UnidentifiedImageError:
+        raise ImageError(_not_an_image(stream, name)) from None
+    except (RadsegError, MemoryError):
+        raise
+    except Exception as error:  # a header that breaks its own decoder
+        raise ImageError(
+            f"{name} is damaged in its header ({_reason(error)}); copy or download it again."
+        ) from error
+
+
+def _size_of_bomb(stream: BinaryIO, name: str) -> tuple[int, int]:
+    """Read only the header again: Pillow's exception does not tell the sides."""
+    for identifier in FORMATS:
+        factory, accept = Image.OPEN[identifier]
+        stream.seek(0)
+        prefix = stream.read(16)
+        stream.seek(0)
+        if accept is None or accept(prefix):
+            try:
+                return factory(stream, name).size
+            except Exception:  # another format may own these bytes
+                continue
+    return (0, 0)
+
+
+def _require_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} is {width}×{height} pixels ({width * height / 1e6:,.0f} million); at most "
+            f"{MAX_PIXELS / 1e6:,.0f} million are decoded. Shrink it or cut it into tiles first."
+        )
+    if width < 1 or height < 1:
+        raise ImageError(f"{name} is {width}×{height} pixels; each side must be at least 1.")
+
+
+def _frames(image: Image.Image, name: str) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:
+        raise ImageError(
+            f"{name} is damaged or cut short ({_reason(error)}); copy or download it again."
+        ) from error
+
+
+def _rgb8(image: Image.Image, name: str) -> Image.Image:
+    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM"):
+        values = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        kind = "32-bit integers" if image.mode == "I" else "floating point numbers"
+        raise ImageError(
+            f"{name} holds {kind} with no defined white; scale it to 8 or 16 bits per channel, "
+            f"or hand over an Rgb tensor in [0, 1]."
+        )
+    if image.mode == "LAB":
+        raise ImageError(f"{name} is in the LAB colour space; save it as RGB.")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def _not_an_image(stream: BinaryIO, name: str) -> str:
+    stream.seek(0)
+    head = stream.read(64)
+    for offset, signature, kind in _FOREIGN:
+        if head[offset:].startswith(signature):
+            return f"{name} is {kind}; radseg reads {_FORMAT_LIST}. Save it as one of those."
+    return f"{name} is not an image that can be read, or its header is damaged; radseg reads {_FORMAT_LIST}."
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 100 else text[:99] + "…"
+
+
+_FORMAT_LIST = "JPEG, PNG, WebP, TIFF, BMP, GIF and PPM"

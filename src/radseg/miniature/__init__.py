@@ -1,0 +1,1 @@
+"""The embedded miniature: a small world, a small RADIO trained in it, and its words."""

@@ -1,0 +1,100 @@
+"""Where to stand in a room: free views, views of one thing, walks; and captions of what is seen."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from radseg.miniature.world.render import View, render
+from radseg.miniature.world.scene import Camera, Room, Spot, Thing, look_at
+
+FOCAL_PER_WIDTH = 0.8
+"""Focal length over picture width of the everyday camera (64° across)."""
+
+
+def free_camera(
+    room: Room, seed: int, *, height: int = 352, width: int = 480, focal: float | None = None
+) -> Camera:
+    """Return a camera at eye height in a free spot, looking across the room at its things."""
+    rng = np.random.default_rng((room.seed, seed, 3))
+    eye = free_spot(room, rng)
+    middle = np.array([room.size[0] / 2, room.size[1] / 2, 0.7])
+    candidates = [thing.middle for thing in room.things] or [tuple(middle)]
+    far = sorted(candidates, key=lambda spot: -np.hypot(spot[0] - eye[0], spot[1] - eye[1]))
+    aim = np.array(far[int(rng.integers(max(1, len(far) // 2)))])
+    aim[2] = 0.6
+    aim = 0.6 * aim + 0.4 * middle + rng.normal(0, 0.15, 3)
+    chosen = focal if focal is not None else FOCAL_PER_WIDTH * width
+    return Camera(height, width, chosen, (width / 2, height / 2), look_at(eye, _spot(aim)))
+
+
+def thing_camera(room: Room, thing: Thing, seed: int, *, side: int, fill: float, focal: float) -> Camera:
+    """Return a square camera in which the thing covers about `fill` of the side, seen from inside the room."""
+    rng = np.random.default_rng((room.seed, seed, 5))
+    solids = thing.solids
+    low = np.min([np.subtract(s.centre, _extent(s.half)) for s in solids], 0)
+    high = np.max([np.add(s.centre, _extent(s.half)) for s in solids], 0)
+    middle, span = (low + high) / 2, float(np.linalg.norm(high - low)) * 0.75
+    inward = np.array([room.size[0] / 2, room.size[1] / 2, 0]) - middle
+    angle = float(np.arctan2(inward[1], inward[0]) + rng.normal(0, 0.5))
+    distance = focal * span / (fill * side)
+    eye = middle + distance * np.array([np.cos(angle), np.sin(angle), 0])
+    eye[:2] = np.clip(eye[:2], 0.15, np.array(room.size[:2]) - 0.15)
+    eye[2] = float(np.clip(middle[2] + rng.uniform(0.2, 1.0), 0.6, room.size[2] - 0.4))
+    true_distance = float(np.linalg.norm(eye - middle))
+    zoom = fill * side * max(true_distance, 0.3) / span  # what the walls took from the distance, the lens gives back
+    return Camera(side, side, zoom, (side / 2, side / 2), look_at(_spot(eye), _spot(middle + rng.normal(0, 0.04, 3))))
+
+
+def free_spot(room: Room, rng: np.random.Generator) -> Spot:
+    """Return an eye position 1.2 to 1.7 m high that stands in nothing."""
+    best, best_gap = (room.size[0] / 2, room.size[1] / 2, 1.5), -np.inf
+    for _ in range(24):
+        spot = (
+            float(rng.uniform(0.3, room.size[0] - 0.3)),
+            float(rng.uniform(0.3, room.size[1] - 0.3)),
+            float(rng.uniform(1.2, 1.7)),
+        )
+        gaps = (np.hypot(spot[0] - t.middle[0], spot[1] - t.middle[1]) - t.reach for t in room.things if t.kind != "rug")
+        gap = min(gaps, default=1.0)
+        border = max(abs(spot[0] / room.size[0] - 0.5), abs(spot[1] / room.size[1] - 0.5))
+        score = min(gap, 0.5) + 0.6 * border  # free, and rather near a wall so that much is in view
+        if score > best_gap:
+            best, best_gap = spot, score
+    return best
+
+
+def sequence_cameras(room: Room, frames: int, *, height: int = 240, width: int = 320) -> tuple[Camera, ...]:
+    """Return a walk: an ellipse around the room's middle at eye height, looking across it."""
+    cx, cy = room.size[0] / 2, room.size[1] / 2
+    poses = []
+    for angle in np.linspace(0, 2 * np.pi, frames, endpoint=False):
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        eye = (float(cx + 0.36 * room.size[0] * direction[0]), float(cy + 0.36 * room.size[1] * direction[1]), 1.6)
+        target = (float(cx - 0.5 * direction[0]), float(cy - 0.5 * direction[1]), 0.6)
+        poses.append(Camera(height, width, FOCAL_PER_WIDTH * width, (width / 2, height / 2), look_at(eye, target)))
+    return tuple(poses)
+
+
+def sequence(room: Room, frames: int, *, height: int = 240, width: int = 320, seed: int = 0) -> Iterator[View]:
+    """Yield the views of a walk through the room, rendered as they are asked for."""
+    for index, camera in enumerate(sequence_cameras(room, frames, height=height, width=width)):
+        yield render(room, camera, seed=seed * 1009 + index)
+
+
+def captions(view: View, *, smallest: float = 0.02) -> tuple[str, ...]:
+    """Return what people would say: one phrase per visible name above `smallest` share, then one sentence."""
+    seen = [name for name, share in view.shares().items() if share >= smallest]
+    things = [name for name in seen if name.split()[-1] not in ("wall", "floor", "carpet", "ceiling")]
+    around = [name for name in seen if name not in things]
+    listed = " and ".join(f"a {name}" for name in things) or "an empty room"
+    return (*seen, f"{listed} with {' and '.join(around)}" if around else listed)
+
+
+def _extent(half: tuple[float, float, float]) -> tuple[float, float, float]:
+    flat = float(np.hypot(half[0], half[1])) * 0.8
+    return flat, flat, half[2]
+
+
+def _spot(values: np.ndarray) -> Spot:  # type: ignore[type-arg]
+    x, y, z = (float(value) for value in values)
+    return x, y, z

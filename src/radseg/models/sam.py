@@ -1,0 +1,162 @@
+"""What RADSeg+ needs of SAM ViT-H (Segment Anything, arXiv 2304.02643): neck, prompt encoder, mask decoder.
+
+The three networks are the classes of `transformers`; 20 MB of the published 2.5 GB. SAM's own image encoder
+is not among them: RADIO's "sam" adaptor produces what it would.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from radseg.errors import CheckpointError, MissingFileError
+
+FORMAT = "radseg-sam/1"
+FRAME = 1024
+"""Side in pixels of the square in which SAM counts coordinates; pictures lie in its top left corner."""
+
+GRID = 64
+"""Side of the feature map in patches of 16 pixels; what the picture does not fill is zero."""
+
+MASK_SIDE = 256
+"""Side of mask prompts and mask logits: one cell per 4 × 4 pixels of the frame."""
+
+# Bytes alive at the widest point of decoding one prompt: 4096 image tokens of 256 floats about eight times in
+# the two-way transformer, then 64 × 128² and twice 32 × 256² in the upscaling. Measured: 44 MB.
+PROMPT_FLOATS = 11_500_000
+
+
+class SamDecoder(nn.Module):
+    """SAM without its image encoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Importing these takes seconds and belongs to those who refine.
+        from transformers import SamConfig, SamMaskDecoderConfig, SamVisionConfig  # noqa: PLC0415
+        from transformers.models.sam import modeling_sam as sam  # noqa: PLC0415
+
+        # The published network normalises with torch's default eps; the library's default is 1e-6, which
+        # moves masks by 6e-5.
+        decoder = SamMaskDecoderConfig(layer_norm_eps=1e-5)
+        decoder._attn_implementation = "sdpa"
+        vision = SamVisionConfig(hidden_size=1280)
+        self.neck = sam.SamVisionNeck(vision)
+        self.prompt_encoder = sam.SamPromptEncoder(SamConfig(vision_config=vision))
+        self.mask_decoder = sam.SamMaskDecoder(decoder)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters."""
+        return self.prompt_encoder.no_mask_embed.weight.dtype  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.prompt_encoder.no_mask_embed.weight.device  # type: ignore[no-any-return]
+
+    @property
+    def prompt_bytes(self) -> int:
+        """Bytes of working memory that decoding one prompt takes."""
+        return PROMPT_FLOATS * self.dtype.itemsize
+
+    def embed_image(self, features: Float[Tensor, "n e h w"]) -> Float[Tensor, "n 256 64 64"]:
+        """Return image embeddings from features in SAM's space (1280 channels), zero outside the picture.
+
+        The published RADSeg+ pads the features, where SAM pads the picture and encodes the padding too.
+        """
+        rows, columns = GRID - features.shape[-2], GRID - features.shape[-1]
+        padded = nn.functional.pad(features, (0, columns, 0, rows))
+        return self.neck(padded.movedim(1, -1))  # type: ignore[no-any-return]
+
+    @cached_property
+    def grid_position(self) -> Float[Tensor, "256 64 64"]:
+        """Positional embedding of the centre of every patch."""
+        centres = (torch.arange(GRID, device=self.device, dtype=self.dtype) + 0.5) / GRID
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        position: Tensor = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
+        return position.movedim(-1, 0)
+
+    def embed_points_and_boxes(
+        self, points: Float[Tensor, "r 2"], boxes: Float[Tensor, "r 4"]
+    ) -> Float[Tensor, "r 3 256"]:
+        """Return three tokens per prompt: a foreground point x, y and the corners of a box x0, y0, x1, y1.
+
+        Coordinates are pixel indices in the frame; SAM adds half a pixel itself.
+        """
+        encoder = self.prompt_encoder
+        ones = torch.ones(len(points), 1, 1, device=points.device)
+        sparse, _ = encoder(points[:, None, None].to(self.dtype), ones, boxes[:, None].to(self.dtype), None)
+        return sparse[:, 0]  # type: ignore[no-any-return]
+
+    def embed_masks(self, masks: Float[Tensor, "m 256 256"]) -> Float[Tensor, "m 256 64 64"]:
+        """Return the dense embedding of mask prompts."""
+        return self.prompt_encoder.mask_embed(masks[:, None].to(self.dtype))  # type: ignore[no-any-return]
+
+    def decode(
+        self,
+        images: Float[Tensor, "r 256 64 64"],
+        sparse: Float[Tensor, "r 3 256"],
+        dense: Float[Tensor, "r 256 64 64"],
+    ) -> tuple[Float[Tensor, "r 256 256"], Float[Tensor, " r"]]:
+        """Return mask logits and predicted IoU, one mask per prompt.
+
+        Prompts are given as the library's image batch, because its dense prompts are one per image. `images`
+        and `dense` may be expanded views.
+        """
+        position = self.grid_position[None].expand(len(sparse), -1, -1, -1)
+        masks, scores = self.mask_decoder(
+            image_embeddings=images,
+            image_positional_embeddings=position,
+            sparse_prompt_embeddings=sparse[:, None],
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+        )
+        return masks[:, 0, 0], scores[:, 0, 0]
+
+
+def build_sam(
+    tensors: Mapping[str, Tensor],
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> SamDecoder:
+    """Return the networks with these weights: keys `neck.*`, `prompt_encoder.*`, `mask_decoder.*`.
+
+    Raises:
+        CheckpointError: tensors are missing, left over, or of another shape.
+    """
+    with torch.device("meta"):
+        decoder = SamDecoder()
+    try:
+        decoder.load_state_dict({k: v.to(device, dtype) for k, v in tensors.items()}, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"These are not the weights of SAM ViT-H's decoder: {error}") from error
+    return decoder.eval().requires_grad_(False)
+
+
+def load_sam(
+    path: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> SamDecoder:
+    """Return the networks from our safetensors file ("radseg-sam/1").
+
+    Raises:
+        MissingFileError: no such file.
+        CheckpointError: not that format, or damaged.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"No file {path}. Fetch the SAM decoder with `radseg models pull sam_vit_h`.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = (file.metadata() or {}).get("format")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    if found != FORMAT:
+        raise CheckpointError(f"{path} has format {found!r}; a SAM decoder has {FORMAT!r}.")
+    return build_sam(tensors, device=device, dtype=dtype)

@@ -1,0 +1,236 @@
+"""Text towers of the SigLIP and CLIP families, from a local folder, through the classes of `transformers`.
+
+A folder holds config.json, tokenizer.json and model.safetensors (the text tensors; others are left unread).
+`transformers` is imported when a tower is loaded, not before: it costs seconds. No code of a folder is run.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from radseg.errors import CheckpointError, InputError, MissingFileError, SpaceMismatchError
+from radseg.models.tokenise import CLIP, SIGLIP, SIGLIP2, PromptTokeniser, TokenRules, load_tokeniser
+from radseg.text.clean import cleaning_of
+from radseg.text.tower import LazyTower
+
+_BATCH = 64  # prompts per forward pass: 64 x 64 tokens fill two CPU cores and a small GPU
+
+
+@dataclass(frozen=True)
+class TowerFacts:
+    """What a published tower must look like; tells a folder of one space from a folder of another."""
+
+    space: str
+    rules: TokenRules
+    depth: int
+    width_out: int
+    vocabulary: int
+
+
+TOWERS = (
+    TowerFacts("siglip2-so400m-patch16-naflex", SIGLIP2, depth=27, width_out=1152, vocabulary=256_000),
+    TowerFacts("siglip2-giant-opt-patch16-384", SIGLIP2, depth=27, width_out=1536, vocabulary=256_000),
+    TowerFacts("siglip-so400m-patch14-384", SIGLIP, depth=27, width_out=1152, vocabulary=32_000),
+    TowerFacts("dfn5b-clip-vit-h-14-378", CLIP, depth=24, width_out=1024, vocabulary=49_408),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderTower:
+    """A text tower with its tokeniser; implements `radseg.text.tower.TextTower`."""
+
+    space: str
+    network: nn.Module
+    tokenise: PromptTokeniser
+
+    @torch.inference_mode()
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
+        """Return the pooled vector of each prompt at length 1, float32, on the network's device.
+
+        Prompts are cleaned as the space demands; those beyond the tower's length are cut, with a warning.
+        """
+        if not prompts:
+            raise InputError("There is no prompt to embed.")
+        clean = cleaning_of(self.space)
+        ids = self.tokenise([clean(prompt) for prompt in prompts])
+        device = next(self.network.parameters()).device
+        rows = [self._pooled(batch) for batch in torch.split(ids.to(device), _BATCH)]
+        return F.normalize(torch.cat(rows).float(), dim=-1)
+
+    def _pooled(self, ids: Tensor) -> Tensor:
+        # No attention mask, on purpose. SigLIP 1 and 2 were trained without one: every position attends to
+        # the padding too, and the vector is read at the last position, which is padding for all but the
+        # longest prompts. The mask that transformers' current SigLIP2 tokeniser class returns would change it
+        # (tests/text/test_text_towers.py shows that). CLIP's tower is causal and reads at the end token, so
+        # what comes after does not reach it.
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        output = self.network(input_ids=ids, position_ids=positions)
+        pooled: Tensor = output.text_embeds if "text_embeds" in output else output.pooler_output
+        return pooled
+
+
+def load_tower(
+    space: str, *, folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> EncoderTower:
+    """Return the text tower of `space` from `folder`, loaded strictly, in evaluation mode.
+
+    Raises:
+        InputError: no tower of this space is known.
+        MissingFileError: the folder lacks a file.
+        SpaceMismatchError: the folder holds a tower of another space.
+        CheckpointError: a file is damaged, or its tensors are not exactly those of the network.
+    """
+    return load_described(_facts(space), folder=folder, device=device, dtype=dtype)
+
+
+def lazy_tower(
+    space: str, *, folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> LazyTower:
+    """Return a tower that `load_tower` loads at its first use.
+
+    Raises:
+        InputError: no tower of this space is known; told at once.
+    """
+    facts = _facts(space)
+    return LazyTower(space, lambda: load_described(facts, folder=folder, device=device, dtype=dtype))
+
+
+def load_described(
+    facts: TowerFacts, *, folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> EncoderTower:
+    """Return the tower that `facts` describe, for spaces outside of TOWERS; raises what `load_tower` does."""
+    config = _read_config(folder)
+    tokenise = load_tokeniser(folder / "tokenizer.json", facts.rules)
+    # The ids in published configs are partly wrong (CLIP's 2, SigLIP's 49407); the tokeniser knows them.
+    text = _text_config(config) | tokenise.special_ids
+    # On "meta" nothing is allocated or initialised; `assign` then puts the file's tensors in place. What
+    # stays there is the buffer of position numbers, which is why they are passed to the forward call.
+    with torch.device("meta"):
+        network = _network(_model_type(config), text)
+    _check_space(facts, network.config, folder)
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    tensors = _read_tensors(folder / "model.safetensors", shapes, device)
+    network.load_state_dict({name: tensor.to(dtype) for name, tensor in tensors.items()}, assign=True)
+    return EncoderTower(facts.space, network.eval().requires_grad_(False), tokenise)
+
+
+def _network(model_type: str, text: dict[str, Any]) -> nn.Module:
+    from transformers import (  # noqa: PLC0415 - costs seconds, needed on a cache miss only
+        CLIPTextConfig,
+        CLIPTextModelWithProjection,
+        Siglip2TextConfig,
+        Siglip2TextModel,
+        SiglipTextConfig,
+        SiglipTextModel,
+    )
+
+    # Fixed-size SigLIP2 checkpoints (giant-opt) are published with SigLIP 1's class: the same text network.
+    known: dict[str, tuple[Any, Any]] = {
+        "siglip2": (Siglip2TextConfig, Siglip2TextModel),
+        "siglip": (SiglipTextConfig, SiglipTextModel),
+        "clip": (CLIPTextConfig, CLIPTextModelWithProjection),
+    }
+    build_config, build = known[model_type]
+    network: nn.Module = build(build_config.from_dict(text))
+    return network
+
+
+def _read_tensors(
+    weights: Path, shapes: dict[str, torch.Size], device: str | torch.device
+) -> dict[str, Tensor]:
+    """Read the tensors the network has, under its own names, and account for every other one in the file."""
+    if not weights.is_file():
+        raise MissingFileError(f"The weights {weights} do not exist. Fetch them: radseg models pull …")
+    try:
+        with safe_open(weights, framework="pt", device=str(device)) as file:
+            names = {name: _own_name(name, shapes) for name in file.keys() if not _is_other_part(name)}  # noqa: SIM118
+            unknown = sorted(name for name, own in names.items() if own is None)
+            doubled = sorted(own for own, times in Counter(names.values()).items() if own and times > 1)
+            missing = sorted(set(shapes) - set(names.values()))
+            if unknown or missing or doubled:
+                raise CheckpointError(
+                    f"{weights} does not fit its config.json: missing {_some(missing)}; "
+                    f"unknown {_some(unknown)}; twice {_some(doubled)}."
+                )
+            tensors = {own: file.get_tensor(name) for name, own in names.items() if own is not None}
+    except SafetensorError as error:
+        raise CheckpointError(f"{weights} is damaged or not a safetensors file: {error}.") from error
+    for name, tensor in tensors.items():
+        if tensor.shape != shapes[name]:
+            raise CheckpointError(
+                f"{weights}: {name} has shape {tuple(tensor.shape)}; config.json says {tuple(shapes[name])}."
+            )
+    return tensors
+
+
+def _is_other_part(name: str) -> bool:
+    """Tell whether a tensor of a published model is no weight of its text tower."""
+    other = ("vision_model.", "visual_projection.", "logit_scale", "logit_bias")
+    return name.startswith(other) or name.endswith("embeddings.position_ids")
+
+
+def _own_name(name: str, shapes: dict[str, torch.Size]) -> str | None:
+    """Return the network's name of a tensor; the file may say "text_model." where it does not."""
+    for candidate in (name, name.removeprefix("text_model."), f"text_model.{name}"):
+        if candidate in shapes:
+            return candidate
+    return None
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:4]) or "none"
+    return f"{listed} and {len(names) - 4} more" if len(names) > 4 else listed
+
+
+def _facts(space: str) -> TowerFacts:
+    for facts in TOWERS:
+        if facts.space == space:
+            return facts
+    known = ", ".join(facts.space for facts in TOWERS)
+    raise InputError(f"No text tower is known for the space {space!r}; known are: {known}.")
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    if not file.is_file():
+        raise MissingFileError(f"The text tower's {file} does not exist. Fetch it: radseg models pull …")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: {error}.") from error
+    if not isinstance(config, dict) or _model_type(config) not in ("siglip2", "siglip", "clip"):
+        raise CheckpointError(f"{file} does not describe a SigLIP or CLIP model.")
+    return config
+
+
+def _model_type(config: dict[str, Any]) -> str:
+    return str(config.get("model_type", "")).removesuffix("_text_model")
+
+
+def _text_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the text part of a whole model's config; CLIP states its projection width outside of it."""
+    text = dict(config.get("text_config") or config)
+    if "projection_dim" in config:
+        text["projection_dim"] = config["projection_dim"]
+    return text
+
+
+def _check_space(facts: TowerFacts, config: Any, folder: Path) -> None:
+    """Raise SpaceMismatchError unless depth, output width and number of tokens are those of the space."""
+    width = config.projection_size if hasattr(config, "projection_size") else config.projection_dim
+    found = (config.num_hidden_layers, width, config.vocab_size)
+    expected = (facts.depth, facts.width_out, facts.vocabulary)
+    if found != expected:
+        raise SpaceMismatchError(
+            f"{folder} does not hold the text tower of {facts.space!r}: layers, output width and tokens are "
+            f"{found}, expected {expected}. The adaptor of the image model decides which tower is needed."
+        )

@@ -1,0 +1,306 @@
+"""Segmentation: what one image was found to hold, and every form it can be looked at, saved and passed on."""
+
+import difflib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, UInt8
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg import export
+from radseg.errors import InputError, MissingFileError
+from radseg.io import label_dtype, shown, write_atomically, write_label_png
+from radseg.io.labels import LabelMap
+from radseg.visual import heat_map, overlay
+
+Mode = Literal["assign", "background", "independent"]
+
+SUFFIXES = (".png", ".npz", ".json")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation:
+    """The segmentation of one image.
+
+    Attributes:
+        names: the c names, in the caller's order; name i is label i + 1.
+        labels: one label per pixel; 0 = none. uint8 up to 254 names, uint16 above.
+        confidence: probability of the winning name at every pixel, 0 to 1.
+        scores: probabilities of the names on the patch grid, 0 where a name was denoised away. The grid
+            covers
+            the whole image.
+        mode: how the names competed: "assign", "background" or "independent".
+        presence: highest probability of every name anywhere in the image, 0 to 1; None where not judged.
+        threshold: probability below which a pixel is none; in `independent` mode, from which it belongs to a
+            name.
+        meta: preset, checkpoint sha256, parameters, seconds per stage.
+        picture: the image the labels belong to, or None where it was not kept.
+    """
+
+    names: tuple[str, ...]
+    labels: LabelMap
+    confidence: Float32[np.ndarray, "H W"]
+    scores: Float[Tensor, "c h w"]
+    mode: Mode
+    presence: tuple[float, ...] | None = None
+    threshold: float = 0.0
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    picture: UInt8[np.ndarray, "H W 3"] | None = None
+
+    def __post_init__(self) -> None:
+        wanted = np.dtype(label_dtype(len(self.names)))
+        if self.labels.dtype != wanted:
+            raise InputError(f"Labels of {self.labels.dtype} for {len(self.names)} names; must be {wanted}.")
+        shape = self.labels.shape
+        if self.confidence.shape != shape or (self.picture is not None and self.picture.shape[:2] != shape):
+            raise InputError(f"Confidence and picture must have the size of the labels, {shape}.")
+        if self.scores.shape[0] != len(self.names):
+            raise InputError(f"{self.scores.shape[0]} score maps for {len(self.names)} names.")
+        if self.presence is not None and len(self.presence) != len(self.names):
+            raise InputError(f"{len(self.presence)} presence values for {len(self.names)} names.")
+
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        found = sorted(((share, name) for name, share in self.areas.items() if share > 0), reverse=True)
+        parts = [f"{_short(name)} {_percent(share)}" for share, name in found[:12]]
+        if len(found) > 12:
+            parts.append(f"… {len(found) - 12} more")
+        none = float(np.mean(self.labels == 0)) if self.labels.size else 0.0
+        if none > 0:
+            parts.append(f"(none) {_percent(none)}")
+        return f"Segmentation({width}×{height}, {self.mode}: {', '.join(parts)})"
+
+    @property
+    def areas(self) -> dict[str, float]:
+        """Share of the image per name, 0 to 1. In `independent` mode names overlap and may sum to more than 1."""
+        pixels = max(self.labels.size, 1)
+        if self.mode == "independent":
+            return {name: int(self.mask(name).sum()) / pixels for name in self.names}
+        counts = np.bincount(self.labels.reshape(-1), minlength=len(self.names) + 1)
+        return {name: int(counts[label]) / pixels for label, name in enumerate(self.names, start=1)}
+
+    @property
+    def masks(self) -> Bool[np.ndarray, "c H W"]:
+        """One mask per name: its pixels in the label map, or in `independent` mode all it claims for itself."""
+        stack = [self.mask(name) for name in self.names]
+        return np.array(stack, dtype=bool).reshape(len(stack), *self.labels.shape)
+
+    def mask(self, name: str) -> Bool[np.ndarray, "H W"]:
+        """Return where one name is; see `masks`.
+
+        Raises:
+            InputError: not one of the names.
+        """
+        index = self._index(name)
+        if self.mode != "independent":
+            return np.equal(self.labels, index + 1)
+        if not bool((self.scores[index] >= self.threshold).any()):  # upsampling never exceeds the maximum
+            return np.zeros(self.labels.shape, dtype=bool)
+        return np.greater_equal(self.probability(name), self.threshold)
+
+    def probability(self, name: str) -> Float32[np.ndarray, "H W"]:
+        """Return the probability of one name at every pixel, bilinear from the patch grid, 0 to 1.
+
+        Raises:
+            InputError: not one of the names.
+        """
+        index = self._index(name)
+        return self._upsampled(self.scores[index : index + 1])[0]
+
+    def probabilities(self) -> Float32[np.ndarray, "c H W"]:
+        """Return the probability of every name at every pixel; 4·c·H·W bytes, so prefer `probability`."""
+        return self._upsampled(self.scores)
+
+    def presence_of(self, name: str) -> float:
+        """Return how surely a name is anywhere in the image, 0 to 1: its highest probability.
+
+        Raises:
+            InputError: not one of the names.
+        """
+        index = self._index(name)
+        return float(self.scores[index].max()) if self.presence is None else self.presence[index]
+
+    def class_masks(self) -> Iterator[export.ClassMask]:
+        """Yield mask and mean probability of every name that has at least one pixel, in the order of the names."""
+        for label, name in enumerate(self.names, start=1):
+            mask = self.mask(name)
+            if mask.any():
+                values = self.probability(name) if self.mode == "independent" else self.confidence
+                yield export.ClassMask(label, name, mask, float(values[mask].mean(dtype=np.float64)))
+
+    def plot(self) -> Image.Image:
+        """Return the picture painted with the labels and a legend; without a picture, the labels alone."""
+        return overlay(self.picture, self.labels, self.names)
+
+    def heat_map(self, name: str) -> Image.Image:
+        """Return the picture under the probability of one name, with a scale from 0 to 1.
+
+        Raises:
+            InputError: not one of the names.
+        """
+        return heat_map(self.picture, self.probability(name), name)
+
+    def save(self, path: str | Path) -> None:
+        """Write the result in the form the ending names, replacing the file in one step.
+
+        `.png`: label map (pixel values are labels) and, beside it, `<name>.classes.json`. `.npz`:
+        everything, read back with `Segmentation.load`. `.json`: COCO with run lengths.
+
+        Raises:
+            InputError: another ending.
+            EnvironmentFailure: the file cannot be written.
+            MissingExtraError: `.json` without pycocotools.
+        """
+        target = Path(path)
+        match target.suffix.lower():
+            case ".png":
+                write_label_png(target, self.labels, self.names)
+                _write(target.with_suffix(".classes.json"), export.json_bytes(self.classes()))
+            case ".npz":
+                self.save_npz(target)
+            case ".json":
+                _write(target, export.json_bytes(self.to_coco()))
+            case other:
+                raise InputError(
+                    f"Cannot save as {other or 'a file without ending'}; use {', '.join(SUFFIXES)}."
+                )
+
+    def save_overlay(self, path: str | Path) -> None:
+        """Write `plot()` as PNG, JPEG or WebP, by the ending.
+
+        Raises:
+            InputError: another ending.
+            EnvironmentFailure: the file cannot be written.
+        """
+        kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+        kind = kinds.get(Path(path).suffix.lower())
+        if kind is None:
+            raise InputError(f"Cannot save a picture as {Path(path).suffix!r}; use {', '.join(kinds)}.")
+        picture = self.plot()
+        write_atomically(path, lambda stream: picture.save(stream, format=kind, quality=92))
+
+    def save_npz(self, path: str | Path) -> None:
+        """Write everything to one compressed NPZ; no pickles inside.
+
+        Raises:
+            EnvironmentFailure: the file cannot be written.
+        """
+        arrays = {
+            "labels": self.labels,
+            "confidence": self.confidence,
+            "scores": self.scores.float().cpu().numpy(),
+        }
+        if self.picture is not None:
+            arrays["picture"] = self.picture
+        details = {**self._details(), "names": self.names, "presence": self.presence}
+        _write(Path(path), export.npz_bytes(arrays, details))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return a result written by `save_npz`.
+
+        Raises:
+            MissingFileError: there is no such file.
+            InputError: the file is damaged or not one of ours.
+        """
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+                details = json.loads(file["details"].tobytes())
+                if details.get("format") != export.NPZ_FORMAT:
+                    raise InputError(f"{shown(path)} is not a radseg result of format {export.NPZ_FORMAT}.")
+                return cls(
+                    names=tuple(details["names"]),
+                    labels=file["labels"],
+                    confidence=file["confidence"],
+                    scores=torch.from_numpy(file["scores"]),
+                    mode=details["mode"],
+                    presence=None if details["presence"] is None else tuple(details["presence"]),
+                    threshold=details["threshold"],
+                    meta=details["meta"],
+                    picture=file.get("picture"),
+                )
+        except FileNotFoundError as error:
+            raise MissingFileError(f"There is no file {shown(path)}.") from error
+        except (
+            KeyError,
+            ValueError,
+            OSError,
+            EOFError,
+            AttributeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{shown(path)} is not a radseg result, or damaged: {error}.") from error
+
+    def classes(self) -> dict[str, Any]:
+        """Return what `classes.json` holds: id, name, colour and area of every name, and how it was made."""
+        ignore = int(np.iinfo(self.labels.dtype).max)
+        return export.classes_json(
+            self.names, self.areas, ignore=ignore, presence=self.presence, details=self._details()
+        )
+
+    def to_coco(self, *, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
+        """Return a COCO data set of this image; see `export.coco`. Needs the extra `coco`."""
+        return export.coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=file_name)
+
+    def to_supervision(self) -> Any:
+        """Return `supervision.Detections`; see `export.supervision_detections`. Needs the extra `supervision`."""
+        return export.supervision_detections(self.class_masks(), self._size)
+
+    def to_transformers(self) -> list[dict[str, Any]]:
+        """Return a list of label, score and mask, as the transformers "image-segmentation" pipeline does."""
+        return export.pipeline_entries(self.class_masks())
+
+    def to_transformers_segments(self) -> dict[str, Any]:
+        """Return "segmentation" (int64 tensor H×W, 0 = none) and "segments_info", as the image processors do."""
+        segmentation = torch.from_numpy(self.labels.astype(np.int64))
+        return {"segmentation": segmentation, "segments_info": export.segments_info(self.class_masks())}
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return int(self.labels.shape[0]), int(self.labels.shape[1])
+
+    def _details(self) -> dict[str, Any]:
+        return {"mode": self.mode, "threshold": self.threshold, "meta": dict(self.meta)}
+
+    def _index(self, name: str) -> int:
+        if name in self.names:
+            return self.names.index(name)
+        near = difflib.get_close_matches(name, self.names, n=3) or self.names[:8]
+        raise InputError(
+            f"{name!r} is not one of the {len(self.names)} names; did you mean {', '.join(near)}?"
+        )
+
+    def _upsampled(self, scores: Float[Tensor, "c h w"]) -> Float32[np.ndarray, "c H W"]:
+        upsampled = F.interpolate(
+            scores.detach().float()[None], size=self._size, mode="bilinear", align_corners=False
+        )
+        return np.asarray(upsampled[0].cpu().numpy())
+
+
+def _write(path: Path, content: bytes) -> None:
+    def write(stream: Any) -> None:
+        stream.write(content)
+
+    write_atomically(path, write)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"
+
+
+def _short(name: str) -> str:
+    printable = "".join(c if c.isprintable() else "·" for c in name)
+    return printable if len(printable) <= 40 else printable[:39] + "…"

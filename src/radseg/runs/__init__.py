@@ -1,0 +1,1 @@
+"""Runs over many files: what goes in, what comes out under which name, and how a broken run continues."""

@@ -1,0 +1,148 @@
+"""What is stored for each image and for a whole run, and under which endings."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from radseg.errors import InputError, MissingExtraError
+from radseg.runs.atomic import write_whole
+from radseg.runs.folder import OutputFile
+from radseg.runs.manifest import Record
+
+if TYPE_CHECKING:
+    from radseg.result import Segmentation
+
+Kind = Literal["labels", "overlay", "heatmaps", "pca", "npz", "coco"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CLASSES_NAME = "classes.json"
+COCO_NAME = "coco.json"
+
+_ENDINGS: Mapping[str, str] = {
+    "labels": ".png",
+    "overlay": ".overlay.jpg",
+    "pca": ".pca.png",
+    "npz": ".npz",
+    "coco": ".coco.json",
+}
+_SLUG_LENGTH = 40  # of a class name inside a file name; its number tells classes apart
+
+
+def parse_kinds(text: str) -> tuple[Kind, ...]:
+    """Return the kinds in a comma separated list, in the order of `KINDS`.
+
+    Raises:
+        InputError: an unknown kind, or none.
+    """
+    wanted = [part.strip().lower() for part in text.split(",") if part.strip()]
+    unknown = [part for part in wanted if part not in KINDS]
+    if unknown or not wanted:
+        raise InputError(f"--save is {text!r}; it must name some of: {', '.join(KINDS)}.")
+    return tuple(kind for kind in KINDS if kind in wanted)
+
+
+def require_kinds(kinds: Sequence[Kind]) -> None:
+    """Raise MissingExtraError before a long run, not after it, when a kind needs a package that is not there."""
+    if "coco" in kinds and find_spec("pycocotools") is None:
+        raise MissingExtraError('COCO output needs pycocotools: pip install "radseg[coco]"')
+
+
+def endings_of(kinds: Sequence[Kind]) -> tuple[str, ...]:
+    """Return the endings known before a result is there (heat maps carry class names)."""
+    return tuple(_ENDINGS[kind] for kind in kinds if kind in _ENDINGS)
+
+
+def heat_ending(index: int, name: str) -> str:
+    """Return the ending of one class's heat map, such as ".heat.003-traffic-light.png"; safe on any file system."""
+    slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
+    slug = "-".join(part for part in slug.split("-") if part)[:_SLUG_LENGTH]
+    return f".heat.{index:03}-{slug}.png" if slug else f".heat.{index:03}.png"
+
+
+def files_of(result: "Segmentation", image: Path, kinds: Sequence[Kind]) -> tuple[OutputFile, ...]:
+    """Return endings and writers of the files to store for one result."""
+    return tuple(file for kind in kinds for file in _files_of_kind(result, image, kind))
+
+
+def _files_of_kind(result: "Segmentation", image: Path, kind: Kind) -> list[OutputFile]:
+    if kind == "heatmaps":
+        return [
+            (heat_ending(index, name), _heat_writer(result, name))
+            for index, name in enumerate(result.names, start=1)
+        ]
+    writers: Mapping[str, Callable[[Path], None]] = {
+        "labels": lambda path: _write_labels(path, result),
+        "overlay": result.save_overlay,
+        "pca": lambda path: _write_pca(path, result),
+        "npz": result.save_npz,
+        "coco": lambda path: _write_json(path, result.to_coco(file_name=image.name)),
+    }
+    return [(_ENDINGS[kind], writers[kind])]
+
+
+def _write_labels(path: Path, result: "Segmentation") -> None:
+    from radseg.io import write_label_png
+
+    write_label_png(path, result.labels, result.names)
+
+
+def _heat_writer(result: "Segmentation", name: str) -> Callable[[Path], None]:
+    return lambda path: result.heat_map(name).save(path, format="PNG")
+
+
+def _write_pca(path: Path, result: "Segmentation") -> None:
+    raise InputError("--save pca is not available yet.")
+
+
+def write_run_files(
+    folder: Path,
+    names: Sequence[str],
+    kinds: Sequence[Kind],
+    records: Sequence[Record],
+    parameters: Mapping[str, Any],
+) -> tuple[str, ...]:
+    """Write classes.json and, with the kind "coco", one coco.json of all images; return their names."""
+    write_whole(folder, folder / CLASSES_NAME, lambda path: _write_json(path, classes_of(names, parameters)))
+    if "coco" not in kinds:
+        return (CLASSES_NAME,)
+    write_whole(folder, folder / COCO_NAME, lambda path: _write_json(path, merged_coco(folder, records)))
+    return (CLASSES_NAME, COCO_NAME)
+
+
+def classes_of(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the values of every label map of the run mean, and the parameters they were made with."""
+    from radseg.colours import colours, hex_colour
+    from radseg.export import CLASSES_FORMAT
+
+    return {
+        "format": CLASSES_FORMAT,
+        "none": 0,
+        "ignore": 255 if len(names) <= 254 else 65535,
+        "classes": [
+            {"id": index, "name": name, "colour": hex_colour(colour)}
+            for index, (name, colour) in enumerate(zip(names, colours(names), strict=True), start=1)
+        ],
+        "run": dict(parameters),
+    }
+
+
+def merged_coco(folder: Path, records: Sequence[Record]) -> dict[str, Any]:
+    """Return one COCO data set of all images: the per-image ones with their ids renumbered."""
+    merged: dict[str, Any] = {"info": {}, "images": [], "categories": [], "annotations": []}
+    for number, record in enumerate(sorted(records, key=lambda record: record.name), start=1):
+        one = json.loads((folder / f"{record.name}{_ENDINGS['coco']}").read_bytes())
+        merged["info"], merged["categories"] = one["info"], one["categories"]
+        merged["images"] += [{**one["images"][0], "id": number, "label_map": f"{record.name}.png"}]
+        start = len(merged["annotations"]) + 1
+        merged["annotations"] += [
+            {**annotation, "id": start + index, "image_id": number}
+            for index, annotation in enumerate(one["annotations"])
+        ]
+    return merged
+
+
+def _write_json(path: Path, value: Any) -> None:
+    from radseg.export import json_bytes
+
+    path.write_bytes(json_bytes(value))

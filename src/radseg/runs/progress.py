@@ -1,0 +1,81 @@
+"""What a run tells the person who waits for it: the shares of one result, and who is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from radseg.runs.folder import Report
+from radseg.runs.manifest import Record
+
+
+class SegmentationLike(Protocol):
+    """The part of a Segmentation that a summary needs."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Class names; label i + 1 is `names[i]`."""
+        ...
+
+    @property
+    def labels(self) -> Any:
+        """H×W integers, 0 = none."""
+        ...
+
+    @property
+    def confidence(self) -> Any:
+        """H×W probabilities of the label of each pixel."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """How much of an image one class has.
+
+    Attributes:
+        name: the class; None for the pixels that are none of them.
+        share: part of the pixels, 0 to 1.
+        confidence: mean over those pixels, 0 to 1; None where it has no meaning (no pixel, or no class).
+    """
+
+    name: str | None
+    share: float
+    confidence: float | None
+
+
+def class_shares(result: SegmentationLike) -> tuple[ClassShare, ...]:
+    """Return the classes of a label map, the largest first, then what belongs to none; they sum to 1."""
+    import numpy as np
+
+    labels = np.asarray(result.labels).ravel()
+    count = np.bincount(labels, minlength=len(result.names) + 1)
+    total = np.bincount(labels, weights=np.asarray(result.confidence).ravel(), minlength=len(count))
+    shares = [
+        ClassShare(
+            name,
+            float(count[index] / labels.size),
+            float(total[index] / count[index]) if count[index] else None,
+        )
+        for index, name in enumerate(result.names, start=1)
+    ]
+    shares.sort(key=lambda one: -one.share)
+    return (*shares, ClassShare(None, float(count[0] / labels.size), None))
+
+
+class RunReporter(Protocol):
+    """Is told how a run over images goes, in this order."""
+
+    def found(self, images: int, notes: Sequence[str]) -> None:
+        """Say how many images there are, and in plain sentences what was left out."""
+
+    def loading(self, model: str) -> None:
+        """Say that the weights are being read or downloaded: it can take a while."""
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Begin `todo` images, after `earlier` ones that an interrupted run finished."""
+
+    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+        """Tell one image done or failed."""
+
+    def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
+        """Sum up; `extra` are the files of the whole run, such as classes.json."""

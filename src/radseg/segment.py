@@ -1,0 +1,246 @@
+"""Segmenter: one image and some words in, one Segmentation out. Score, contrast, denoise, decide."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from radseg.errors import InputError, VocabularyError
+from radseg.io import to_rgb
+from radseg.methods.base import DenseEncoder
+from radseg.ops.resize import fit_short_side, image_size
+from radseg.result import Segmentation
+from radseg.scoring import (
+    Decision,
+    class_cosine,
+    class_probabilities,
+    contrasted_probabilities,
+    decide,
+    independent_probabilities,
+)
+from radseg.text.pack import VocabularyPack
+from radseg.text.vocabulary import Vocabulary
+from radseg.types import LanguageFeatures, Rgb, Size, TextEmbeddings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
+
+Mode = Literal["assign", "background", "independent"]
+MODES: tuple[Mode, ...] = ("assign", "background", "independent")
+Words = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
+
+
+class WordEncoder(Protocol):
+    """Where text embeddings come from: a text tower behind its cache, or a toy."""
+
+    @property
+    def space(self) -> str:
+        """Name of the space of the embeddings."""
+        ...
+
+    def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
+        """Return one row per name and synonym."""
+        ...
+
+    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
+        """Return the contrast bank without what `vocabulary` asks for itself."""
+        ...
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Open-vocabulary segmentation of single images.
+
+    Attributes:
+        encoder: images to language-aligned features.
+        words: names to text embeddings of the same space.
+        short_side: images are scaled to this short side in pixels before encoding; None keeps their size.
+        long_side: the long side is never more than this after scaling, in pixels.
+        temperature: multiplies the cosine before the softmax; 100 in RADSeg (spec 4.8).
+        denoising: a name that is nowhere at least this probable is dropped; 0.5 in RADSeg (spec 4.9).
+        threshold: pixels whose best name is less probable than this become 0 = none.
+        independent_threshold: probability from which a pixel belongs to a prompt in `independent` mode.
+        all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
+        gives all
+            pixels the first name as the published code does.
+        origin: preset, checkpoint and parameters, copied into every result.
+    """
+
+    encoder: DenseEncoder
+    words: WordEncoder
+    short_side: int | None = 576
+    long_side: int | None = 2048
+    temperature: float = 100.0
+    denoising: float = 0.5
+    threshold: float = 0.0
+    independent_threshold: float = 0.5
+    all_denoised: Literal["none", "first"] = "none"
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def segment(self, image: "ImageLike", words: Words, *, mode: Mode = "background") -> Segmentation:
+        """Return the segmentation of one image into the named things.
+
+        Args:
+            image: a path, a PIL image, a uint8 H×W×3 array, or an Rgb tensor in [0, 1].
+            words: names, "a, b, c", a Vocabulary, or embeddings made before (a pack needs no text tower).
+            mode: "background" lets a contrast bank win pixels that no name fits; "assign" gives every pixel a
+            name
+                (the papers' protocol); "independent" judges every name alone.
+
+        Raises:
+            ImageError: not a usable image.
+            VocabularyError: not a usable vocabulary, or one name alone in `assign` mode.
+            SpaceMismatchError: embeddings of another model.
+        """
+        return next(self.segment_many([image], words, mode=mode))
+
+    def segment_many(
+        self, images: Iterable["ImageLike"], words: Words, *, mode: Mode = "background", at_once: int = 1
+    ) -> Iterator[Segmentation]:
+        """Yield one segmentation per image, in order, equal to segmenting each alone.
+
+        Args:
+            at_once: images whose windows share backbone calls. More helps a GPU with small images.
+        """
+        text, contrast = self.embed(words, mode=mode)
+        iterator = iter(images)
+        while group := list(islice(iterator, at_once)):
+            pictures = [to_rgb(image) for image in group]
+            clock = Stopwatch()
+            with clock("encode"):
+                features = self._encode(pictures)
+            for picture, one in zip(pictures, features, strict=True):
+                own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
+                yield self.finish(
+                    one, image_size(picture), text, contrast, mode=mode, picture=picture, clock=own
+                )
+
+    def encode(self, image: "ImageLike") -> LanguageFeatures:
+        """Return the language-aligned feature map of one image, to be scored or looked at later."""
+        return self._encode([to_rgb(image)])[0]
+
+    def _encode(self, pictures: Sequence[Rgb]) -> list[LanguageFeatures]:
+        if self.short_side is not None:
+            pictures = [fit_short_side(p, self.short_side, long_max=self.long_side) for p in pictures]
+        return self.encoder.encode(pictures)
+
+    def embed(self, words: Words, *, mode: Mode) -> tuple[TextEmbeddings, TextEmbeddings | None]:
+        """Return the embeddings of the names and, unless the mode is `assign`, of the contrast bank.
+
+        Raises:
+            VocabularyError: `assign` with a single name, or embeddings that bring no contrast bank.
+        """
+        if mode not in MODES:
+            raise InputError(f"Unknown mode {mode!r}; the modes are {', '.join(MODES)}.")
+        contrast: TextEmbeddings | None
+        if isinstance(words, VocabularyPack):
+            text, contrast = words.embeddings, words.contrast
+        elif isinstance(words, TextEmbeddings):
+            text, contrast = words, None
+        else:
+            vocabulary = words if isinstance(words, Vocabulary) else Vocabulary.parse(words)
+            text = self.words.embed(vocabulary)
+            contrast = None if mode == "assign" else self.words.contrast(vocabulary)
+        text.require_space(self.encoder.space)
+        if mode == "assign":
+            if len(text.names) == 1:
+                raise VocabularyError(
+                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Name more things, "
+                    "or use mode 'background' or 'independent'."
+                )
+            return text, None
+        if contrast is None:
+            raise VocabularyError(
+                f"Mode {mode!r} needs the contrast bank, and these embeddings bring none. "
+                "Make a pack with `radseg text` (it includes the bank), or use mode 'assign'."
+            )
+        return text, contrast
+
+    @torch.inference_mode()
+    def finish(
+        self,
+        features: LanguageFeatures,
+        size: Size,
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
+        *,
+        mode: Mode,
+        picture: Rgb | None = None,
+        clock: "Stopwatch | None" = None,
+    ) -> Segmentation:
+        """Return the segmentation of encoded features at `size`: everything after the encoder."""
+        clock = clock or Stopwatch()
+        with clock("score"):
+            low, none = self._score(features, text, contrast, mode=mode)
+        with clock("decide"):
+            decision = self._decide(low, none, size, mode=mode)
+        kept = decision.kept[:, None, None]
+        labels = decision.labels.cpu().numpy()
+        return Segmentation(
+            names=text.names,
+            labels=labels if labels.dtype == np.uint8 else labels.astype(np.uint16),
+            confidence=decision.confidence.float().cpu().numpy(),
+            scores=torch.where(kept, low, 0).cpu(),
+            mode=mode,
+            presence=tuple(decision.peak.tolist()),
+            threshold=self.independent_threshold if mode == "independent" else self.threshold,
+            meta={
+                **self.origin,
+                "mode": mode,
+                "seconds": dict(clock.seconds),
+                "parameters": self._parameters(),
+            },
+            picture=None if picture is None else _to_bytes(picture),
+        )
+
+    def _score(
+        self, features: LanguageFeatures, text: TextEmbeddings, contrast: TextEmbeddings | None, *, mode: Mode
+    ) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "1 h w"] | None]:
+        cosine = class_cosine(features, text)
+        if contrast is None:
+            return class_probabilities(cosine, temperature=self.temperature), None
+        bank = class_cosine(features, contrast)
+        if mode == "independent":
+            return independent_probabilities(cosine, bank, temperature=self.temperature), None
+        return contrasted_probabilities(cosine, bank, temperature=self.temperature)
+
+    def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
+        if mode == "independent":
+            return decide(low, size, threshold=self.independent_threshold)
+        decision = decide(low, size, none=none, denoising=self.denoising, threshold=self.threshold)
+        if mode == "assign" and self.all_denoised == "first" and not bool(decision.kept.any()):
+            decision = replace(decision, labels=torch.ones_like(decision.labels))
+        return decision
+
+    def _parameters(self) -> dict[str, Any]:
+        names = ("short_side", "long_side", "temperature", "denoising", "threshold", "independent_threshold")
+        return {name: getattr(self, name) for name in names}
+
+
+class Stopwatch:
+    """Seconds spent per stage."""
+
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time spent inside the `with` block to `stage`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _to_bytes(picture: Rgb) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    pixels = (picture * 255).round_().to(torch.uint8).permute(1, 2, 0)
+    return np.ascontiguousarray(pixels.cpu().numpy())

@@ -1,0 +1,148 @@
+"""The words a person asks for, checked: names with their synonyms. No torch: wrong use is told at once."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+from radseg.errors import MissingFileError, VocabularyError
+from radseg.text.clean import collapse_whitespace, lower_case, shown
+
+# A text tower reads 64 tokens (CLIP 77), about 300 characters of English; a prompt beyond this is a mistake.
+MAX_CHARACTERS = 512
+# Label maps are uint16 above 254 names; 0 is none and 65 535 stays free for "ignore".
+MAX_NAMES = 65_534
+_MAX_FILE_BYTES = 64 * 2**20
+_SYNONYMS = ", "  # the separator of the published class files
+_COMMENT = "#"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Class names in the caller's order, each with the phrases that stand for it.
+
+    Attributes:
+        phrases: per class its name, then its synonyms; every phrase is embedded and none occurs twice (letter
+            case and spacing do not tell phrases apart; whether punctuation does, only the text tower knows).
+
+    Raises:
+        VocabularyError: no name, or a phrase is empty, too long, repeated, or holds control characters.
+    """
+
+    phrases: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        if not self.phrases:
+            raise VocabularyError(
+                'The vocabulary is empty. Give at least one name, for example "sky, grass, sheep".'
+            )
+        if len(self.phrases) > MAX_NAMES:
+            raise VocabularyError(f"{len(self.phrases):,} names; a label map can tell {MAX_NAMES:,} apart.")
+        first_at: dict[str, int] = {}
+        for position, group in enumerate(self.phrases, start=1):
+            _check_group(group, position, first_at)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The display names: the first phrase of each class."""
+        return tuple(group[0] for group in self.phrases)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """All phrases in order: one row of text embeddings each."""
+        return tuple(chain.from_iterable(self.phrases))
+
+    @property
+    def row_class(self) -> tuple[int, ...]:
+        """For each of `rows` the index of its class."""
+        return tuple(index for index, group in enumerate(self.phrases) for _ in group)
+
+    @classmethod
+    def parse(cls, words: str | Sequence[str | Sequence[str]]) -> Self:
+        """Return the vocabulary of a list of names, or of a comma separated line as typed after `-p`.
+
+        In a list, names are taken as they are, a comma included, and only their spacing is tidied; a tuple or
+        list in it is a name followed by its synonyms. In a line every comma separates, and one at the end is
+        ignored.
+
+        Example:
+            >>> Vocabulary.parse("sky, grass, traffic light").names
+            ('sky', 'grass', 'traffic light')
+            >>> Vocabulary.parse(["sky", ("car", "automobile")]).rows
+            ('sky', 'car', 'automobile')
+        """
+        if isinstance(words, str):
+            listed = words.strip().removesuffix(",")
+            words = listed.split(",") if listed else ()
+        return cls(tuple(_group(item) for item in words))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Return the vocabulary of a class file: UTF-8, one class per line, ", " before each synonym.
+
+        Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine.
+
+        Raises:
+            MissingFileError: there is no such file.
+            VocabularyError: the file is not UTF-8 text, or its names are not a vocabulary.
+        """
+        path = Path(path)
+        lines = (line.strip() for line in _read_text(path).splitlines())
+        groups = [line.split(_SYNONYMS) for line in lines if line and not line.startswith(_COMMENT)]
+        try:
+            return cls.parse(groups)
+        except VocabularyError as error:
+            raise VocabularyError(f"{path}: {error}") from error
+
+
+def _group(item: str | Sequence[str]) -> tuple[str, ...]:
+    phrases = (item,) if isinstance(item, str) else tuple(item)
+    for phrase in phrases:
+        if not isinstance(phrase, str):
+            raise VocabularyError(f"A name must be text, not {type(phrase).__name__} ({phrase!r}).")
+    return tuple(collapse_whitespace(phrase) for phrase in phrases)
+
+
+def _check_group(group: tuple[str, ...], position: int, first_at: dict[str, int]) -> None:
+    if not group:
+        raise VocabularyError(f"Name {position} is an empty list. Give the name, then its synonyms.")
+    for phrase in group:
+        _check_phrase(phrase, position)
+        key = lower_case(phrase)
+        if key in first_at:
+            raise VocabularyError(
+                f"The name {shown(phrase)} is given twice (names {first_at[key]} and {position}). "
+                "Remove one of them."
+            )
+        first_at[key] = position
+
+
+def _check_phrase(phrase: str, position: int) -> None:
+    if not phrase.strip():
+        raise VocabularyError(f"Name {position} is empty. Remove it, or write what it should find.")
+    if len(phrase) > MAX_CHARACTERS:
+        raise VocabularyError(
+            f"Name {position} has {len(phrase):,} characters ({shown(phrase)}); at most {MAX_CHARACTERS} are "
+            "allowed, and a text tower reads about 300."
+        )
+    for character in phrase:
+        # Cc: NUL and other control characters. Cs: half a surrogate pair, what undecodable bytes turn into.
+        if unicodedata.category(character) in {"Cc", "Cs"}:
+            raise VocabularyError(
+                f"Name {position} ({shown(phrase)}) holds the control character "
+                f"U+{ord(character):04X}. Remove it."
+            )
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "does not exist"
+        raise MissingFileError(f"The class file {path} {kind}. It should be text with one name per line.")
+    if path.stat().st_size > _MAX_FILE_BYTES:
+        raise VocabularyError(f"{path} is larger than {_MAX_FILE_BYTES // 2**20} MiB: not a class file.")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error

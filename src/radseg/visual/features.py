@@ -1,0 +1,44 @@
+"""The feature map as a picture: its three strongest directions as red, green and blue."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.errors import InputError
+from radseg.types import FeatureMap, Size
+
+
+def pca_picture(features: FeatureMap, size: Size) -> UInt8[np.ndarray, "H W 3"]:
+    """Return the first three principal components of a feature map as colours, bilinear at `size` pixels.
+
+    Similar colours mean similar features. Vectors are first brought to unit length, so that a few loud
+    patches do not decide; each component is stretched between its 2nd and 98th percentile. The signs are
+    fixed (the largest loading is positive), so the same features always give the same picture. A constant
+    map is mid-grey.
+
+    Raises:
+        InputError: NaN or infinite features, or a side of `size` below 1.
+    """
+    if min(size) < 1:
+        raise InputError(f"The picture would be {Size(*size)} pixels; each side must be at least 1.")
+    if features.numel() == 0 or not bool(torch.isfinite(features).all()):
+        raise InputError(f"Features of shape {tuple(features.shape)} must be finite and not empty.")
+    rows = F.normalize(features.detach().double().flatten(1).mT, dim=1)
+    projected = _three_components(rows - rows.mean(dim=0))
+    low, high = torch.quantile(projected, torch.tensor([0.02, 0.98]).to(projected), dim=0)
+    spread = high - low
+    unit = torch.where(spread > 1e-9, (projected - low) / spread.clamp_min(1e-9), 0.5).clamp(0, 1)
+    grid = unit.mT.reshape(3, *features.shape[1:])
+    shown = F.interpolate(grid[None], size=tuple(size), mode="bilinear", align_corners=False)[0]
+    return np.asarray((shown * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy())
+
+
+def _three_components(centred: Float[Tensor, "p d"]) -> Float[Tensor, "p 3"]:
+    """Project on the eigenvectors of the three largest eigenvalues; missing ones are zero."""
+    _, vectors = torch.linalg.eigh(centred.mT @ centred)
+    strongest = vectors[:, -3:].flip(1)
+    largest = strongest.gather(0, strongest.abs().argmax(dim=0, keepdim=True))
+    projected = centred @ (strongest * torch.where(largest < 0, -1, 1))
+    return F.pad(projected, (0, 3 - projected.shape[1]))

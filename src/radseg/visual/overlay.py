@@ -1,0 +1,145 @@
+"""Labels over a photo: each region tinted in its colour, a crisp edge, its name inside where there is room."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from radseg.colours import colours
+from radseg.io.labels import LabelMap
+from radseg.visual.legend import Entry, letter_size, with_legend
+from radseg.visual.text import Text, legible, shorten
+
+TINT = 0.52
+"""How much of a pixel inside a region is the region's colour; the rest is the photo."""
+
+GREYED = 0.55
+"""How far the photo under a region is drained of its own colour, so that a blue tint on a blue sky is seen."""
+
+_COARSE = 320  # longest side of the small map on which places for names are looked for
+
+
+def overlay(
+    picture: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+) -> Image.Image:
+    """Return `paint` with the names written in large regions and a legend of what is present, largest first.
+
+    The legend stands below the picture, never on it; pixels of label 0 show the photo unchanged.
+    """
+    canvas = Image.fromarray(paint(picture, labels, names))
+    counts = np.bincount(labels.reshape(-1), minlength=len(names) + 1)[: len(names) + 1]
+    table = colours(names)
+    present = sorted(np.flatnonzero(counts[1:]).tolist(), key=lambda index: -counts[index + 1])
+    _write_names(canvas, labels, names, present)
+    entries = [
+        Entry(
+            names[index],
+            _share(counts[index + 1] / labels.size),
+            (int(table[index][0]), int(table[index][1]), int(table[index][2])),
+            f"name {index + 1}",
+        )
+        for index in present
+    ]
+    return with_legend(canvas, entries)
+
+
+def paint(
+    picture: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Return the picture with every region tinted and edged in the colour of its name, at the same size.
+
+    Without a picture the regions are flat and label 0 is dark grey. Labels above the number of names
+    (ignore) stay untouched.
+    """
+    table = np.zeros((int(np.iinfo(labels.dtype).max) + 1, 3), np.uint8)
+    table[1 : len(names) + 1] = colours(names)
+    named = (labels > 0) & (labels <= len(names))
+    tints = table[labels]
+    if picture is None:
+        return np.where(named[..., None], tints, np.uint8(40))
+    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601 luma
+    drained = picture * np.float32(1 - GREYED) + grey[..., None] * np.float32(GREYED)
+    mixed = drained * np.float32(1 - TINT) + tints * np.float32(TINT)
+    edge = _edges(labels) & named
+    mixed[edge] = tints[edge]
+    mixed[_outline(labels)] *= np.float32(0.25)
+    return np.where(named[..., None], mixed.round().astype(np.uint8), picture)
+
+
+def _edges(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
+    """Pixels within a few of another label: two and more for large pictures, inside each region."""
+    width = max(1, round(min(labels.shape) / 300))
+    border = _outline(labels)
+    return np.asarray(ndimage.binary_dilation(border, iterations=width))
+
+
+def _outline(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
+    """Pixels whose right or lower neighbour has another label."""
+    border = np.zeros(labels.shape, bool)
+    border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    border[:-1] |= labels[:-1] != labels[1:]
+    return border
+
+
+class _Place(NamedTuple):
+    column: float
+    row: float
+    radius: float  # of the largest disc inside the region, pixels
+
+
+def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int]) -> None:
+    """Write each name once, at the widest place of its region, where it fits and covers no other name."""
+    draw = ImageDraw.Draw(canvas)
+    size = letter_size(canvas.width, canvas.height)
+    step = max(1, -(-max(labels.shape) // _COARSE))
+    small = labels[step // 2 :: step, step // 2 :: step]
+    used: list[tuple[float, float, float, float]] = []
+    for index in present[:40]:
+        place = _widest_place(small == index + 1, step)
+        text = shorten(legible(names[index], size=size, otherwise=f"name {index + 1}"), size * 12)
+        box = _text_box(text, place, size, canvas.size)
+        if place.radius < size * 0.9 or place.radius * 2.6 < text.width or _meets_any(box, used):
+            continue
+        used.append(box)
+        draw.text(
+            ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
+            text.letters,
+            font=text.font,
+            fill=(255, 255, 255),
+            anchor="mm",
+            stroke_width=max(2, size // 8),
+            stroke_fill=(15, 17, 20),
+        )
+
+
+def _widest_place(mask: Bool[np.ndarray, "h w"], step: int) -> _Place:
+    """Centre and radius of the largest disc inside a mask on the coarse grid, in pixels of the picture."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    if depth.size == 0:
+        return _Place(0, 0, 0)
+    row, column = divmod(int(depth.argmax()), depth.shape[1])
+    return _Place((column + 0.5) * step, (row + 0.5) * step, float(depth[row, column]) * step)
+
+
+def _text_box(
+    text: Text, place: _Place, size: int, canvas: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    half, rise = text.width / 2 + size * 0.3, size * 0.75
+    column = min(max(place.column, half), max(canvas[0] - half, half))
+    return column - half, place.row - rise, column + half, place.row + rise
+
+
+def _meets_any(
+    box: tuple[float, float, float, float], others: Sequence[tuple[float, float, float, float]]
+) -> bool:
+    return any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+        for other in others
+    )
+
+
+def _share(part: float) -> str:
+    return f"{part:.1%}" if part >= 0.001 else "< 0.1%"

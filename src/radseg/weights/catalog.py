@@ -1,0 +1,236 @@
+"""Facts about published weights, as a table. No network, no torch.
+
+A digest of None means "not pinned in this release": the file is verified against the digest its hub reports when it
+is downloaded, and that digest is recorded in the store and checked from then on (trust on first use).
+Facts marked (i) in `notes` are inferred, not read from the file itself; shapes are always read from the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from radseg.errors import InputError
+
+Kind = Literal["radio", "text", "sam"]
+HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class License:
+    """Terms of use.
+
+    Attributes:
+        id: SPDX-like identifier.
+        title: its name, shown on first download.
+        url: where to read it.
+        requires_acceptance: the terms restrict use (no commercial use), so they must be accepted in so many words.
+    """
+
+    id: str
+    title: str
+    url: str
+    requires_acceptance: bool = False
+
+
+NVIDIA_OPEN = License(
+    "NVIDIA-Open-Model-License",
+    "NVIDIA Open Model License (commercial use allowed)",
+    "https://www.nvidia.com/en-us/agreements/enterprise-software/nvidia-open-model-license/",
+)
+NVIDIA_RESEARCH = License(
+    "NVIDIA-NSCLv1",
+    "NVIDIA Source Code License-NC (research and evaluation only, no commercial use)",
+    f"{HUB}/nvidia/RADIO",
+    requires_acceptance=True,
+)
+APACHE = License("Apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0")
+APPLE = License(
+    "Apple-AMLR",
+    "Apple model licence (see the repository; not open source)",
+    f"{HUB}/apple/DFN5B-CLIP-ViT-H-14-378",
+    requires_acceptance=True,
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Numbers of a vision transformer as published; None where not known.
+
+    Attributes:
+        cls_tokens, registers: prefix tokens.
+        adaptors: teacher names in their order.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    cls_tokens: int | None = None
+    registers: int | None = None
+    adaptors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published set of weights.
+
+    Attributes:
+        name: what radseg calls it; also the embedding space of a text tower.
+        kind: what it is.
+        repository, revision, file: where it lies on the hub; towers and SAM are read by byte range.
+        sha256: of the whole file, None if not pinned (see the module).
+        bytes: of the whole file, None if not known for certain.
+        paper: arXiv id.
+        patch: side of a patch in pixels; 0 for text towers.
+        space: text space of the language adaptor, or of the tower; None if there is none.
+        warning: a reason not to use it, shown when it is chosen.
+        notes: sources and caveats.
+    """
+
+    name: str
+    kind: Kind
+    repository: str
+    file: str
+    license: License
+    paper: str
+    patch: int
+    space: str | None
+    shape: Shape | None = None
+    revision: str = "main"
+    sha256: str | None = None
+    bytes: int | None = None
+    warning: str = ""
+    notes: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where a person finds the file."""
+        return f"{HUB}/{self.repository}"
+
+
+SO400M_NAFLEX = "siglip2-so400m-patch16-naflex"
+GIANT = "siglip2-giant-opt-patch16-384"
+SIGLIP = "siglip-so400m-patch14-384"
+DFN5B = "clip-vit-h-14-378-dfn5b"
+
+_V3 = "2412.07679"  # RADIOv2.5, the family's report; C-RADIOv3 has none of its own
+_V4 = "2601.17237"
+_FOUR = ("clip", "siglip2", "dino_v2", "sam")
+_FOUR_G = ("clip", "siglip2-g", "dino_v2", "sam")
+_FOUR_25 = ("clip", "siglip", "dino_v2", "sam")
+_FILES = "Repository and file: NVlabs/RADIO radio/common.py."
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "c-radio_v3-b", "radio", "nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar", NVIDIA_OPEN, _V3, 16,
+        SO400M_NAFLEX, Shape(768, 12, 12, 3072, 4, 4, _FOUR),
+        notes=f"{_FILES} The preset of the RADSeg paper. About 547 MB. Head sizes (i): 1520 hidden, 2 blocks.",
+    ),
+    Row(
+        "c-radio_v3-l", "radio", "nvidia/C-RADIOv3-L", "c-radio-v3_l_half.pth.tar", NVIDIA_OPEN, _V3, 16,
+        SO400M_NAFLEX, Shape(1024, 24, 16, 4096, 4, 4, _FOUR),
+        warning="Its patches are not aligned with its CLS token: language segmentation scores about 1 mIoU. "
+        "Use c-radio_v3-b or c-radio_v3-h.",
+        notes=f"{_FILES} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 (0.86 mIoU).",
+    ),
+    Row(
+        "c-radio_v3-h", "radio", "nvidia/C-RADIOv3-H", "c-radio_v3-h_half.pth.tar", NVIDIA_OPEN, _V3, 16,
+        GIANT, Shape(1280, 32, 16, 5120, 4, 4, _FOUR_G),
+        notes=f"{_FILES} LayerScale unclear (i).",
+    ),
+    Row(
+        "c-radio_v3-g", "radio", "nvidia/C-RADIOv3-g", "c-radio_v3-g_half.pth.tar", NVIDIA_OPEN, _V3, 16,
+        GIANT, Shape(1536, 40, 24, 6144, adaptors=_FOUR_G),
+        notes=f"{_FILES} Shape, prefix tokens (i). May scale its norms by depth (i), which is not supported.",
+    ),
+    Row(
+        "radio_v2.5-b", "radio", "nvidia/RADIO", "radio-v2.5-b_half.pth.tar", NVIDIA_RESEARCH, _V3, 16,
+        SIGLIP, Shape(768, 12, 12, 3072, 4, 4, _FOUR_25),
+        notes=f"{_FILES} Prefix tokens: NVlabs/RADIO issue 80. No LayerScale (i).",
+    ),
+    Row(
+        "radio_v2.5-l", "radio", "nvidia/RADIO", "radio-v2.5-l_half.pth.tar", NVIDIA_RESEARCH, _V3, 16,
+        SIGLIP, Shape(1024, 24, 16, 4096, adaptors=_FOUR_25),
+        notes=f"{_FILES} Prefix tokens, LayerScale (i).",
+    ),
+    Row(
+        "radio_v2.5-h", "radio", "nvidia/RADIO", "radio_v2.5-h.pth.tar", NVIDIA_RESEARCH, _V3, 16,
+        SIGLIP, Shape(1280, 32, 16, 5120, adaptors=_FOUR_25),
+        notes=f"{_FILES} Prefix tokens, LayerScale (i).",
+    ),
+    Row(
+        "radio_v2.5-g", "radio", "nvidia/RADIO", "radio_v2.5-g.pth.tar", NVIDIA_RESEARCH, _V3, 14,
+        SIGLIP, Shape(1536, 40, 24, 4096, adaptors=_FOUR_25),
+        warning="Its DINOv2-g architecture (patch 14, SwiGLU) is not supported in this release.",
+        notes=f"{_FILES} SwiGLU width, prefix tokens (i).",
+    ),
+    Row(
+        "c-radio_v4-so400m", "radio", "nvidia/C-RADIOv4-SO400M", "c-radio_v4-so400m_half.pth.tar",
+        NVIDIA_OPEN, _V4, 16, GIANT, Shape(1152, 27, 16, 4304, adaptors=("siglip2-g", "dino_v3_7b", "sam3")),
+        notes=f"{_FILES} No sam adaptor: no SAM refinement. A third party reports revision c0457f5d with sha256 "
+        "d02697ede20f2716c4db12a9d3dab1c5a9b47d15a16cdcd46a69d08062b77aaf; one source, so not pinned.",
+    ),
+    Row(
+        "c-radio_v4-h", "radio", "nvidia/C-RADIOv4-H", "c-radio_v4-h_half.pth.tar",
+        NVIDIA_OPEN, _V4, 16, GIANT, Shape(1280, 32, 16, 5120, adaptors=("siglip2-g", "dino_v3_7b", "sam3")),
+        notes=f"{_FILES} No sam adaptor: no SAM refinement. siglip2-g: summary MLP 1520 hidden, attention "
+        "feature head without qkv bias (third-party readers of the file).",
+    ),
+    Row(
+        SO400M_NAFLEX, "text", "google/siglip2-so400m-patch16-naflex", "model.safetensors", APACHE, "2502.14786",
+        0, SO400M_NAFLEX, notes="1152-d. Only text_model.* is fetched.",
+    ),
+    Row(
+        GIANT, "text", "google/siglip2-giant-opt-patch16-384", "model.safetensors", APACHE, "2502.14786",
+        0, GIANT, notes="1536-d. Probably sharded (i): the index is followed if there is one.",
+    ),
+    Row(
+        SIGLIP, "text", "google/siglip-so400m-patch14-384", "model.safetensors", APACHE, "2303.15343",
+        0, SIGLIP, notes="1152-d. Stands for open_clip ViT-SO400M-14-SigLIP-384/webli, the same weights (i).",
+    ),
+    Row(
+        DFN5B, "text", "apple/DFN5B-CLIP-ViT-H-14-378", "model.safetensors", APPLE, "2309.17425",
+        0, DFN5B, notes="1024-d. open_clip ViT-H-14-378-quickgelu/dfn5b. That the repository holds a "
+        "transformers safetensors file is not verified (i).",
+    ),
+    Row(
+        "sam-vit-h", "sam", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16, None,
+        notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
+        "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is accepted "
+        "as a local file.",
+    ),
+)  # fmt: skip
+SAM_PTH = ("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")
+"""The original SAM ViT-H file and its digest, which many public projects state alike."""
+
+
+def row(name: str) -> Row:
+    """Return the row called `name`.
+
+    Raises:
+        InputError: no such row; the message lists the names.
+    """
+    for candidate in ROWS:
+        if candidate.name == name:
+            return candidate
+    raise InputError(f"There is no model {name!r}. Known: {', '.join(r.name for r in ROWS)}.")
+
+
+def row_of_file(file: str) -> Row | None:
+    """Return the RADIO row whose published file is called `file`, or None."""
+    return next((r for r in ROWS if r.kind == "radio" and r.file == file), None)
+
+
+def text_space(teacher: Mapping[str, Any]) -> str | None:
+    """Return the text space of a teacher from the training arguments, or None if it has no known text tower.
+
+    The teacher's `model` decides, not the adaptor's name: "siglip2" alone does not say which SigLIP2.
+    """
+    model = str(teacher.get("model") or "")
+    if model in ("siglip2-so400m", "siglip2-g-384"):
+        return SO400M_NAFLEX if model == "siglip2-so400m" else GIANT
+    if model == "ViT-SO400M-14-SigLIP-384":
+        return SIGLIP
+    if model in ("ViT-H-14-378-quickgelu", "ViT-H-14-378") and teacher.get("pretrained") == "dfn5b":
+        return DFN5B
+    return None

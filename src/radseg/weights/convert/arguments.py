@@ -1,0 +1,172 @@
+"""The training arguments inside a RADIO checkpoint, read for the few facts that tensors cannot tell (spec 2.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from radseg.errors import CheckpointError
+from radseg.weights.catalog import text_space
+
+ARCH_HEADS = {
+    "vit_tiny": 3,
+    "vit_small": 6,
+    "vit_base": 12,
+    "vit_so400m": 16,
+    "vit_large": 16,
+    "vit_huge": 16,
+    "vit_giant": 24,
+}
+"""Attention heads by the beginning of timm's architecture name (spec 2.5); `model_kwargs.num_heads` wins."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """One distinct teacher.
+
+    Attributes:
+        name: e.g. "siglip2".
+        index: its first place in the training list, which may key its heads.
+        token: the CLS token its summary head reads.
+        space: text space of the summary head, None if the teacher has no text tower we know.
+        upsample: factor of the feature head.
+    """
+
+    name: str
+    index: int
+    token: int
+    space: str | None
+    upsample: int
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Facts of a checkpoint.
+
+    Attributes:
+        heads: attention heads of the backbone.
+        width, depth: as the arguments claim, for cross-checking; None if they do not say.
+        position_pixels: side of the learned position field in pixels; None if not said.
+        repeats: places in the teacher list that repeat an earlier teacher; heads keyed by them are copies.
+        spectral_backbone, spectral_heads: epsilon of the spectral reparametrisation; None where it is off.
+    """
+
+    heads: int
+    width: int | None
+    depth: int | None
+    position_pixels: int | None
+    teachers: tuple[Teacher, ...]
+    repeats: tuple[int, ...]
+    cls_tokens: int
+    registers: int
+    summary_tokens: tuple[int, ...]
+    spectral_backbone: float | None
+    spectral_heads: float | None
+
+
+def read_arguments(raw: Mapping[str, Any], *, averaged: bool, file: str) -> Arguments:
+    """Return the facts in a checkpoint's `args`.
+
+    Args:
+        raw: the arguments as a table.
+        averaged: the weights are the moving average, in which reparametrisations are already resolved.
+        file: name for error messages.
+
+    Raises:
+        CheckpointError: something needed is missing or contradicts itself.
+    """
+    reader = _Reader(raw, file)
+    listed = reader.teachers()
+    names = [t["name"] for t in listed]
+    per_teacher = bool(raw.get("cls_token_per_teacher", False))
+    cls_tokens = len(set(names)) if per_teacher else 1
+    kwargs = reader.table("model_kwargs")
+    first = {name: names.index(name) for name in names}
+    teachers = tuple(_teacher(listed[i], i, per_teacher, file) for i in first.values())
+    pooled = tuple(i for i in first.values() if listed[i].get("use_summary", True))
+    for teacher in teachers:
+        if teacher.space is not None and not 0 <= teacher.token < cls_tokens:
+            raise CheckpointError(
+                f"{file}: teacher {teacher.name!r} reads CLS token {teacher.token}; there are {cls_tokens}."
+            )
+    return Arguments(
+        heads=reader.heads(kwargs),
+        width=reader.optional_count(kwargs, "embed_dim"),
+        depth=reader.optional_count(kwargs, "depth"),
+        position_pixels=reader.optional_count(raw, "cpe_max_size"),
+        teachers=teachers,
+        repeats=tuple(i for i, name in enumerate(names) if first[name] != i),
+        cls_tokens=cls_tokens,
+        registers=reader.registers(cls_tokens),
+        summary_tokens=pooled if per_teacher else (0,),
+        spectral_backbone=None if averaged else _epsilon(raw.get("spectral_reparam")),
+        spectral_heads=None if averaged else _epsilon(raw.get("spectral_heads")),
+    )
+
+
+def _teacher(raw: Mapping[str, Any], index: int, per_teacher: bool, file: str) -> Teacher:
+    token, upsample = raw.get("token_slot"), raw.get("fd_upsample_factor")
+    for key, value in (("token_slot", token), ("fd_upsample_factor", upsample)):
+        if value is not None and (type(value) is not int or not 0 <= value < 1000):
+            raise CheckpointError(f"{file}: {key} of teacher {raw['name']!r} is not a small whole number.")
+    slot = index if token is None else int(token)
+    return Teacher(raw["name"], index, slot if per_teacher else 0, text_space(raw), int(upsample or 1))
+
+
+def _epsilon(setting: Any) -> float | None:
+    # the reference: 1e-6 when switched on plainly, 1e-12 by default when given as a table
+    if isinstance(setting, Mapping):
+        return float(setting.get("eps", 1e-12))
+    return 1e-6 if setting else None
+
+
+class _Reader:
+    """Typed access to the arguments, with the file's name in every complaint."""
+
+    def __init__(self, raw: Mapping[str, Any], file: str) -> None:
+        self.raw = raw
+        self.file = file
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        value = self.raw.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise CheckpointError(f"{self.file}: args.{key} is a {type(value).__name__}, not a table.")
+        return value
+
+    def optional_count(self, table: Mapping[str, Any], key: str) -> int | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        if type(value) is not int or not 0 <= value < 2**31:
+            raise CheckpointError(f"{self.file}: args.{key} is {str(value)[:40]!r}, not a whole number.")
+        return value
+
+    def teachers(self) -> list[Mapping[str, Any]]:
+        listed = self.raw.get("teachers")
+        if not isinstance(listed, list) or not listed:
+            raise CheckpointError(f"{self.file}: args has no list of teachers; it is no RADIO checkpoint.")
+        for teacher in listed:
+            if not isinstance(teacher, Mapping) or not isinstance(teacher.get("name"), str):
+                raise CheckpointError(f"{self.file}: a teacher in args has no name.")
+        return listed
+
+    def heads(self, kwargs: Mapping[str, Any]) -> int:
+        given = self.optional_count(kwargs, "num_heads")
+        if given:
+            return given
+        arch = str(self.raw.get("model"))
+        for beginning, heads in ARCH_HEADS.items():
+            if arch.startswith(beginning):
+                return heads
+        raise CheckpointError(
+            f"{self.file} is of architecture {arch[:60]!r}; known are {', '.join(ARCH_HEADS)}…_patch16."
+        )
+
+    def registers(self, cls_tokens: int) -> int:
+        given = self.optional_count(self.raw, "cpe_num_registers")
+        if given is not None:
+            return given
+        multiple = self.optional_count(self.raw, "register_multiple")
+        # a divisible number of CLS tokens still gets a full multiple of registers, as in the reference
+        return multiple - cls_tokens % multiple if multiple else 0

@@ -1,0 +1,205 @@
+"""RADIO checkpoints, in both published layouts, to our one form (spec 2; key table in docs/conventions.md).
+
+A layout only sorts its keys into parts; what the parts mean, and every check, is common to both.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from radseg.errors import CheckpointError, MissingFileError
+from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
+from radseg.weights.convert.archive import TorchArchive
+from radseg.weights.convert.arguments import Arguments, Teacher
+from radseg.weights.convert.heads import convert_head
+from radseg.weights.convert.layouts import Published, sort_folder, sort_pth
+from radseg.weights.convert.rename import BACKBONE, put, require_none_left, translate, translate_block
+from radseg.weights.convert.spectral import materialise
+from radseg.weights.lazy import LazyTensor
+from radseg.weights.ranges import FileSource, RangeSource
+from radseg.weights.shapes import require_shapes
+
+FORMAT = "radseg-radio/1"
+LEFTOVERS = (
+    r"base\.reg_token",  # of v2-style architectures; unused with CPE prefix tokens
+    r"_loss_states\..+",
+    r"adaloss.*",
+    r"lean_in_expected_losses.*",
+    r"weight_balance_mask.*",
+    r"_intermediate_feature_normalizer\..+",  # standardises intermediate layers, which are not used
+    r"inter_feature_normalizer\..+",
+    r"summary_idxs",
+)
+"""Families of published tensors that inference does not use, dropped by name."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A RADIO model in our form, tensors still unread."""
+
+    config: RadioConfig
+    tensors: dict[str, LazyTensor]
+    dropped: tuple[str, ...]
+
+
+def convert_checkpoint(source: Path | RangeSource, *, version: str, drop: tuple[str, ...] = ()) -> Converted:
+    """Return a published `.pth.tar` in our form.
+
+    Args:
+        source: the file.
+        version: the publisher's name of the model; the file does not hold it.
+        drop: prefixes of further tensors to leave out.
+
+    Raises:
+        CheckpointError: see `read_pickle`, and whenever a tensor is missing, unknown or of the wrong shape.
+    """
+    archive = TorchArchive(FileSource(source) if isinstance(source, Path) else source)
+    return assemble(sort_pth(archive, version), drop)
+
+
+def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = ()) -> Converted:
+    """Return a Hugging Face folder (`config.json` and `model.safetensors`) in our form. See above."""
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise MissingFileError(f"{folder} has no {name}; a published RADIO folder holds it.")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{folder.name}/config.json is not JSON ({error}).") from error
+    if not isinstance(config, dict) or not isinstance(config.get("args"), dict):
+        raise CheckpointError(f"{folder.name}/config.json has no table `args`; it is no RADIO model.")
+    return assemble(sort_folder(folder, config, version), drop)
+
+
+def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
+    """Return the common form: keys renamed, shapes read and held against the arguments."""
+    file, arguments = published.file, published.arguments
+    tensors: dict[str, LazyTensor] = {}
+    unknown = dict(published.others)
+    _rename_backbone(published, tensors, unknown)
+    _rename_small_parts(published, tensors, unknown)
+    adaptors = tuple(
+        adaptor
+        for teacher in arguments.teachers
+        if (adaptor := _adaptor(teacher, published, tensors)) is not None
+    )
+    dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in LEFTOVERS) or k.startswith(drop))
+    require_none_left(unknown.keys() - set(dropped), file)
+    config = _configure(published.version, arguments, tensors, adaptors, file)
+    require_shapes(config, {k: t.shape for k, t in tensors.items()}, file)
+    for key, tensor in tensors.items():
+        if not tensor.dtype.is_floating_point:
+            raise CheckpointError(f"{file}: {key} is of type {tensor.dtype}; floating point is needed.")
+    return Converted(config, tensors, dropped)
+
+
+def _rename_backbone(
+    published: Published, tensors: dict[str, LazyTensor], unknown: dict[str, LazyTensor]
+) -> None:
+    plain = materialise(published.base, published.arguments.spectral_backbone, published.file)
+    if "blocks.0.mlp.w12.weight" in plain:
+        raise CheckpointError(
+            f"{published.file} has SwiGLU blocks (mlp.w12), as radio_v2.5-g; they are not supported yet."
+        )
+    for key, tensor in plain.items():
+        ours = translate(key, BACKBONE) or translate_block(key)
+        if ours is None:
+            unknown[f"base.{key}"] = tensor
+        else:
+            put(tensors, f"vit.{ours}", tensor, published.file)
+
+
+def _rename_small_parts(
+    published: Published, tensors: dict[str, LazyTensor], unknown: dict[str, LazyTensor]
+) -> None:
+    names = {
+        "conditioner": {"norm_mean": "mean", "norm_std": "std"},
+        "normalizer": {"mean": "mean", "tx": "transform"},
+    }
+    for part, table in names.items():
+        for key, tensor in getattr(published, part).items():
+            if key in table:
+                flat = part == "conditioner" and math.prod(tensor.shape) == 3
+                put(tensors, f"{part}.{table[key]}", tensor.reshaped(3) if flat else tensor, published.file)
+            else:
+                unknown[f"{part}.{key}"] = tensor
+
+
+def _adaptor(teacher: Teacher, published: Published, tensors: dict[str, LazyTensor]) -> AdaptorConfig | None:
+    parts = published.heads.get(teacher.name)
+    if parts is None:
+        return None
+    configs: dict[str, HeadConfig] = {}
+    for part, head in parts.items():
+        where = f"{published.file}: the {part} head of {teacher.name!r}"
+        plain = materialise(head, published.arguments.spectral_heads, where)
+        upsample = teacher.upsample if part == "features" else 1
+        configs[part], renamed = convert_head(plain, upsample=upsample, where=where)
+        tensors.update({f"adaptors.{teacher.name}.{part}.{k}": t for k, t in renamed.items()})
+    summary = configs.get("summary")
+    return AdaptorConfig(
+        name=teacher.name,
+        token=teacher.token,
+        space=teacher.space if summary else None,
+        summary=summary,
+        features=configs.get("features"),
+    )
+
+
+def _configure(
+    version: str,
+    arguments: Arguments,
+    tensors: dict[str, LazyTensor],
+    adaptors: tuple[AdaptorConfig, ...],
+    file: str,
+) -> RadioConfig:
+    patch_embed, up = _needed(tensors, "vit.patch_embed.weight", file), "vit.blocks.0.mlp.up.weight"
+    width, patch = patch_embed.shape[0], math.isqrt(math.prod(patch_embed.shape[1:]) // 3)
+    tensors["vit.patch_embed.weight"] = _as(patch_embed, (width, 3 * patch**2), "patch_embed", file)
+    position = _needed(tensors, "vit.position", file)
+    grid = math.isqrt(max(1, math.prod(position.shape) // max(1, width)))
+    tensors["vit.position"] = _as(position, (grid, grid, width), "position", file)
+    prefix = _needed(tensors, "vit.prefix", file).shape[0]
+    depth = len({k.split(".")[2] for k in tensors if k.startswith("vit.blocks.")})
+    _compare("width", arguments.width, width, file)
+    _compare("number of blocks", arguments.depth, depth, file)
+    _compare("position field", arguments.position_pixels, grid * patch, file)
+    _compare("number of prefix tokens", arguments.cls_tokens + arguments.registers, prefix, file)
+    if width % arguments.heads:
+        raise CheckpointError(f"{file}: width {width} does not split into {arguments.heads} heads.")
+    return RadioConfig(
+        version=version,
+        width=width,
+        depth=depth,
+        heads=arguments.heads,
+        mlp_width=_needed(tensors, up, file).shape[0],
+        patch=patch,
+        position_grid=grid,
+        cls_tokens=arguments.cls_tokens,
+        registers=arguments.registers,
+        layer_scale="vit.blocks.0.scale1" in tensors,
+        summary_tokens=arguments.summary_tokens,
+        adaptors=adaptors,
+        normalizer="normalizer.mean" in tensors,
+    )
+
+
+def _needed(tensors: Mapping[str, LazyTensor], key: str, file: str) -> LazyTensor:
+    tensor = tensors.get(key)
+    if tensor is None or not tensor.shape or 0 in tensor.shape:
+        raise CheckpointError(f"{file} lacks {key}; it is incomplete or no RADIO checkpoint.")
+    return tensor
+
+
+def _as(tensor: LazyTensor, shape: tuple[int, ...], what: str, file: str) -> LazyTensor:
+    if math.prod(shape) != math.prod(tensor.shape):
+        raise CheckpointError(f"{file}: {what} has shape {tensor.shape}, which makes no square.")
+    return tensor.reshaped(*shape)
+
+
+def _compare(what: str, said: int | None, found: int, file: str) -> None:
+    if said is not None and said != found:
+        raise CheckpointError(f"{file}: the {what} is {said} by its arguments and {found} by its tensors.")

@@ -1,0 +1,88 @@
+"""Key maps as tables of patterns, and the strict use of them: every key is mapped, dropped by name, or reported."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from radseg.errors import CheckpointError
+from radseg.weights.lazy import LazyTensor
+
+
+class Rule(NamedTuple):
+    """A published key (regular expression, matched in full) and our name for it."""
+
+    published: str
+    ours: str
+
+
+BLOCK = (
+    Rule(r"norm([12])\.(weight|bias)", r"norm\1.\2"),
+    Rule(r"attn\.qkv\.(weight|bias)", r"attention.qkv.\1"),
+    Rule(r"attn\.proj\.(weight|bias)", r"attention.out.\1"),
+    Rule(r"mlp\.fc1\.(weight|bias)", r"mlp.up.\1"),
+    Rule(r"mlp\.fc2\.(weight|bias)", r"mlp.down.\1"),
+    Rule(r"ls([12])\.(?:gamma|grandma)", r"scale\1"),
+)
+"""One timm transformer block; LayerScale is "gamma" in the .pth.tar and "grandma" in Hugging Face folders."""
+
+BACKBONE = (
+    Rule(r"patch_generator\.embedder\.weight", "patch_embed.weight"),
+    Rule(r"patch_generator\.pos_embed", "position"),
+    Rule(r"patch_generator\.cls_token\.token", "prefix"),
+)
+
+MLP_V2 = (
+    Rule(r"pre_norm\.0\.(weight|bias)", r"pre_norm.\1"),
+    Rule(r"fc1\.(weight|bias)", r"fc_in.\1"),
+    Rule(r"blocks\.(\d+)\.0\.(weight|bias)", r"blocks.\1.norm.\2"),
+    Rule(r"blocks\.(\d+)\.2\.(weight|bias)", r"blocks.\1.fc.\2"),
+    Rule(r"final\.0\.(weight|bias)", r"norm_out.\1"),
+    Rule(r"final\.2\.(weight|bias)", r"fc_out.\1"),
+)
+
+MLP_V1 = (
+    Rule(r"fc1\.(weight|bias)", r"fc_in.\1"),
+    Rule(r"norm\.(weight|bias)", r"norm_in.\1"),
+    Rule(r"fc2\.(weight|bias)", r"fc_out.\1"),
+)
+"""Without `inner.N`, whose numbering needs arithmetic (see `heads`)."""
+
+
+def translate(key: str, rules: Sequence[Rule]) -> str | None:
+    """Return our name for a published key, or None if no rule knows it."""
+    for rule in rules:
+        match = re.fullmatch(rule.published, key)
+        if match:
+            return match.expand(rule.ours)
+    return None
+
+
+def translate_block(key: str) -> str | None:
+    """Return our name for "blocks.i.…" of a transformer, or None."""
+    match = re.fullmatch(r"blocks\.(\d+)\.(.+)", key)
+    inner = translate(match[2], BLOCK) if match else None
+    return f"blocks.{int(match[1])}.{inner}" if match and inner else None
+
+
+def require_none_left(unknown: Iterable[str], file: str) -> None:
+    """Raise CheckpointError naming keys that no rule knows."""
+    left = sorted(unknown)
+    if left:
+        shown = ", ".join(k[:80] for k in left[:8]) + (", …" if len(left) > 8 else "")
+        raise CheckpointError(
+            f"{file} holds {len(left)} tensor(s) this version does not know: {shown}. Nothing was converted. If "
+            "it is the publisher's own file, report the names; "
+            "to convert without them, pass their prefixes as `drop`."
+        )
+
+
+def put(table: dict[str, LazyTensor], key: str, tensor: LazyTensor, file: str) -> None:
+    """Add a tensor under our key; refuse a second one."""
+    if key in table:
+        raise CheckpointError(f"{file} holds two tensors for {key}.")
+    table[key] = tensor
+
+
+def without_prefix(keys: Mapping[str, LazyTensor], prefix: str) -> dict[str, LazyTensor]:
+    """Return the tensors whose key begins with `prefix`, without it."""
+    return {k[len(prefix) :]: v for k, v in keys.items() if k.startswith(prefix)}

@@ -1,0 +1,300 @@
+"""A run over many images: what it stores, how it continues, what stops it."""
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from radseg.errors import EnvironmentFailure, ImageError, InputError, VocabularyError
+from radseg.runs.atomic import STAGING
+from radseg.runs.folder import OnExisting, OutputFile, Report, free_folder, opened, run
+from radseg.runs.manifest import Record, read_manifest
+from radseg.runs.sources import Found
+
+PARAMETERS = {"prompts": ["red"]}
+
+
+class Told:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def finished(self, record: Record, result: str | None) -> None:
+        """Remember the record."""
+        self.records.append(record)
+
+
+def shout(image: Path) -> str:
+    """The fake network: the file's text in capitals; a file that says "bad" is no image."""
+    text = image.read_text()
+    if text == "bad":
+        raise ImageError(f"{image} is not an image.")
+    return text.upper()
+
+
+def files_of(result: str, image: Path) -> Sequence[OutputFile]:
+    """Two files per image."""
+    return [(".png", lambda path: path.write_text(result)), (".overlay.png", lambda path: path.touch())]  # type: ignore[list-item]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Found]:
+    """Three images in a folder."""
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a", "b", "deep/c"):
+        (folder / f"{name}.jpg").write_text(name)
+    return [Found(folder / f"{name}.jpg", folder) for name in ("a", "b", "deep/c")]
+
+
+def go(
+    folder: Path,
+    images: Sequence[Found],
+    existing: OnExisting = "refuse",
+    parameters: dict[str, object] = PARAMETERS,  # type: ignore[assignment]
+) -> Report:
+    """Run with the fake network."""
+    with opened(folder, images, parameters, endings=(".png", ".overlay.png"), existing=existing) as plan:
+        return run(plan, shout, files_of, Told())
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Return all files in the folder but the manifest and the lock."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(p.relative_to(folder)): p.read_text()
+        for p in files
+        if p.name not in ("manifest.jsonl", ".radseg-lock")
+    }
+
+
+def test_every_image_gets_its_files(tmp_path: Path, photos: list[Found]) -> None:
+    report = go(tmp_path / "out", photos)
+    assert [record.name for record in report.done] == ["a", "b", "deep/c"]
+    written = outputs(tmp_path / "out")
+    assert {name: text for name, text in written.items() if not name.endswith("overlay.png")} == {
+        "a.png": "A",
+        "b.png": "B",
+        "deep/c.png": "DEEP/C",
+    }
+
+
+def test_nothing_half_written_is_left(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos)
+    assert not (tmp_path / "out" / STAGING).exists()
+
+
+def test_outputs_are_readable_like_any_new_file(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos)
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "out/a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_one_bad_image_does_not_end_the_run(tmp_path: Path, photos: list[Found]) -> None:
+    photos[1].path.write_text("bad")
+    report = go(tmp_path / "out", photos)
+    assert [record.name for record in report.done] == ["a", "deep/c"]
+    assert [record.message for record in report.failed] == [f"{photos[1].path} is not an image."]
+
+
+def test_an_unexpected_error_costs_one_image(
+    tmp_path: Path, photos: list[Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RADSEG_DEBUG", raising=False)
+
+    def broken(image: Path) -> str:
+        if image.name == "b.jpg":
+            raise RuntimeError("CUDA out of memory.\nTried to allocate")
+        return shout(image)
+
+    with opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
+        report = run(plan, broken, files_of, Told())
+    assert [record.message for record in report.failed] == ["RuntimeError: CUDA out of memory."]
+
+
+@pytest.mark.parametrize("error", [VocabularyError("no"), EnvironmentFailure("no"), KeyboardInterrupt()])
+def test_what_would_stop_every_image_stops_the_run(
+    tmp_path: Path, photos: list[Found], error: BaseException
+) -> None:
+    def stop(image: Path) -> str:
+        raise error
+
+    with pytest.raises(type(error)), opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
+        run(plan, stop, files_of, Told())
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos: list[Found]) -> None:
+    def full(result: str, image: Path) -> Sequence[OutputFile]:
+        def fail(path: Path) -> None:
+            path.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        return files_of(result, image) if image.name == "a.jpg" else [(".png", fail)]
+
+    out = tmp_path / "out"
+    with pytest.raises(OSError, match="No space"), opened(out, photos, PARAMETERS, endings=()) as plan:
+        run(plan, shout, full, Told())
+    assert set(outputs(out)) == {"a.png", "a.overlay.png"}
+    assert [record.name for record in go(out, photos, "resume").done] == ["b", "deep/c"]
+
+
+def test_resume_does_only_what_is_not_done(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos[:2])
+    report = go(tmp_path / "out", photos, "resume")
+    assert [record.name for record in report.earlier] == ["a", "b"]
+    assert [record.name for record in report.done] == ["deep/c"]
+
+
+def test_resume_of_nothing_starts(tmp_path: Path, photos: list[Found]) -> None:
+    assert len(go(tmp_path / "out", photos, "resume").done) == 3
+
+
+def test_resume_does_failed_changed_and_lost_images_again(tmp_path: Path, photos: list[Found]) -> None:
+    photos[0].path.write_text("bad")
+    go(tmp_path / "out", photos)
+    photos[0].path.write_text("good")
+    (tmp_path / "out/b.png").unlink()
+    photos[2].path.write_text("changed")
+    assert [record.name for record in go(tmp_path / "out", photos, "resume").done] == ["a", "b", "deep/c"]
+
+
+def test_resume_with_other_parameters_names_them(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos[:1])
+    with pytest.raises(InputError, match=r'prompts was \["red"\], is now \["blue"\]'):
+        go(tmp_path / "out", photos, "resume", {"prompts": ["blue"]})
+
+
+def test_an_earlier_run_is_not_touched_unasked(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos)
+    before = outputs(tmp_path / "out")
+    with pytest.raises(InputError, match=r"3 images done.*--resume.*--overwrite.*-o"):
+        go(tmp_path / "out", photos)
+    assert outputs(tmp_path / "out") == before
+
+
+def test_overwrite_removes_what_the_earlier_run_recorded_and_nothing_else(
+    tmp_path: Path, photos: list[Found]
+) -> None:
+    go(tmp_path / "out", photos)
+    (tmp_path / "out/notes.md").write_text("mine")
+    go(tmp_path / "out", photos[:1], "overwrite")
+    assert set(outputs(tmp_path / "out")) == {"a.png", "a.overlay.png", "notes.md"}
+
+
+def test_overwrite_helps_after_a_damaged_manifest(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos)
+    manifest = tmp_path / "out/manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace('"status"', '"stat'))
+    with pytest.raises(EnvironmentFailure, match="--overwrite"):
+        go(tmp_path / "out", photos, "resume")
+    assert len(go(tmp_path / "out", photos, "overwrite").done) == 3
+
+
+@pytest.mark.parametrize("existing", ["refuse", "overwrite", "resume"])
+def test_another_programs_manifest_is_never_touched(
+    tmp_path: Path, photos: list[Found], existing: OnExisting
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/manifest.jsonl").write_text('{"mine": 1}')
+    with pytest.raises(InputError, match="another program's"):
+        go(tmp_path / "out", photos, existing)
+    assert (tmp_path / "out/manifest.jsonl").read_text() == '{"mine": 1}'
+
+
+def test_files_in_the_way_stop_a_fresh_run_before_it_starts(tmp_path: Path, photos: list[Found]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/b.png").write_text("mine")
+    with pytest.raises(InputError, match=r"b\.png would be replaced.*--overwrite"):
+        go(tmp_path / "out", photos)
+    assert outputs(tmp_path / "out") == {"b.png": "mine"}
+
+
+@pytest.mark.parametrize("existing", ["refuse", "overwrite", "resume"])
+def test_an_input_is_never_replaced(tmp_path: Path, existing: OnExisting) -> None:
+    image = tmp_path / "photo.png"
+    image.write_text("precious")
+    with pytest.raises(InputError, match="would replace an input image"):
+        go(tmp_path, [Found(image, tmp_path)], existing)
+    assert image.read_text() == "precious"
+
+
+def test_a_link_in_place_of_an_output_is_replaced_not_written_through(
+    tmp_path: Path, photos: list[Found]
+) -> None:
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    out.mkdir()
+    victim.write_text("precious")
+    (out / "a.png").symlink_to(victim)
+    go(out, photos[:1], "overwrite")
+    assert victim.read_text() == "precious"
+    assert (out / "a.png").read_text() == "A"
+
+
+def test_a_linked_subfolder_that_leads_out_is_refused(tmp_path: Path, photos: list[Found]) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    out.mkdir()
+    other.mkdir()
+    (out / "deep").symlink_to(other, target_is_directory=True)
+    with pytest.raises(InputError, match="a link in the output folder leads there"):
+        go(out, photos)
+    assert not any(other.iterdir())
+
+
+def test_a_tampered_manifest_cannot_make_overwrite_delete_elsewhere(
+    tmp_path: Path, photos: list[Found]
+) -> None:
+    victim = tmp_path / "victim.png"
+    victim.touch()
+    go(tmp_path / "out", photos[:1])
+    manifest = tmp_path / "out/manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace('"a.png"', '"../victim.png"'))
+    with pytest.raises(InputError, match="would leave the output folder"):
+        go(tmp_path / "out", photos[:1], "overwrite")
+    assert victim.exists()
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path, photos: list[Found]) -> None:
+    with (
+        opened(tmp_path / "out", photos, PARAMETERS, endings=()),
+        pytest.raises(EnvironmentFailure, match="Another radseg is writing"),
+    ):
+        go(tmp_path / "out", photos)
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path, photos: list[Found]) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match="is a file"):
+        go(tmp_path / "out", photos)
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path, photos: list[Found]) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFailure, match="cannot be made"):
+        go(tmp_path / "file" / "out", photos)
+
+
+def test_a_read_only_output_folder_is_refused(
+    tmp_path: Path, photos: list[Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, who may write anywhere
+    with pytest.raises(EnvironmentFailure, match="is not writable"):
+        go(tmp_path / "out", photos)
+
+
+def test_the_record_holds_the_size_and_time_of_the_image(tmp_path: Path, photos: list[Found]) -> None:
+    go(tmp_path / "out", photos[:1])
+    history = read_manifest(tmp_path / "out/manifest.jsonl")
+    assert history is not None
+    status = photos[0].path.stat()
+    (only,) = history.records.values()
+    assert (only.size, only.mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def test_the_next_free_folder_is_found(tmp_path: Path) -> None:
+    assert free_folder(tmp_path / "out").name == "out"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out-2").touch()
+    assert free_folder(tmp_path / "out").name == "out-3"

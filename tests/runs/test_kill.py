@@ -1,0 +1,86 @@
+"""kill -9 at any moment: after resuming, nothing is lost, doubled, or cut short."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from radseg.runs.atomic import STAGING
+
+IMAGES = 25
+CONTENT = 40_000  # bytes per output, written in pieces so that a kill can fall in between
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from radseg.runs.folder import opened, run
+from radseg.runs.sources import collect
+
+class Silent:
+    def finished(self, record, result):
+        pass
+
+def slow(image):
+    time.sleep(0.004)
+    return image.stem
+
+def files_of(result, image):
+    def write(path):
+        with path.open("wb") as file:
+            for _ in range(10):
+                file.write(result.encode() * 2000)
+                file.flush()
+                time.sleep(0.0005)
+    return [(".png", write), (".overlay.png", write)]
+
+photos, out = Path(sys.argv[1]), Path(sys.argv[2])
+with opened(out, collect([str(photos)]).images, {"p": 1}, endings=(".png",), existing="resume") as plan:
+    print("started", flush=True)
+    run(plan, slow, files_of, Silent())
+"""
+
+
+def start(photos: Path, out: Path, source: Path) -> subprocess.Popen[str]:
+    """Start a run and wait until it works on images."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(photos), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(source)},
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "started\n", child.communicate()[1]
+    return child
+
+
+def test_nothing_is_lost_doubled_or_cut_after_kills(tmp_path: Path, repository: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for index in range(IMAGES):
+        (photos / f"{index:02}.jpg").touch()
+    moments = random.Random(7)
+    kills = 0
+    for _ in range(60):
+        child = start(photos, out, repository / "src")
+        time.sleep(moments.uniform(0, 0.05))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        kills += child.returncode == -signal.SIGKILL
+        names = [path.name for path in out.glob("*.png")]
+        assert all((out / name).stat().st_size == CONTENT for name in names)
+        if child.returncode == 0:
+            break
+    finished = start(photos, out, repository / "src")
+    finished.communicate()
+    assert finished.returncode == 0
+    assert kills >= 3
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()[1:]]
+    assert sorted(line["name"] for line in lines) == [f"{index:02}" for index in range(IMAGES)]
+    expected = {f"{i:02}{end}": f"{i:02}" * 20_000 for i in range(IMAGES) for end in (".png", ".overlay.png")}
+    assert {path.name: path.read_text() for path in out.glob("*.png")} == expected
+    assert not (out / STAGING).exists()
