@@ -92,7 +92,7 @@ def supervision_detections(masks: Iterator[ClassMask], size: tuple[int, int]) ->
 
 
 def pipeline_entries(masks: Iterator[ClassMask]) -> list[dict[str, Any]]:
-    """Return what the transformers "image-segmentation" pipeline returns: label, score, mask (PIL, 0 or 255)."""
+    """Return label, score and mask (PIL, 0 or 255), as the transformers "image-segmentation" pipeline."""
     return [
         {"score": one.score, "label": one.name, "mask": Image.fromarray(one.mask.astype(np.uint8) * 255)}
         for one in masks
@@ -155,7 +155,7 @@ def require(module: str, extra: str) -> Any:
 
 
 def _box(mask: Bool[np.ndarray, "H W"]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom in pixels; right and bottom are the last column and row, as supervision has it."""
+    """Left, top, right, bottom in pixels; the last two are the last column and row, as in supervision."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 

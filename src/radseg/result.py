@@ -36,9 +36,8 @@ class Segmentation:
         names: the c names, in the caller's order; name i is label i + 1.
         labels: one label per pixel; 0 = none. uint8 up to 254 names, uint16 above.
         confidence: probability of the winning name at every pixel, 0 to 1.
-        scores: probabilities of the names on the patch grid, 0 where a name was denoised away. The grid
-            covers
-            the whole image.
+        scores: probabilities of the names on the patch grid, which covers the whole image; 0 where a name was
+            denoised away.
         mode: how the names competed: "assign", "background" or "independent".
         presence: highest probability of every name anywhere in the image, 0 to 1; None where not judged.
         threshold: probability below which a pixel is none; in `independent` mode, from which it belongs to a
@@ -82,7 +81,7 @@ class Segmentation:
 
     @property
     def areas(self) -> dict[str, float]:
-        """Share of the image per name, 0 to 1. In `independent` mode names overlap and may sum to more than 1."""
+        """Share of the image per name, 0 to 1. In `independent` mode names overlap, the sum may exceed 1."""
         pixels = max(self.labels.size, 1)
         if self.mode == "independent":
             return {name: int(self.mask(name).sum()) / pixels for name in self.names}
@@ -91,7 +90,7 @@ class Segmentation:
 
     @property
     def masks(self) -> Bool[np.ndarray, "c H W"]:
-        """One mask per name: its pixels in the label map, or in `independent` mode all it claims for itself."""
+        """One mask per name: its pixels in the label map; in `independent` mode all it claims for itself."""
         stack = [self.mask(name) for name in self.names]
         return np.array(stack, dtype=bool).reshape(len(stack), *self.labels.shape)
 
@@ -131,7 +130,7 @@ class Segmentation:
         return float(self.scores[index].max()) if self.presence is None else self.presence[index]
 
     def class_masks(self) -> Iterator[export.ClassMask]:
-        """Yield mask and mean probability of every name that has at least one pixel, in the order of the names."""
+        """Yield mask and mean probability of every name that has a pixel, in the order of the names."""
         for label, name in enumerate(self.names, start=1):
             mask = self.mask(name)
             if mask.any():
@@ -256,7 +255,7 @@ class Segmentation:
         return export.coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=file_name)
 
     def to_supervision(self) -> Any:
-        """Return `supervision.Detections`; see `export.supervision_detections`. Needs the extra `supervision`."""
+        """Return `supervision.Detections`; see `export.supervision_detections`. Needs the same extra."""
         return export.supervision_detections(self.class_masks(), self._size)
 
     def to_transformers(self) -> list[dict[str, Any]]:
@@ -264,7 +263,7 @@ class Segmentation:
         return export.pipeline_entries(self.class_masks())
 
     def to_transformers_segments(self) -> dict[str, Any]:
-        """Return "segmentation" (int64 tensor H×W, 0 = none) and "segments_info", as the image processors do."""
+        """Return "segmentation" (int64 tensor H×W, 0 = none) and "segments_info", as image processors do."""
         segmentation = torch.from_numpy(self.labels.astype(np.int64))
         return {"segmentation": segmentation, "segments_info": export.segments_info(self.class_masks())}
 

@@ -10,7 +10,7 @@ from radseg.errors import InputError
 from radseg.text.clean import canonicalise
 from radseg.text.templates import IMAGENET_7, IMAGENET_80, NONE, TEMPLATE_SETS, TemplateSet, template_set
 
-# Provenance: golden/2d/text.json, made from the reference's own list: each template filled with "X", joined by lines.
+# Provenance: golden/2d/text.json, from the reference's list: the templates filled with "X", one per line.
 PUBLISHED = "594f98a56e7af82b48805f2801515b385496071266ec194bc78fb0fdf2ee3377"
 
 

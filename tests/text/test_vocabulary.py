@@ -49,7 +49,7 @@ def test_right_to_left_names_work() -> None:
 
 @pytest.mark.parametrize("empty", ["", "  ", [], ()])
 def test_nothing_is_refused_with_an_example(empty: str | list[str]) -> None:
-    with pytest.raises(VocabularyError, match="is empty.*for example"):
+    with pytest.raises(VocabularyError, match=r"is empty.*for example"):
         Vocabulary.parse(empty)
 
 

@@ -49,9 +49,7 @@ def options(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks (also: RADSEG_DEBUG=1).", envvar="RADSEG_DEBUG")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", envvar="RADSEG_DEBUG")] = False,
 ) -> None:
     if debug:
         os.environ["RADSEG_DEBUG"] = "1"

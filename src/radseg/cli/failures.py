@@ -11,7 +11,14 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from radseg.errors import CheckpointError, EnvironmentFailure, InputError, MissingFileError, RadsegError
+from radseg.errors import (
+    CheckpointError,
+    EnvironmentFailure,
+    ImageError,
+    InputError,
+    MissingFileError,
+    RadsegError,
+)
 
 
 class ExitCode(IntEnum):
@@ -49,7 +56,7 @@ def report(error: BaseException) -> ExitCode:
     if _wants_json():
         typer.echo(json.dumps({"event": "error", "message": message, "exit": int(code)}))
     else:
-        typer.echo(f"radseg: {message}", err=True)
+        typer.echo(f"radseg: {printable(message)}", err=True)
     return code
 
 
@@ -57,6 +64,8 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
     """Return the exit code and the one line for an exception."""
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED, str(error) or "Interrupted."
+    if isinstance(error, ImageError):
+        return ExitCode.SOME_FAILED, str(error)
     if isinstance(error, (InputError, MissingFileError)):
         return ExitCode.WRONG_USE, str(error)
     if isinstance(error, (EnvironmentFailure, CheckpointError)):
@@ -68,6 +77,13 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
     kind = type(error).__name__
     hint = "This is a fault of radseg, not of your input: run again with `radseg --debug …` and report it."
     return ExitCode.ENVIRONMENT, f"{kind}: {_first_line(error)} {hint}"
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal: control characters and half surrogates, as in odd file names, escaped."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def debugging() -> bool:
@@ -91,7 +107,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _wants_json() -> bool:
-    """Whether this command line asked for JSON; read from the arguments because options may not be parsed yet."""
+    """Whether this command line asked for JSON; from the arguments, as options may not be parsed yet."""
     joined = " ".join(sys.argv)
     return "--log-format json" in joined or "--log-format=json" in joined
 

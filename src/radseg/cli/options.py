@@ -8,7 +8,7 @@ import typer
 from radseg.errors import InputError
 from radseg.text.vocabulary import Vocabulary
 
-_WORDS = "Words"
+WORDS = "Words"
 
 Prompts = Annotated[
     list[str] | None,
@@ -16,7 +16,7 @@ Prompts = Annotated[
         "-p",
         "--prompt",
         help='Names, comma separated: "sky, grass, sheep". May be given several times.',
-        rich_help_panel=_WORDS,
+        rich_help_panel=WORDS,
     ),
 ]
 Classes = Annotated[
@@ -24,7 +24,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         help="File of names: one class a line, synonyms after it with ', '.",
-        rich_help_panel=_WORDS,
+        rich_help_panel=WORDS,
     ),
 ]
 Model = Annotated[
@@ -36,7 +36,13 @@ Templates = Annotated[
     typer.Option(
         "--templates",
         help="Sentences around each name: imagenet80 (default), imagenet7, simple, none.",
-        rich_help_panel=_WORDS,
+        rich_help_panel=WORDS,
+    ),
+]
+TextTower = Annotated[
+    Path | None,
+    typer.Option(
+        "--text-tower", help="Folder of the text tower, if not from the cache.", rich_help_panel=WORDS
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel="Machine")]

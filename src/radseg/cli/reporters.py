@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from radseg.cli.failures import printable
 from radseg.runs.folder import Report
 from radseg.runs.manifest import Record
 from radseg.runs.progress import ClassShare, RunReporter, SegmentationLike, class_shares
@@ -28,17 +29,24 @@ LogFormat = Literal["text", "json"]
 _LISTED = 20  # failed images named at the end; the manifest has all
 
 
-def reporter(log_format: LogFormat, *, quiet: bool) -> RunReporter:
-    """Return the reporter for this terminal and these options."""
+def reporter(log_format: LogFormat, *, quiet: bool, resume: str) -> RunReporter:
+    """Return the reporter for this terminal and these options.
+
+    Args:
+        resume: the command that continues this run if it breaks off.
+    """
     if log_format == "json":
-        return JsonReporter()
+        return JsonReporter(resume)
     if quiet:
-        return QuietReporter()
-    return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
+        return QuietReporter(resume)
+    return TerminalReporter(resume) if sys.stderr.isatty() else PlainReporter(resume)
 
 
 class QuietReporter:
     """Says nothing but which images failed, on standard error."""
+
+    def __init__(self, resume: str) -> None:
+        self._resume = resume
 
     def found(self, images: int, notes: Sequence[str]) -> None:
         """Say nothing."""
@@ -52,16 +60,21 @@ class QuietReporter:
     def finished(self, record: Record, result: SegmentationLike | None) -> None:
         """Name a failed image and the reason."""
         if record.status == "failed":
-            typer.echo(_failure(record), err=True)
+            typer.echo(printable(_failure(record)), err=True)
+
+    def stopped(self, folder: Path) -> None:
+        """Print how to continue."""
+        typer.echo(f"Continue with: {self._resume}", err=True)
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Say nothing."""
 
 
 class PlainReporter:
-    """One line per image on standard error, for log files; the sum, or the table of one image, on standard output."""
+    """One line per image on standard error; the sum, or the table of one image, on standard output."""
 
-    def __init__(self) -> None:
+    def __init__(self, resume: str) -> None:
+        self._resume = resume
         self._todo = 0
         self._count = 0
         self._start = time.perf_counter()
@@ -95,30 +108,35 @@ class PlainReporter:
                 f"[{self._count}/{self._todo}] {record.source} {record.seconds:.1f} s, {left:.0f} s left"
             )
 
+    def stopped(self, folder: Path) -> None:
+        """Print how many images are done and how to continue."""
+        self._say(f"Stopped after {self._count} of {self._todo} images; what is done is in {folder}.")
+        self._say(f"Continue with: {self._resume}")
+
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Print the table of a single image, or the sum of several and the failed ones."""
         single = self._todo == 1 and not report.earlier
         if single and self._last is not None:
             _print_table(class_shares(self._last))
         if report.done or report.earlier or not single:
-            typer.echo(_sum_line(report, folder, extra))
+            typer.echo(printable(_sum_line(report, folder, extra)))
         if report.failed and not single:
             for record in report.failed[:_LISTED]:
-                typer.echo(f"  {_failure(record)}", err=True)
+                typer.echo(printable(f"  {_failure(record)}"), err=True)
             if len(report.failed) > _LISTED:
                 typer.echo(
                     f"  … {len(report.failed) - _LISTED} more in {folder / 'manifest.jsonl'}", err=True
                 )
 
     def _say(self, line: str) -> None:
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
 
 
 class TerminalReporter(PlainReporter):
     """A progress bar with the time left instead of a line per image."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, resume: str) -> None:
+        super().__init__(resume)
         self._console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -147,17 +165,25 @@ class TerminalReporter(PlainReporter):
         if self._todo > 1:
             self._bar.advance(self._task)
 
+    def stopped(self, folder: Path) -> None:
+        """Remove the bar and print how to continue."""
+        self._bar.stop()
+        super().stopped(folder)
+
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Remove the bar and print the sum."""
         self._bar.stop()
         super().ended(report, folder, extra)
 
     def _say(self, line: str) -> None:
-        self._console.print(escape(line.encode(errors="backslashreplace").decode()), highlight=False)
+        self._console.print(escape(printable(line)), highlight=False, soft_wrap=True)
 
 
 class JsonReporter:
-    """One JSON object per line on standard output: found, loading, started, image, ended (and error)."""
+    """One JSON object per line on standard output: found, loading, started, image, stopped, ended (and error)."""
+
+    def __init__(self, resume: str) -> None:
+        self._resume = resume
 
     def found(self, images: int, notes: Sequence[str]) -> None:
         """Write the event."""
@@ -183,6 +209,10 @@ class JsonReporter:
             message=record.message,
             classes=[{"name": c.name, "share": c.share, "confidence": c.confidence} for c in shares],
         )
+
+    def stopped(self, folder: Path) -> None:
+        """Write the event with the command that continues."""
+        self._write("stopped", folder=str(folder), resume=self._resume)
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Write the counts."""
@@ -212,5 +242,5 @@ def _print_table(shares: Sequence[ClassShare]) -> None:
         confidence = "" if one.confidence is None else f"{one.confidence:.2f}"
         name = "(none of these)" if one.name is None else one.name
         if one.name is not None or one.share:
-            table.add_row(escape(name), f"{one.share:6.1%}", confidence)
+            table.add_row(escape(printable(name)), f"{one.share:6.1%}", confidence)
     Console().print(table)

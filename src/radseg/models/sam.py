@@ -50,12 +50,12 @@ class SamDecoder(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """Number type of the parameters."""
-        return self.prompt_encoder.no_mask_embed.weight.dtype  # type: ignore[no-any-return]
+        return self.prompt_encoder.no_mask_embed.weight.dtype
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.prompt_encoder.no_mask_embed.weight.device  # type: ignore[no-any-return]
+        return self.prompt_encoder.no_mask_embed.weight.device
 
     @property
     def prompt_bytes(self) -> int:
@@ -69,7 +69,7 @@ class SamDecoder(nn.Module):
         """
         rows, columns = GRID - features.shape[-2], GRID - features.shape[-1]
         padded = nn.functional.pad(features, (0, columns, 0, rows))
-        return self.neck(padded.movedim(1, -1))  # type: ignore[no-any-return]
+        return self.neck(padded.movedim(1, -1))
 
     @cached_property
     def grid_position(self) -> Float[Tensor, "256 64 64"]:
@@ -89,11 +89,11 @@ class SamDecoder(nn.Module):
         encoder = self.prompt_encoder
         ones = torch.ones(len(points), 1, 1, device=points.device)
         sparse, _ = encoder(points[:, None, None].to(self.dtype), ones, boxes[:, None].to(self.dtype), None)
-        return sparse[:, 0]  # type: ignore[no-any-return]
+        return sparse[:, 0]
 
     def embed_masks(self, masks: Float[Tensor, "m 256 256"]) -> Float[Tensor, "m 256 64 64"]:
         """Return the dense embedding of mask prompts."""
-        return self.prompt_encoder.mask_embed(masks[:, None].to(self.dtype))  # type: ignore[no-any-return]
+        return self.prompt_encoder.mask_embed(masks[:, None].to(self.dtype))
 
     def decode(
         self,

@@ -117,9 +117,7 @@ def _connect(runs: _Runs, width: int) -> Int[np.ndarray, " n"]:
     return regions
 
 
-def _boxes(
-    runs: _Runs, order: Int[np.ndarray, " n"], first: Int[np.ndarray, " r"]
-) -> Int[np.ndarray, "r 4"]:
+def _boxes(runs: _Runs, order: Int[np.ndarray, " n"], first: Int[np.ndarray, " r"]) -> Int[np.ndarray, "r 4"]:
     row, left = runs.row[order], runs.left[order]
     right = left + runs.length[order] - 1
     return np.stack(

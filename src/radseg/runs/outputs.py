@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,6 +14,7 @@ from radseg.runs.manifest import Record
 
 if TYPE_CHECKING:
     from radseg.result import Segmentation
+    from radseg.types import LanguageFeatures
 
 Kind = Literal["labels", "overlay", "heatmaps", "pca", "npz", "coco"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -29,6 +31,18 @@ _ENDINGS: Mapping[str, str] = {
 _SLUG_LENGTH = 40  # of a class name inside a file name; its number tells classes apart
 
 
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """One image done.
+
+    Attributes:
+        features: its language features where a kind of output needs them, else None.
+    """
+
+    result: "Segmentation"
+    features: "LanguageFeatures | None" = None
+
+
 def parse_kinds(text: str) -> tuple[Kind, ...]:
     """Return the kinds in a comma separated list, in the order of `KINDS`.
 
@@ -43,7 +57,7 @@ def parse_kinds(text: str) -> tuple[Kind, ...]:
 
 
 def require_kinds(kinds: Sequence[Kind]) -> None:
-    """Raise MissingExtraError before a long run, not after it, when a kind needs a package that is not there."""
+    """Raise MissingExtraError before a long run, not after it, when a kind needs a package that is absent."""
     if "coco" in kinds and find_spec("pycocotools") is None:
         raise MissingExtraError('COCO output needs pycocotools: pip install "radseg[coco]"')
 
@@ -54,18 +68,19 @@ def endings_of(kinds: Sequence[Kind]) -> tuple[str, ...]:
 
 
 def heat_ending(index: int, name: str) -> str:
-    """Return the ending of one class's heat map, such as ".heat.003-traffic-light.png"; safe on any file system."""
+    """Return the ending of one class's heat map, such as ".heat.003-traffic-light.png": safe on any disk."""
     slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
     slug = "-".join(part for part in slug.split("-") if part)[:_SLUG_LENGTH]
     return f".heat.{index:03}-{slug}.png" if slug else f".heat.{index:03}.png"
 
 
-def files_of(result: "Segmentation", image: Path, kinds: Sequence[Kind]) -> tuple[OutputFile, ...]:
-    """Return endings and writers of the files to store for one result."""
-    return tuple(file for kind in kinds for file in _files_of_kind(result, image, kind))
+def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> tuple[OutputFile, ...]:
+    """Return endings and writers of the files to store for one image."""
+    return tuple(file for kind in kinds for file in _files_of_kind(segmented, image, kind))
 
 
-def _files_of_kind(result: "Segmentation", image: Path, kind: Kind) -> list[OutputFile]:
+def _files_of_kind(segmented: Segmented, image: Path, kind: Kind) -> list[OutputFile]:
+    result = segmented.result
     if kind == "heatmaps":
         return [
             (heat_ending(index, name), _heat_writer(result, name))
@@ -74,7 +89,7 @@ def _files_of_kind(result: "Segmentation", image: Path, kind: Kind) -> list[Outp
     writers: Mapping[str, Callable[[Path], None]] = {
         "labels": lambda path: _write_labels(path, result),
         "overlay": result.save_overlay,
-        "pca": lambda path: _write_pca(path, result),
+        "pca": lambda path: _write_pca(path, segmented),
         "npz": result.save_npz,
         "coco": lambda path: _write_json(path, result.to_coco(file_name=image.name)),
     }
@@ -91,23 +106,28 @@ def _heat_writer(result: "Segmentation", name: str) -> Callable[[Path], None]:
     return lambda path: result.heat_map(name).save(path, format="PNG")
 
 
-def _write_pca(path: Path, result: "Segmentation") -> None:
-    raise InputError("--save pca is not available yet.")
+def _write_pca(path: Path, segmented: Segmented) -> None:
+    from PIL import Image
+
+    from radseg.types import Size
+    from radseg.visual import pca_picture
+
+    assert segmented.features is not None
+    height, width = segmented.result.labels.shape
+    picture = pca_picture(segmented.features.values, Size(height, width))
+    Image.fromarray(picture).save(path, format="PNG")
 
 
-def write_run_files(
-    folder: Path,
-    names: Sequence[str],
-    kinds: Sequence[Kind],
-    records: Sequence[Record],
-    parameters: Mapping[str, Any],
-) -> tuple[str, ...]:
-    """Write classes.json and, with the kind "coco", one coco.json of all images; return their names."""
+def write_classes(folder: Path, names: Sequence[str], parameters: Mapping[str, Any]) -> str:
+    """Write what the label values of the whole run mean; return the file's name."""
     write_whole(folder, folder / CLASSES_NAME, lambda path: _write_json(path, classes_of(names, parameters)))
-    if "coco" not in kinds:
-        return (CLASSES_NAME,)
+    return CLASSES_NAME
+
+
+def write_coco(folder: Path, records: Sequence[Record]) -> str:
+    """Write one COCO file of all images of the run; return its name."""
     write_whole(folder, folder / COCO_NAME, lambda path: _write_json(path, merged_coco(folder, records)))
-    return (CLASSES_NAME, COCO_NAME)
+    return COCO_NAME
 
 
 def classes_of(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a run tells the person who waits for it: the shares of one result, and who is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +27,20 @@ class SegmentationLike(Protocol):
         """H×W probabilities of the label of each pixel."""
         ...
 
+    @property
+    def mode(self) -> str:
+        """How the names competed."""
+        ...
+
+    @property
+    def areas(self) -> Mapping[str, float]:
+        """Share of the image per name; names overlap in mode "independent"."""
+        ...
+
+    def class_masks(self) -> Iterable[Any]:
+        """Yield `name` and mean probability `score` of every name that is present."""
+        ...
+
 
 @dataclass(frozen=True)
 class ClassShare:
@@ -44,10 +58,18 @@ class ClassShare:
 
 
 def class_shares(result: SegmentationLike) -> tuple[ClassShare, ...]:
-    """Return the classes of a label map, the largest first, then what belongs to none; they sum to 1."""
+    """Return the classes of a result, the largest first, then what belongs to none.
+
+    They sum to 1, but in mode "independent", where names overlap.
+    """
     import numpy as np
 
     labels = np.asarray(result.labels).ravel()
+    if result.mode == "independent":
+        scores = {one.name: float(one.score) for one in result.class_masks()}
+        claimed = [ClassShare(name, share, scores.get(name)) for name, share in result.areas.items()]
+        claimed.sort(key=lambda one: -one.share)
+        return (*claimed, ClassShare(None, float((labels == 0).mean()), None))
     count = np.bincount(labels, minlength=len(result.names) + 1)
     total = np.bincount(labels, weights=np.asarray(result.confidence).ravel(), minlength=len(count))
     shares = [
@@ -76,6 +98,9 @@ class RunReporter(Protocol):
 
     def finished(self, record: Record, result: SegmentationLike | None) -> None:
         """Tell one image done or failed."""
+
+    def stopped(self, folder: Path) -> None:
+        """Say that the run broke off and how it goes on; the reason follows from elsewhere."""
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Sum up; `extra` are the files of the whole run, such as classes.json."""

@@ -1,22 +1,32 @@
 """From a request as typed to a folder of results: sources, words, model, run, files of the whole run."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
-from radseg.runs.folder import OnExisting, OutputFile, Report, free_folder, opened, run
-from radseg.runs.outputs import KINDS, Kind, endings_of, files_of, require_kinds, write_run_files
+from radseg.runs.folder import OnExisting, Plan, Report, opened, run
+from radseg.runs.manifest import Record
+from radseg.runs.outputs import (
+    KINDS,
+    Kind,
+    Segmented,
+    endings_of,
+    files_of,
+    require_kinds,
+    write_classes,
+    write_coco,
+)
 from radseg.runs.progress import RunReporter
 from radseg.runs.sources import Sources, collect
 from radseg.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
+    from radseg.types import Rgb
 
 DEFAULT_OUTPUT = Path("radseg-output")
 Mode = Literal["assign", "background", "independent"]
@@ -31,26 +41,23 @@ class SegmentRequest:
         words: the vocabulary, or the file of a vocabulary pack.
         model: name of a preset, or a checkpoint file or folder.
         mode: how the names compete.
-        output: folder for the results; None takes the first free of radseg-output, radseg-output-2, …
-        existing: what to do with an earlier run in that folder.
+        output: folder for the results.
+        existing: what to do with an earlier run there.
         kinds: what to store for each image.
-        settings: arguments of `presets.load` that decide the results (crop, denoising, …); part of the manifest.
+        settings: arguments of `presets.load` that decide the results (crop, …), where given; they go into the
+            manifest.
         machine: arguments that do not (device, memory_budget, accept_license).
     """
 
     sources: tuple[str, ...]
     words: Vocabulary | Path
+    output: Path
     model: str = "radseg-b"
     mode: Mode = "background"
-    output: Path | None = None
     existing: OnExisting = "refuse"
     kinds: tuple[Kind, ...] = KINDS[:2]
     settings: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.existing == "resume" and self.output is None:
-            raise InputError("--resume needs the folder of the run to continue: add -o FOLDER.")
 
 
 def segment_sources(request: SegmentRequest, reporter: RunReporter) -> Report:
@@ -59,27 +66,40 @@ def segment_sources(request: SegmentRequest, reporter: RunReporter) -> Report:
     Checks come first, then weights: sources, words and folder are looked at before anything large is loaded.
 
     Raises:
+        ImageError: the only image cannot be read; of several, one that fails is in the report instead.
         RadsegError: wrong use, or the environment; see `folder.opened` and `presets.load`.
-        KeyboardInterrupt: finished images are recorded; the message says how to continue.
+        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
     """
-    folder = free_folder(DEFAULT_OUTPUT) if request.output is None else request.output
     require_kinds(request.kinds)
+    folder = request.output
     sources = collect(request.sources, exclude=[folder])
     parameters = parameters_of(request)
+    if len(sources.images) == 1:
+        _read(sources.images[0].path)
     reporter.found(len(sources.images), notes_of(sources))
     endings = endings_of(request.kinds)
     with opened(folder, sources.images, parameters, endings=endings, existing=request.existing) as plan:
-        work = _Lazy(request, reporter)
-        if plan.todo:
-            work.load()
-        reporter.started(len(plan.todo), len(plan.done), folder)
-        report = run(
-            plan, work.segment, lambda result, image: files_of(result, image, request.kinds), reporter
-        )
-        names = work.names()
-        extra = write_run_files(folder, names, request.kinds, (*report.earlier, *report.done), parameters)
+        report, extra = _work(plan, request, reporter)
     reporter.ended(report, folder, extra)
     return report
+
+
+def _work(plan: Plan, request: SegmentRequest, reporter: RunReporter) -> tuple[Report, tuple[str, ...]]:
+    """Load what is needed, do the images, write the files of the whole run; return the report and their names."""
+    work = _Lazy(request, reporter)
+    if plan.todo:
+        work.load()
+    extra = [write_classes(plan.folder, work.names(), plan.parameters)]
+    reporter.started(len(plan.todo), len(plan.done), plan.folder)
+    try:
+        told = _Told(reporter)
+        report = run(plan, work.segment, lambda one, image: files_of(one, image, request.kinds), told)
+    except (KeyboardInterrupt, OSError):
+        reporter.stopped(plan.folder)
+        raise
+    if "coco" in request.kinds:
+        extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
+    return report, tuple(extra)
 
 
 def parameters_of(request: SegmentRequest) -> dict[str, Any]:
@@ -100,7 +120,7 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
         **words,
         "mode": request.mode,
         "save": sorted(request.kinds),
-        **{key: value for key, value in request.settings.items() if value is not None},
+        **request.settings,
     }
 
 
@@ -113,10 +133,20 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
     if sources.repeated:
         notes.append(f"{sources.repeated} files were named more than once; each is done once.")
     if sources.earlier_outputs:
-        notes.append(
-            f"Left out {len(sources.earlier_outputs)} folders of results, such as {sources.earlier_outputs[0]}."
-        )
+        folders = sources.earlier_outputs
+        notes.append(f"Left out {len(folders)} folders of results, such as {folders[0]}.")
     return tuple(notes)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Passes on to the reporter, without what only the writers need."""
+
+    reporter: RunReporter
+
+    def finished(self, record: Record, result: Segmented | None) -> None:
+        """Tell one image done or failed."""
+        self.reporter.finished(record, None if result is None else result.result)
 
 
 class _Lazy:
@@ -130,12 +160,13 @@ class _Lazy:
 
     def load(self) -> None:
         """Load the model and embed the words once for all images."""
+        from radseg import presets
         from radseg.text.pack import VocabularyPack, load_pack
 
         request = self.request
         words = request.words if isinstance(request.words, Vocabulary) else load_pack(request.words)
         self.reporter.loading(request.model)
-        segmenter = load_segmenter(request.model, {**request.settings, **request.machine})
+        segmenter = presets.load(request.model, **request.settings, **request.machine)
         text, contrast = segmenter.embed(words, mode=request.mode)
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
 
@@ -149,50 +180,55 @@ class _Lazy:
 
         return load_pack(self.request.words).embeddings.names
 
-    def segment(self, image: Path) -> "Segmentation":
+    def segment(self, image: Path) -> Segmented:
         """Return the result of one image file."""
-        from radseg.io import read_image
+        from radseg.ops.resize import image_size
 
-        assert self.segmenter is not None and self.pack is not None
-        try:
-            picture = read_image(image)
-        except EnvironmentFailure as error:  # this file cannot be read; the next may be
-            raise ImageError(str(error)) from error
-        return self.segmenter.segment(picture, self.pack, mode=self.request.mode)
+        assert self.segmenter is not None
+        assert self.pack is not None
+        picture = _read(image)
+        if "pca" not in self.request.kinds:
+            return Segmented(self.segmenter.segment(picture, self.pack, mode=self.request.mode))
+        features = self.segmenter.encode(picture)
+        result = self.segmenter.finish(
+            features,
+            image_size(picture),
+            self.pack.embeddings,
+            self.pack.contrast,
+            mode=self.request.mode,
+            picture=picture,
+        )
+        return Segmented(result, features)
 
 
-def load_segmenter(model: str, options: Mapping[str, Any]) -> "Segmenter":
-    """Return the segmenter of a preset's name, or of a checkpoint path with the default preset.
+def _read(image: Path) -> "Rgb":
+    """Return an image file, or raise ImageError: whatever is wrong with one file, the next may be fine."""
+    from radseg.io import read_image
 
-    Args:
-        options: keyword arguments of `presets.load`; those that are None are left to the preset.
-    """
-    from radseg import presets
-
-    given = {key: value for key, value in options.items() if value is not None}
-    path = checkpoint_path(model)
-    if path is not None:
-        return presets.load(SegmentRequest.model, checkpoint=path, **given)
-    return presets.load(model, **given)
+    try:
+        return read_image(image)
+    except (MissingFileError, EnvironmentFailure) as error:
+        raise ImageError(str(error)) from error
 
 
 def checkpoint_path(model: str) -> Path | None:
-    """Return the path that `model` is, or None when it is a preset's name.
-
-    A path has a slash or is an existing file. A folder beside you that is called like a preset is not taken for a
-    checkpoint: write ./radseg-b for that.
+    """Return the path that `model` is, or None when it is a preset's name (`presets.load` decides alike).
 
     Raises:
-        MissingFileError: it is a path, and nothing is there.
+        MissingFileError: it has a slash, so it is a path, and nothing is there.
     """
     path = Path(model)
-    if not path.is_file() and len(path.parts) == 1 and not model.startswith("."):
-        return None
     if not path.exists():
-        raise MissingFileError(
-            f"There is no checkpoint {model}. `radseg models list` shows the models by name."
-        )
-    return path
+        if len(path.parts) > 1:
+            raise MissingFileError(
+                f"There is no checkpoint {model}. `radseg models list` shows the models by name."
+            )
+        return None
+    if len(path.parts) > 1 or path.is_file():
+        return path
+    from radseg.presets import PRESETS  # loads torch: only asked in this rare case
+
+    return None if model in PRESETS else path
 
 
 def _sha256(path: Path) -> str:

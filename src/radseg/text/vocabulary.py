@@ -98,7 +98,7 @@ class Vocabulary:
 
 
 def _group(item: str | Sequence[str]) -> tuple[str, ...]:
-    phrases = (item,) if isinstance(item, str) else tuple(item)
+    phrases = tuple(item) if isinstance(item, list | tuple) else (item,)
     for phrase in phrases:
         if not isinstance(phrase, str):
             raise VocabularyError(f"A name must be text, not {type(phrase).__name__} ({phrase!r}).")

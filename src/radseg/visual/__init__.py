@@ -1,4 +1,4 @@
-"""Pictures for people: the labels over the photo, one prompt's heat map, the feature map's main directions."""
+"""Pictures for people: labels over the photo, one prompt's heat map, the main directions of the features."""
 
 from radseg.visual.features import pca_picture
 from radseg.visual.heat import heat_colours, heat_map

@@ -10,7 +10,7 @@ from radseg.errors import InputError
 from radseg.visual.legend import FAINT, INK, NARROWEST, PANEL, letter_size
 from radseg.visual.text import legible, shorten
 
-HEAT = 0.72
+HEAT = 0.62
 """How much of a pixel is the heat colour; the rest is the grey photo."""
 
 

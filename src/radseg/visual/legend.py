@@ -1,4 +1,4 @@
-"""The strip under a picture that says which colour is what: a rounded swatch, the name, its share of the image."""
+"""The strip under a picture that says which colour is what: a swatch, the name, its share of the image."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,12 +24,12 @@ class Entry(NamedTuple):
 
 
 def letter_size(width: int, height: int) -> int:
-    """Return the letter size in pixels for a picture of this size: readable when the whole picture is in view."""
+    """Return the letter size in pixels for a picture of this size: legible when all of it is in view."""
     return max(14, round(min(width, 1.6 * height) / 52))
 
 
 def with_legend(picture: Image.Image, entries: Sequence[Entry]) -> Image.Image:
-    """Return the picture with a legend below; entries flow left to right, the last line counts what is left out."""
+    """Return the picture with a legend below; entries flow in lines, the last one counts what is left out."""
     if not entries:
         return picture
     width = max(picture.width, NARROWEST)
@@ -81,7 +81,7 @@ def _most_rows(height: int, size: int) -> int:
 
 
 def _flow(chips: Sequence[_Chip], width: int, size: int, *, most: int) -> list[list[_Chip]]:
-    """Break chips into rows of at most `width` pixels, and replace those beyond `most` rows by their number."""
+    """Break chips into rows of at most `width` pixels; replace those beyond `most` rows by their number."""
     rows: list[list[_Chip]] = [[]]
     left = 2.0 * size
     for chip in chips:

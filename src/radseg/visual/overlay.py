@@ -1,4 +1,4 @@
-"""Labels over a photo: each region tinted in its colour, a crisp edge, its name inside where there is room."""
+"""Labels over a photo: regions tinted in their colour with a crisp edge, named inside where there is room."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ TINT = 0.52
 """How much of a pixel inside a region is the region's colour; the rest is the photo."""
 
 GREYED = 0.55
-"""How far the photo under a region is drained of its own colour, so that a blue tint on a blue sky is seen."""
+"""How far the photo under a region is drained of its own colour; else a blue tint on a blue sky is lost."""
 
 _COARSE = 320  # longest side of the small map on which places for names are looked for
 
@@ -87,7 +87,6 @@ def _outline(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
 class _Place(NamedTuple):
     column: float
     row: float
-    radius: float  # of the largest disc inside the region, pixels
 
 
 def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int]) -> None:
@@ -98,10 +97,10 @@ def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], pr
     small = labels[step // 2 :: step, step // 2 :: step]
     used: list[tuple[float, float, float, float]] = []
     for index in present[:40]:
-        place = _widest_place(small == index + 1, step)
+        mask = small == index + 1
         text = shorten(legible(names[index], size=size, otherwise=f"name {index + 1}"), size * 12)
-        box = _text_box(text, place, size, canvas.size)
-        if place.radius < size * 0.9 or place.radius * 2.6 < text.width or _meets_any(box, used):
+        box = _text_box(text, _middle(mask, step), size)
+        if not _lies_inside(box, mask, step) or _meets_any(box, used):
             continue
         used.append(box)
         draw.text(
@@ -115,21 +114,29 @@ def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], pr
         )
 
 
-def _widest_place(mask: Bool[np.ndarray, "h w"], step: int) -> _Place:
-    """Centre and radius of the largest disc inside a mask on the coarse grid, in pixels of the picture."""
+def _middle(mask: Bool[np.ndarray, "h w"], step: int) -> _Place:
+    """A place deep inside a mask on the coarse grid, the nearest to its centre of mass, in picture pixels."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    if depth.size == 0:
-        return _Place(0, 0, 0)
-    row, column = divmod(int(depth.argmax()), depth.shape[1])
-    return _Place((column + 0.5) * step, (row + 0.5) * step, float(depth[row, column]) * step)
+    rows, columns = np.nonzero(depth >= 0.9 * depth.max(initial=1))
+    if len(rows) == 0:
+        return _Place(0, 0)
+    centre = [axis.mean() for axis in np.nonzero(mask)]
+    best = np.argmin((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2)
+    return _Place((float(columns[best]) + 0.5) * step, (float(rows[best]) + 0.5) * step)
 
 
-def _text_box(
-    text: Text, place: _Place, size: int, canvas: tuple[int, int]
-) -> tuple[float, float, float, float]:
+def _text_box(text: Text, place: _Place, size: int) -> tuple[float, float, float, float]:
     half, rise = text.width / 2 + size * 0.3, size * 0.75
-    column = min(max(place.column, half), max(canvas[0] - half, half))
-    return column - half, place.row - rise, column + half, place.row + rise
+    return place.column - half, place.row - rise, place.column + half, place.row + rise
+
+
+def _lies_inside(box: tuple[float, float, float, float], mask: Bool[np.ndarray, "h w"], step: int) -> bool:
+    """Whether a box lies on the picture and at least nine tenths of it on its own region."""
+    left, top, right, bottom = (round(side / step) for side in box)
+    if left < 0 or top < 0 or right > mask.shape[1] or bottom > mask.shape[0]:
+        return False
+    covered = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
+    return bool(covered.size and covered.mean() >= 0.9)
 
 
 def _meets_any(

@@ -1,4 +1,4 @@
-"""Draw any name in any script without failing: choose a font that has its letters, drop what none has, shorten.
+"""Draw any name in any script: choose a font that has its letters, drop what none has, shorten.
 
 Pillow's own font knows ASCII only. Names in other scripts use the first of a few common system fonts that
 has all their letters; a machine without such a font shows what remains, or the number of the name.
@@ -39,7 +39,7 @@ class Text(NamedTuple):
 
 
 def legible(name: str, *, size: int, otherwise: str) -> Text:
-    """Return a name as it can be drawn at `size` pixels, or `otherwise` where no font has any letter of it."""
+    """Return a name as it can be drawn at `size` pixels, or `otherwise` where no font has its letters."""
     letters = _one_line(name)
     for family in ("", *_SYSTEM_FONTS):
         if all(_has(family, letter) for letter in letters):
@@ -61,7 +61,7 @@ def shorten(text: Text, width: int) -> Text:
 
 
 def _one_line(name: str) -> str:
-    """Drop control and direction marks, surrogates and surplus blanks; they draw boxes or reorder the line."""
+    """Drop control and direction marks and surplus blanks; they draw boxes or reorder the line."""
     kept = (c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") else " " for c in name[:1000])
     line = " ".join("".join(kept).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"

@@ -83,6 +83,7 @@ class Row:
         paper: arXiv id.
         patch: side of a patch in pixels; 0 for text towers.
         space: text space of the language adaptor, or of the tower; None if there is none.
+        supported: whether this release can convert it; `warning` says why not.
         warning: a reason not to use it, shown when it is chosen.
         notes: sources and caveats.
     """
@@ -99,6 +100,7 @@ class Row:
     revision: str = "main"
     sha256: str | None = None
     bytes: int | None = None
+    supported: bool = True
     warning: str = ""
     notes: str = ""
 
@@ -161,7 +163,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "radio_v2.5-g", "radio", "nvidia/RADIO", "radio_v2.5-g.pth.tar", NVIDIA_RESEARCH, _V3, 14,
         SIGLIP, Shape(1536, 40, 24, 4096, adaptors=_FOUR_25),
-        warning="Its DINOv2-g architecture (patch 14, SwiGLU) is not supported in this release.",
+        supported=False, warning="Its DINOv2-g architecture (patch 14, SwiGLU) is not supported in this release.",
         notes=f"{_FILES} SwiGLU width, prefix tokens (i).",
     ),
     Row(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from radseg.errors import CheckpointError
+from radseg.weights import catalog
 
 HeadKind = Literal["mlp_v1", "mlp_v2", "attention"]
 
@@ -85,7 +86,14 @@ class RadioConfig:
         for adaptor in self.adaptors:
             if adaptor.name == name:
                 return adaptor
-        have = ", ".join(a.name for a in self.adaptors) or "none"
+        if not self.adaptors:
+            row = next((r for r in catalog.ROWS if r.name == self.version), None)
+            file = f"{row.file} ({row.page})" if row else "the publisher's .pth.tar"
+            raise CheckpointError(
+                f"{self.version} was loaded from a file that holds the backbone only, as the published Hugging Face "
+                f"folders do; there is no {name!r}. The heads exist only in the .pth.tar: {file}."
+            )
+        have = ", ".join(a.name for a in self.adaptors)
         raise CheckpointError(f"{self.version} has no adaptor {name!r}; it has: {have}.")
 
     def to_json(self) -> str:

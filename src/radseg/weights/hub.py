@@ -9,10 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 from huggingface_hub.utils import build_hf_headers, get_session
 
 from radseg.errors import WeightsUnavailableError
@@ -26,6 +31,10 @@ except ImportError:  # hub client 1.x
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)  # seconds without a byte
 UNAVAILABLE = (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)
 _PART = 4 * 1024 * 1024  # bytes per read
+
+
+class NotPublishedError(WeightsUnavailableError):
+    """The repository is there, the file is not."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,12 @@ def locate(repository: str, file: str, revision: str) -> RemoteFile:
         revision=str(facts.commit_hash or revision),
         headers=headers,
     )
+
+
+def cached(repository: str, file: str, revision: str) -> Path | None:
+    """Return the file in the hub client's own cache, where other programs may have put it, or None."""
+    found = try_to_load_from_cache(repository, file, revision=revision)
+    return Path(found) if isinstance(found, str) else None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ What torch itself would accept is wider; a published checkpoint never needs more
 
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +41,9 @@ class TorchArchive:
     """
 
     def __init__(self, source: RangeSource) -> None:
-        self.source = source
-        self._members = _read_directory(source)
+        _require_zip(source)
+        self.source = PrefetchedSource(source, [(max(0, source.size - _TAIL), source.size)])
+        self._members = _read_directory(self.source)
         pickles = [n for n in self._members if n.split("/")[1:] == ["data.pkl"]]
         if len(pickles) != 1:
             raise CheckpointError(
@@ -78,6 +80,11 @@ class TorchArchive:
 
         return LazyTensor(reference.shape, dtype, load, (member.start, member.limit))
 
+    def read_ahead(self, references: Iterable[TensorRef]) -> None:
+        """Fetch the bytes of these tensors now, in few requests; their `load` then needs no other."""
+        spans = [s for r in references if (s := self.tensor(r).span) is not None]
+        self.source = PrefetchedSource(self.source, spans)
+
     def read(self, member: Member) -> memoryview:
         """Return a member's bytes after checking them against its checksum."""
         return self._locate(member)[1]
@@ -99,10 +106,8 @@ class TorchArchive:
 
 
 def _read_directory(source: RangeSource) -> dict[str, Member]:
-    _require_zip(source)
-    tail = PrefetchedSource(source, [(max(0, source.size - _TAIL), source.size)])
     try:
-        with zipfile.ZipFile(SourceReader(tail)) as archive:
+        with zipfile.ZipFile(SourceReader(source)) as archive:
             infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
             directory = archive.start_dir
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

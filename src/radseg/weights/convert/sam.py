@@ -11,7 +11,7 @@ from radseg.weights.convert.pickles import TensorRef
 from radseg.weights.convert.rename import Rule, put, require_none_left, translate
 from radseg.weights.convert.towers import select
 from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import PrefetchedSource, RangeSource
+from radseg.weights.ranges import RangeSource
 
 FORMAT = "radseg-sam/1"
 _W = r"\.(weight|bias)"
@@ -83,7 +83,8 @@ def convert_pth(source: RangeSource) -> dict[str, LazyTensor]:
     Raises:
         CheckpointError: not that file, or damaged.
     """
-    state = TorchArchive(source).value()
+    archive = TorchArchive(source)
+    state = archive.value()
     if not isinstance(state, dict):
         raise CheckpointError(f"{source.name} holds no table of tensors; it is no SAM checkpoint.")
     names, unknown = {}, []
@@ -96,9 +97,7 @@ def convert_pth(source: RangeSource) -> dict[str, LazyTensor]:
         elif not _SKIPPED.fullmatch(key):
             unknown.append(key)
     require_none_left(unknown, source.name)
-    planned = TorchArchive(source)
-    spans = [s for k in names if (s := planned.tensor(state[k]).span) is not None]
-    archive = TorchArchive(PrefetchedSource(source, spans))
+    archive.read_ahead(state[k] for k in names)
     tensors: dict[str, LazyTensor] = {}
     for key, ours in names.items():
         put(tensors, ours, archive.tensor(state[key]), source.name)
@@ -111,7 +110,7 @@ def convert_safetensors(source: RangeSource) -> dict[str, LazyTensor]:
     tensors = {k.removeprefix("vision_encoder."): t for k, t in chosen.items()}
     shared = "prompt_encoder.shared_embedding.positional_embedding"
     if shared not in tensors:  # the library ties it and saves one copy
-        tensors |= {shared: t for t in select(source, lambda k: k == _TIED).values()}
+        tensors |= dict(zip([shared], select(source, lambda k: k == _TIED).values(), strict=False))
     return _complete(tensors, source.name)
 
 

@@ -1,0 +1,1 @@
+"""Repeatable measurements of time and memory, each a ratio against a plain form in the same run."""

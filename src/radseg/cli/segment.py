@@ -1,0 +1,231 @@
+"""`radseg segment`: images and words in, a folder of results out."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Annotated, Any, Literal
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.failures import ExitCode
+from radseg.errors import InputError
+
+_RUN = "Run"
+_METHOD = "Method (default: the model's own)"
+_MACHINE = "Machine"
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Image files, folders with their subfolders, globs in quotes, list files (@list or *.txt).",
+        show_default=False,
+    ),
+]
+Vocabulary = Annotated[
+    Path | None,
+    typer.Option("--vocabulary", help="Pack of `radseg text`: no text tower.", rich_help_panel=options.WORDS),
+]
+Mode = Annotated[
+    Literal["background", "assign", "independent"],
+    typer.Option(
+        "--mode",
+        help="background: a pixel may be none of the names. assign: every pixel gets a name. "
+        "independent: each name is judged alone.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Folder for the results. Default: radseg-output, or the next free radseg-output-2 …",
+        rich_help_panel=_RUN, show_default=False,
+    ),
+]  # fmt: skip
+Save = Annotated[
+    str,
+    typer.Option("--save", help="Some of labels, overlay, heatmaps, pca, npz, coco.", rich_help_panel=_RUN),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the run in the output folder.", rich_help_panel=_RUN)
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the results in the output folder.", rich_help_panel=_RUN),
+]
+ShortSide = Annotated[
+    str | None,
+    typer.Option("--short-side", help="Scale to this short side, or native.", rich_help_panel=_METHOD),
+]
+LongSide = Annotated[
+    str | None,
+    typer.Option("--long-side", help="At most this long side after scaling, or native.", rich_help_panel=_METHOD),
+]  # fmt: skip
+Crop = Annotated[
+    str | None, typer.Option("--crop", help="Window side in pixels, or whole.", rich_help_panel=_METHOD)
+]
+Stride = Annotated[
+    int | None, typer.Option("--stride", min=1, help="Step between windows.", rich_help_panel=_METHOD)
+]
+SizeRule = Annotated[
+    Literal["patch", "stride"] | None,
+    typer.Option(
+        "--size-rule", help="Round sides to the patch, or up to the stride as the published code does.",
+        rich_help_panel=_METHOD,
+    ),
+]  # fmt: skip
+Scra = Annotated[
+    str | None,
+    typer.Option("--scra", help="Temperature of SCRA (paper: 10), or off.", rich_help_panel=_METHOD),
+]
+Scga = Annotated[
+    str | None,
+    typer.Option("--scga", help="Temperature of SCGA (paper: 10), or off.", rich_help_panel=_METHOD),
+]
+Denoise = Annotated[
+    float | None,
+    typer.Option(
+        "--denoise", min=0, max=1, help="Drop names that are nowhere this probable.", rich_help_panel=_METHOD
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold", min=0, max=1, help="Pixels less probable than this are none.", rich_help_panel=_METHOD
+    ),
+]
+Dtype = Annotated[
+    Literal["float32", "float16", "bfloat16"],
+    typer.Option("--dtype", help="Of weights and features.", rich_help_panel=_MACHINE),
+]
+MemoryBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget", help="Working memory beside weights and results, such as 1GiB.", rich_help_panel=_MACHINE
+    ),
+]  # fmt: skip
+
+
+def segment(
+    sources: Sources,
+    prompts: options.Prompts = None,
+    classes: options.Classes = None,
+    vocabulary: Vocabulary = None,
+    templates: options.Templates = None,
+    text_tower: options.TextTower = None,
+    model: options.Model = "radseg-b",
+    mode: Mode = "background",
+    output: Output = None,
+    save: Save = "labels,overlay",
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    short_side: ShortSide = None,
+    long_side: LongSide = None,
+    crop: Crop = None,
+    stride: Stride = None,
+    size_rule: SizeRule = None,
+    scra: Scra = None,
+    scga: Scga = None,
+    denoise: Denoise = None,
+    threshold: Threshold = None,
+    device: options.Device = "cpu",
+    dtype: Dtype = "float32",
+    memory_budget: MemoryBudget = None,
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+    quiet: options.Quiet = False,
+) -> None:
+    """Segment images by words.
+
+    Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay picture (photo.overlay.jpg); the
+    run gets classes.json and manifest.jsonl. A run that broke off continues with --resume.
+
+    Example: radseg segment photo.jpg -p "sky, grass, sheep"
+    """
+    from radseg.cli.reporters import reporter
+    from radseg.runs.folder import free_folder
+    from radseg.runs.outputs import parse_kinds
+    from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
+    from radseg.runs.values import parse_bytes, parse_or, parse_temperature
+
+    if resume and overwrite:
+        raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
+    if resume and output is None:
+        raise InputError("--resume needs the folder of the run to continue: add -o FOLDER.")
+    folder = output or free_folder(DEFAULT_OUTPUT)
+    typed: dict[str, Any] = {
+        "templates": templates,
+        "text_tower": text_tower,
+        "stride": stride,
+        "size_rule": size_rule,
+        "denoising": denoise,
+        "threshold": threshold,
+        "dtype": dtype,
+    }
+    settings = {name: value for name, value in typed.items() if value is not None}
+    for name, text, option, word in (
+        ("short_side", short_side, "--short-side", "native"),
+        ("long_side", long_side, "--long-side", "native"),
+        ("crop", crop, "--crop", "whole"),
+    ):
+        if text is not None:
+            settings[name] = parse_or(text, word, what=option)
+    for name, text, option in (("scra_temperature", scra, "--scra"), ("scga_temperature", scga, "--scga")):
+        if text is not None:
+            settings[name] = parse_temperature(text, what=option)
+    machine: dict[str, Any] = {"device": device, "accept_license": accept_license}
+    if memory_budget is not None:
+        machine["memory_budget"] = parse_bytes(memory_budget)
+    request = SegmentRequest(
+        sources=tuple(sources),
+        words=_words(prompts, classes, vocabulary, templates),
+        output=folder,
+        model=model,
+        mode=mode,
+        existing="resume" if resume else "overwrite" if overwrite else "refuse",
+        kinds=parse_kinds(save),
+        settings=settings,
+        machine=machine,
+    )
+    with _terminated_like_interrupted():
+        told = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))
+        report = segment_sources(request, told)
+    if report.failed:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def resume_command(arguments: list[str], folder: Path) -> str:
+    """Return the command line that continues this run."""
+    named = any(one in ("-o", "--output") or one.startswith("--output=") for one in arguments)
+    kept = [one for one in arguments if one not in ("--overwrite", "--resume")]
+    return shlex.join(["radseg", *kept, *([] if named else ["-o", str(folder)]), "--resume"])
+
+
+def _words(
+    prompts: list[str] | None, classes: Path | None, vocabulary: Path | None, templates: str | None
+) -> Any:
+    words = options.vocabulary_of(prompts, classes)
+    if (words is None) == (vocabulary is None):
+        raise InputError("Say what to look for with exactly one of -p, --classes, --vocabulary.")
+    if vocabulary is not None and templates is not None:
+        raise InputError(
+            "--templates has no effect on a pack; give it to `radseg text` when making the pack."
+        )
+    return words or vocabulary
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let `kill` and a cluster's time limit end the run as Ctrl-C does: recorded, with a way to continue."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

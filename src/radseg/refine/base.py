@@ -1,0 +1,67 @@
+"""What refinement takes and gives, and the protocol by which a Segmenter calls it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from radseg.errors import InputError
+from radseg.ops.resize import image_size
+from radseg.types import Rgb, Size
+
+
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """The decision on one image before refinement.
+
+    Attributes:
+        probabilities: of each name on the patch grid; zero where a name was dropped.
+        labels: at the picture's size; 0 for none, names from 1.
+        confidence: probability of each pixel's own label.
+    """
+
+    probabilities: Float[Tensor, "c h w"]
+    labels: Integer[Tensor, "H W"]
+    confidence: Float[Tensor, "H W"]
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.confidence.shape:
+            raise InputError(
+                f"Labels are {image_size(self.labels)}, their confidence {image_size(self.confidence)}; "
+                "both must have the picture's size."
+            )
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the label map in pixels."""
+        return image_size(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The decision on one image after refinement.
+
+    Attributes:
+        labels: 0 for none, names from 1; same number type as the coarse ones.
+        confidence: in [0, 1], of each pixel's label.
+        regions: how many regions were tried.
+        accepted: how many of them gave a mask.
+    """
+
+    labels: Integer[Tensor, "H W"]
+    confidence: Float[Tensor, "H W"]
+    regions: int
+    accepted: int
+
+
+class Refiner(Protocol):
+    """Anything that sharpens coarse decisions with another look at the pictures."""
+
+    def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
+        """Return one refinement per picture; no result depends on the other pictures.
+
+        A picture need not have the size of its label map, only its view.
+        """
+        ...

@@ -1,0 +1,113 @@
+"""The default rules of RADSeg+: the published ones with what is a bug in them mended.
+
+Each mend is a comment "Differs from the published code" with a test of that name in tests/refine.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Integer
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.models.sam import FRAME, MASK_SIDE, SamDecoder
+from radseg.ops.regions import label_regions
+from radseg.ops.resize import image_size
+from radseg.refine.axes import linear_axis, resample
+from radseg.refine.base import Coarse
+from radseg.refine.rules import Merged, Proposals, by_class
+from radseg.types import Rgb, Size
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Rules in which picture, prompts and masks share one frame and labels agree with their confidence."""
+
+    def sam_image(self, picture: Rgb, patch: int) -> Rgb:
+        """Return the picture at long side 1024, the short side at the nearest number of patches.
+
+        Differs from the published code, which floors the short side (up to 15 pixels of distortion), and
+        shrinks without antialiasing.
+        """
+        size = image_size(picture)
+        scale = FRAME / patch / max(size)
+        target = Size(*(max(1, round(side * scale)) * patch for side in size))
+        if target == size:
+            return picture
+        resized = F.interpolate(
+            picture[None], tuple(target), mode="bilinear", align_corners=False, antialias=True
+        )
+        return resized[0].clamp_(0, 1)  # antialiasing weights sum to 1 only up to rounding
+
+    def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
+        """Return the regions of the label map itself.
+
+        Differs from the published code, which takes every second pixel (thin parts break apart, odd sizes
+        shift by a pixel) and passes label numbers through float16 (wrong above 2048 names).
+        """
+        sure = coarse.confidence >= coarse_threshold
+        labels = torch.where(sure, coarse.labels, torch.zeros_like(coarse.labels))
+        regions = label_regions(
+            labels.cpu().numpy(), coarse.confidence.float().cpu().numpy(), ignore={0}, min_area=min_area
+        )
+        return by_class(regions)
+
+    def to_frame(
+        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size
+    ) -> Float[Tensor, "*b 2"]:
+        """Return pixel centres of the picture as pixel centres of the encoded image.
+
+        Differs from the published code, which scales by 1024/long side although the encoded image was floored
+        to patches (11 rows of 672 in one golden size), and maps corners of half-size pixels.
+        """
+        height, width = proposals.grid
+        scale = xy.new_tensor([sam_size.width / width, sam_size.height / height])
+        return (xy + 0.5) * scale - 0.5
+
+    def mask_prompts(
+        self, coarse: Coarse, proposals: Proposals, chosen: slice, sam_size: Size, threshold: float
+    ) -> Float[Tensor, "r 256 256"]:
+        """Return the map of the region's name inside the region.
+
+        Differs from the published code, which prompts each region with all regions of its name, against its
+        own box, and in the frame of an image that was not floored.
+        """
+        maps = coarse.probabilities
+        cells = Size(*(side * MASK_SIDE // FRAME for side in sam_size))
+        rows, columns = (
+            linear_axis(low, high, like=maps) for low, high in zip(maps.shape[-2:], cells, strict=True)
+        )
+        names = torch.from_numpy(proposals.classes[chosen]).to(maps.device)
+        values = resample(maps[names], rows, columns)
+        at = [_nearest(count, side) for count, side in zip(cells, proposals.grid, strict=True)]
+        ids = torch.from_numpy(proposals.ids)[at[0][:, None], at[1]].to(maps.device)
+        numbers = torch.arange(len(proposals) + 1, device=maps.device)[1:][chosen]
+        inside = (ids == numbers[:, None, None]) & (values > threshold)
+        padding = (0, MASK_SIDE - cells.width, 0, MASK_SIDE - cells.height)
+        return F.pad(torch.where(inside, values, 0), padding)
+
+    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r 256 256"]) -> Float[Tensor, "r 256 64 64"]:
+        """Return the embeddings as SAM was trained.
+
+        Differs from the published code, whose masks lack the batch axis, so that SAM's channel norms run
+        along image rows instead.
+        """
+        return sam.embed_masks(masks)
+
+    def settle(
+        self, coarse: Coarse, merged: Merged, failed: Bool[Tensor, "H W"]
+    ) -> tuple[Integer[Tensor, "H W"], Float[Tensor, "H W"]]:
+        """Return the label with the strongest evidence: masks, and in failed regions the coarse decision.
+
+        Differs from the published code, where masks overwrite failed regions whatever their evidence (the
+        fallback meant to prevent it is dead), and where confidence is zero wherever the coarse label stayed.
+        """
+        defence = torch.where(failed, coarse.confidence, 0)
+        won = merged.evidence > defence
+        labels = torch.where(won, merged.winners, coarse.labels)
+        return labels, torch.where(won, merged.evidence, coarse.confidence)
+
+
+def _nearest(count: int, side: int) -> Integer[Tensor, " n"]:
+    """Return for each of `count` cells the pixel of `side` that holds its centre."""
+    return (torch.arange(count) * 2 + 1) * side // (2 * count)

@@ -1,0 +1,145 @@
+"""The rules of the published code, quirks included, for reproducing its numbers (spec 5.1-5.9)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.models.sam import FRAME, MASK_SIDE, SamDecoder
+from radseg.ops.regions import label_regions
+from radseg.ops.resize import image_size, resize
+from radseg.refine.axes import linear_axis, resample
+from radseg.refine.base import Coarse
+from radseg.refine.rules import Merged, Proposals, by_class
+from radseg.types import Rgb, Size
+
+LAYER_NORM_EPS = 1e-6  # of SAM's mask encoder
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Rules of RADSeg-OVSS/RADSeg @05ec86f. `Mended` lists what is wrong with them."""
+
+    def sam_image(self, picture: Rgb, patch: int) -> Rgb:
+        """Return the encoder's input at long side 1024, the short side floored to whole patches (5.1)."""
+        height, width = image_size(picture)
+        cells = FRAME // patch
+        if height >= width:
+            size = Size(FRAME, int(width * cells / height) * patch)
+        else:
+            size = Size(int(height * cells / width) * patch, FRAME)
+        return resize(picture, size)
+
+    def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
+        """Return the regions of the half-size map (5.3, 5.4)."""
+        labels, own, ignore = self.half_size(coarse, coarse_threshold)
+        # At half size a region of n pixels stands for 4·n of the picture.
+        regions = label_regions(labels, own, ignore=ignore, min_area=-(-min_area // 4))
+        return by_class(regions)
+
+    def half_size(
+        self, coarse: Coarse, threshold: float
+    ) -> tuple[Int[np.ndarray, "g k"], Float[np.ndarray, "g k"], set[int]]:
+        """Return labels and own-name probability at half size, and the labels that get no region.
+
+        Labels below the threshold are 0. Label numbers pass through float16, as in the published code: above
+        2048 names they change.
+        """
+        size = _half(coarse.size)
+        passed = (coarse.labels.to(torch.float32) - 1).to(torch.float16)[None, None]
+        labels = F.interpolate(passed, tuple(size), mode="nearest")[0, 0].to(torch.int32) + 1
+        rows, columns = _half_axes(coarse)
+        own = coarse.probabilities.new_zeros(size)
+        top = own.clone()
+        ignore = {0}
+        for c in _present(coarse, labels):
+            map_ = resample(coarse.probabilities[c], rows, columns)
+            own = torch.where(labels == c + 1, map_, own)
+            top = torch.maximum(top, map_)
+            if float(map_.max()) < threshold:
+                ignore.add(c + 1)
+        if threshold > 0:
+            labels.masked_fill_(top < threshold, 0)
+        return labels.cpu().numpy(), own.float().cpu().numpy(), ignore
+
+    def to_frame(
+        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size
+    ) -> Float[Tensor, "*b 2"]:
+        """Return coordinates times 1024/long side, as if the encoded image had not been floored (5.5)."""
+        height, width = proposals.grid
+        scaled = _long_side(proposals.grid, FRAME)
+        return xy * xy.new_tensor([scaled.width / width, scaled.height / height])
+
+    def mask_prompts(
+        self, coarse: Coarse, proposals: Proposals, chosen: slice, sam_size: Size, threshold: float
+    ) -> Float[Tensor, "r 256 256"]:
+        """Return the map of the region's name, shared by all regions of the name (5.5)."""
+        size = _long_side(coarse.size, MASK_SIDE)
+        half_rows, half_columns = _half_axes(coarse)
+        rows = linear_axis(len(half_rows), size.height, like=half_rows) @ half_rows
+        columns = linear_axis(len(half_columns), size.width, like=half_columns) @ half_columns
+        names, which = np.unique(proposals.classes[chosen], return_inverse=True)
+        maps = resample(coarse.probabilities[torch.from_numpy(names)], rows, columns)
+        maps = torch.where(maps > threshold, maps, 0)
+        padded = F.pad(maps, (0, MASK_SIDE - size.width, 0, MASK_SIDE - size.height))
+        return padded[torch.from_numpy(which)]
+
+    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r 256 256"]) -> Float[Tensor, "r 256 64 64"]:
+        """Return the embeddings with both channel norms taken along image rows (5.6).
+
+        The published code passes the mask without a batch axis; its channel norms reduce axis 1, which is then
+        the row axis.
+        """
+        embed = sam.prompt_encoder.mask_embed
+        x = embed.conv1(masks[:, None].to(sam.dtype))
+        x = embed.activation(_norm_rows(x, embed.layer_norm1.weight, embed.layer_norm1.bias))
+        x = embed.conv2(x)
+        x = embed.activation(_norm_rows(x, embed.layer_norm2.weight, embed.layer_norm2.bias))
+        return embed.conv3(x)
+
+    def settle(
+        self, coarse: Coarse, merged: Merged, failed: Bool[Tensor, "H W"]
+    ) -> tuple[Integer[Tensor, "H W"], Float[Tensor, "H W"]]:
+        """Return the merged labels, coarse ones where no mask holds the pixel (5.9).
+
+        The published fallback for failed regions never fires, so they raise the confidence only; confidence
+        is zero wherever the coarse label stayed outside them.
+        """
+        labels = torch.where(merged.evidence > 0, merged.winners, coarse.labels)
+        raised = torch.maximum(merged.evidence, coarse.confidence)
+        return labels, torch.where(failed, raised, merged.evidence)
+
+
+def _half(size: Size) -> Size:
+    return Size(max(1, size.height // 2), max(1, size.width // 2))
+
+
+def _half_axes(coarse: Coarse) -> tuple[Tensor, Tensor]:
+    """Return the weights from the patch grid to full size and on to half size, per axis."""
+    maps = coarse.probabilities
+    both = zip(maps.shape[-2:], coarse.size, _half(coarse.size), strict=True)
+    rows, columns = (
+        linear_axis(full, half, like=maps) @ linear_axis(low, full, like=maps) for low, full, half in both
+    )
+    return rows, columns
+
+
+def _present(coarse: Coarse, labels: Integer[Tensor, "g k"]) -> list[int]:
+    """Return the names that matter at half size: any probability at all, or any pixel."""
+    alive = coarse.probabilities.flatten(1).amax(dim=1) > 0
+    seen = labels.unique().long()
+    alive[seen[(seen > 0) & (seen <= len(alive))] - 1] = True
+    return alive.nonzero()[:, 0].tolist()
+
+
+def _long_side(size: Size, length: int) -> Size:
+    scale = length / max(size)
+    return Size(int(size.height * scale + 0.5), int(size.width * scale + 0.5))
+
+
+def _norm_rows(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    variance, mean = torch.var_mean(x, dim=-2, correction=0, keepdim=True)
+    return (x - mean) / (variance + LAYER_NORM_EPS).sqrt() * weight[:, None, None] + bias[:, None, None]

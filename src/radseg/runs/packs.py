@@ -1,0 +1,71 @@
+"""Making a vocabulary pack: words embedded once, used anywhere without a text tower."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from radseg.runs.segmentation import checkpoint_path
+from radseg.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from radseg.segment import WordEncoder
+    from radseg.text.pack import VocabularyPack
+
+
+@dataclass(frozen=True)
+class PackRequest:
+    """What a person asked for.
+
+    Attributes:
+        model: the model the pack is for; decides the text space.
+        templates: name of a template set.
+        contrast: whether the contrast bank goes in; without it only mode `assign` works.
+        text_tower: folder of the tower; None takes it from the cache.
+    """
+
+    words: Vocabulary
+    output: Path
+    model: str = "radseg-b"
+    templates: str = "imagenet80"
+    contrast: bool = True
+    device: str = "cpu"
+    text_tower: Path | None = None
+    accept_license: bool = False
+
+
+def make_pack(request: PackRequest) -> "VocabularyPack":
+    """Embed the words and write the pack; return it.
+
+    Raises:
+        WeightsUnavailableError: the text tower is neither local nor obtainable.
+        EnvironmentFailure: the file cannot be written.
+    """
+    from radseg.text.pack import VocabularyPack, save_pack
+
+    encoder = _word_encoder(request)
+    contrast = encoder.contrast(request.words) if request.contrast else None
+    pack = VocabularyPack(encoder.embed(request.words), contrast, request.templates)
+    save_pack(request.output, pack)
+    return pack
+
+
+def _word_encoder(request: PackRequest) -> "WordEncoder":
+    """Return where words are embedded; for a model known by name its image weights are not needed."""
+    from radseg import presets
+    from radseg.text.templates import template_set
+    from radseg.weights import catalog
+
+    templates = template_set(request.templates)
+    preset = presets.PRESETS.get(request.model)
+    if preset is not None and preset.checkpoint is not None:
+        space = catalog.row(preset.checkpoint).space
+        if space is not None:
+            return presets.StoredWords(space, templates, request.text_tower, request.device)
+    checkpoint_path(request.model)
+    return presets.load(
+        request.model,
+        text_tower=request.text_tower,
+        device=request.device,
+        accept_license=request.accept_license,
+        templates=request.templates,
+    ).words

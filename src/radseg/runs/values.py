@@ -1,0 +1,53 @@
+"""Numbers as people type them: sizes with a unit, and lengths with a word for "none"."""
+
+import re
+
+from radseg.errors import InputError
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of a size such as "1GiB", "512 MiB" or "2000000000".
+
+    Raises:
+        InputError: not a positive number with a known unit.
+    """
+    match = _SIZE.fullmatch(text.strip().lower())
+    size = int(float(match[1]) * _UNITS[match[2]]) if match and match[2] in _UNITS else 0
+    if size < 1:
+        raise InputError(
+            f"{text!r} is not a size in bytes; write a number and a unit, such as 1GiB or 512MiB."
+        )
+    return size
+
+
+def parse_or(text: str, word: str, *, what: str) -> int | None:
+    """Return a whole number of at least 1, or None for `word`.
+
+    Raises:
+        InputError: neither; `what` names the value in the message.
+    """
+    if text.strip().lower() == word:
+        return None
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise InputError(f"{what} is {text!r}; it must be a whole number of pixels, or {word}.")
+    return int(text)
+
+
+def parse_temperature(text: str, *, what: str) -> float | None:
+    """Return a temperature above 0, or None for "off".
+
+    Raises:
+        InputError: neither.
+    """
+    if text.strip().lower() == "off":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise InputError(f"{what} is {text!r}; it must be a number above 0, or off.")
+    return value
