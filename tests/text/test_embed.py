@@ -61,8 +61,8 @@ def test_rows_are_the_references(golden, templates: TemplateSet, array: str) -> 
         lambda p: torch.from_numpy(module.text_embedding(p, params["text_dim"], params["text_seed"]))
     )
     found = embed_vocabulary(Vocabulary.parse(params["labels"]), tower, templates)
-    # 3.0e-9 (labels) and 1.5e-8 (prompts) is the worst seen: one rounding of values up to 0.1.
-    np.testing.assert_allclose(found.values.numpy(), arrays[array], rtol=0, atol=5e-8)
+    # Equal to the last bit here (torch 2.13, AVX-512); one rounding of values up to 0.1 is allowed elsewhere.
+    np.testing.assert_allclose(found.values.numpy(), arrays[array], rtol=0, atol=1e-8)
     assert found.names == tuple(collapse_whitespace(label) for label in params["labels"])
 
 

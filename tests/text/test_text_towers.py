@@ -48,7 +48,9 @@ def write_tower(folder: Path, family: str) -> tuple[TowerFacts, nn.Module]:
     text = {**SIZES, "vocab_size": size, "max_position_embeddings": rules.length, width_name: 12}
     torch.manual_seed(7)
     network = getattr(transformers, model_class)(
-        getattr(transformers, config_class)(**text, eos_token_id=0 if family == "clip" else 1)
+        getattr(transformers, config_class)(
+            **text, bos_token_id=None, eos_token_id=0 if family == "clip" else 1
+        )
     ).eval()
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
@@ -113,8 +115,8 @@ def test_a_mask_or_left_padding_would_change_siglip2_by_far_more_than_noise(sigl
         pooled(network, input_ids=left),
         pooled(network, input_ids=left, attention_mask=left_mask),
     ):
-        # 0.005 to 0.3 here, where arithmetic alone differs by 1e-7.
-        assert ((found - wrong).abs().amax(dim=1) > 1e-3).all()
+        # 0.04 to 0.32 here, where arithmetic alone differs by 1e-7.
+        assert ((found - wrong).abs().amax(dim=1) > 0.01).all()
 
 
 def test_a_mask_changes_nothing_for_clip(tmp_path: Path) -> None:

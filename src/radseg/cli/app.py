@@ -17,8 +17,8 @@ app = typer.Typer(
     cls=GuardedGroup,
     name="radseg",
     help="Open-vocabulary segmentation: type words, get masks (RADSeg, arXiv 2511.19704).",
-    epilog="Exit codes: 0 done, 1 some images failed (listed), 2 wrong use, 3 the environment (disk, weights, "
-    "permissions), 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 some images failed (listed), 2 wrong use, 3 the environment (disk, "
+    "weights, permissions), 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

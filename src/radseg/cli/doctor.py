@@ -24,9 +24,9 @@ def doctor(
     Contacts nothing. Ends with 3 when there is a problem, else 0.
     """
     from radseg.runs.health import findings
-    from radseg.weights.store import cache_root
+    from radseg.weights.cache import home
 
-    found = findings(cache_root())
+    found = findings(home())
     if log_format == "json":
         for finding in found:
             typer.echo(json.dumps(asdict(finding)))

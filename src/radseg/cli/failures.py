@@ -31,6 +31,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+_CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
+    ((ImageError,), ExitCode.SOME_FAILED),
+    ((InputError, MissingFileError), ExitCode.WRONG_USE),
+    ((EnvironmentFailure, CheckpointError), ExitCode.ENVIRONMENT),
+)
+"""The first that fits counts."""
+
+
 class GuardedGroup(TyperGroup):
     """A command group that turns every exception of its verbs into a message and an exit code."""
 
@@ -64,12 +72,9 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
     """Return the exit code and the one line for an exception."""
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED, str(error) or "Interrupted."
-    if isinstance(error, ImageError):
-        return ExitCode.SOME_FAILED, str(error)
-    if isinstance(error, (InputError, MissingFileError)):
-        return ExitCode.WRONG_USE, str(error)
-    if isinstance(error, (EnvironmentFailure, CheckpointError)):
-        return ExitCode.ENVIRONMENT, str(error)
+    for kinds, code in _CODES:
+        if isinstance(error, kinds):
+            return code, str(error)
     if isinstance(error, OSError):
         return ExitCode.ENVIRONMENT, _disk_message(error)
     if isinstance(error, MemoryError):

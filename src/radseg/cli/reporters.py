@@ -180,7 +180,7 @@ class TerminalReporter(PlainReporter):
 
 
 class JsonReporter:
-    """One JSON object per line on standard output: found, loading, started, image, stopped, ended (and error)."""
+    """One JSON object per line on standard output: found, loading, started, image, stopped, ended; error."""
 
     def __init__(self, resume: str) -> None:
         self._resume = resume

@@ -42,7 +42,7 @@ Mode = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", help="Folder for the results. Default: radseg-output, or the next free radseg-output-2 …",
+        "-o", "--output", help="Folder for the results. Default: the first free of radseg-output, -2, -3 …",
         rich_help_panel=_RUN, show_default=False,
     ),
 ]  # fmt: skip
@@ -63,7 +63,7 @@ ShortSide = Annotated[
 ]
 LongSide = Annotated[
     str | None,
-    typer.Option("--long-side", help="At most this long side after scaling, or native.", rich_help_panel=_METHOD),
+    typer.Option("--long-side", help="At most this long side, or native.", rich_help_panel=_METHOD),
 ]  # fmt: skip
 Crop = Annotated[
     str | None, typer.Option("--crop", help="Window side in pixels, or whole.", rich_help_panel=_METHOD)
@@ -105,7 +105,7 @@ Dtype = Annotated[
 MemoryBudget = Annotated[
     str | None,
     typer.Option(
-        "--memory-budget", help="Working memory beside weights and results, such as 1GiB.", rich_help_panel=_MACHINE
+        "--memory-budget", help="Working memory beside the weights, such as 1GiB.", rich_help_panel=_MACHINE
     ),
 ]  # fmt: skip
 
@@ -141,11 +141,12 @@ def segment(
 ) -> None:
     """Segment images by words.
 
-    Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay picture (photo.overlay.jpg); the
-    run gets classes.json and manifest.jsonl. A run that broke off continues with --resume.
+    Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay (photo.overlay.jpg); the run
+    gets classes.json and manifest.jsonl. A run that broke off continues with --resume.
 
     Example: radseg segment photo.jpg -p "sky, grass, sheep"
     """
+    from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
     from radseg.runs.folder import free_folder
     from radseg.runs.outputs import parse_kinds
@@ -193,7 +194,7 @@ def segment(
     )
     with _terminated_like_interrupted():
         told = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))
-        report = segment_sources(request, told)
+        report = segment_sources(request, told, fetching(log_format, quiet=quiet))
     if report.failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
 

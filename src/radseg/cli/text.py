@@ -37,6 +37,7 @@ def text(
 
     Example: radseg text -p "sky, grass, sheep" -o farm.safetensors
     """
+    from radseg.cli.downloads import fetching
     from radseg.runs.packs import PackRequest, make_pack
 
     words = options.vocabulary_of(prompts, classes)
@@ -54,20 +55,11 @@ def text(
         text_tower=text_tower,
         accept_license=accept_license,
     )
-    pack = make_pack(request)
+    pack = make_pack(request, fetching(log_format, quiet=quiet))
     names, space = pack.embeddings.names, pack.embeddings.space
     if log_format == "json":
-        typer.echo(
-            json.dumps(
-                {
-                    "event": "pack",
-                    "output": str(output),
-                    "names": list(names),
-                    "space": space,
-                    "contrast": contrast,
-                }
-            )
-        )
+        facts = {"output": str(output), "names": list(names), "space": space, "contrast": contrast}
+        typer.echo(json.dumps({"event": "pack", **facts}))
     elif not quiet:
         typer.echo(printable(f"{output}: {len(names)} names in the space {space}. Use it with:"))
         typer.echo(printable(f"  radseg segment photo.jpg --vocabulary {output} -m {model}"))

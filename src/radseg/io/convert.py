@@ -58,7 +58,7 @@ def picture_of(rgb: Rgb) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def _rgb_of(picture: UInt8[np.ndarray, "H W 3"]) -> Rgb:
-    channels_first = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    channels_first = np.array(picture.transpose(2, 0, 1), order="C")  # a copy: tensors must own their memory
     return torch.from_numpy(channels_first).to(torch.float32).div_(255)
 
 

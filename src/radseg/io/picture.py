@@ -75,7 +75,9 @@ def decode_picture(image: Image.Image, name: str) -> Picture:
     """
     _require_size(image.size, name)
     try:
-        return np.asarray(_rgb8(ImageOps.exif_transpose(image), name))
+        sixteen = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM")
+        upright = ImageOps.exif_transpose(image)  # forgets the format
+        return np.asarray(_from_sixteen_bits(upright) if sixteen else _rgb8(upright, name))
     except (RadsegError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes, even TypeError
@@ -179,10 +181,12 @@ def _frames(image: Image.Image, name: str) -> int:
         ) from error
 
 
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
 def _rgb8(image: Image.Image, name: str) -> Image.Image:
-    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM"):
-        values = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         kind = "32-bit integers" if image.mode == "I" else "floating point numbers"
         raise ImageError(

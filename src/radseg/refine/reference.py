@@ -51,7 +51,7 @@ class Reference:
         size = _half(coarse.size)
         passed = (coarse.labels.to(torch.float32) - 1).to(torch.float16)[None, None]
         labels = F.interpolate(passed, tuple(size), mode="nearest")[0, 0].to(torch.int32) + 1
-        rows, columns = _half_axes(coarse)
+        rows, columns = half_axes(coarse)
         own = coarse.probabilities.new_zeros(size)
         top = own.clone()
         ignore = {0}
@@ -78,7 +78,7 @@ class Reference:
     ) -> Float[Tensor, "r 256 256"]:
         """Return the map of the region's name, shared by all regions of the name (5.5)."""
         size = _long_side(coarse.size, MASK_SIDE)
-        half_rows, half_columns = _half_axes(coarse)
+        half_rows, half_columns = half_axes(coarse)
         rows = linear_axis(len(half_rows), size.height, like=half_rows) @ half_rows
         columns = linear_axis(len(half_columns), size.width, like=half_columns) @ half_columns
         names, which = np.unique(proposals.classes[chosen], return_inverse=True)
@@ -90,7 +90,7 @@ class Reference:
     def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r 256 256"]) -> Float[Tensor, "r 256 64 64"]:
         """Return the embeddings with both channel norms taken along image rows (5.6).
 
-        The published code passes the mask without a batch axis; its channel norms reduce axis 1, which is then
+        The published code passes the mask without a batch axis; its channel norms reduce axis 1, then
         the row axis.
         """
         embed = sam.prompt_encoder.mask_embed
@@ -117,7 +117,7 @@ def _half(size: Size) -> Size:
     return Size(max(1, size.height // 2), max(1, size.width // 2))
 
 
-def _half_axes(coarse: Coarse) -> tuple[Tensor, Tensor]:
+def half_axes(coarse: Coarse) -> tuple[Tensor, Tensor]:
     """Return the weights from the patch grid to full size and on to half size, per axis."""
     maps = coarse.probabilities
     both = zip(maps.shape[-2:], coarse.size, _half(coarse.size), strict=True)

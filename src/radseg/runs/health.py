@@ -86,7 +86,7 @@ def _packages() -> Iterator[Finding]:
 def satisfies(installed: str, bound: str) -> bool:
     """Return whether a version fits bounds such as ">=2.10,<3"; a version that is no number fits."""
     try:
-        from packaging.specifiers import SpecifierSet
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415
 
         return SpecifierSet(bound).contains(installed, prereleases=True)
     except (ImportError, ValueError):
@@ -96,7 +96,7 @@ def satisfies(installed: str, bound: str) -> bool:
 def _requirements() -> dict[str, str]:
     """Return the version bounds of the installed radseg; nothing when it runs from a bare checkout."""
     try:
-        from packaging.requirements import Requirement
+        from packaging.requirements import Requirement  # noqa: PLC0415
 
         listed = [Requirement(line) for line in requires("radseg") or ()]
     except (ImportError, PackageNotFoundError):
@@ -106,7 +106,7 @@ def _requirements() -> dict[str, str]:
 
 def _devices() -> Iterator[Finding]:
     try:
-        import torch
+        import torch  # noqa: PLC0415
     except Exception as error:  # a broken install raises anything: OSError, RuntimeError, ImportError
         reason = (str(error).splitlines() or [""])[0]
         mend = f"{_pip()} install --force-reinstall torch"

@@ -97,7 +97,7 @@ def _files_of_kind(segmented: Segmented, image: Path, kind: Kind) -> list[Output
 
 
 def _write_labels(path: Path, result: "Segmentation") -> None:
-    from radseg.io import write_label_png
+    from radseg.io import write_label_png  # noqa: PLC0415
 
     write_label_png(path, result.labels, result.names)
 
@@ -107,10 +107,10 @@ def _heat_writer(result: "Segmentation", name: str) -> Callable[[Path], None]:
 
 
 def _write_pca(path: Path, segmented: Segmented) -> None:
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415
 
-    from radseg.types import Size
-    from radseg.visual import pca_picture
+    from radseg.types import Size  # noqa: PLC0415
+    from radseg.visual import pca_picture  # noqa: PLC0415
 
     assert segmented.features is not None
     height, width = segmented.result.labels.shape
@@ -132,8 +132,8 @@ def write_coco(folder: Path, records: Sequence[Record]) -> str:
 
 def classes_of(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the values of every label map of the run mean, and the parameters they were made with."""
-    from radseg.colours import colours, hex_colour
-    from radseg.export import CLASSES_FORMAT
+    from radseg.colours import colours, hex_colour  # noqa: PLC0415
+    from radseg.export import CLASSES_FORMAT  # noqa: PLC0415
 
     return {
         "format": CLASSES_FORMAT,
@@ -163,6 +163,6 @@ def merged_coco(folder: Path, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    from radseg.export import json_bytes
+    from radseg.export import json_bytes  # noqa: PLC0415
 
     path.write_bytes(json_bytes(value))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radseg.runs.models import Fetching, obtain
 from radseg.runs.segmentation import checkpoint_path
 from radseg.text.vocabulary import Vocabulary
 
@@ -33,33 +34,35 @@ class PackRequest:
     accept_license: bool = False
 
 
-def make_pack(request: PackRequest) -> "VocabularyPack":
+def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
     """Embed the words and write the pack; return it.
 
     Raises:
         WeightsUnavailableError: the text tower is neither local nor obtainable.
         EnvironmentFailure: the file cannot be written.
     """
-    from radseg.text.pack import VocabularyPack, save_pack
+    from radseg.text.pack import VocabularyPack, save_pack  # noqa: PLC0415
 
-    encoder = _word_encoder(request)
+    encoder = _word_encoder(request, fetching)
     contrast = encoder.contrast(request.words) if request.contrast else None
     pack = VocabularyPack(encoder.embed(request.words), contrast, request.templates)
     save_pack(request.output, pack)
     return pack
 
 
-def _word_encoder(request: PackRequest) -> "WordEncoder":
+def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
     """Return where words are embedded; for a model known by name its image weights are not needed."""
-    from radseg import presets
-    from radseg.text.templates import template_set
-    from radseg.weights import catalog
+    from radseg import presets  # noqa: PLC0415
+    from radseg.text.templates import template_set  # noqa: PLC0415
+    from radseg.weights import catalog  # noqa: PLC0415
 
     templates = template_set(request.templates)
     preset = presets.PRESETS.get(request.model)
     if preset is not None and preset.checkpoint is not None:
         space = catalog.row(preset.checkpoint).space
         if space is not None:
+            if request.text_tower is None:
+                obtain((catalog.row(space),), fetching, accept_license=request.accept_license)
             return presets.StoredWords(space, templates, request.text_tower, request.device)
     checkpoint_path(request.model)
     return presets.load(

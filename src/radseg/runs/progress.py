@@ -62,7 +62,7 @@ def class_shares(result: SegmentationLike) -> tuple[ClassShare, ...]:
 
     They sum to 1, but in mode "independent", where names overlap.
     """
-    import numpy as np
+    import numpy as np  # noqa: PLC0415
 
     labels = np.asarray(result.labels).ravel()
     if result.mode == "independent":

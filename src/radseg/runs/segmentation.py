@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.manifest import Record
+from radseg.runs.models import Fetching, obtain, rows_of
 from radseg.runs.outputs import (
     KINDS,
     Kind,
@@ -60,7 +62,7 @@ class SegmentRequest:
     machine: Mapping[str, Any] = field(default_factory=dict)
 
 
-def segment_sources(request: SegmentRequest, reporter: RunReporter) -> Report:
+def segment_sources(request: SegmentRequest, reporter: RunReporter, fetching: Fetching) -> Report:
     """Segment every image of the request into its folder.
 
     Checks come first, then weights: sources, words and folder are looked at before anything large is loaded.
@@ -79,21 +81,20 @@ def segment_sources(request: SegmentRequest, reporter: RunReporter) -> Report:
     reporter.found(len(sources.images), notes_of(sources))
     endings = endings_of(request.kinds)
     with opened(folder, sources.images, parameters, endings=endings, existing=request.existing) as plan:
-        report, extra = _work(plan, request, reporter)
+        report, extra = _work(plan, _Lazy(request, reporter, fetching))
     reporter.ended(report, folder, extra)
     return report
 
 
-def _work(plan: Plan, request: SegmentRequest, reporter: RunReporter) -> tuple[Report, tuple[str, ...]]:
-    """Load what is needed, do the images, write the files of the whole run; return the report and their names."""
-    work = _Lazy(request, reporter)
+def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
+    """Load what is needed, do the images, write the files of the run; return the report and their names."""
+    request, reporter = work.request, work.reporter
     if plan.todo:
         work.load()
     extra = [write_classes(plan.folder, work.names(), plan.parameters)]
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     try:
-        told = _Told(reporter)
-        report = run(plan, work.segment, lambda one, image: files_of(one, image, request.kinds), told)
+        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), _Told(reporter))
     except (KeyboardInterrupt, OSError):
         reporter.stopped(plan.folder)
         raise
@@ -104,7 +105,7 @@ def _work(plan: Plan, request: SegmentRequest, reporter: RunReporter) -> tuple[R
 
 def parameters_of(request: SegmentRequest) -> dict[str, Any]:
     """Return everything that decides the results, for the manifest and for `--resume`."""
-    import radseg
+    import radseg  # noqa: PLC0415
 
     if isinstance(request.words, Vocabulary):
         words: dict[str, Any] = {"prompts": [list(group) for group in request.words.phrases]}
@@ -152,23 +153,33 @@ class _Told:
 class _Lazy:
     """The model and the embedded words, loaded when there is something to do."""
 
-    def __init__(self, request: SegmentRequest, reporter: RunReporter) -> None:
+    def __init__(self, request: SegmentRequest, reporter: RunReporter, fetching: Fetching) -> None:
         self.request = request
+        self.fetching = fetching
         self.reporter = reporter
         self.segmenter: Segmenter | None = None
         self.pack: VocabularyPack | None = None
 
     def load(self) -> None:
         """Load the model and embed the words once for all images."""
-        from radseg import presets
-        from radseg.text.pack import VocabularyPack, load_pack
+        from radseg import presets  # noqa: PLC0415
+        from radseg.text.pack import VocabularyPack, load_pack  # noqa: PLC0415
 
         request = self.request
         words = request.words if isinstance(request.words, Vocabulary) else load_pack(request.words)
+        self._obtain(with_tower=isinstance(words, Vocabulary) and "text_tower" not in request.settings)
         self.reporter.loading(request.model)
         segmenter = presets.load(request.model, **request.settings, **request.machine)
         text, contrast = segmenter.embed(words, mode=request.mode)
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
+
+    def _obtain(self, *, with_tower: bool) -> None:
+        """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
+        if checkpoint_path(self.request.model) is not None:
+            return
+        rows = rows_of(self.request.model)
+        accept = bool(self.request.machine.get("accept_license", False))
+        obtain(rows if with_tower else rows[:1], self.fetching, accept_license=accept)
 
     def names(self) -> tuple[str, ...]:
         """Return the class names in order."""
@@ -176,13 +187,13 @@ class _Lazy:
             return self.pack.embeddings.names
         if isinstance(self.request.words, Vocabulary):
             return self.request.words.names
-        from radseg.text.pack import load_pack
+        from radseg.text.pack import load_pack  # noqa: PLC0415
 
         return load_pack(self.request.words).embeddings.names
 
     def segment(self, image: Path) -> Segmented:
         """Return the result of one image file."""
-        from radseg.ops.resize import image_size
+        from radseg.ops.resize import image_size  # noqa: PLC0415
 
         assert self.segmenter is not None
         assert self.pack is not None
@@ -203,7 +214,7 @@ class _Lazy:
 
 def _read(image: Path) -> "Rgb":
     """Return an image file, or raise ImageError: whatever is wrong with one file, the next may be fine."""
-    from radseg.io import read_image
+    from radseg.io import read_image  # noqa: PLC0415
 
     try:
         return read_image(image)
@@ -226,7 +237,7 @@ def checkpoint_path(model: str) -> Path | None:
         return None
     if len(path.parts) > 1 or path.is_file():
         return path
-    from radseg.presets import PRESETS  # loads torch: only asked in this rare case
+    from radseg.presets import PRESETS  # loads torch: only asked in this rare case  # noqa: PLC0415
 
     return None if model in PRESETS else path
 

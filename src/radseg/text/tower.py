@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from radseg.errors import SpaceMismatchError
 
 
+@runtime_checkable
 class TextTower(Protocol):
     """Turns prompts into unit vectors of one embedding space."""
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
 from radseg.errors import MissingFileError, VocabularyError
 from radseg.text.clean import collapse_whitespace, lower_case, shown
@@ -60,7 +59,7 @@ class Vocabulary:
         return tuple(index for index, group in enumerate(self.phrases) for _ in group)
 
     @classmethod
-    def parse(cls, words: str | Sequence[str | Sequence[str]]) -> Self:
+    def parse(cls, words: str | Sequence[str | Sequence[str]]) -> "Vocabulary":
         """Return the vocabulary of a list of names, or of a comma separated line as typed after `-p`.
 
         In a list, names are taken as they are, a comma included, and only their spacing is tidied; a tuple or
@@ -79,7 +78,7 @@ class Vocabulary:
         return cls(tuple(_group(item) for item in words))
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
+    def read(cls, path: str | Path) -> "Vocabulary":
         """Return the vocabulary of a class file: UTF-8, one class per line, ", " before each synonym.
 
         Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine.
@@ -97,7 +96,7 @@ class Vocabulary:
             raise VocabularyError(f"{path}: {error}") from error
 
 
-def _group(item: str | Sequence[str]) -> tuple[str, ...]:
+def _group(item: object) -> tuple[str, ...]:
     phrases = tuple(item) if isinstance(item, list | tuple) else (item,)
     for phrase in phrases:
         if not isinstance(phrase, str):

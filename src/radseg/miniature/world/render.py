@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from radseg.miniature.world.materials import albedo, specular
 from radseg.miniature.world.scene import FIRST_THING, Camera, Room
-from radseg.miniature.world.solids import Solid, first_hit, local_normal, room_hit
+from radseg.miniature.world.solids import Solid, first_hit, local_normal, passing, room_hit
 
 Array = NDArray[np.float32]
 _FACE_NORMALS = np.array(
@@ -99,10 +99,14 @@ def render(room: Room, camera: Camera, *, seed: int = 0, noise: float = 1.0) -> 
 def _cast(room: Room, parts: list[tuple[Solid, int]], origin: Array, directions: Array) -> _Hits:
     t, face = room_hit(room.size, origin, directions)
     part = -1 - face
-    for index, (solid, _) in enumerate(parts):
-        candidate = first_hit(solid, origin, directions)
-        closer = candidate < t
-        t, part = np.where(closer, candidate, t), np.where(closer, index, part)
+    index = 0
+    for thing in room.things:
+        near = passing(*thing.bound, origin, directions)
+        for solid in thing.solids:
+            candidate = first_hit(solid, origin, directions[:, near])
+            closer = candidate < t[near]
+            t[near[closer]], part[near[closer]] = candidate[closer], index
+            index += 1
     points = origin + t * directions
     normals = _FACE_NORMALS[np.maximum(-1 - part, 0)].T.copy()
     for index, (solid, _) in enumerate(parts):
@@ -165,11 +169,11 @@ def _shade(
     for place, power in room.lights:
         jitter = rng.normal(0, _LAMP_RADIUS, (3, start.shape[1])).astype(np.float32)
         to_light = np.asarray(place, np.float32)[:, None] + jitter - start
-        distance = np.linalg.norm(to_light, axis=0)
+        distance = np.sqrt(to_light[0] ** 2 + to_light[1] ** 2 + to_light[2] ** 2)
         toward = to_light / distance
         cosine = (normals * toward).sum(0)
         lit = np.flatnonzero(cosine > 0)
-        open_sky = _unblocked(parts, start[:, lit], to_light[:, lit])
+        open_sky = _unblocked(room, start[:, lit], to_light[:, lit])
         lit = lit[open_sky]
         strength = (cosine[lit] / (0.5 + 0.12 * distance[lit] ** 2))[:, None] * np.asarray(power, np.float32)
         light[lit] += strength
@@ -181,12 +185,14 @@ def _shade(
     return colour.astype(np.float32)
 
 
-def _unblocked(parts: list[tuple[Solid, int]], points: Array, to_light: Array) -> NDArray[np.bool_]:
+def _unblocked(room: Room, points: Array, to_light: Array) -> NDArray[np.bool_]:
     free = np.ones(points.shape[1], np.bool_)
-    for solid, _ in parts:
-        rest = np.flatnonzero(free)
-        if rest.size:
-            free[rest] = ~(first_hit(solid, points[:, rest], to_light[:, rest]) < 1)
+    for thing in room.things:
+        near = passing(*thing.bound, points, to_light)
+        for solid in thing.solids:
+            near = near[free[near]]
+            if near.size:
+                free[near] = ~(first_hit(solid, points[:, near], to_light[:, near]) < 1)
     return free
 
 

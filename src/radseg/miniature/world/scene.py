@@ -36,6 +36,13 @@ class Thing:
     reach: float
     tint: tuple[float, float, float]
 
+    @property
+    def bound(self) -> tuple[tuple[float, float, float], float]:
+        """Middle and radius of a sphere around all solids, metres."""
+        x, y, z = (float(value) for value in np.mean([s.centre for s in self.solids], 0))
+        radius = max(float(np.linalg.norm(np.subtract(s.centre, (x, y, z)))) + s.radius for s in self.solids)
+        return (x, y, z), radius
+
 
 @dataclass(frozen=True, eq=False)
 class Room:

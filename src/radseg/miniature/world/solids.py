@@ -65,16 +65,29 @@ def first_hit(solid: Solid, origins: Array, directions: Array) -> Array:
 
     Origins "3 1" or "3 n" lie outside the solid. Rays that miss the bounding sphere are not looked at closely.
     """
-    offset = np.asarray(solid.centre, np.float32)[:, None] - origins
-    along = (offset * directions).sum(0)
-    gap = (offset * offset).sum(0) - np.float32(solid.radius**2)
-    near = (along > 0) & (along * along >= gap * (directions * directions).sum(0))
     hits = np.full(directions.shape[1], MISS, np.float32)
-    chosen = np.flatnonzero(near)
+    chosen = passing(solid.centre, solid.radius, origins, directions)
     if chosen.size:
-        start = -offset if offset.shape[1] == 1 else -offset[:, chosen]
-        hits[chosen] = _unit_hit(solid, solid.to_local(start), solid.to_local(directions[:, chosen]))
+        start = origins if origins.shape[1] == 1 else origins[:, chosen]
+        local = solid.to_local(start - np.asarray(solid.centre, np.float32)[:, None])
+        hits[chosen] = _unit_hit(solid, local, solid.to_local(directions[:, chosen]))
     return hits
+
+
+def passing(
+    centre: tuple[float, float, float], radius: float, origins: Array, directions: Array
+) -> NDArray[np.int64]:
+    """Return the indices of the rays that come closer than `radius` to `centre`, or start there."""
+    offset = np.asarray(centre, np.float32)[:, None] - origins
+    along = _dot(offset, directions)
+    gap = _dot(offset, offset) - np.float32(radius**2)
+    near = (gap < 0) | ((along > 0) & (along * along >= gap * _dot(directions, directions)))
+    return np.flatnonzero(near)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    """Sum over the three rows; three products are several times faster than a reduction over axis 0."""
+    return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2], np.float32)
 
 
 def _unit_hit(solid: Solid, o: Array, d: Array) -> Array:
@@ -82,7 +95,7 @@ def _unit_hit(solid: Solid, o: Array, d: Array) -> Array:
         if solid.shape == "box":
             return _box_hit(o, d)
         if solid.shape == "sphere":
-            a, b, c = (d * d).sum(0), (o * d).sum(0), (o * o).sum(0) - 1
+            a, b, c = _dot(d, d), _dot(o, d), _dot(o, o) - 1
             root = b * b - a * c
             t = (-b - np.sqrt(np.maximum(root, 0))) / a
             return np.where((root >= 0) & (t > 1e-4), t, MISS).astype(np.float32)
@@ -92,8 +105,9 @@ def _unit_hit(solid: Solid, o: Array, d: Array) -> Array:
 def _box_hit(o: Array, d: Array) -> Array:
     inverse = 1 / np.where(np.abs(d) < 1e-9, np.float32(1e-9), d)
     low, high = (-1 - o) * inverse, (1 - o) * inverse
-    enter = np.minimum(low, high).max(0)
-    leave = np.maximum(low, high).min(0)
+    near, far = np.minimum(low, high), np.maximum(low, high)
+    enter = np.maximum(np.maximum(near[0], near[1]), near[2])
+    leave = np.minimum(np.minimum(far[0], far[1]), far[2])
     return np.where((leave >= enter) & (enter > 1e-4), enter, MISS).astype(np.float32)
 
 

@@ -1,0 +1,131 @@
+"""`radseg models`: what can be chosen, what is on this machine, and under which licence."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from radseg.cli import options
+from radseg.cli.failures import ExitCode, GuardedGroup, printable
+
+models_app = typer.Typer(
+    cls=GuardedGroup, help="List, fetch, and check models and their licences.", no_args_is_help=True
+)
+
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="Models or weights, see `radseg models list`.")
+]
+
+
+@models_app.command("list")
+def list_models(
+    everything: Annotated[bool, typer.Option("--all", help="Also the weights behind the models.")] = False,
+    log_format: options.LogFormat = "text",
+) -> None:
+    """List the models, what they need, and what of it is on this machine. Contacts nothing."""
+    from radseg.runs.models import is_here, models
+    from radseg.weights import catalog
+
+    found = models()
+    here = {row.name for row in catalog.ROWS if is_here(row)}
+    if log_format == "json":
+        for model in found:
+            names = [row.name for row in model.weights]
+            local = here.issuperset(names)
+            typer.echo(json.dumps({"model": model.name, "weights": names, "here": local, "note": model.note}))
+        for row in catalog.ROWS if everything else ():
+            facts = {"weights": row.name, "kind": row.kind, "license": row.license.id, "page": row.page}
+            typer.echo(json.dumps({**facts, "here": row.name in here, "warning": row.warning}))
+        return
+    table = Table("model", "weights", "here", "note", box=None, pad_edge=False)
+    for model in found:
+        needs = " + ".join(row.name for row in model.weights) or "none"
+        complete = "yes" if here.issuperset(row.name for row in model.weights) else "no"
+        table.add_row(model.name, needs, complete, escape(model.note))
+    Console().print(table)
+    if everything:
+        weights = Table("weights", "kind", "licence", "here", "warning", box=None, pad_edge=False)
+        for row in catalog.ROWS:
+            weights.add_row(
+                row.name, row.kind, row.license.id, "yes" if row.name in here else "no", escape(row.warning)
+            )
+        Console().print()
+        Console().print(weights)
+
+
+@models_app.command(no_args_is_help=True)
+def pull(
+    names: Names,
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+    quiet: options.Quiet = False,
+) -> None:
+    """Fetch and convert weights now, so that later runs need no network."""
+    from radseg.cli.downloads import fetching
+    from radseg.runs.models import obtain, rows_of
+
+    rows = tuple(dict.fromkeys(row for name in names for row in rows_of(name)))
+    shown = fetching(log_format, quiet=quiet)
+    for row in rows:
+        (path,) = obtain((row,), shown, accept_license=accept_license)
+        if log_format == "json":
+            typer.echo(json.dumps({"event": "pulled", "name": row.name, "path": str(path)}))
+        elif not quiet:
+            typer.echo(printable(f"{row.name} is at {path}"))
+
+
+@models_app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all that are here.")
+    ] = None,
+    log_format: options.LogFormat = "text",
+) -> None:
+    """Compare the files on this machine with their recorded checksums.
+
+    Ends with 1 when a file is damaged, missing, or nothing of a named model is here.
+    """
+    from radseg.runs.models import rows_of, verify_rows
+    from radseg.weights import catalog
+
+    chosen = tuple(dict.fromkeys(row for name in names or () for row in rows_of(name)))
+    bad = 0
+    seen = 0
+    for row, checks in verify_rows(chosen or catalog.ROWS):
+        if not checks and chosen:
+            bad += 1
+            _tell(log_format, row.name, "", f"not on this machine; radseg models pull {row.name}", ok=False)
+        for check in checks:
+            seen += 1
+            bad += not check.ok
+            verdict = "ok" if check.ok else f"content is {check.found}, should be {check.expected}; delete it"
+            _tell(log_format, row.name, str(check.path), verdict, ok=check.ok)
+    if not seen and not chosen and log_format == "text":
+        typer.echo("No weights are on this machine. Fetch some: radseg models pull radseg-b")
+    if bad:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@models_app.command("license", no_args_is_help=True)
+def show_license(names: Names, log_format: options.LogFormat = "text") -> None:
+    """Print the licence of each set of weights and whether it must be accepted with --accept-license."""
+    from radseg.runs.models import rows_of
+
+    for row in dict.fromkeys(row for name in names for row in rows_of(name)):
+        terms = row.license
+        if log_format == "json":
+            facts = {"license": terms.id, "title": terms.title, "url": terms.url}
+            typer.echo(json.dumps({"name": row.name, **facts, "must_accept": terms.requires_acceptance}))
+            continue
+        accept = "needs --accept-license" if terms.requires_acceptance else "no acceptance needed"
+        typer.echo(f"{row.name}: {terms.title}; {accept}\n  {terms.url}")
+
+
+def _tell(log_format: str, name: str, path: str, verdict: str, *, ok: bool) -> None:
+    if log_format == "json":
+        typer.echo(json.dumps({"name": name, "path": path, "ok": ok, "message": verdict}))
+    else:
+        typer.echo(printable(": ".join(part for part in (name, path, verdict) if part)))

@@ -1,0 +1,106 @@
+"""The models by name: which weights each needs, which of them are here, and getting the others."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from radseg.errors import InputError
+from radseg.weights import cache, catalog
+
+if TYPE_CHECKING:
+    from radseg.weights.store import Check
+
+
+class Fetching(Protocol):
+    """Is told about a download."""
+
+    def announce(self, line: str) -> None:
+        """Say something a person should read: the licence, a warning."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how many bytes are here, of how many (0 where not known)."""
+
+    def named(self, name: str) -> AbstractContextManager[None]:
+        """Say that inside this context `name` is being fetched."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as a person chooses it.
+
+    Attributes:
+        weights: catalogue rows: the image weights, then the text tower; empty for a model that needs none.
+        note: what it is for.
+    """
+
+    name: str
+    weights: tuple[catalog.Row, ...]
+    note: str
+
+
+def models() -> tuple[Model, ...]:
+    """Return the presets in their order."""
+    from radseg.presets import PRESETS  # noqa: PLC0415
+
+    return tuple(Model(p.name, _rows(p.checkpoint), p.note) for p in PRESETS.values())
+
+
+def rows_of(name: str) -> tuple[catalog.Row, ...]:
+    """Return the catalogue rows behind a model's or a row's name.
+
+    Raises:
+        InputError: neither; the message lists both.
+    """
+    known = {model.name: model.weights for model in models()} | {row.name: (row,) for row in catalog.ROWS}
+    if name not in known:
+        raise InputError(f"There is no model {name!r}. Known: {', '.join(known)}.")
+    return known[name]
+
+
+def is_here(row: catalog.Row) -> bool:
+    """Return whether a row's files are in the store of this machine."""
+    from radseg.weights.store import installed  # noqa: PLC0415
+
+    return any(found.row.name == row.name for found in installed())
+
+
+def obtain(rows: tuple[catalog.Row, ...], fetching: Fetching, *, accept_license: bool) -> tuple[Path, ...]:
+    """Return where each row is on this machine, ready to load, fetching and converting what is missing.
+
+    Raises:
+        WeightsUnavailableError: offline, licence not accepted, or the download failed; says what to do.
+    """
+    from radseg.weights import store  # noqa: PLC0415
+
+    paths = []
+    for row in rows:
+        with fetching.named(row.name):
+            if row.kind == "sam":
+                path = store.resolve_sam(row.name, progress=fetching.progress, announce=fetching.announce)
+            else:
+                resolve = store.resolve if row.kind == "radio" else store.resolve_tower
+                path = resolve(
+                    row.name,
+                    accept_license=accept_license,
+                    progress=fetching.progress,
+                    announce=fetching.announce,
+                )
+        paths.append(path)
+    return tuple(paths)
+
+
+def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "tuple[Check, ...]"]]:
+    """Yield each row with the checks of its files; without files the checks are empty."""
+    from radseg.weights.store import verify  # noqa: PLC0415
+
+    for row in rows:
+        yield row, verify(row.name) if cache.read_records(row.name) else ()
+
+
+def _rows(checkpoint: str | None) -> tuple[catalog.Row, ...]:
+    if checkpoint is None:
+        return ()
+    image = catalog.row(checkpoint)
+    return (image,) if image.space is None else (image, catalog.row(image.space))

@@ -1,0 +1,448 @@
+"""Reading pictures of every kind, refusing what is none, and writing files whole or not at all."""
+
+import errno
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError, RadsegError
+from radseg.io import (
+    MAX_PIXELS,
+    label_dtype,
+    picture_of,
+    read_image,
+    read_label_png,
+    read_picture,
+    to_rgb,
+    write_atomically,
+    write_label_png,
+)
+
+RNG = np.random.default_rng(7)
+PHOTO = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+
+
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def encoded(kind: str, array: np.ndarray = PHOTO) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def refusal(path: Path | str, kind: type[RadsegError] = ImageError) -> str:
+    """Return the message that refuses a file; it must be one line and name the file."""
+    with pytest.raises(kind) as caught:
+        read_image(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert Path(path).name.partition("\0")[0] in message
+    return message
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds hardly any data."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(b"\0" * 1000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+class TestReadableKinds:
+    @pytest.mark.parametrize("ending", ["png", "bmp", "tiff", "webp", "gif", "ppm"])
+    def test_lossless_formats_keep_every_value(self, tmp_path: Path, ending: str) -> None:
+        options = {"lossless": True} if ending == "webp" else {}
+        photo = PHOTO // 64 * 64 if ending == "gif" else PHOTO
+        path = saved(tmp_path / f"a.{ending}", Image.fromarray(photo), **options)
+        assert np.array_equal(read_picture(path), photo)
+
+    def test_rgb_is_float32_in_zero_to_one_channel_first(self, tmp_path: Path) -> None:
+        rgb = read_image(saved(tmp_path / "a.png", Image.fromarray(PHOTO)))
+        assert rgb.dtype == torch.float32
+        assert np.array_equal(rgb.numpy(), PHOTO.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+        assert np.array_equal(picture_of(rgb), PHOTO)
+
+    def test_jpeg_of_one_colour_keeps_it(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.jpg", Image.new("RGB", (9, 5), (200, 40, 90)), quality=95)
+        assert np.abs(read_picture(path).astype(int) - (200, 40, 90)).max() <= 2
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_exif_orientation_is_applied(self, tmp_path: Path, orientation: int) -> None:
+        # EXIF 2.3: where the first row and column of the stored pixels belong in the shown picture
+        shown = PHOTO
+        stored = {
+            1: shown,
+            2: shown[:, ::-1],
+            3: shown[::-1, ::-1],
+            4: shown[::-1],
+            5: shown.transpose(1, 0, 2),
+            6: np.rot90(shown, 1),
+            7: shown[::-1, ::-1].transpose(1, 0, 2),
+            8: np.rot90(shown, -1),
+        }[orientation]
+        image = Image.fromarray(np.ascontiguousarray(stored))
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        path = saved(tmp_path / "a.png", image, exif=exif)
+        assert np.array_equal(read_picture(path), shown)
+
+    def test_grey_becomes_three_equal_channels(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.png", Image.fromarray(PHOTO[..., 0]))
+        assert np.array_equal(read_picture(path), PHOTO[..., :1].repeat(3, axis=2))
+
+    @pytest.mark.parametrize("ending", ["png", "tiff"])
+    def test_sixteen_bits_are_scaled_not_cut(self, tmp_path: Path, ending: str) -> None:
+        ramp = np.array([[0, 257, 32768, 65535]], dtype=np.uint16)
+        path = saved(tmp_path / f"a.{ending}", Image.fromarray(ramp))
+        assert read_picture(path)[0, :, 0].tolist() == [0, 1, 128, 255]
+
+    def test_sixteen_bit_pgm_is_scaled(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.pgm"
+        path.write_bytes(b"P5 3 1 65535\n" + np.array([0, 32768, 65535], dtype=">u2").tobytes())
+        assert read_picture(path)[0, :, 0].tolist() == [0, 128, 255]
+
+    def test_one_bit_is_black_and_white(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.png", Image.fromarray(np.array([[True, False]])))
+        assert read_picture(path)[0].tolist() == [[255] * 3, [0] * 3]
+
+    def test_transparent_pixels_become_white(self, tmp_path: Path) -> None:
+        image = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+        image.putpixel((1, 0), (10, 20, 30, 0))
+        path = saved(tmp_path / "a.png", image)
+        assert read_picture(path)[0].tolist() == [[10, 20, 30], [255, 255, 255]]
+
+    def test_palette_with_transparency_becomes_colours_over_white(self, tmp_path: Path) -> None:
+        image = Image.new("P", (2, 1))
+        image.putpalette([10, 20, 30, 40, 50, 60])
+        image.putpixel((1, 0), 1)
+        path = saved(tmp_path / "a.png", image, transparency=1)
+        assert read_picture(path)[0].tolist() == [[10, 20, 30], [255, 255, 255]]
+
+    def test_grey_with_alpha_is_handled(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.png", Image.new("LA", (1, 1), (100, 0)))
+        assert read_picture(path).tolist() == [[[255, 255, 255]]]
+
+    def test_cmyk_is_converted(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)), quality=95)
+        red, green, blue = read_picture(path)[4, 4].tolist()
+        assert red > 240
+        assert green < 15
+        assert blue < 15
+
+    def test_one_pixel_is_an_image(self, tmp_path: Path) -> None:
+        assert read_image(saved(tmp_path / "a.png", Image.new("RGB", (1, 1)))).shape == (3, 1, 1)
+
+    def test_photo_with_a_thumbnail_is_no_animation(self, tmp_path: Path) -> None:
+        small = Image.fromarray(PHOTO[:3, :4])
+        path = tmp_path / "a.jpg"
+        Image.fromarray(PHOTO).save(path, format="MPO", save_all=True, append_images=[small])
+        assert read_picture(path).shape == PHOTO.shape
+
+    def test_real_photos_are_read(self, shared: Path) -> None:
+        assert read_image(shared / "data/photos/example3.jpg").shape == (3, 831, 1115)
+
+
+class TestRefusedFiles:
+    def test_missing_file(self, tmp_path: Path) -> None:
+        assert "no file" in refusal(tmp_path / "gone.jpg", MissingFileError)
+
+    def test_folder(self, tmp_path: Path) -> None:
+        assert "folder" in refusal(tmp_path)
+
+    def test_empty_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        path.touch()
+        assert "0 bytes" in refusal(path)
+
+    def test_nul_in_the_name(self, tmp_path: Path) -> None:
+        assert "\\x00" in refusal(str(tmp_path / "a\0b.jpg"), MissingFileError)
+
+    def test_empty_name(self) -> None:
+        with pytest.raises(MissingFileError, match="empty"):
+            read_image("")
+
+    def test_name_that_is_too_long(self) -> None:
+        refusal("a" * 5000, EnvironmentFailure)
+
+    def test_newline_in_the_name_stays_on_one_line(self, tmp_path: Path) -> None:
+        with pytest.raises(MissingFileError) as caught:
+            read_image(tmp_path / "a\nb.jpg")
+        assert "\n" not in str(caught.value)
+
+    def test_device_file(self) -> None:
+        assert "regular file" in refusal("/dev/zero")
+
+    def test_text_is_no_image_and_the_formats_are_listed(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_text("hello")
+        assert "JPEG, PNG" in refusal(path)
+
+    @pytest.mark.parametrize(
+        ("content", "kind"),
+        [(b"\0\0\0\x18ftypheic", "HEIC"), (b"%PDF-1.7", "PDF"), (b"<svg xmlns=''/>", "SVG")],
+    )
+    def test_foreign_formats_are_named(self, tmp_path: Path, content: bytes, kind: str) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(content)
+        assert kind in refusal(path)
+
+    def test_formats_outside_the_list_are_not_decoded(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.tga", Image.fromarray(PHOTO))
+        assert Image.open(path).format == "TGA"  # Pillow could
+        refusal(path)
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
+    @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+    def test_cut_short_files_are_refused(self, tmp_path: Path, kind: str, part: float) -> None:
+        whole = encoded(kind, RNG.integers(0, 256, (200, 300, 3), dtype=np.uint8))
+        path = tmp_path / "a.bin"
+        path.write_bytes(whole[: int(len(whole) * part)])
+        refusal(path)
+
+    @pytest.mark.parametrize("seed", range(30))
+    def test_flipped_bytes_give_an_image_or_one_line(self, tmp_path: Path, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        kind = ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"][seed % 6]
+        content = np.frombuffer(encoded(kind, RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)), np.uint8)
+        damaged = content.copy()
+        damaged[random.integers(0, len(damaged), 12)] = random.integers(0, 256, 12)
+        path = tmp_path / "a.bin"
+        path.write_bytes(damaged.tobytes())
+        try:
+            assert read_picture(path).dtype == np.uint8
+        except ImageError as error:
+            assert "\n" not in str(error)
+
+    def test_bomb_is_refused_with_its_size_before_decoding(self, tmp_path: Path) -> None:
+        path = tmp_path / "bomb.png"
+        path.write_bytes(png_header(30000, 30000))
+        assert "30000×30000" in refusal(path)
+
+    @pytest.mark.filterwarnings("error")
+    def test_sizes_between_pillows_warning_and_its_error_are_decided_by_us(self, tmp_path: Path) -> None:
+        path = tmp_path / "large.png"
+        path.write_bytes(png_header(13000, 13000))
+        assert MAX_PIXELS > 13000 * 13000
+        assert "damaged" in refusal(path)  # its data is short; the size alone was no reason
+
+    @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+    def test_animations_are_refused_with_the_number_of_frames(self, tmp_path: Path, kind: str) -> None:
+        frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 120, 250)]
+        path = tmp_path / f"a.{kind.lower()}"
+        frames[0].save(path, kind, save_all=True, append_images=frames[1:])
+        message = refusal(path)
+        assert "3 frames" in message
+        assert "PNG" in message
+
+    @pytest.mark.parametrize("mode", ["I", "F"])
+    def test_values_without_a_defined_white_are_refused(self, tmp_path: Path, mode: str) -> None:
+        assert "white" in refusal(saved(tmp_path / "a.tiff", Image.new(mode, (4, 4))))
+
+    def test_lab_is_refused(self, tmp_path: Path) -> None:
+        assert "LAB" in refusal(saved(tmp_path / "a.tiff", Image.new("LAB", (4, 4))))
+
+    def test_file_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = saved(tmp_path / "a.png", Image.fromarray(PHOTO))
+
+        def forbidden(*_: Any, **__: Any) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", forbidden)  # root may read everything, so no chmod here
+        assert "may not be read" in refusal(path, EnvironmentFailure)
+
+
+class TestToRgb:
+    def test_every_kind_of_the_same_image_gives_the_same_tensor(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "a.png", Image.fromarray(PHOTO))
+        expected = read_image(path)
+        for image in (path, str(path), Image.open(path), PHOTO, expected):
+            assert torch.equal(to_rgb(image), expected)
+
+    def test_views_with_negative_strides_are_accepted(self) -> None:
+        assert torch.equal(to_rgb(PHOTO[::-1, :, ::-1]), to_rgb(PHOTO[::-1, :, ::-1].copy()))
+
+    def test_an_opened_animation_is_taken_at_its_frame(self, tmp_path: Path) -> None:
+        frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 120, 250)]
+        frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+        image = Image.open(tmp_path / "a.png")
+        image.seek(1)
+        assert picture_of(to_rgb(image))[0, 0].tolist() == [120, 0, 0]
+
+    def test_half_precision_becomes_float32(self) -> None:
+        assert to_rgb(torch.zeros(3, 2, 2, dtype=torch.float16)).dtype == torch.float32
+
+    @pytest.mark.parametrize(
+        ("image", "hint"),
+        [
+            (PHOTO.astype(np.float32), "array.astype(np.uint8)"),
+            (PHOTO.astype(np.float32) / 255, "(array * 255)"),
+            (PHOTO.astype(np.uint16), "// 257"),
+            (PHOTO.astype(np.int64), "array.astype(np.uint8)"),
+            (PHOTO.transpose(2, 0, 1), "array.transpose(1, 2, 0)"),
+            (PHOTO[None], "images[0]"),
+            (PHOTO[..., 0], "np.stack"),
+            (np.zeros((4, 4, 4), np.uint8), "[..., :3]"),
+            (np.zeros((0, 4, 3), np.uint8), "at least 1"),
+            (np.zeros((4, 4, 7), np.uint8), "H×W×3"),
+            (torch.zeros(4, 5, 3), "tensor.permute(2, 0, 1)"),
+            (torch.zeros(1, 3, 4, 4), "images[0]"),
+            (torch.zeros(4, 4), "grey.expand"),
+            (torch.zeros(4, 8, 8), "image[:3]"),
+            (torch.zeros(3, 0, 4), "at least 1"),
+            (torch.zeros(3, 4, 4, dtype=torch.uint8), "tensor.float() / 255"),
+            (torch.full((3, 4, 4), 200.0), "Divide by 255"),
+            (torch.full((3, 4, 4), -1.5), "normalises inside"),
+            (torch.full((3, 4, 4), 1.01), "clamp(0, 1)"),
+            (torch.full((3, 4, 4), torch.nan), "NaN"),
+            (b"\x89PNG", "BytesIO"),
+            ([PHOTO], "list of 1"),
+            (None, "NoneType"),
+            (Image.new("RGB", (0, 4)), "at least 1"),
+        ],
+    )
+    def test_what_is_no_image_is_refused_with_the_way_out(self, image: Any, hint: str) -> None:
+        with pytest.raises(ImageError) as caught:
+            to_rgb(image)
+        assert hint in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+class TestAtomicWrites:
+    def test_content_arrives_and_nothing_else(self, tmp_path: Path) -> None:
+        write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"one") and None)
+        write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"two") and None)
+        assert (tmp_path / "a.bin").read_bytes() == b"two"
+        assert os.listdir(tmp_path) == ["a.bin"]
+
+    @pytest.mark.parametrize("failure", [RuntimeError("x"), KeyboardInterrupt(), OSError(errno.EIO, "io")])
+    def test_a_failed_write_keeps_the_old_file(self, tmp_path: Path, failure: BaseException) -> None:
+        (tmp_path / "a.bin").write_bytes(b"old")
+
+        def fail(stream: Any) -> None:
+            stream.write(b"half")
+            raise failure
+
+        with pytest.raises((type(failure), EnvironmentFailure)):
+            write_atomically(tmp_path / "a.bin", fail)
+        assert (tmp_path / "a.bin").read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["a.bin"]
+
+    def test_full_disk_is_named(self, tmp_path: Path) -> None:
+        def overflow(_: Any) -> None:
+            with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - the kernel's own full disk
+                full.write(b"x")
+
+        with pytest.raises(EnvironmentFailure, match=r"disk is full.*a\.bin"):
+            write_atomically(tmp_path / "a.bin", overflow)
+        assert os.listdir(tmp_path) == []
+
+    def test_disk_that_fills_up_at_sync_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(EnvironmentFailure, match="disk is full"):
+            write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"x") and None)
+        assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            (errno.EROFS, "read-only"),
+            (errno.EACCES, "No permission"),
+            (errno.EPERM, "No permission"),
+            (errno.EDQUOT, "disk is full"),
+            (errno.EIO, "was not written"),
+        ],
+    )
+    def test_reasons_are_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+    ) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(Path, "open", refuse)
+        with pytest.raises(EnvironmentFailure, match=words) as caught:
+            write_atomically(tmp_path / "a.bin", lambda stream: None)
+        assert "a.bin" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("make", "words"),
+        [
+            (lambda folder: folder / "missing" / "a.bin", "mkdir -p"),
+            (lambda folder: folder / "file" / "a.bin", "not a folder"),
+            (lambda folder: folder / ("a" * 300), "255 bytes"),
+            (lambda folder: folder / "folder", "is a folder"),
+            (lambda folder: folder / "a\0b", "cannot be the name"),
+        ],
+    )
+    def test_impossible_places_are_named(
+        self, tmp_path: Path, make: Callable[[Path], Path], words: str
+    ) -> None:
+        (tmp_path / "file").touch()
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(EnvironmentFailure, match=words):
+            write_atomically(make(tmp_path), lambda stream: None)
+        assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+    def test_our_own_errors_pass_through(self, tmp_path: Path) -> None:
+        def fail(_: Any) -> None:
+            raise InputError("mine")
+
+        with pytest.raises(InputError, match="mine"):
+            write_atomically(tmp_path / "a.bin", fail)
+
+    @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+    def test_others_may_read_the_file_as_with_plain_open(self, tmp_path: Path) -> None:
+        (tmp_path / "plain").touch()
+        write_atomically(tmp_path / "ours", lambda stream: None)
+        assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+class TestLabelPng:
+    def test_values_survive_and_the_palette_shows_them(self, tmp_path: Path) -> None:
+        labels = np.array([[0, 1, 2, 255]], dtype=np.uint8)
+        write_label_png(tmp_path / "a.png", labels, ("sky", "road"))
+        assert np.array_equal(read_label_png(tmp_path / "a.png"), labels)
+        shown = Image.open(tmp_path / "a.png").convert("RGB")
+        assert shown.getpixel((0, 0)) == (0, 0, 0)
+        assert len({shown.getpixel((column, 0)) for column in range(4)}) == 4
+
+    @pytest.mark.parametrize(("names", "kind"), [(254, np.uint8), (255, np.uint16), (65534, np.uint16)])
+    def test_the_type_grows_with_the_names(self, names: int, kind: type) -> None:
+        assert label_dtype(names) is kind
+
+    def test_many_names_give_sixteen_bits_that_survive(self, tmp_path: Path) -> None:
+        labels = np.array([[0, 255, 256, 300]], dtype=np.uint16)
+        write_label_png(tmp_path / "a.png", labels, tuple(f"n{i}" for i in range(300)))
+        assert np.array_equal(read_label_png(tmp_path / "a.png"), labels)
+        assert Image.open(tmp_path / "a.png").mode == "I;16"
+
+    def test_more_names_than_any_type_holds_are_refused(self) -> None:
+        with pytest.raises(InputError, match="65,534"):
+            label_dtype(65535)
+
+    def test_a_wrong_type_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="uint16"):
+            write_label_png(tmp_path / "a.png", np.zeros((2, 2), np.uint16), ("sky",))
+
+    def test_a_photo_is_no_label_map(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match="RGB"):
+            read_label_png(saved(tmp_path / "a.png", Image.fromarray(PHOTO)))
