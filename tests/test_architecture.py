@@ -93,9 +93,18 @@ def test_no_function_is_longer_than_60_lines(path):
 def test_forbidden_words_do_not_occur(path):
     tree = ast.parse(path.read_text())
     attributes = {f"{ast.unparse(n)}" for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    for name in ("sys.path", "torch.hub", "pickle.load", "pickle.loads", "torch.autocast", "types.MethodType"):
+    for name in (
+        "sys.path",
+        "torch.hub",
+        "pickle.load",
+        "pickle.loads",
+        "torch.autocast",
+        "types.MethodType",
+    ):
         assert name not in attributes
-    keywords = {(k.arg, ast.unparse(k.value)) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords}
+    keywords = {
+        (k.arg, ast.unparse(k.value)) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords
+    }
     assert ("trust_remote_code", "True") not in keywords
     assert ("weights_only", "False") not in keywords
     assert not any(isinstance(n, ast.ExceptHandler) and n.type is None for n in ast.walk(tree)), "bare except"
@@ -122,7 +131,9 @@ def test_every_module_says_what_it_is():
         assert len(docstring.splitlines()) <= 14, f"{path}: the module docstring is an essay"
 
 
-@pytest.mark.parametrize("module", ["radseg", "radseg.cli", "radseg.weights.config", "radseg.weights.catalog"])
+@pytest.mark.parametrize(
+    "module", ["radseg", "radseg.cli", "radseg.weights.config", "radseg.weights.catalog"]
+)
 def test_light_modules_load_nothing_heavy(module):
     code = f"import sys, {module}; print(sorted(set(m.split('.')[0] for m in sys.modules) & {HEAVY!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -42,6 +42,10 @@ def encoded(kind: str, array: np.ndarray = PHOTO) -> bytes:
     return buffer.getvalue()
 
 
+def entries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def refusal(path: Path | str, kind: type[RadsegError] = ImageError) -> str:
     """Return the message that refuses a file; it must be one line and name the file."""
     with pytest.raises(kind) as caught:
@@ -223,10 +227,12 @@ class TestRefusedFiles:
         damaged[random.integers(0, len(damaged), 12)] = random.integers(0, 256, 12)
         path = tmp_path / "a.bin"
         path.write_bytes(damaged.tobytes())
+        message = ""
         try:
-            assert read_picture(path).dtype == np.uint8
+            read_picture(path)
         except ImageError as error:
-            assert "\n" not in str(error)
+            message = str(error)
+        assert "\n" not in message
 
     def test_bomb_is_refused_with_its_size_before_decoding(self, tmp_path: Path) -> None:
         path = tmp_path / "bomb.png"
@@ -327,7 +333,7 @@ class TestAtomicWrites:
         write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"one") and None)
         write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"two") and None)
         assert (tmp_path / "a.bin").read_bytes() == b"two"
-        assert os.listdir(tmp_path) == ["a.bin"]
+        assert entries(tmp_path) == ["a.bin"]
 
     @pytest.mark.parametrize("failure", [RuntimeError("x"), KeyboardInterrupt(), OSError(errno.EIO, "io")])
     def test_a_failed_write_keeps_the_old_file(self, tmp_path: Path, failure: BaseException) -> None:
@@ -340,7 +346,7 @@ class TestAtomicWrites:
         with pytest.raises((type(failure), EnvironmentFailure)):
             write_atomically(tmp_path / "a.bin", fail)
         assert (tmp_path / "a.bin").read_bytes() == b"old"
-        assert os.listdir(tmp_path) == ["a.bin"]
+        assert entries(tmp_path) == ["a.bin"]
 
     def test_full_disk_is_named(self, tmp_path: Path) -> None:
         def overflow(_: Any) -> None:
@@ -349,7 +355,7 @@ class TestAtomicWrites:
 
         with pytest.raises(EnvironmentFailure, match=r"disk is full.*a\.bin"):
             write_atomically(tmp_path / "a.bin", overflow)
-        assert os.listdir(tmp_path) == []
+        assert entries(tmp_path) == []
 
     def test_disk_that_fills_up_at_sync_is_named(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -360,7 +366,7 @@ class TestAtomicWrites:
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(EnvironmentFailure, match="disk is full"):
             write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"x") and None)
-        assert os.listdir(tmp_path) == []
+        assert entries(tmp_path) == []
 
     @pytest.mark.parametrize(
         ("code", "words"),
@@ -400,7 +406,7 @@ class TestAtomicWrites:
         (tmp_path / "folder").mkdir()
         with pytest.raises(EnvironmentFailure, match=words):
             write_atomically(make(tmp_path), lambda stream: None)
-        assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+        assert entries(tmp_path) == ["file", "folder"]
 
     def test_our_own_errors_pass_through(self, tmp_path: Path) -> None:
         def fail(_: Any) -> None:

@@ -134,6 +134,7 @@ def load(
         raise InputError(
             f"There is no preset {name!r} and no such file; the presets are {', '.join(PRESETS)}."
         )
+    where, number_type = _device(device), _dtype(dtype)
     preset = PRESETS[name]
     options = preset.options.changed(changes)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
@@ -141,7 +142,7 @@ def load(
         return _segmenter(ColourEncoder(), ColourWords(), options, origin)
     templates = template_set(options.templates)
     source = checkpoint or preset.checkpoint
-    radio = load_radio(source, device=_device(device), dtype=_dtype(dtype), accept_license=accept_license)
+    radio = load_radio(source, device=where, dtype=number_type, accept_license=accept_license)
     origin |= {
         "checkpoint": str(source),
         "version": radio.config.version,

@@ -1,4 +1,4 @@
-"""The reference's numbers, stage by stage; a failure names the stage. Base-size cases are slow (half a minute)."""
+"""The reference's numbers, stage by stage; a failure names the stage. Base-size cases take half a minute."""
 
 import json
 
@@ -8,9 +8,12 @@ from parity.__main__ import compare_case, seeded_loader
 from parity.golden_set import GoldenSet, allowed_mismatches, tolerance
 from parity.report import compare, uncovered
 
+from radseg.models.radio import load_radio
+
 TINY = [
-    "u_radio_forward", "u_layers", "u_pos", "u_scra", "u_scga", "u_text", "t_land_336_224", "t_port_336_112", "t_small",
-    "t_below_crop", "t_low_224_112", "t_nowin_feat", "t_langspace", "t_prompts", "t_external_norm",
+    "u_radio_forward", "u_layers", "u_pos", "u_scra", "u_scga", "u_text", "t_land_336_224",
+    "t_port_336_112", "t_small", "t_below_crop", "t_low_224_112", "t_nowin_feat", "t_langspace",
+    "t_prompts", "t_external_norm",
 ]  # fmt: skip
 BASE = ["b_land"]
 
@@ -34,8 +37,6 @@ def test_every_stage_equals_the_reference(goldens, load, name):
 
 
 def test_both_checkpoint_layouts_give_the_same_network(goldens, tmp_path):
-    from radseg.models.radio import load_radio
-
     published = goldens.folder / "radio_tiny_half.pth.tar", goldens.folder / "radio_tiny_hf"
     one, other = (load_radio(path, adaptors=("sam",)).state_dict() for path in published)
     assert one.keys() == other.keys()
@@ -69,7 +70,7 @@ def test_integer_stages_count_entries():
 
 
 def test_another_folder_of_the_format_is_read_from_its_own_manifest(goldens, tmp_path):
-    """Weights, seeds and images come from the folder: a set with other seeds compares against its own numbers."""
+    """Weights, seeds and images come from the folder, none from here."""
     manifest = json.loads((goldens.folder / "manifest.json").read_text())
     case = manifest["cases"]["u_scra"]
     manifest["cases"] = {"renamed": case}

@@ -298,3 +298,12 @@ def test_the_next_free_folder_is_found(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out-2").touch()
     assert free_folder(tmp_path / "out").name == "out-3"
+
+
+def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, photos: list[Found]) -> None:
+    with (
+        pytest.raises(EnvironmentFailure),
+        opened(tmp_path / "out", photos, PARAMETERS, endings=()),
+    ):
+        raise EnvironmentFailure("no weights")
+    assert not (tmp_path / "out").exists()

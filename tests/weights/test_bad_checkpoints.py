@@ -165,10 +165,10 @@ def legacy_pickle(folder: Path, save: Any, build: Any) -> Path:
 
 def deep_list() -> bytes:
     """Lists that hold the previous one twice, sixty deep, used as arguments: 2⁶⁰ values if walked."""
-    body = b"\x80\x02}X\x04\x00\x00\x00args]q\x00"
+    body = b"\x80\x02}X\x04\x00\x00\x00args]q\x000"
     for i in range(60):
-        body += b"]q" + bytes([i + 1]) + b"(h" + bytes([i]) + b"h" + bytes([i]) + b"e"
-    return body + b"s."
+        body += b"]q" + bytes([i + 1]) + b"(h" + bytes([i]) + b"h" + bytes([i]) + b"e0"
+    return body + b"h<s."
 
 
 def repeated_copy() -> bytes:
@@ -184,10 +184,13 @@ UNSAFE: dict[str, tuple[Make, str]] = {
     "exec, protocol 4": (pickled(lambda: Calls(exec, "1"), protocol=4), "builtins.exec"),
     "subprocess": (pickled(lambda: Calls(subprocess.getoutput, "true")), "subprocess.getoutput"),
     "nested call in an argument": (pickled(lambda: Calls(list, [Calls(ran, 1)])), "list|ran"),
-    "getattr gadget": (raw(b"\x80\x02c__builtin__\ngetattr\ncargparse\nNamespace\nX\x0c\x00\x00\x00__subclasses\x86R."), "__builtin__.getattr"),
+    "getattr gadget": (
+        raw(b"\x80\x02c__builtin__\ngetattr\ncargparse\nNamespace\nX\x0c\x00\x00\x00__subclasses\x86R."),
+        "__builtin__.getattr",
+    ),
     "dotted name": (raw(b"\x80\x04\x8c\x05torch\x8c\x0bhub.os.name\x93."), "torch.hub.os.name"),
     "name from the memo": (raw(dynamic_name()), "posix.system"),
-    "old INST operation": (raw(b"(S'true'\nios\nsystem\n."), "INST"),
+    "old INST operation": (raw(b"(ios\nsystem\n."), "os.system"),
     "old OBJ operation": (raw(b"(cos\nsystem\nS'true'\no."), "os.system"),
     "extension registry": (raw(b"\x80\x02\x82\x01."), "EXT1"),
     "NEWOBJ_EX": (raw(b"\x80\x04cargparse\nNamespace\n)}\x92."), "NEWOBJ_EX"),
@@ -214,7 +217,7 @@ DAMAGED: dict[str, tuple[Make, str]] = {
     "two members in one place": (edited(same_place), "overlaps|directory"),
     "compressed bomb": (bomb, "compressed"),
     "name leads out": (
-        repacked(lambda n, d: (n.replace("tiny", "..").replace("good", ".."), d)),
+        repacked(lambda n, d: (n.replace("good.pth", ".."), d)),
         "leads out",
     ),
     "absolute name": (repacked(lambda n, d: ("/" + n, d)), "leads out"),
@@ -247,7 +250,6 @@ DAMAGED: dict[str, tuple[Make, str]] = {
     "stride zero": (sized("1000000000 4", "0 1"), "beyond"),
     "negative stride": (sized("4", "-1"), "not valid"),
     "negative size": (sized("-4", "1"), "not valid"),
-    "storage longer than its bytes": (sized("4", "1", numel=400), "storage '0' has 16 bytes"),
     "missing tensor": (changed_state(lambda s: s.pop("base_model.blocks.1.norm2.bias")), "lacks.*norm2.bias"),
     "no conditioner": (
         changed_state(lambda s: s.pop("input_conditioner.norm_std")),

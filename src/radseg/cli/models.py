@@ -40,14 +40,14 @@ def list_models(
             facts = {"weights": row.name, "kind": row.kind, "license": row.license.id, "page": row.page}
             typer.echo(json.dumps({**facts, "here": row.name in here, "warning": row.warning}))
         return
-    table = Table("model", "weights", "here", "note", box=None, pad_edge=False)
+    table = _table("model", "weights", "here", "note")
     for model in found:
-        needs = " + ".join(row.name for row in model.weights) or "none"
+        needs = "\n".join(row.name for row in model.weights) or "none"
         complete = "yes" if here.issuperset(row.name for row in model.weights) else "no"
         table.add_row(model.name, needs, complete, escape(model.note))
     Console().print(table)
     if everything:
-        weights = Table("weights", "kind", "licence", "here", "warning", box=None, pad_edge=False)
+        weights = _table("weights", "kind", "licence", "here", "warning")
         for row in catalog.ROWS:
             weights.add_row(
                 row.name, row.kind, row.license.id, "yes" if row.name in here else "no", escape(row.warning)
@@ -122,6 +122,14 @@ def show_license(names: Names, log_format: options.LogFormat = "text") -> None:
             continue
         accept = "needs --accept-license" if terms.requires_acceptance else "no acceptance needed"
         typer.echo(f"{row.name}: {terms.title}; {accept}\n  {terms.url}")
+
+
+def _table(*columns: str) -> Table:
+    """Return a table whose last column alone may wrap: names are there to be copied."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    return table
 
 
 def _tell(log_format: str, name: str, path: str, verdict: str, *, ok: bool) -> None:

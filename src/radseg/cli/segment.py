@@ -74,7 +74,7 @@ Stride = Annotated[
 SizeRule = Annotated[
     Literal["patch", "stride"] | None,
     typer.Option(
-        "--size-rule", help="Round sides to the patch, or up to the stride as the published code does.",
+        "--size-rule", help="patch: round sides to the patch. stride: up to the stride, as the published code does.",
         rich_help_panel=_METHOD,
     ),
 ]  # fmt: skip
@@ -100,7 +100,7 @@ Threshold = Annotated[
 ]
 Dtype = Annotated[
     Literal["float32", "float16", "bfloat16"],
-    typer.Option("--dtype", help="Of weights and features.", rich_help_panel=_MACHINE),
+    typer.Option("--dtype", help="Of weights: float32, float16 or bfloat16.", rich_help_panel=_MACHINE),
 ]
 MemoryBudget = Annotated[
     str | None,
@@ -141,8 +141,10 @@ def segment(
 ) -> None:
     """Segment images by words.
 
-    Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay (photo.overlay.jpg); the run
-    gets classes.json and manifest.jsonl. A run that broke off continues with --resume.
+    Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay
+    (photo.overlay.jpg); the run gets classes.json and manifest.jsonl.
+
+    A run that broke off continues with --resume.
 
     Example: radseg segment photo.jpg -p "sky, grass, sheep"
     """

@@ -26,6 +26,7 @@ from radseg.miniature.world import (
 
 SIDE = 176  # pixels; training cuts 160 out of it at random
 ROOMS_PER_FILE = 40
+VIEWS_PER_ROOM = 6
 FIRST_TRAINING_SEED = 1_000_000  # rooms of tests and evaluation have smaller seeds
 _FRAME = (352, 480)  # the everyday picture the windows are cut from
 
@@ -39,7 +40,7 @@ def room_views(room: Room) -> Iterator[View]:
         left, top = (float(rng.uniform(0, full - SIDE)) for full in (_FRAME[1], _FRAME[0]))
         centre = (frame.centre[0] - left, frame.centre[1] - top)
         yield render(room, Camera(SIDE, SIDE, focal, centre, frame.camera_to_world), seed=index)
-    order = rng.permutation(len(room.things))[:3]
+    order = np.resize(rng.permutation(len(room.things)), VIEWS_PER_ROOM - 3)
     for index in order:
         fill = float(rng.uniform(0.5, 1.1))
         camera = thing_camera(room, room.things[index], int(index), side=SIDE, fill=fill, focal=320)

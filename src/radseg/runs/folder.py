@@ -100,7 +100,22 @@ def opened(
             replace an input image, or a name would leave the folder.
         EnvironmentFailure: another process runs in the folder, or it cannot be written.
     """
+    existed = folder.exists()
     _make(folder)
+    try:
+        yield from _planned(folder, images, parameters, endings, existing)
+    finally:
+        if not existed:
+            _remove_if_unused(folder)
+
+
+def _planned(
+    folder: Path,
+    images: Sequence[Found],
+    parameters: Parameters,
+    endings: Sequence[str],
+    existing: OnExisting,
+) -> Iterator[Plan]:
     with _locked(folder):
         clear_staging(folder)
         earlier = _earlier_run(folder, parameters, existing)
@@ -249,6 +264,13 @@ def _check_targets(folder: Path, jobs: Sequence[Job], endings: Sequence[str], *,
             f"{in_the_way[0]}{more} would be replaced. "
             "Choose another folder with -o, or allow it with --overwrite."
         )
+
+
+def _remove_if_unused(folder: Path) -> None:
+    """Remove a folder made for a run that never began, so that a failed start leaves nothing behind."""
+    if [path.name for path in folder.iterdir()] in ([], [LOCK_NAME]):
+        (folder / LOCK_NAME).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _make(folder: Path) -> None:

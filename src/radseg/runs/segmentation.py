@@ -1,6 +1,7 @@
 """From a request as typed to a folder of results: sources, words, model, run, files of the whole run."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from radseg.types import Rgb
 
 DEFAULT_OUTPUT = Path("radseg-output")
+CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
 Mode = Literal["assign", "background", "independent"]
 
 
@@ -226,16 +228,17 @@ def checkpoint_path(model: str) -> Path | None:
     """Return the path that `model` is, or None when it is a preset's name (`presets.load` decides alike).
 
     Raises:
-        MissingFileError: it has a slash, so it is a path, and nothing is there.
+        MissingFileError: it is written as a path, and nothing is there.
     """
     path = Path(model)
+    written_as_path = "/" in model or os.sep in model or path.suffix in CHECKPOINT_SUFFIXES
     if not path.exists():
-        if len(path.parts) > 1:
+        if written_as_path:
             raise MissingFileError(
                 f"There is no checkpoint {model}. `radseg models list` shows the models by name."
             )
         return None
-    if len(path.parts) > 1 or path.is_file():
+    if written_as_path or path.is_file():
         return path
     from radseg.presets import PRESETS  # loads torch: only asked in this rare case  # noqa: PLC0415
 

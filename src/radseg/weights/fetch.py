@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from radseg.errors import EnvironmentFailure, WeightsUnavailableError
-from radseg.weights.hub import UNAVAILABLE, RemoteFile, git_blob_sha1, open_stream
+from radseg.weights.hub import FORBIDDEN, UNAVAILABLE, RemoteFile, git_blob_sha1, open_stream
 from radseg.weights.safefile import Progress
 
 ATTEMPTS = 6  # in a row without a single new byte
@@ -91,6 +91,10 @@ class _Job:
             try:
                 self._stream()
                 break
+            except FORBIDDEN as error:
+                raise WeightsUnavailableError(
+                    f"HF_HUB_OFFLINE is set; {self.target.name} is not fetched."
+                ) from error
             except UNAVAILABLE as error:
                 if isinstance(error, EnvironmentFailure) or _is_disk(error):
                     raise
@@ -176,7 +180,7 @@ class _Job:
 
     def _append(self, file: BinaryIO, response: Any) -> None:
         total = self.expected.size or 0
-        for piece in response.iter_raw(_PIECE):
+        for piece in response.iter_raw():  # as it arrives: a larger buffer would be lost with the connection
             if total and self.done + len(piece) > total:
                 self._restart()
                 raise WeightsUnavailableError(

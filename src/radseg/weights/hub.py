@@ -30,7 +30,7 @@ except ImportError:  # hub client 1.x
 
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)  # seconds without a byte
 UNAVAILABLE = (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)
-_PART = 4 * 1024 * 1024  # bytes per read
+FORBIDDEN = (OfflineModeIsEnabled,)
 
 
 class NotPublishedError(WeightsUnavailableError):
@@ -164,7 +164,7 @@ class HttpSource:
             said = str(response.headers.get("Content-Range", ""))
             if not said.startswith(f"bytes {begin}-") or not said.endswith(f"/{self._size}"):
                 raise WeightsUnavailableError(f"the server sent another part ({said[:80]!r})")
-            for piece in response.iter_raw(_PART):
+            for piece in response.iter_raw():
                 self.fetched += len(piece)
                 data += piece[: stop - begin - (len(data) - (begin - start))]
 

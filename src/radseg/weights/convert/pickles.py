@@ -189,6 +189,8 @@ class _Machine:
         raise ValueError("it has no end")
 
     def _operate(self, name: str, argument: Any) -> None:
+        if name == "INST":
+            self.global_(argument)
         operation = _OPERATIONS.get(name)
         if operation is None:
             raise UnsafeCheckpointError(

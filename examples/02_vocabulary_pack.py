@@ -1,0 +1,14 @@
+"""Embed words once, carry them to a machine without a text tower."""
+
+import radseg
+from radseg.runs.demo import draw_scene
+from radseg.text.pack import VocabularyPack, save_pack
+
+segmenter = radseg.load("toy")
+vocabulary = radseg.Vocabulary.parse([["red house", "brown house"], "green grass"])  # a name and its synonym
+
+words = segmenter.words
+save_pack("house.safetensors", VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none"))
+
+pack = radseg.load_pack("house.safetensors")
+print(segmenter.segment(draw_scene(), pack))

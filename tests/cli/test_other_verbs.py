@@ -1,0 +1,189 @@
+"""`radseg text`, `models`, `doctor`, and the help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_builders import Command, events
+
+from radseg.text.pack import load_pack
+from radseg.weights.cache import FileRecord, model_folder, sha256_of, write_record
+
+
+def test_a_pack_gives_the_same_labels_as_its_words(radseg: Command, toy: Command, photo: Path) -> None:
+    made = radseg("text", "-m", "toy", "-p", "red, blue", "-o", "pack.safetensors")
+    assert made.exit_code == 0, made.output
+    assert "pack.safetensors: 2 names in the space toy-colour" in made.stdout
+    toy(photo, "--vocabulary", "pack.safetensors", "-o", "one")
+    toy(photo, "-p", "red, blue", "-o", "two")
+    assert Path("one/photo.png").read_bytes() == Path("two/photo.png").read_bytes()
+
+
+def test_a_pack_can_do_without_the_contrast_bank(radseg: Command, toy: Command, photo: Path) -> None:
+    made = radseg("text", "-m", "toy", "-p", "red, blue", "-o", "pack.safetensors", "--no-contrast")
+    assert made.exit_code == 0
+    assert load_pack("pack.safetensors").contrast is None
+    refused = toy(photo, "--vocabulary", "pack.safetensors")
+    assert (refused.exit_code, "needs the contrast bank" in refused.stderr) == (2, True)
+    assert toy(photo, "--vocabulary", "pack.safetensors", "--mode", "assign").exit_code == 0
+
+
+def test_a_pack_is_announced_in_json(radseg: Command) -> None:
+    result = radseg("text", "-m", "toy", "-p", "red", "-o", "p.safetensors", "--log-format", "json")
+    assert events(result) == [
+        {
+            "event": "pack",
+            "output": "p.safetensors",
+            "names": ["red"],
+            "space": "toy-colour",
+            "contrast": True,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "p.safetensors"], "with -p or --classes"),
+        (["-p", "red", "-o", "p.npz"], "must end in .safetensors"),
+        (["-p", "red"], "Missing option"),
+        (["-p", "red", "-o", "p.safetensors", "-m", "nothing"], "nothing"),
+    ],
+)
+def test_wrong_use_of_text_is_explained(radseg: Command, arguments: list[str], message: str) -> None:
+    result = radseg("text", *arguments)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.output
+
+
+def test_a_pack_of_another_model_is_refused(radseg: Command, toy: Command, photo: Path) -> None:
+    import torch
+
+    from radseg.text.pack import pack_vectors, save_pack
+    from radseg.text.vocabulary import Vocabulary
+
+    save_pack("other.safetensors", pack_vectors(Vocabulary.of(["red", "blue"]), torch.eye(2), "elsewhere"))
+    result = toy(photo, "--vocabulary", "other.safetensors", "--mode", "assign")
+    assert result.exit_code == 2
+    assert "space 'elsewhere', the image features in 'toy-colour'" in result.stderr
+
+
+def test_a_pack_that_is_no_pack_is_refused(toy: Command, photo: Path) -> None:
+    Path("pack.safetensors").write_bytes(b"junk")
+    result = toy(photo, "--vocabulary", "pack.safetensors")
+    assert (result.exit_code, "is not a vocabulary pack" in result.stderr) == (2, True)
+
+
+def test_models_are_listed_with_what_they_need(radseg: Command) -> None:
+    result = radseg("models", "list", "--all")
+    assert result.exit_code == 0
+    assert "radseg-b" in result.stdout
+    assert "siglip2-so400m-patch16-naflex" in result.stdout
+    assert "about 1 mIoU" in " ".join(result.stdout.split())
+
+
+def test_models_are_listed_in_json(radseg: Command) -> None:
+    listed = {one["model"]: one for one in events(radseg("models", "list", "--log-format", "json"))}
+    assert listed["toy"]["here"] is True
+    assert listed["radseg-b"]["here"] is False
+    assert listed["radseg-b"]["weights"] == ["c-radio_v3-b", "siglip2-so400m-patch16-naflex"]
+
+
+def test_licences_say_whether_they_must_be_accepted(radseg: Command) -> None:
+    result = radseg("models", "license", "radio_v2.5-b", "radseg-b")
+    assert result.exit_code == 0
+    assert "radio_v2.5-b: NVIDIA Source Code License-NC" in result.stdout
+    assert result.stdout.count("needs --accept-license") == 1
+    assert events(radseg("models", "license", "radseg-b", "--log-format", "json"))[0]["must_accept"] is False
+
+
+def test_an_unknown_name_lists_the_known(radseg: Command) -> None:
+    result = radseg("models", "pull", "radseg-z")
+    assert (result.exit_code, "Known: radseg-b" in result.stderr) == (2, True)
+
+
+def test_pull_without_network_says_where_to_put_the_file(
+    radseg: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radseg.weights.hub.is_offline", lambda: True)
+    result = radseg("models", "pull", "c-radio_v3-b")
+    assert result.exit_code == 3
+    assert "put it at" in result.stderr
+
+
+def test_verify_finds_a_changed_file(radseg: Command) -> None:
+    path = model_folder("c-radio_v3-b") / "weights.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    write_record("c-radio_v3-b", FileRecord("weights.bin", sha256_of(path), 7, "a test", "none"))
+    assert radseg("models", "verify").exit_code == 0
+    path.write_bytes(b"changed")
+    result = radseg("models", "verify", "c-radio_v3-b")
+    assert (result.exit_code, "weights.bin: content is" in result.stdout) == (1, True)
+
+
+def test_verify_of_nothing_says_so(radseg: Command) -> None:
+    assert "No weights are on this machine" in radseg("models", "verify").stdout
+    result = radseg("models", "verify", "sam-vit-h")
+    assert (result.exit_code, "radseg models pull sam-vit-h" in result.stdout) == (1, True)
+
+
+def test_doctor_looks_at_everything(radseg: Command) -> None:
+    found = {one["subject"]: one for one in events(radseg("doctor", "--log-format", "json"))}
+    assert found["torch"]["verdict"] == "ok"
+    assert {"radseg", "Python", "cache", "disk", "network"} <= set(found)
+
+
+def test_doctor_gives_the_command_for_a_problem(radseg: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radseg.runs.health.free_bytes", lambda _: 10**6)
+    result = radseg("doctor")
+    assert result.exit_code == 3
+    assert "Mend disk: export RADSEG_HOME=" in result.stdout
+
+
+def test_the_version_is_printed(radseg: Command) -> None:
+    result = radseg("--version")
+    assert (result.exit_code, result.stdout.startswith("radseg ")) == (0, True)
+
+
+def test_help_lists_the_verbs_and_exit_codes(radseg: Command) -> None:
+    result = radseg("--help")
+    assert all(verb in result.stdout for verb in ("segment", "text", "models", "doctor", "130 interrupted"))
+
+
+def test_help_loads_nothing_heavy(repository: Path) -> None:
+    code = (
+        "import json, sys, time\n"
+        "from typer.testing import CliRunner\n"
+        "from radseg.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['segment', '--help']).exit_code == 0\n"
+        "heavy = {'torch', 'numpy', 'transformers', 'PIL', 'scipy', 'huggingface_hub', 'safetensors'}\n"
+        "print(json.dumps([sorted(heavy & set(sys.modules)), time.process_time()]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(repository / "src")},
+    )
+    heavy, seconds = json.loads(done.stdout)
+    assert heavy == []
+    assert seconds < 0.4  # 0.25 s seen on the shared two-core machine, testing tools included
+
+
+def test_the_page_of_the_command_line_is_current(repository: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'docs'); import generate_cli; sys.stdout.write(generate_cli.page())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=repository,
+        env={"PYTHONPATH": "src", "PYTHONIOENCODING": "utf-8"},
+    )
+    written = (repository / "docs/cli.md").read_text(encoding="utf-8")
+    assert written == done.stdout, "run: python docs/generate_cli.py"

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from builders import tiny_radio
+from radseg.errors import InputError
+from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.nn.vit import standard_block
+from radseg.presets import PRESETS, Options, load, method
+from radseg.weights import catalog
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+def test_every_preset_names_a_checkpoint_of_the_catalogue(preset):
+    if preset.checkpoint is not None:
+        assert catalog.row(preset.checkpoint).name == preset.checkpoint
+
+
+@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.checkpoint])
+def test_every_preset_builds_its_method(name):
+    built = method(tiny_radio(), PRESETS[name].options)
+    assert built.encode([torch.rand(3, 64, 64)])[0].values.isfinite().all()
+
+
+def test_plain_radio_has_neither_self_correlation():
+    plain, full = (method(tiny_radio(), PRESETS[n].options) for n in ("radio-b", "radseg-b"))
+    assert plain.last_block is standard_block
+    assert plain.aggregate is None
+    assert isinstance(full.last_block, SelfCorrelatingAttention)
+    assert isinstance(full.aggregate, SelfCorrelatingAggregation)
+
+
+def test_paper_presets_compute_as_the_released_code():
+    options = PRESETS["radseg-b-paper"].options
+    assert options.size_rule == "stride"
+    assert options.short_side is None
+    assert options.all_denoised == "first"
+
+
+def test_every_option_reaches_the_method_or_the_segmenter():
+    changes = {"crop": 96, "stride": 32, "size_rule": "stride", "memory_budget": 7}
+    built = method(tiny_radio(), Options().changed(changes))
+    assert {name: getattr(built, name) for name in changes} == changes
+    changes = {"short_side": 9, "long_side": 8, "temperature": 7.0, "denoising": 0.6, "threshold": 0.5}
+    segmenter = load("toy", **changes, all_denoised="first")
+    assert {name: getattr(segmenter, name) for name in changes} == changes
+    assert segmenter.all_denoised == "first"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "radseg-x"}, "presets are radseg-b"),
+        ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
+        ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),
+        ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),
+    ],
+)
+def test_wrong_choices_say_what_would_be_right(arguments, message):
+    with pytest.raises(InputError, match=message):
+        load(**arguments)

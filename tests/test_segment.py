@@ -1,0 +1,188 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import radseg
+from builders import tiny_radio
+from radseg.errors import InputError, SpaceMismatchError, VocabularyError
+from radseg.methods.radseg import RADSeg
+from radseg.segment import MODES, Segmenter
+from radseg.testing import COLOURS, ColourEncoder, ColourWords
+from radseg.text.pack import VocabularyPack
+from radseg.text.vocabulary import Vocabulary
+from radseg.types import TextEmbeddings
+
+TOY = Segmenter(ColourEncoder(), ColourWords(), short_side=None)
+
+
+def flag(*colours, side=32):
+    """Vertical stripes of named colours, uint8 H×W×3."""
+    stripes = [np.full((side, side, 3), COLOURS[c], np.uint8) for c in colours]
+    return np.concatenate(stripes, axis=1)
+
+
+def middle(result, stripe, side=32):
+    return int(result.labels[side // 2, stripe * side + side // 2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_words_find_what_they_mean(mode):
+    result = TOY.segment(flag("red", "green", "blue"), ["blue", "red", "green"], mode=mode)
+    assert [middle(result, i) for i in range(3)] == [2, 3, 1]
+    assert result.names == ("blue", "red", "green")
+
+
+def test_background_leaves_what_no_name_fits():
+    result = TOY.segment(flag("red", "green"), ["red", "blue"])
+    assert (middle(result, 0), middle(result, 1)) == (1, 0)
+    assert result.areas["blue"] == 0
+
+
+def test_assign_gives_every_pixel_a_name():
+    result = TOY.segment(flag("red", "green"), ["red", "blue"], mode="assign")
+    assert (result.labels > 0).all()
+
+
+def test_one_name_alone_is_found_or_not_found():
+    picture = flag("red", "green")
+    assert TOY.segment(picture, ["red"]).areas["red"] == pytest.approx(0.5, abs=0.1)
+    assert TOY.segment(picture, ["purple"]).areas["purple"] == 0
+
+
+def test_one_name_alone_in_assign_mode_names_the_other_modes():
+    with pytest.raises(VocabularyError, match="'background' or 'independent'"):
+        TOY.segment(flag("red"), ["red"], mode="assign")
+
+
+def test_independent_masks_do_not_compete():
+    result = TOY.segment(flag("red", "green"), ["red", "red ball", "green"], mode="independent")
+    masks = result.masks
+    np.testing.assert_array_equal(masks[0], masks[1])
+    assert masks[0].mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_presence_tells_what_is_there():
+    result = TOY.segment(flag("red", "green"), ["red", "purple"], mode="independent")
+    assert result.presence[0] > 0.9
+    assert result.presence[1] < 0.1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_prompt_order_does_not_change_what_is_found(order):
+    names = ["red", "green", "blue", "white"]
+    picture = flag("red", "green", "blue", "white", "black")
+    plain = TOY.segment(picture, names)
+    shuffled = TOY.segment(picture, [names[i] for i in order])
+    renamed = np.array([0, *(i + 1 for i in order)])[shuffled.labels]
+    np.testing.assert_array_equal(renamed, plain.labels)
+
+
+def test_prompt_order_does_not_change_a_real_network_either():
+    method = RADSeg(tiny_radio(), crop=96, stride=64)
+    segmenter = Segmenter(method, ColourWords(), short_side=None, denoising=0.0)
+    text = random_words(9, method.space)
+    order = torch.randperm(9)
+    shuffled = TextEmbeddings(
+        tuple(text.names[i] for i in order), text.values[order], text.row_class, text.space
+    )
+    image = torch.rand(3, 150, 130)
+    one = segmenter.segment(image, text, mode="assign")
+    other = segmenter.segment(image, shuffled, mode="assign")
+    same = np.array([0, *(int(i) + 1 for i in order)])[other.labels] == one.labels
+    assert same.mean() > 0.9999  # ties within float rounding only
+    np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-5)
+
+
+def random_words(count, space, width=20):
+    values = torch.randn(count, width)
+    return TextEmbeddings(tuple(f"n{i}" for i in range(count)), values, tuple(range(count)), space)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_many_images_give_the_answers_of_one_at_a_time(at_once):
+    method = RADSeg(tiny_radio(), crop=96, stride=64)
+    segmenter = Segmenter(method, ColourWords(), short_side=None, denoising=0.0)
+    text = random_words(6, method.space)
+    images = [torch.rand(3, *size) for size in ((100, 130), (60, 200), (100, 130), (17, 20), (300, 96))]
+    many = list(segmenter.segment_many(images, text, mode="assign", at_once=at_once))
+    for image, result in zip(images, many, strict=True):
+        alone = segmenter.segment(image, text, mode="assign")
+        assert (alone.labels == result.labels).mean() > 0.9999  # ties within float rounding only
+        np.testing.assert_allclose(alone.confidence, result.confidence, atol=1e-4)
+
+
+def test_images_are_read_only_as_the_iterator_is_drawn():
+    def endless():
+        while True:
+            yield flag("red", "green")
+
+    results = TOY.segment_many(endless(), ["red", "green"], at_once=3)
+    assert middle(next(results), 0) == 1
+
+
+def test_result_has_the_size_of_the_image_whatever_the_working_size():
+    small = replace(TOY, short_side=24)
+    assert small.segment(flag("red", "green", side=50), ["red", "green"]).labels.shape == (50, 100)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2), (2000, 3)])
+def test_tiny_and_thin_images_are_segmented(size):
+    picture = np.broadcast_to(np.uint8(COLOURS["red"]), (*size, 3)).copy()
+    assert (TOY.segment(picture, ["red", "blue"]).labels == 1).all()
+
+
+def test_everything_denoised_is_none_or_the_first_as_asked():
+    grey = flag("grey", side=16)
+    nothing = replace(TOY, temperature=1.0)  # so flat that no name reaches 0.5
+    names = ["red", "green", "blue"]
+    assert (nothing.segment(grey, names, mode="assign").labels == 0).all()
+    assert (replace(nothing, all_denoised="first").segment(grey, names, mode="assign").labels == 1).all()
+
+
+def test_synonyms_are_one_name():
+    result = TOY.segment(flag("red", "blue"), Vocabulary.parse([["warm", "red", "orange"][1:], "blue"]))
+    assert result.names == ("red", "blue")
+    assert middle(result, 0) == 1
+
+
+def test_a_pack_needs_no_text_tower():
+    words = ColourWords()
+    vocabulary = Vocabulary.parse("red, green")
+    pack = VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none", "")
+    silent = replace(TOY, words=None)
+    for mode in MODES:
+        assert middle(silent.segment(flag("red", "green"), pack, mode=mode), 1) == 2
+
+
+def test_embeddings_without_a_bank_say_how_to_get_one():
+    text = ColourWords().embed(Vocabulary.parse("red, green"))
+    with pytest.raises(VocabularyError, match="radseg text"):
+        TOY.segment(flag("red"), text, mode="background")
+
+
+def test_words_of_another_model_are_refused():
+    with pytest.raises(SpaceMismatchError):
+        TOY.segment(flag("red"), random_words(3, "clip"), mode="assign")
+
+
+def test_unknown_mode_lists_the_modes():
+    with pytest.raises(InputError, match="assign, background, independent"):
+        TOY.segment(flag("red"), ["red", "green"], mode="panoptic")
+
+
+def test_result_records_how_it_was_made():
+    meta = radseg.load("toy", denoising=0.3).segment(flag("red"), ["red", "blue"]).meta
+    assert meta["preset"] == "toy"
+    assert meta["parameters"]["denoising"] == 0.3
+    assert set(meta["seconds"]) == {"encode", "score", "decide"}
+
+
+def test_more_than_254_names_give_wide_labels():
+    segmenter = Segmenter(RADSeg(tiny_radio(), crop=None), ColourWords(), short_side=None, denoising=0.0)
+    result = segmenter.segment(
+        torch.rand(3, 64, 64), random_words(2000, segmenter.encoder.space), mode="assign"
+    )
+    assert result.labels.dtype == np.uint16

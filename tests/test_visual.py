@@ -1,0 +1,194 @@
+"""Pictures for people: what they must show, and that nothing a person types breaks them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from radseg.colours import colours
+from radseg.errors import InputError
+from radseg.io import read_picture
+from radseg.types import Size
+from radseg.visual import heat_colours, heat_map, overlay, paint, pca_picture
+from radseg.visual.legend import NARROWEST, PANEL
+from radseg.visual.text import legible, shorten
+
+PHOTO = np.random.default_rng(3).integers(0, 256, (120, 400, 3), dtype=np.uint8)
+
+
+def halves(height: int = 120, width: int = 400) -> np.ndarray:
+    labels = np.ones((height, width), np.uint8)
+    labels[:, width // 2 :] = 2
+    return labels
+
+
+class TestPaint:
+    def test_none_and_ignore_show_the_photo_unchanged(self) -> None:
+        labels = halves()
+        labels[:60] = 0
+        labels[100:] = 255
+        painted = paint(PHOTO, labels, ["sky", "road"])
+        untouched = (labels == 0) | (labels == 255)
+        assert np.array_equal(painted[untouched], PHOTO[untouched])
+        assert not np.array_equal(painted[~untouched], PHOTO[~untouched])
+
+    def test_a_region_leans_towards_its_colour(self) -> None:
+        painted = paint(np.full((40, 400, 3), 128, np.uint8), halves(40), ["sky", "road"])
+        inside = painted[20, 20].astype(float)
+        sky, road = colours(["sky", "road"]).astype(float)
+        assert np.linalg.norm(inside - sky) < np.linalg.norm(inside - road)
+
+    def test_edges_are_in_the_full_colour(self) -> None:
+        painted = paint(PHOTO, halves(), ["sky", "road"])
+        assert painted[60, 198].tolist() == colours(["sky"])[0].tolist()
+
+    def test_without_a_picture_the_regions_are_flat(self) -> None:
+        painted = paint(None, halves(4, 8), ["sky", "road"])
+        assert np.array_equal(np.unique(painted[:, :4].reshape(-1, 3), axis=0), colours(["sky"]))
+
+    def test_sixteen_bit_labels_are_painted(self) -> None:
+        labels = np.full((4, 4), 300, np.uint16)
+        assert paint(None, labels, [str(i) for i in range(300)]).shape == (4, 4, 3)
+
+    def test_the_input_is_not_changed(self) -> None:
+        before = PHOTO.copy()
+        paint(PHOTO, halves(), ["sky", "road"])
+        assert np.array_equal(PHOTO, before)
+
+
+class TestOverlay:
+    def test_the_legend_stands_below_the_whole_picture(self) -> None:
+        image = overlay(PHOTO, halves(), ["sky", "road"])
+        assert image.width == 400
+        assert image.height > 120
+        assert image.getpixel((0, 121)) == PANEL
+
+    def test_swatches_have_the_colours_of_the_regions_largest_first(self) -> None:
+        labels = halves()
+        labels[:, 150:] = 2
+        strip = np.asarray(overlay(PHOTO, labels, ["sky", "road"]))[120:].reshape(-1, 3)
+        sky, road = colours(["sky", "road"])
+        places = [np.flatnonzero((strip == colour).all(axis=1)).min() for colour in (road, sky)]
+        assert places == sorted(places)
+
+    def test_absent_names_are_not_in_the_legend(self) -> None:
+        names = ["sky", "road", "car"]
+        strip = np.asarray(overlay(PHOTO, halves(), names))[120:].reshape(-1, 3)
+        assert not (strip == colours(names)[2]).all(axis=1).any()
+
+    def test_nothing_found_gives_the_picture_alone(self) -> None:
+        image = overlay(PHOTO, np.zeros((120, 400), np.uint8), ["sky"])
+        assert np.array_equal(np.asarray(image), PHOTO)
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (30, 20)])
+    def test_tiny_and_narrow_pictures_get_a_legend_that_can_be_read(self, size: tuple[int, int]) -> None:
+        image = overlay(np.zeros((*size, 3), np.uint8), np.ones(size, np.uint8), ["sky"])
+        assert image.width >= NARROWEST
+        assert image.height > size[0] + 20
+
+    def test_a_legend_of_150_names_stays_smaller_than_the_picture(self) -> None:
+        labels = (np.arange(600 * 800).reshape(600, 800) // 3200 + 1).astype(np.uint8)
+        image = overlay(None, labels, [f"a rather long name {i}" for i in range(150)])
+        assert image.height < 600 * 1.7
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "\0",
+            "\n",
+            "",
+            " ",
+            "قطة",
+            "日本語",
+            "😀",
+            "\u202egnorw",
+            "\ud800",
+            "é\u0301",
+            "x" * 10_000,
+            "👨‍👩‍👧",
+            "\U0010ffff",
+        ],
+    )
+    def test_no_name_breaks_the_picture(self, name: str) -> None:
+        assert overlay(PHOTO, halves(), [name, "road"]).width == 400
+
+    def test_the_same_input_gives_the_same_picture(self) -> None:
+        first, second = (overlay(PHOTO, halves(), ["sky", "road"]) for _ in range(2))
+        assert np.array_equal(np.asarray(first), np.asarray(second))
+
+    def test_real_photo(self, shared: Path) -> None:
+        photo = read_picture(shared / "data/photos/example3.jpg")
+        image = overlay(photo, halves(*photo.shape[:2]), ["sky", "road"])
+        assert image.width == photo.shape[1]
+
+
+class TestText:
+    def test_text_is_never_wider_than_asked(self) -> None:
+        text = legible("a metal barrel with a long name", size=20, otherwise="")
+        for width in (30, 60, 100, 200):
+            assert shorten(text, width).width <= width
+        assert shorten(text, 10_000) == text
+
+    def test_letters_no_font_has_give_way_to_the_number(self) -> None:
+        assert legible("\U000f0000\U000f0001", size=20, otherwise="name 3").letters == "name 3"
+
+    def test_direction_marks_are_dropped(self) -> None:
+        assert legible("a\u202eb", size=20, otherwise="").letters == "a b"
+
+
+class TestHeat:
+    def test_lightness_grows_evenly(self) -> None:
+        ramp = heat_colours(np.linspace(0, 1, 256)).astype(float) @ [0.2126, 0.7152, 0.0722]
+        assert (np.diff(ramp) > -0.8).all()  # 8-bit rounding
+        assert ramp[0] < 20
+        assert ramp[-1] > 215
+
+    def test_values_outside_are_held_and_nan_is_zero(self) -> None:
+        low, high = heat_colours(np.array([0.0, 1.0]))
+        values = heat_colours(np.array([-5, 7, np.nan, np.inf, -np.inf]))
+        assert np.array_equal(values, [low, high, low, high, low])
+
+    def test_the_map_is_lighter_where_the_name_is(self) -> None:
+        probability = np.zeros((120, 400), np.float32)
+        probability[:, 200:] = 1
+        image = np.asarray(heat_map(np.full((120, 400, 3), 128, np.uint8), probability, "sky")).astype(float)
+        assert image[60, 300].sum() > image[60, 100].sum() + 150
+        assert image.shape[0] > 120
+
+    def test_sizes_must_agree(self) -> None:
+        with pytest.raises(InputError, match="probability"):
+            heat_map(PHOTO, np.zeros((3, 3), np.float32), "sky")
+
+    @pytest.mark.parametrize("size", [(1, 1), (5, 2000), (700, 3)])
+    def test_odd_sizes_and_names_are_drawn(self, size: tuple[int, int]) -> None:
+        assert isinstance(heat_map(None, np.zeros(size, np.float32), "قطة" * 300), Image.Image)
+
+
+class TestPcaPicture:
+    def test_regions_of_equal_features_have_equal_colours(self) -> None:
+        features = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+        index = torch.arange(4).repeat_interleave(6).reshape(4, 6)
+        picture = pca_picture(features[:, index], Size(4, 6))
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
+
+    def test_the_picture_does_not_depend_on_scale_and_is_the_same_every_time(self) -> None:
+        features = torch.randn(16, 5, 7, generator=torch.Generator().manual_seed(1))
+        first = pca_picture(features, Size(50, 70))
+        assert first.shape == (50, 70, 3)
+        assert np.array_equal(first, pca_picture(features.clone(), Size(50, 70)))
+        assert np.abs(first.astype(int) - pca_picture(features * 7, Size(50, 70))).max() <= 1
+
+    def test_a_constant_map_is_mid_grey(self) -> None:
+        assert np.unique(pca_picture(torch.ones(8, 3, 3), Size(6, 6))).tolist() == [128]
+
+    @pytest.mark.parametrize("shape", [(1, 4, 4), (2, 4, 4), (8, 1, 1), (8, 1, 2)])
+    def test_few_channels_or_patches_are_enough(self, shape: tuple[int, int, int]) -> None:
+        assert pca_picture(torch.rand(shape), Size(9, 9)).shape == (9, 9, 3)
+
+    def test_unusable_features_are_refused(self) -> None:
+        with pytest.raises(InputError, match="finite"):
+            pca_picture(torch.full((4, 2, 2), torch.nan), Size(4, 4))
+        with pytest.raises(InputError, match="at least 1"):
+            pca_picture(torch.ones(4, 2, 2), Size(0, 4))
