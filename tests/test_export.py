@@ -14,6 +14,8 @@ from hypothesis.extra import numpy as hnp
 from radseg import export
 from radseg.result import Segmentation
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
+
 LABELS = hnp.arrays(
     np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=16), elements=st.integers(0, 3)
 )

@@ -166,7 +166,7 @@ class TestRefusedFiles:
         assert "no file" in refusal(tmp_path / "gone.jpg", MissingFileError)
 
     def test_folder(self, tmp_path: Path) -> None:
-        assert "folder" in refusal(tmp_path)
+        assert "is a folder" in refusal(tmp_path)
 
     def test_empty_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.jpg"
@@ -213,11 +213,12 @@ class TestRefusedFiles:
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
     @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
     def test_cut_short_files_are_refused(self, tmp_path: Path, kind: str, part: float) -> None:
-        whole = encoded(kind, RNG.integers(0, 256, (200, 300, 3), dtype=np.uint8))
+        whole = encoded(kind, RNG.integers(0, 256, (50, 80, 3), dtype=np.uint8))
         path = tmp_path / "a.bin"
         path.write_bytes(whole[: int(len(whole) * part)])
         refusal(path)
 
+    @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow on TIFF tags it skips
     @pytest.mark.parametrize("seed", range(30))
     def test_flipped_bytes_give_an_image_or_one_line(self, tmp_path: Path, seed: int) -> None:
         random = np.random.default_rng(seed)
@@ -234,6 +235,16 @@ class TestRefusedFiles:
             message = str(error)
         assert "\n" not in message
 
+    @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow on the same damage
+    def test_a_page_table_that_points_nowhere_is_damage(self, tmp_path: Path) -> None:
+        content = bytearray(encoded("TIFF"))
+        directory = struct.unpack_from("<I", content, 4)[0]
+        entries_of_12_bytes = struct.unpack_from("<H", content, directory)[0]
+        struct.pack_into("<I", content, directory + 2 + 12 * entries_of_12_bytes, len(content) - 1)
+        path = tmp_path / "a.tiff"
+        path.write_bytes(content)
+        assert "damaged" in refusal(path)
+
     def test_bomb_is_refused_with_its_size_before_decoding(self, tmp_path: Path) -> None:
         path = tmp_path / "bomb.png"
         path.write_bytes(png_header(30000, 30000))
@@ -244,7 +255,7 @@ class TestRefusedFiles:
         path = tmp_path / "large.png"
         path.write_bytes(png_header(13000, 13000))
         assert MAX_PIXELS > 13000 * 13000
-        assert "damaged" in refusal(path)  # its data is short; the size alone was no reason
+        assert "cut short" in refusal(path)  # the data, not the size or the header, is the reason
 
     @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
     def test_animations_are_refused_with_the_number_of_frames(self, tmp_path: Path, kind: str) -> None:
@@ -273,6 +284,9 @@ class TestRefusedFiles:
 
 
 class TestToRgb:
+    def test_pictures_are_rounded_to_the_nearest_value(self) -> None:
+        assert picture_of(torch.full((3, 1, 1), 127.6 / 255)).tolist() == [[[128] * 3]]
+
     def test_every_kind_of_the_same_image_gives_the_same_tensor(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.png", Image.fromarray(PHOTO))
         expected = read_image(path)

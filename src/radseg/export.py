@@ -51,7 +51,7 @@ def coco(
     codec = require("pycocotools.mask", "coco")
     annotations = []
     for number, one in enumerate(masks, start=1):
-        run_lengths = codec.encode(np.asfortranarray(one.mask.astype(np.uint8)))
+        run_lengths = codec.encode(np.asfortranarray(one.mask.view(np.uint8)))
         annotations.append(
             {
                 "id": number,

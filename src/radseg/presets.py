@@ -12,9 +12,14 @@ from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention, SizeRule
 from radseg.models.radio import Radio, load_radio
+from radseg.models.sam import load_sam
 from radseg.models.text_towers import lazy_tower
 from radseg.models.tower_identity import tower_identity
 from radseg.nn.vit import standard_block
+from radseg.refine.base import Refiner
+from radseg.refine.mended import Mended
+from radseg.refine.radio_sam import RadioSam
+from radseg.refine.reference import Reference
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.cache import TextCache
@@ -22,7 +27,7 @@ from radseg.text.templates import TemplateSet, template_set
 from radseg.text.vocabulary import Vocabulary
 from radseg.text.words import TowerWords
 from radseg.types import TextEmbeddings
-from radseg.weights import store
+from radseg.weights import cache, store
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -31,7 +36,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 class Options:
     """Every parameter of a preset; see RADSeg and Segmenter for their meaning.
 
-    A temperature of None means that the part is absent: no SCRA, no SCGA.
+    A temperature of None means that the part is absent: no SCRA, no SCGA. `refine` chooses the rules of
+    RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to it
+    (see RadioSam).
     """
 
     crop: int | None = 336
@@ -45,6 +52,10 @@ class Options:
     denoising: float = 0.5
     threshold: float = 0.0
     all_denoised: Literal["none", "first"] = "none"
+    refine: Literal["none", "mended", "reference"] = "none"
+    coarse_threshold: float = 0.10
+    min_area: int = 900
+    iou_threshold: float = 0.9
     templates: str = "imagenet80"
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
@@ -63,6 +74,7 @@ class Options:
 
 # The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
 _PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
+_PLUS = Options(refine="mended")
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,8 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset("radseg-b", "c-radio_v3-b", Options(), "RADSeg, 105 M parameters: the one to start with"),
         Preset("radseg-h", "c-radio_v3-h", Options(), "RADSeg with the huge backbone"),
+        Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
+        Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
         Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
         Preset("radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone"),
         Preset(
@@ -105,6 +119,7 @@ def load(
     *,
     checkpoint: str | Path | None = None,
     text_tower: Path | None = None,
+    sam: str | Path = "sam-vit-h",
     device: str = "cpu",
     dtype: str = "float32",
     accept_license: bool = False,
@@ -115,10 +130,12 @@ def load(
     Args:
         name: a preset of PRESETS, or the path of a checkpoint to be used as "radseg-b" is.
         checkpoint: other weights for the preset: a catalogue name, a published `.pth.tar`, a Hugging Face
-        folder, or
-            a converted file.
+            folder, or a converted file.
         text_tower: folder of the text tower; by default that of the checkpoint's language space, from the
-        cache. device: "cpu", "cuda", "cuda:1", "mps".
+            cache.
+        sam: for presets that refine: the published SAM ViT-H file or the converted one; by default from the
+            cache.
+        device: "cpu", "cuda", "cuda:1", "mps".
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
         **changes: options that differ from the preset's; see Options.
@@ -142,14 +159,19 @@ def load(
         return _segmenter(ColourEncoder(), ColourWords(), options, origin)
     templates = template_set(options.templates)
     source = checkpoint or preset.checkpoint
-    radio = load_radio(source, device=where, dtype=number_type, accept_license=accept_license)
+    adaptors = () if options.refine == "none" else ("sam",)
+    radio = load_radio(
+        source, adaptors=adaptors, device=where, dtype=number_type, accept_license=accept_license
+    )
     origin |= {
         "checkpoint": str(source),
         "version": radio.config.version,
         "sha256": radio.config.source_sha256,
     }
     words = StoredWords(radio.space, templates, text_tower, device)
-    return _segmenter(method(radio, options), words, options, origin)
+    built = method(radio, options)
+    segmenter = _segmenter(built, words, options, origin)
+    return segmenter if options.refine == "none" else replace(segmenter, refine=_refiner(built, options, sam))
 
 
 def method(radio: Radio, options: Options) -> RADSeg:
@@ -165,6 +187,21 @@ def method(radio: Radio, options: Options) -> RADSeg:
         aggregate=None
         if options.scga_temperature is None
         else SelfCorrelatingAggregation(options.scga_temperature),
+        memory_budget=options.memory_budget,
+    )
+
+
+def _refiner(built: RADSeg, options: Options, sam: str | Path) -> Refiner:
+    radio = built.radio
+    decoder = load_sam(store.resolve_sam(sam), device=radio.device, dtype=radio.dtype)
+    return RadioSam(
+        radio,
+        decoder,
+        built.last_block,
+        coarse_threshold=options.coarse_threshold,
+        min_area=options.min_area,
+        iou_threshold=options.iou_threshold,
+        rules=Mended() if options.refine == "mended" else Reference(),
         memory_budget=options.memory_budget,
     )
 
@@ -187,9 +224,7 @@ class StoredWords:
     def _words(self) -> TowerWords:
         folder = self.folder or store.resolve_tower(self.space)
         tower = lazy_tower(self.space, folder=folder, device=self.device)
-        return TowerWords(
-            tower, self.templates, TextCache(store.cache_root() / "text", tower_identity(folder))
-        )
+        return TowerWords(tower, self.templates, TextCache(cache.home() / "text", tower_identity(folder)))
 
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym."""

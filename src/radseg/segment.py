@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb
 from radseg.methods.base import DenseEncoder
 from radseg.ops.resize import fit_short_side, image_size
-from radseg.result import Segmentation
+from radseg.refine.base import Coarse, Refinement, Refiner
+from radseg.result import Mode, Segmentation
 from radseg.scoring import (
     Decision,
     class_cosine,
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
-Mode = Literal["assign", "background", "independent"]
-MODES: tuple[Mode, ...] = ("assign", "background", "independent")
+MODES: tuple[Mode, ...] = get_args(Mode)
 Words = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
 
@@ -71,8 +71,8 @@ class Segmenter:
         threshold: pixels whose best name is less probable than this become 0 = none.
         independent_threshold: probability from which a pixel belongs to a prompt in `independent` mode.
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
-        gives all
-            pixels the first name as the published code does.
+            gives all pixels the first name as the published code does.
+        refine: sharpens the masks with a second look at the picture (RADSeg+); None leaves them.
         origin: preset, checkpoint and parameters, copied into every result.
     """
 
@@ -85,6 +85,7 @@ class Segmenter:
     threshold: float = 0.0
     independent_threshold: float = 0.5
     all_denoised: Literal["none", "first"] = "none"
+    refine: Refiner | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def segment(self, image: "ImageLike", words: Words, *, mode: Mode = "background") -> Segmentation:
@@ -94,8 +95,7 @@ class Segmenter:
             image: a path, a PIL image, a uint8 H×W×3 array, or an Rgb tensor in [0, 1].
             words: names, "a, b, c", a Vocabulary, or embeddings made before (a pack needs no text tower).
             mode: "background" lets a contrast bank win pixels that no name fits; "assign" gives every pixel a
-            name
-                (the papers' protocol); "independent" judges every name alone.
+                name (the papers' protocol); "independent" judges every name alone.
 
         Raises:
             ImageError: not a usable image.
@@ -184,18 +184,25 @@ class Segmenter:
             low, none = self._score(features, text, contrast, mode=mode)
         with clock("decide"):
             decision = self._decide(low, none, size, mode=mode)
-        kept = decision.kept[:, None, None]
-        labels = decision.labels.cpu().numpy()
+        low = torch.where(decision.kept[:, None, None], low, 0)
+        coarse = Coarse(low, decision.labels, decision.confidence)
+        outcome: Coarse | Refinement = coarse
+        counts: dict[str, int] = {}
+        if self.refine is not None:
+            with clock("refine"):
+                outcome, counts = self._refine(coarse, picture, mode=mode)
+        labels = outcome.labels.cpu().numpy()
         return Segmentation(
             names=text.names,
             labels=labels if labels.dtype == np.uint8 else labels.astype(np.uint16),
-            confidence=decision.confidence.float().cpu().numpy(),
-            scores=torch.where(kept, low, 0).cpu(),
+            confidence=outcome.confidence.float().cpu().numpy(),
+            scores=low.cpu(),
             mode=mode,
             presence=tuple(decision.peak.tolist()),
             threshold=self.independent_threshold if mode == "independent" else self.threshold,
             meta={
                 **self.origin,
+                **counts,
                 "mode": mode,
                 "seconds": dict(clock.seconds),
                 "parameters": self._parameters(),
@@ -221,6 +228,19 @@ class Segmenter:
         if mode == "assign" and self.all_denoised == "first" and not bool(decision.kept.any()):
             decision = replace(decision, labels=torch.ones_like(decision.labels))
         return decision
+
+    def _refine(
+        self, coarse: Coarse, picture: Rgb | None, *, mode: Mode
+    ) -> tuple[Refinement, dict[str, int]]:
+        if mode == "independent":
+            raise InputError(
+                "Refinement needs one label per pixel; use mode 'background' or 'assign' with it."
+            )
+        if picture is None:
+            raise InputError("Refinement looks at the picture again; pass `picture` to `finish`.")
+        assert self.refine is not None
+        refined = self.refine.refine([picture], [coarse])[0]
+        return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
     def _parameters(self) -> dict[str, Any]:
         names = ("short_side", "long_side", "temperature", "denoising", "threshold", "independent_threshold")

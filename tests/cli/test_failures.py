@@ -1,6 +1,7 @@
 """Every exception becomes one line and an exit code; tracebacks only when asked for."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from radseg.errors import (
     VocabularyError,
     WeightsUnavailableError,
 )
+from radseg.runs import folder
 
 
 @pytest.mark.parametrize(
@@ -108,8 +110,6 @@ def test_an_error_is_an_event_in_json(toy: Command, photo: Path, monkeypatch: py
 def test_a_full_disk_ends_with_3_and_the_way_to_continue(
     toy: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from radseg.runs import folder
-
     real = folder.write_whole
 
     def full(where: Path, target: Path, write: object) -> None:
@@ -131,7 +131,8 @@ def test_a_read_only_output_folder_ends_with_3(
     toy: Command, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("out").mkdir()
-    monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root, who may write anywhere
+    # The tests may run as root, who may write anywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
     result = toy(photo, "-p", "red", "-o", "out")
     assert (result.exit_code, "out is not writable" in result.stderr) == (3, True)
 

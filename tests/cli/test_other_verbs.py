@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from cli_builders import Command, events
 
-from radseg.text.pack import load_pack
+from radseg.text.pack import load_pack, pack_vectors, save_pack
+from radseg.text.vocabulary import Vocabulary
 from radseg.weights.cache import FileRecord, model_folder, sha256_of, write_record
 
 
@@ -58,12 +60,7 @@ def test_wrong_use_of_text_is_explained(radseg: Command, arguments: list[str], m
 
 
 def test_a_pack_of_another_model_is_refused(radseg: Command, toy: Command, photo: Path) -> None:
-    import torch
-
-    from radseg.text.pack import pack_vectors, save_pack
-    from radseg.text.vocabulary import Vocabulary
-
-    save_pack("other.safetensors", pack_vectors(Vocabulary.of(["red", "blue"]), torch.eye(2), "elsewhere"))
+    save_pack("other.safetensors", pack_vectors(Vocabulary.parse(["red", "blue"]), torch.eye(2), "elsewhere"))
     result = toy(photo, "--vocabulary", "other.safetensors", "--mode", "assign")
     assert result.exit_code == 2
     assert "space 'elsewhere', the image features in 'toy-colour'" in result.stderr

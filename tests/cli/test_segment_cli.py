@@ -222,7 +222,7 @@ WRONG = {
     "short side": (["{photo}", "-p", "red", "--short-side", "big"], "whole number of pixels, or native"),
     "temperature": (["{photo}", "-p", "red", "--scra", "-3"], "number above 0, or off"),
     "memory": (["{photo}", "-p", "red", "--memory-budget", "much"], "such as 1GiB"),
-    "threshold": (["{photo}", "-p", "red", "--threshold", "2"], "is not in the range"),
+    "threshold": (["{photo}", "-p", "red", "--threshold", "2"], "Invalid value for '--threshold'"),
     "resume without folder": (["{photo}", "-p", "red", "--resume"], "add -o FOLDER"),
     "resume and overwrite": (["{photo}", "-p", "red", "--resume", "--overwrite"], "use one of them"),
     "unknown option": (["{photo}", "-p", "red", "--colour"], "No such option"),

@@ -307,3 +307,18 @@ def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, photos: list[Fo
     ):
         raise EnvironmentFailure("no weights")
     assert not (tmp_path / "out").exists()
+
+
+def test_overwrite_keeps_an_old_output_that_is_now_an_input(tmp_path: Path, photos: list[Found]) -> None:
+    out = tmp_path / "out"
+    go(out, photos)
+    go(out, [Found(out / "deep/c.png", out / "deep")], "overwrite")
+    assert outputs(out) == {"c.png": "DEEP/C", "c.overlay.png": "", "deep/c.png": "DEEP/C"}
+
+
+def test_what_a_killed_run_left_half_written_is_removed_first(tmp_path: Path, photos: list[Found]) -> None:
+    left = tmp_path / "out" / STAGING / "half.png"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    with opened(tmp_path / "out", photos, PARAMETERS, endings=()):
+        assert not left.exists()

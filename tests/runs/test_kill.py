@@ -11,7 +11,7 @@ from pathlib import Path
 
 from radseg.runs.atomic import STAGING
 
-IMAGES = 25
+IMAGES = 12
 CONTENT = 40_000  # bytes per output, written in pieces so that a kill can fall in between
 
 CHILD = """
@@ -65,7 +65,7 @@ def test_nothing_is_lost_doubled_or_cut_after_kills(tmp_path: Path, repository: 
         (photos / f"{index:02}.jpg").touch()
     moments = random.Random(7)
     kills = 0
-    for _ in range(60):
+    for _ in range(25):
         child = start(photos, out, repository / "src")
         time.sleep(moments.uniform(0, 0.05))
         child.send_signal(signal.SIGKILL)

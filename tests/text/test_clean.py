@@ -42,7 +42,7 @@ def test_canonical_text_has_no_ascii_punctuation_and_single_spaces(text: str) ->
 
 
 @given(
-    st.text(), st.sampled_from([SIGLIP2, "siglip-so400m-patch14-384", "dfn5b-clip-vit-h-14-378", "colours"])
+    st.text(), st.sampled_from([SIGLIP2, "siglip-so400m-patch14-384", "clip-vit-h-14-378-dfn5b", "colours"])
 )
 def test_cleaning_twice_is_cleaning_once(text: str, space: str) -> None:
     clean = cleaning_of(space)
@@ -52,12 +52,12 @@ def test_cleaning_twice_is_cleaning_once(text: str, space: str) -> None:
 def test_each_family_has_its_cleaning() -> None:
     assert cleaning_of(SIGLIP2) is canonicalise
     assert cleaning_of("siglip-so400m-patch14-384") is canonicalise
-    assert cleaning_of("dfn5b-clip-vit-h-14-378") is lower_case
+    assert cleaning_of("clip-vit-h-14-378-dfn5b") is lower_case
     assert cleaning_of("colours") is collapse_whitespace
 
 
 def test_a_name_of_punctuation_is_nothing_for_siglip_and_something_for_clip() -> None:
-    assert clean_phrases(("!!!",), "dfn5b-clip-vit-h-14-378") == ("!!!",)
+    assert clean_phrases(("!!!",), "clip-vit-h-14-378-dfn5b") == ("!!!",)
     with pytest.raises(VocabularyError, match=r"Nothing is left of the name '!!!'"):
         clean_phrases(("sky", "!!!"), SIGLIP2)
 

@@ -40,7 +40,7 @@ def test_the_seven_are_some_of_the_eighty() -> None:
 
 
 def test_a_phrase_with_braces_is_inserted_verbatim() -> None:
-    assert TemplateSet("t", ("a {} here",)).fill("{} {x}") == ("a {} {x} here",)
+    assert TemplateSet("t", ("a {} {here}",)).fill("{} {x}") == ("a {} {x} {here}",)
 
 
 def test_none_takes_the_phrase_as_the_prompt() -> None:

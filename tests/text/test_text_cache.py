@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,16 @@ def test_what_a_dead_writer_left_is_cleared_and_a_living_ones_is_not(tmp_path: P
     assert living.exists()
 
 
+def test_an_entry_that_vanishes_while_the_folder_is_measured_is_no_problem(tmp_path: Path) -> None:
+    cache = TextCache(tmp_path, "tower")
+    cache.write(rows(1))
+    (entries(tmp_path)[0].parent / "gone.safetensors").symlink_to(tmp_path / "removed by another process")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache.write(rows(2))
+    assert set(cache.read(rows(2))) == set(rows(2))
+
+
 def test_a_row_that_was_read_survives_the_removal_of_its_file(tmp_path: Path) -> None:
     cache = TextCache(tmp_path, "tower")
     cache.write(rows(2))
@@ -105,6 +116,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning_with_the_action(tmp_path: 
 
 def _write_and_read(folder: str, seed: int, failures: "multiprocessing.Queue[str]") -> None:
     torch.set_num_threads(1)
+    warnings.simplefilter("error")
     cache = TextCache(
         Path(folder), "tower", limit=60_000
     )  # so small that the writers also evict each other's rows

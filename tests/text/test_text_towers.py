@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from radseg.errors import CheckpointError, InputError, MissingFileError, SpaceMismatchError
 from radseg.models.text_towers import TOWERS, TowerFacts, lazy_tower, load_described, load_tower
 from radseg.models.tokenise import CLIP, SIGLIP, SIGLIP2, TokenRules
+from radseg.weights.catalog import ROWS
 
 transformers = pytest.importorskip("transformers")
 
@@ -241,6 +242,12 @@ def test_an_unknown_space_is_refused_at_once_with_the_known_ones(tmp_path: Path)
     for make in (load_tower, lazy_tower):
         with pytest.raises(InputError, match="'siglip3'.*siglip2-so400m-patch16-naflex"):
             make("siglip3", folder=tmp_path)
+
+
+def test_every_tower_of_the_catalogue_can_be_loaded_and_every_adaptor_finds_its_tower() -> None:
+    known = {facts.space for facts in TOWERS}
+    assert {row.space for row in ROWS if row.kind == "text"} == known
+    assert {row.space for row in ROWS if row.kind == "radio" and row.space} <= known
 
 
 def test_the_published_towers_are_told_apart_by_their_facts() -> None:

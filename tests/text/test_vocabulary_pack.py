@@ -121,6 +121,7 @@ def rewrite(path: Path, change) -> None:
         lambda t, m: m.update(names="{"),
         lambda t, m: m.update(names="[]"),
         lambda t, m: m.update(names=json.dumps({"vocabulary": "sky"})),
+        lambda t, m: m.update(names=json.dumps({"vocabulary": [["sky"], "car"]})),
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "sky"]})),
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "a\0b"]})),
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "car", "sea"]})),

@@ -1,9 +1,10 @@
-"""Small checkpoints in the published layouts, built from scratch, and a private store folder for every test."""
+"""Small checkpoints in the published layouts, built from scratch, and a private store folder for every "
+"test."""
 
 import json
 from argparse import Namespace
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ def save_folder(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def build() -> Iterator[Any]:
+def build() -> Any:
     """The builders above, for tests that change a part of a checkpoint."""
     names = ("state", "mlp_v1", "mlp_v2", "attention_head", "teacher", "to_folder", "block", "arguments")
-    yield Namespace(**{name: globals()[name] for name in names})
+    return Namespace(**{name: globals()[name] for name in names})

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from radseg.errors import CheckpointError, UnsafeCheckpointError
 from radseg.weights import store
 
@@ -109,7 +110,8 @@ def dynamic_name() -> bytes:
 
 def tensor_pickle(shape: str, stride: str, offset: int = 0, numel: int = 4) -> bytes:
     """A state with one tensor of chosen sizes, as protocol-2 opcodes."""
-    head = b"\x80\x02}(X\x04\x00\x00\x00argscargparse\nNamespace\n)\x81X\n\x00\x00\x00state_dict}X\x01\x00\x00\x00w"
+    head = b"\x80\x02}(X\x04\x00\x00\x00argscargparse\nNamespace\n)\x81"
+    head += b"X\n\x00\x00\x00state_dict}X\x01\x00\x00\x00w"
     storage = b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu"
     storage = b"ctorch._utils\n_rebuild_tensor_v2\n" + storage + b"J" + struct.pack("<i", numel) + b"tQ"
     numbers = b"J" + struct.pack("<i", offset)

@@ -2,14 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
 from radseg.errors import CheckpointError, MissingFileError
 from radseg.weights.config import RadioConfig
-from radseg.weights.convert.radio import convert_checkpoint, convert_folder
+from radseg.weights.convert.archive import TorchArchive
+from radseg.weights.convert.layouts import sort_pth
+from radseg.weights.convert.pickles import StorageRef, TensorRef
+from radseg.weights.convert.radio import assemble, convert_checkpoint, convert_folder
+from radseg.weights.lazy import LazyTensor
+from radseg.weights.ranges import FileSource
 
 Save = Callable[..., Path]
 
@@ -44,11 +51,23 @@ def test_golden_configuration_is_the_manifests(shared: Path) -> None:
 
 def test_base_keys_of_the_golden_set_are_all_known(shared: Path, save: Save) -> None:
     shapes = json.loads((shared / "golden" / "2d" / "keys_base.json").read_text())
-    tensors = {k: torch.zeros(1).expand(s).half().contiguous() for k, s in shapes.items()}
-    kwargs = {"embed_dim": 768, "depth": 12}
+    changes = {"model_kwargs": {"embed_dim": 768, "depth": 12}, "cpe_max_size": 2048}
     teachers = [{"name": n} for n in ("clip", "siglip2", "dino_v2", "sam")]
-    path = save(tensors, model_kwargs=kwargs, cpe_max_size=2048, teachers=teachers)
-    model = convert_checkpoint(path, version="c-radio_v3-b")
+    path = save({}, **changes, teachers=teachers)
+    reference = TensorRef(StorageRef("0", "float16", 0), 0, (), ())
+
+    class KeysOnly(TorchArchive):
+        """An archive of the right names and shapes without a value."""
+
+        def value(self) -> Any:
+            return super().value() | {
+                "state_dict": {k: replace(reference, shape=tuple(s)) for k, s in shapes.items()}
+            }
+
+        def tensor(self, reference: TensorRef) -> LazyTensor:
+            return LazyTensor(reference.shape, torch.float16, lambda: torch.empty(0))
+
+    model = assemble(sort_pth(KeysOnly(FileSource(path)), "c-radio_v3-b"))
     assert (model.config.width, model.config.heads, model.config.position_grid) == (768, 12, 128)
     assert len(model.tensors) + len(model.dropped) == len(shapes)
 

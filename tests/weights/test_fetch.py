@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from radseg.errors import EnvironmentFailure, WeightsUnavailableError
 from radseg.weights.fetch import download
 from radseg.weights.hub import HttpSource, RemoteFile, git_blob_sha1

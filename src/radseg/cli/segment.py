@@ -74,7 +74,7 @@ Stride = Annotated[
 SizeRule = Annotated[
     Literal["patch", "stride"] | None,
     typer.Option(
-        "--size-rule", help="patch: round sides to the patch. stride: up to the stride, as the published code does.",
+        "--size-rule", help="patch: round sides to the patch. stride: up to the stride, as published.",
         rich_help_panel=_METHOD,
     ),
 ]  # fmt: skip

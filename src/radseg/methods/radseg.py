@@ -72,14 +72,12 @@ class RADSeg:
         radio: the backbone with its language adaptor.
         crop: window side in pixels, None for the whole image as one window.
         stride: step between windows in pixels.
-        size_rule: "patch" takes the nearest multiples of the patch, so the picture keeps its shape; "stride"
-        is the
-            reference's rounding up to multiples of the stride, which distorts by up to 25 % (spec 4.1).
+        size_rule: "patch" takes the nearest multiples of the patch, so the picture keeps its shape;
+            "stride" is the reference's rounding up to the stride, which distorts by up to 25 % (spec 4.1).
         last_block: SelfCorrelatingAttention, or `standard_block` for plain RADIO.
         aggregate: SelfCorrelatingAggregation, or None to leave the stitched map as it is.
         stitch_in: the space in which windows are averaged and aggregated. The paper stitches in "backbone"
-        space and
-            aligns last; "language" aligns each window first.
+            space and aligns last; "language" aligns each window first.
         memory_budget: bytes of working memory beside weights, inputs and outputs.
     """
 

@@ -1,1 +1,30 @@
-"""The embedded miniature: a small world, a small RADIO trained in it, and its words."""
+"""The embedded miniature: a small world of rooms, a small RADIO trained in it, and its words.
+
+Nothing is imported until it is asked for; `load_parts` is what the preset needs, `world` what the demo needs.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from radseg.miniature.words import WordTower
+    from radseg.models.radio import Radio
+
+SPACE = "miniature"
+"""Text space of the miniature."""
+
+CROP, STRIDE, SHORT_SIDE = 160, 112, 352
+"""Window, step and short side, in pixels, that the miniature is meant for; fixed before it was measured."""
+
+NOTE = "embedded miniature model: knows small rooms, not photos"
+
+
+def load_parts(folder: Path | None = None) -> "tuple[Radio, WordTower]":
+    """Return the miniature's RADIO and text tower, from `folder` or as shipped.
+
+    Raises:
+        MissingFileError: the files are not there.
+    """
+    from radseg.miniature import store  # noqa: PLC0415 - torch loads on first use
+
+    return store.load_parts(folder)

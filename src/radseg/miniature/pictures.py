@@ -1,4 +1,5 @@
-"""The training pictures: windows of everyday views and views of single things, rendered once and kept as arrays.
+"""The training pictures: windows of everyday views and views of single things, rendered once and kept as
+arrays.
 
     python -m radseg.miniature.pictures FOLDER --rooms 0 2000
 
@@ -41,7 +42,7 @@ def room_views(room: Room) -> Iterator[View]:
         centre = (frame.centre[0] - left, frame.centre[1] - top)
         yield render(room, Camera(SIDE, SIDE, focal, centre, frame.camera_to_world), seed=index)
     order = np.resize(rng.permutation(len(room.things)), VIEWS_PER_ROOM - 3)
-    for index in order:
+    for index in order.tolist():
         fill = float(rng.uniform(0.5, 1.1))
         camera = thing_camera(room, room.things[index], int(index), side=SIDE, fill=fill, focal=320)
         yield render(room, camera, seed=10 + int(index))

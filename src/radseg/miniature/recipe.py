@@ -69,7 +69,8 @@ class Targets:
 
     Attributes:
         names: all names; labels are indices into them.
-        counts: word counts of the prompts: first the names, then the single words, then, last, an unknown word.
+        counts: word counts of the prompts: first the names, then the single words, then, last, an unknown
+            word.
         says: names × prompts without the last, whether something of this name may be called by this prompt.
     """
 
@@ -145,7 +146,8 @@ def region_loss(
 ) -> Float[Tensor, ""]:
     """Return how badly the CLS head reads patch tokens averaged over what one name covers.
 
-    `drop` of the patches of every region are left out at random, so that the mean is over few of them at times.
+    `drop` of the patches of every region are left out at random, so that the mean is over few of them at
+    times.
     """
     weight = occupied * (torch.rand(occupied.shape, generator=rng) >= drop)
     mass = weight.sum(1)
@@ -155,9 +157,7 @@ def region_loss(
     cosine = seen @ pupil.tower(targets.counts).mT
     rare = 1 / torch.bincount(name, minlength=len(targets.names)).clamp(min=1).float().sqrt()
     weights = rare[name] / rare[name].sum()
-    choice = F.cross_entropy(
-        pupil.scales[1].exp() * cosine[:, : len(targets.names)], name, reduction="none"
-    )
+    choice = F.cross_entropy(pupil.scales[1].exp() * cosine[:, : len(targets.names)], name, reduction="none")
     said = targets.says[name].float()
     logits = yes_no_logits(pupil, cosine)
     yes_no = F.binary_cross_entropy_with_logits(logits, said, reduction="none").sum(1) / 4

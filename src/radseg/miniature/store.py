@@ -1,4 +1,6 @@
-"""The miniature's files: RADIO and word vectors in one form of safetensors each, float16, and the word list."""
+"""The miniature's files: RADIO and word vectors in one form of safetensors each, float16, and the word
+list.
+"""
 
 from pathlib import Path
 
@@ -32,7 +34,9 @@ def load_parts(folder: Path | None = None) -> tuple[Radio, WordTower]:
     folder = folder or DATA
     for name in (RADIO_FILE, TOWER_FILE, WORDS_FILE):
         if not (folder / name).is_file():
-            raise MissingFileError(f"There is no {name} in {folder}; make it with python -m radseg.miniature.train.")
+            raise MissingFileError(
+                f"There is no {name} in {folder}; make it with python -m radseg.miniature.train."
+            )
     return load_radio(folder / RADIO_FILE), load_tower(folder)
 
 

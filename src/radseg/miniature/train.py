@@ -2,9 +2,10 @@
 
     python -m radseg.miniature.train PICTURES OUT [--steps 6000] [--regions-from 1000] [--seed 1]
 
-PICTURES is the folder made by `radseg.miniature.pictures`; files that land there later are taken up. A line of numbers
-is logged every 50 steps and a checkpoint written every 250, from which the same command continues. A file named
-"finish" in OUT makes the run cool down and end from the next 50 steps on; the log says how many steps that makes.
+PICTURES is the folder made by `radseg.miniature.pictures`; files that land there later are taken up. A line
+of numbers is logged every 50 steps and a checkpoint written every 250, from which the same command
+continues. A file named "finish" in OUT makes the run cool down and end from the next 50 steps on; the log
+says how many steps that makes.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radseg.miniature.pictures import ROOMS_PER_FILE, SIDE, VIEWS_PER_ROOM, load_pictures
+from radseg.miniature.pictures import SIDE, load_pictures
 from radseg.miniature.recipe import (
     Pupil,
     Targets,
@@ -32,6 +33,7 @@ from radseg.miniature.recipe import (
     summary_loss,
 )
 from radseg.miniature.store import save_parts
+from radseg.weights.config import RadioConfig
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,20 @@ class Settings:
         cooldown: steps at the end in which the learning rate falls linearly to a hundredth.
         sides: crop sides in pixels, drawn anew for every step.
         odds: how likely each side is.
-        regions_from: first step with the region loss; before it, patch alignment is left to emerge from the CLS.
+        regions_from: first step with the region loss; before it, patch alignment is left to emerge from the
+            CLS.
         regions: share of the steps with the region loss from then on.
         drop: share of a region's patches left out of its mean.
     """
 
     steps: int = 6000
-    tokens: int = 1600
+    tokens: int = 1200
     cooldown: int = 1000
     rate: float = 1.5e-3
     decay: float = 0.05
-    sides: tuple[int, ...] = (32, 64, 96, 128, 160, 176)
-    odds: tuple[float, ...] = (0.05, 0.1, 0.1, 0.15, 0.45, 0.15)
-    regions_from: int = 1000
+    sides: tuple[int, ...] = (32, 48, 64, 96, 128, 160, 176)
+    odds: tuple[float, ...] = (0.12, 0.12, 0.14, 0.14, 0.13, 0.25, 0.1)
+    regions_from: int = 100_000
     regions: float = 1.0
     drop: float = 0.5
     seed: int = 1
@@ -78,7 +81,10 @@ def draw_batch(
         top, left = rng.integers(0, SIDE - side + 1, 2)
         flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
         window = (slice(top, top + side), slice(left, left + side))
-        images[row], labels[row] = pictures.images[index][window][:, flip], pictures.labels[index][window][:, flip]
+        images[row], labels[row] = (
+            pictures.images[index][window][:, flip],
+            pictures.labels[index][window][:, flip],
+        )
     light = torch.from_numpy(rng.uniform(0.88, 1.14, (count, 1, 1, 1)).astype(np.float32))
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     return (tensor * light).clamp(0, 1), torch.from_numpy(labels)
@@ -94,8 +100,9 @@ def learning_rate(step: int, settings: Settings) -> float:
 def look(pupil: Pupil, pictures: Pictures, targets: Targets) -> dict[str, float]:
     """Return how well single patches are read on pictures not learnt from, shares in 0 … 1.
 
-    "here" chooses among the names in the picture, "all" among all names, both per patch of one name; "presence" is
-    the mean over pictures of the share of present names among the best CLS scores, as many as are present.
+    "here" chooses among the names in the picture, "all" among all names, both per patch of one name;
+    "presence" is the mean over pictures of the share of present names among the best CLS scores, as many as
+    are present.
     """
     right_here = right_all = total = 0
     recall: list[float] = []
@@ -130,11 +137,11 @@ def look(pupil: Pupil, pictures: Pictures, targets: Targets) -> dict[str, float]
 class Run:
     """One training run and all its state: what it learns, where it is, what it draws from."""
 
-    def __init__(self, folder: Path, out: Path, settings: Settings) -> None:
-        self.folder, self.out, self.settings = folder, out, settings
+    def __init__(self, out: Path, settings: Settings, config: RadioConfig) -> None:
+        self.out, self.settings = out, settings
         self.rng = np.random.default_rng(settings.seed)
         self.torch_rng = torch.Generator().manual_seed(settings.seed)
-        self.pupil = Pupil(miniature_config())
+        self.pupil = Pupil(config)
         self.pupil.start(settings.seed)
         self.targets = Targets.of(self.pupil.tower)
         matrices = [p for p in self.pupil.parameters() if p.ndim >= 2]
@@ -175,7 +182,9 @@ class Run:
         self.optimizer.step()
         self.step += 1
         for key, loss in losses.items():
-            self.running[key] += (0.05 if self.running[key] else 1.0) * (float(loss.detach()) - self.running[key])
+            self.running[key] += (0.05 if self.running[key] else 1.0) * (
+                float(loss.detach()) - self.running[key]
+            )
 
     def save(self) -> None:
         """Write the weights, and everything needed to continue."""
@@ -206,14 +215,14 @@ class Run:
 def split_pictures(folder: Path) -> tuple[Pictures, Pictures]:
     """Return the pictures to learn from, and those of the first file, which are only looked at."""
     everything = Pictures(*load_pictures(folder))
-    unseen = ROOMS_PER_FILE * VIEWS_PER_ROOM
-    return Pictures(*(part[unseen:] for part in everything)), Pictures(*(part[:unseen] for part in everything))
+    unseen = Pictures(*load_pictures(folder, most=1))
+    return Pictures(*(part[len(unseen.labels) :] for part in everything)), unseen
 
 
-def train(folder: Path, out: Path, settings: Settings) -> None:
+def train(folder: Path, out: Path, settings: Settings, config: RadioConfig | None = None) -> None:
     """Run `settings` on the pictures of `folder`; write weights, words and log.jsonl to `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(folder, out, settings)
+    run = Run(out, settings, config or miniature_config())
     run.continue_if_begun()
     known, unseen = split_pictures(folder)
     files = len(list(folder.glob("rooms_*.npz")))

@@ -1,7 +1,8 @@
 """The miniature's text tower: word vectors that are added up. Knows the words of its world and nothing else.
 
-Adding is what lets "green ball" mean something to a model that has seen green things and balls, but never both at
-once. Words the tower does not know are passed over; a prompt of unknown words only gets one vector for "unknown".
+Adding is what lets "green ball" mean something to a model that has seen green things and balls, but never
+both at once. Words the tower does not know are passed over; a prompt of unknown words only gets one vector
+for "unknown".
 """
 
 import json
@@ -58,7 +59,9 @@ class WordTokenizer:
     synonyms: dict[str, str]
 
     def encode(self, prompt: str) -> tuple[int, ...]:
-        """Return the indices of the known words of `prompt`, or (0,); case and plural endings do not matter."""
+        """Return the indices of the known words of `prompt`, or (0,); case and plural endings do not
+        matter.
+        """
         index = {word: i + 1 for i, word in enumerate(self.words)}
         found = []
         for raw in _WORD.findall(prompt.lower()):

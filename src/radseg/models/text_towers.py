@@ -40,7 +40,7 @@ TOWERS = (
     TowerFacts("siglip2-so400m-patch16-naflex", SIGLIP2, depth=27, width_out=1152, vocabulary=256_000),
     TowerFacts("siglip2-giant-opt-patch16-384", SIGLIP2, depth=27, width_out=1536, vocabulary=256_000),
     TowerFacts("siglip-so400m-patch14-384", SIGLIP, depth=27, width_out=1152, vocabulary=32_000),
-    TowerFacts("dfn5b-clip-vit-h-14-378", CLIP, depth=24, width_out=1024, vocabulary=49_408),
+    TowerFacts("clip-vit-h-14-378-dfn5b", CLIP, depth=24, width_out=1024, vocabulary=49_408),
 )
 
 

@@ -141,10 +141,9 @@ class RadioSam:
         for batch in _batches([len(p.proposals) for p in prompted], self.prompts_at_once):
             parts = [(prompted[i], chosen) for i, chosen in batch]
             masks = [self.mask_prompts(p.coarse, p.proposals, p.sam_size, chosen) for p, chosen in parts]
+            images = [p.image.expand(len(m), -1, -1, -1) for (p, _), m in zip(parts, masks, strict=True)]
             logits, scores = self.sam.decode(
-                torch.cat(
-                    [p.image.expand(len(m), -1, -1, -1) for (p, _), m in zip(parts, masks, strict=True)]
-                ),
+                torch.cat(images) if len(images) > 1 else images[0],
                 torch.cat([p.sparse[chosen] for p, chosen in parts]),
                 self.rules.embed_masks(self.sam, torch.cat(masks).to(self.sam.device)),
             )

@@ -87,8 +87,9 @@ def satisfies(installed: str, bound: str) -> bool:
     """Return whether a version fits bounds such as ">=2.10,<3"; a version that is no number fits."""
     try:
         from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+        from packaging.version import Version  # noqa: PLC0415
 
-        return SpecifierSet(bound).contains(installed, prereleases=True)
+        return SpecifierSet(bound).contains(Version(installed), prereleases=True)
     except (ImportError, ValueError):
         return True
 

@@ -84,9 +84,8 @@ def _read_row(path: Path, name: str) -> Float[Tensor, " e"] | None:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            row: Tensor = file.get_tensor(
-                _TENSOR
-            ).clone()  # the file may be evicted: do not stay mapped to it
+            # A copy: staying mapped to a file that another process may rewrite ends in SIGBUS.
+            row: Tensor = file.get_tensor(_TENSOR).clone()
     except FileNotFoundError:
         return None
     except (SafetensorError, OSError, ValueError):

@@ -32,15 +32,13 @@ def heat_map(
     Raises:
         InputError: picture and probability differ in size.
     """
-    mixed = heat_colours(probability)
+    heat = Image.fromarray(heat_colours(probability))
     if picture is not None:
         if picture.shape[:2] != probability.shape:
             raise InputError(f"The picture is {picture.shape[:2]}, the probability {probability.shape}.")
-        grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
-        blend = mixed * np.float32(HEAT) + grey[..., None] * np.float32(1 - HEAT)
-        mixed = blend.round().astype(np.uint8)
+        heat = Image.blend(Image.fromarray(picture).convert("L").convert("RGB"), heat, HEAT)
     peak = float(np.nanmax(probability)) if probability.size else 0.0
-    return _with_scale(Image.fromarray(mixed), name, peak)
+    return _with_scale(heat, name, peak)
 
 
 def _with_scale(picture: Image.Image, name: str, peak: float) -> Image.Image:

@@ -60,13 +60,13 @@ def paint(
     tints = table[labels]
     if picture is None:
         return np.where(named[..., None], tints, np.uint8(40))
-    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601 luma
-    drained = picture * np.float32(1 - GREYED) + grey[..., None] * np.float32(GREYED)
-    mixed = drained * np.float32(1 - TINT) + tints * np.float32(TINT)
+    photo = Image.fromarray(picture)
+    drained = Image.blend(photo, photo.convert("L").convert("RGB"), GREYED)
+    mixed = np.array(Image.blend(drained, Image.fromarray(tints), TINT))
     edge = _edges(labels) & named
     mixed[edge] = tints[edge]
-    mixed[_outline(labels)] *= np.float32(0.25)
-    return np.where(named[..., None], mixed.round().astype(np.uint8), picture)
+    mixed[_outline(labels)] //= 4
+    return np.where(named[..., None], mixed, picture)
 
 
 def _edges(labels: LabelMap) -> Bool[np.ndarray, "H W"]:

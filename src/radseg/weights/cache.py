@@ -1,5 +1,7 @@
-"""The folder on this machine where weights are kept, and what is written down about them. No torch, no network."""
+"""The folder on this machine where weights are kept, and what is written down about them. No torch, no "
+"network."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -91,7 +93,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
             f"Cannot write {path}: {reason}. Set RADSEG_HOME to another folder."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
+
+
+def discard(path: Path) -> None:
+    """Remove a file if it is there; never fail, so that the error that led here is the one that is seen."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -110,7 +118,8 @@ def sha256_of(path: Path) -> str:
 
 
 def remembered_sha256(path: Path) -> str:
-    """Return the sha256 of a file, from a note made earlier if length and time of change are still the same."""
+    """Return the sha256 of a file, from a note made earlier if length and time of change are still the "
+    "same."""
     where, state = str(path.resolve()), path.stat()
     stamp = [where, state.st_size, state.st_mtime_ns]
     note = home() / "stamps" / f"{hashlib.sha256(where.encode()).hexdigest()[:24]}.json"
@@ -121,5 +130,8 @@ def remembered_sha256(path: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     digest = sha256_of(path)
-    write_json(note, {"stamp": stamp, "sha256": digest})
+    with contextlib.suppress(
+        EnvironmentFailure
+    ):  # only saves time; a store on a read-only disk is still of use
+        write_json(note, {"stamp": stamp, "sha256": digest})
     return digest

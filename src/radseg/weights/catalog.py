@@ -1,7 +1,8 @@
 """Facts about published weights, as a table. No network, no torch.
 
-A digest of None means "not pinned in this release": the file is verified against the digest its hub reports when it
-is downloaded, and that digest is recorded in the store and checked from then on (trust on first use).
+A digest of None means "not pinned in this release": the file is verified against the digest its hub
+reports when
+it is downloaded, and that digest is recorded in the store and checked from then on (trust on first use).
 Facts marked (i) in `notes` are inferred, not read from the file itself; shapes are always read from the file.
 """
 
@@ -23,7 +24,7 @@ class License:
         id: SPDX-like identifier.
         title: its name, shown on first download.
         url: where to read it.
-        requires_acceptance: the terms restrict use (no commercial use), so they must be accepted in so many words.
+        requires_acceptance: the terms restrict use, so they must be accepted in so many words.
     """
 
     id: str
@@ -126,14 +127,16 @@ ROWS: tuple[Row, ...] = (
     Row(
         "c-radio_v3-b", "radio", "nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         SO400M_NAFLEX, Shape(768, 12, 12, 3072, 4, 4, _FOUR),
-        notes=f"{_FILES} The preset of the RADSeg paper. About 547 MB. Head sizes (i): 1520 hidden, 2 blocks.",
+        notes=f"{_FILES} The preset of the RADSeg paper. About 547 MB. Head sizes (i): 1520 hidden, 2 "
+        "blocks.",
     ),
     Row(
         "c-radio_v3-l", "radio", "nvidia/C-RADIOv3-L", "c-radio-v3_l_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         SO400M_NAFLEX, Shape(1024, 24, 16, 4096, 4, 4, _FOUR),
         warning="Its patches are not aligned with its CLS token: language segmentation scores about 1 mIoU. "
         "Use c-radio_v3-b or c-radio_v3-h.",
-        notes=f"{_FILES} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 (0.86 mIoU).",
+        notes=f"{_FILES} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 (0.86 "
+        "mIoU).",
     ),
     Row(
         "c-radio_v3-h", "radio", "nvidia/C-RADIOv3-H", "c-radio_v3-h_half.pth.tar", NVIDIA_OPEN, _V3, 16,
@@ -163,14 +166,15 @@ ROWS: tuple[Row, ...] = (
     Row(
         "radio_v2.5-g", "radio", "nvidia/RADIO", "radio_v2.5-g.pth.tar", NVIDIA_RESEARCH, _V3, 14,
         SIGLIP, Shape(1536, 40, 24, 4096, adaptors=_FOUR_25),
-        supported=False, warning="Its DINOv2-g architecture (patch 14, SwiGLU) is not supported in this release.",
+        supported=False,
+        warning="Its DINOv2-g architecture (patch 14, SwiGLU) is not supported in this release.",
         notes=f"{_FILES} SwiGLU width, prefix tokens (i).",
     ),
     Row(
         "c-radio_v4-so400m", "radio", "nvidia/C-RADIOv4-SO400M", "c-radio_v4-so400m_half.pth.tar",
         NVIDIA_OPEN, _V4, 16, GIANT, Shape(1152, 27, 16, 4304, adaptors=("siglip2-g", "dino_v3_7b", "sam3")),
-        notes=f"{_FILES} No sam adaptor: no SAM refinement. A third party reports revision c0457f5d with sha256 "
-        "d02697ede20f2716c4db12a9d3dab1c5a9b47d15a16cdcd46a69d08062b77aaf; one source, so not pinned.",
+        notes=f"{_FILES} No sam adaptor: no SAM refinement. A third party reports revision c0457f5d with "
+        "sha256 d02697ede20f2716c4db12a9d3dab1c5a9b47d15a16cdcd46a69d08062b77aaf; one source, so not pinned.",
     ),
     Row(
         "c-radio_v4-h", "radio", "nvidia/C-RADIOv4-H", "c-radio_v4-h_half.pth.tar",
@@ -179,8 +183,8 @@ ROWS: tuple[Row, ...] = (
         "feature head without qkv bias (third-party readers of the file).",
     ),
     Row(
-        SO400M_NAFLEX, "text", "google/siglip2-so400m-patch16-naflex", "model.safetensors", APACHE, "2502.14786",
-        0, SO400M_NAFLEX, notes="1152-d. Only text_model.* is fetched.",
+        SO400M_NAFLEX, "text", "google/siglip2-so400m-patch16-naflex", "model.safetensors", APACHE,
+        "2502.14786", 0, SO400M_NAFLEX, notes="1152-d. Only text_model.* is fetched.",
     ),
     Row(
         GIANT, "text", "google/siglip2-giant-opt-patch16-384", "model.safetensors", APACHE, "2502.14786",
@@ -198,7 +202,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "sam-vit-h", "sam", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16, None,
         notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
-        "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is accepted "
+        "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is "
+        "accepted "
         "as a local file.",
     ),
 )  # fmt: skip

@@ -51,7 +51,8 @@ class RadioConfig:
     """Everything needed to build a RADIO network with explicit numbers.
 
     Attributes:
-        version: the publisher's name of the checkpoint, e.g. "c-radio_v3-b"; "unknown" where the file does not say.
+        version: the publisher's name of the checkpoint, e.g. "c-radio_v3-b"; "unknown" where the file does
+        not say.
         width, depth, heads, mlp_width: of the vision transformer.
         patch: side of a patch in pixels.
         position_grid: side of the learned position grid, in patches.
@@ -90,7 +91,8 @@ class RadioConfig:
             row = next((r for r in catalog.ROWS if r.name == self.version), None)
             file = f"{row.file} ({row.page})" if row else "the publisher's .pth.tar"
             raise CheckpointError(
-                f"{self.version} was loaded from a file that holds the backbone only, as the published Hugging Face "
+                f"{self.version} was loaded from a file that holds the backbone only, as the published "
+                "Hugging Face "
                 f"folders do; there is no {name!r}. The heads exist only in the .pth.tar: {file}."
             )
         have = ", ".join(a.name for a in self.adaptors)

@@ -1,6 +1,7 @@
 """Whole-file downloads: resumable, checked while they stream, complete or absent.
 
-An interrupted download leaves `<name>.part` and, beside it, the server's tag of the content; it goes on from there
+An interrupted download leaves `<name>.part` and, beside it, the server's tag of the content; it goes on
+from there
 only if the server still has that very content.
 """
 
@@ -102,7 +103,8 @@ class _Job:
                 if failures >= ATTEMPTS:
                     raise WeightsUnavailableError(
                         f"Downloading {self.target.name} failed {failures} times at byte {self.done}: "
-                        f"{str(error)[:200] or type(error).__name__}. Run the command again to go on from there."
+                        f"{str(error)[:200] or type(error).__name__}. Run the command again to go on from "
+                        "there."
                     ) from error
                 wait(min(30.0, 0.5 * 2.0**failures))
         return self._verified()
@@ -135,7 +137,8 @@ class _Job:
         free = shutil.disk_usage(self.target.parent).free
         if needed > 0 and free < needed + _SPARE:
             raise EnvironmentFailure(
-                f"{self.target.name} needs {needed / 1e6:.0f} MB more in {self.target.parent}; {free / 1e6:.0f} MB "
+                f"{self.target.name} needs {needed / 1e6:.0f} MB more in {self.target.parent}; "
+                f"{free / 1e6:.0f} MB "
                 "are free. Set RADSEG_HOME to a larger disk."
             )
 
@@ -201,7 +204,8 @@ class _Job:
             self._restart()
             wanted = self.expected.sha256 or self.expected.git_sha1
             raise WeightsUnavailableError(
-                f"{self.target.name} arrived with sha256 {digest}; {wanted} is expected. It was removed. Try again; "
+                f"{self.target.name} arrived with sha256 {digest}; {wanted} is expected. It was removed. "
+                "Try again; "
                 "if it happens twice, the file at the source is not the one this release knows."
             )
         return digest

@@ -1,6 +1,7 @@
 """Where published files lie and what their hub says about them; a remote file as a byte source.
 
-The hub client library builds the addresses and headers, so HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and proxies act
+The hub client library builds the addresses and headers, so HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and
+proxies act
 as its documentation says.
 """
 
@@ -9,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
+    EntryNotFoundError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -69,13 +72,15 @@ def locate(repository: str, file: str, revision: str) -> RemoteFile:
     Raises:
         WeightsUnavailableError: offline, not there, or access is not granted.
     """
-    url = hf_hub_url(repository, file, revision=revision, endpoint=constants.ENDPOINT)
-    headers = build_hf_headers(library_name="radseg")
+    url = hf_hub_url(repository, file, revision=revision)
+    headers = build_hf_headers(library_name="radseg", library_version=version("radseg"))
     if is_offline():
         raise WeightsUnavailableError(f"HF_HUB_OFFLINE is set, so {repository}/{file} is not fetched.")
     try:
-        facts = get_hf_file_metadata(url, headers=headers, endpoint=constants.ENDPOINT, retry_on_errors=True)
+        facts = get_hf_file_metadata(url, headers=headers)
     except UNAVAILABLE as error:
+        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            raise NotPublishedError(f"The repository {repository} has no file {file}.") from error
         raise WeightsUnavailableError(
             f"{repository}/{file} cannot be reached: {_one_line(error)}."
         ) from error

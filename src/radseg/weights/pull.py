@@ -1,4 +1,5 @@
-"""Getting a catalogue row onto this machine: from its folder, the hub client's cache, or the hub. Never partial."""
+"""Getting a catalogue row onto this machine: from its folder, the hub client's cache, or the hub. Never "
+"partial."""
 
 import logging
 from collections.abc import Callable
@@ -71,7 +72,7 @@ def published_file(row: Row, terms: Terms) -> Path:
 
 
 def tower_folder(row: Row, terms: Terms) -> Path:
-    """Return the folder of a text tower: `model.safetensors` (text tensors only), config and tokenizer as published.
+    """Return the folder of a text tower: its tensors only, with config and tokenizer as published.
 
     Raises:
         WeightsUnavailableError: see `published_file`.
@@ -175,7 +176,8 @@ def _note_by_hand(row: Row, target: Path) -> None:
 def _require_acceptance(row: Row, terms: Terms) -> None:
     if row.license.requires_acceptance and not terms.accept_license:
         raise WeightsUnavailableError(
-            f"{row.name} is under the {row.license.title}: {row.license.url}. Nothing was fetched. To accept, run "
+            f"{row.name} is under the {row.license.title}: {row.license.url}. Nothing was fetched. To "
+            "accept, run "
             f"`radseg models pull {row.name} --accept-license` (accept_license=True)."
         )
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from radseg.errors import CheckpointError, EnvironmentFailure
+from radseg.weights.cache import discard, home
 from radseg.weights.lazy import LazyTensor, require_finite, stored
 from radseg.weights.ranges import RangeSource
 
@@ -141,9 +142,10 @@ def write_safetensors(
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
-        raise EnvironmentFailure(f"Cannot write {target}: {error.strerror or error}.") from error
+        hint = " Set RADSEG_HOME to another folder." if target.is_relative_to(home()) else ""
+        raise EnvironmentFailure(f"Cannot write {target}: {error.strerror or error}.{hint}") from error
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
 
 
 def _header(tensors: Mapping[str, LazyTensor], metadata: Mapping[str, str]) -> bytes:

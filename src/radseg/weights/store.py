@@ -1,4 +1,4 @@
-"""From a name or a path to weights in our form. Published files are converted once; after that only this form is read.
+"""From a name or a path to weights in our form. A published file is converted once, then never read again.
 
 This is the module the rest of the package calls; torch and the hub client load on first use.
 """
@@ -96,7 +96,8 @@ def resolve_tower(
 ) -> Path:
     """Return the folder of a text tower: model.safetensors, config.json, tokenizer files, names as published.
 
-    A folder in the cache holds the text tensors only (`text_model.*`, `text_projection.*`); one given by path may
+    A folder in the cache holds the text tensors only (`text_model.*`, `text_projection.*`); one given by
+    path may
     hold more.
 
     Args:
@@ -156,7 +157,8 @@ def read_config(path: Path) -> RadioConfig:
     metadata, tensors = read_safetensors(FileSource(path))
     if metadata.get("format") != FORMAT or "config" not in metadata:
         raise CheckpointError(
-            f"{path.name} is not in radseg's form ({FORMAT}) but {metadata.get('format', 'without a format')!r:.60}. "
+            f"{path.name} is not in radseg's form ({FORMAT}) but "
+            f"{metadata.get('format', 'without a format')!r:.60}. "
             "Pass the published file to `resolve`."
         )
     config = RadioConfig.from_json(metadata["config"])
@@ -174,7 +176,8 @@ def load_tensors(
         adaptors: their names, () for the backbone alone, None for all.
 
     Raises:
-        CheckpointError: the file is not in our form, or lacks an adaptor; a backbone-only file says where heads are.
+        CheckpointError: the file is not in our form, or lacks an adaptor; a backbone-only file says where
+        heads are.
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415
 
@@ -284,7 +287,8 @@ def _resolve_path(path: Path, drop: tuple[str, ...], *, version: str) -> Path:
 def _converted(
     files: Sequence[Path], convert: "Callable[[], Converted]", version: str, drop: tuple[str, ...]
 ) -> Path:
-    """Return the converted form of these files, made now unless it is in the cache under their content's hash."""
+    """Return the converted form of these files, made now unless it is in the cache under their content's "
+    "hash."""
     from radseg.weights.safefile import write_safetensors  # noqa: PLC0415
 
     for file in files:

@@ -2,7 +2,7 @@
 
 from radseg.miniature.world.cameras import captions, free_camera, sequence, sequence_cameras, thing_camera
 from radseg.miniature.world.names import held_out_names, structure_names, training_names, words
-from radseg.miniature.world.render import View, render
+from radseg.miniature.world.render import View, render, render_smooth
 from radseg.miniature.world.scene import FIRST_THING, Camera, Room, Split, Thing, look_at, make_room
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "look_at",
     "make_room",
     "render",
+    "render_smooth",
     "sequence",
     "sequence_cameras",
     "structure_names",

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
+from radseg.miniature.world.furniture import Spot
 from radseg.miniature.world.render import View, render
-from radseg.miniature.world.scene import Camera, Room, Spot, Thing, look_at
+from radseg.miniature.world.scene import Camera, Room, Thing, look_at
 
 FOCAL_PER_WIDTH = 0.8
 """Focal length over picture width of the everyday camera (64° across)."""
@@ -28,7 +30,9 @@ def free_camera(
 
 
 def thing_camera(room: Room, thing: Thing, seed: int, *, side: int, fill: float, focal: float) -> Camera:
-    """Return a square camera in which the thing covers about `fill` of the side, seen from inside the room."""
+    """Return a square camera in which the thing covers about `fill` of the side, seen from inside the
+    room.
+    """
     rng = np.random.default_rng((room.seed, seed, 5))
     solids = thing.solids
     low = np.min([np.subtract(s.centre, _extent(s.half)) for s in solids], 0)
@@ -41,8 +45,12 @@ def thing_camera(room: Room, thing: Thing, seed: int, *, side: int, fill: float,
     eye[:2] = np.clip(eye[:2], 0.15, np.array(room.size[:2]) - 0.15)
     eye[2] = float(np.clip(middle[2] + rng.uniform(0.2, 1.0), 0.6, room.size[2] - 0.4))
     true_distance = float(np.linalg.norm(eye - middle))
-    zoom = fill * side * max(true_distance, 0.3) / span  # what the walls took from the distance, the lens gives back
-    return Camera(side, side, zoom, (side / 2, side / 2), look_at(_spot(eye), _spot(middle + rng.normal(0, 0.04, 3))))
+    zoom = (
+        fill * side * max(true_distance, 0.3) / span
+    )  # what the walls took from the distance, the lens gives back
+    return Camera(
+        side, side, zoom, (side / 2, side / 2), look_at(_spot(eye), _spot(middle + rng.normal(0, 0.04, 3)))
+    )
 
 
 def free_spot(room: Room, rng: np.random.Generator) -> Spot:
@@ -54,7 +62,11 @@ def free_spot(room: Room, rng: np.random.Generator) -> Spot:
             float(rng.uniform(0.3, room.size[1] - 0.3)),
             float(rng.uniform(1.2, 1.7)),
         )
-        gaps = (np.hypot(spot[0] - t.middle[0], spot[1] - t.middle[1]) - t.reach for t in room.things if t.kind != "rug")
+        gaps = (
+            np.hypot(spot[0] - t.middle[0], spot[1] - t.middle[1]) - t.reach
+            for t in room.things
+            if t.kind != "rug"
+        )
         gap = min(gaps, default=1.0)
         border = max(abs(spot[0] / room.size[0] - 0.5), abs(spot[1] / room.size[1] - 0.5))
         score = min(gap, 0.5) + 0.6 * border  # free, and rather near a wall so that much is in view
@@ -69,13 +81,21 @@ def sequence_cameras(room: Room, frames: int, *, height: int = 240, width: int =
     poses = []
     for angle in np.linspace(0, 2 * np.pi, frames, endpoint=False):
         direction = np.array([np.cos(angle), np.sin(angle)])
-        eye = (float(cx + 0.36 * room.size[0] * direction[0]), float(cy + 0.36 * room.size[1] * direction[1]), 1.6)
+        eye = (
+            float(cx + 0.36 * room.size[0] * direction[0]),
+            float(cy + 0.36 * room.size[1] * direction[1]),
+            1.6,
+        )
         target = (float(cx - 0.5 * direction[0]), float(cy - 0.5 * direction[1]), 0.6)
-        poses.append(Camera(height, width, FOCAL_PER_WIDTH * width, (width / 2, height / 2), look_at(eye, target)))
+        poses.append(
+            Camera(height, width, FOCAL_PER_WIDTH * width, (width / 2, height / 2), look_at(eye, target))
+        )
     return tuple(poses)
 
 
-def sequence(room: Room, frames: int, *, height: int = 240, width: int = 320, seed: int = 0) -> Iterator[View]:
+def sequence(
+    room: Room, frames: int, *, height: int = 240, width: int = 320, seed: int = 0
+) -> Iterator[View]:
     """Yield the views of a walk through the room, rendered as they are asked for."""
     for index, camera in enumerate(sequence_cameras(room, frames, height=height, width=width)):
         yield render(room, camera, seed=seed * 1009 + index)
@@ -95,6 +115,6 @@ def _extent(half: tuple[float, float, float]) -> tuple[float, float, float]:
     return flat, flat, half[2]
 
 
-def _spot(values: np.ndarray) -> Spot:  # type: ignore[type-arg]
+def _spot(values: NDArray[np.float64]) -> Spot:
     x, y, z = (float(value) for value in values)
     return x, y, z

@@ -1,7 +1,7 @@
 """Things built from solids, standing on a spot: the kinds of the miniature world. No rooms, no rays.
 
-A builder takes the spot (x, y, z of the ground under the middle), a yaw, a finish and a random generator, and returns
-the solids of one thing. Sizes are in metres and vary a little from thing to thing.
+A builder takes the spot (x, y, z of the ground under the middle), a yaw, a finish and a random generator,
+and returns the solids of one thing. Sizes are in metres and vary a little from thing to thing.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,8 @@ def barrel(spot: Spot, yaw: float, finish: str, rng: np.random.Generator) -> tup
     lower = kit.part("frustum", (0, 0, h), (r * 0.8, r * 0.8, h), taper=1.25)
     upper = kit.part("frustum", (0, 0, 3 * h), (r, r, h), taper=0.8)
     hoops = (
-        kit.part("frustum", (0, 0, z), (r * 1.02, r * 1.02, 0.025), finish="metal") for z in (1.7 * h, 2.3 * h)
+        kit.part("frustum", (0, 0, z), (r * 1.02, r * 1.02, 0.025), finish="metal")
+        for z in (1.7 * h, 2.3 * h)
     )
     return (lower, upper, *hoops)
 

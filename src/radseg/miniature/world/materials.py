@@ -1,7 +1,7 @@
 """Procedural materials: surface coordinates in metres to albedo. No geometry, no light.
 
-Every texture is a pure function of (u, v) and an integer key, so a point has the same colour from every camera.
-Albedos are linear RGB in [0, 1].
+Every texture is a pure function of (u, v) and an integer key, so a point has the same colour from every
+camera. Albedos are linear RGB in [0, 1].
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def brick(u: Array, v: Array, key: int, base: Array) -> Array:
     edge_u = np.minimum(along % 1, 1 - along % 1) * 0.24
     edge_v = np.minimum((v / 0.08) % 1, 1 - (v / 0.08) % 1) * 0.08
     mortar = (np.minimum(edge_u, edge_v) < 0.007).astype(np.float32)
-    return _mix(base * (tint * rough)[:, None], np.float32(0.5), mortar)
+    return _mix(base * (tint * rough)[:, None], 0.5, mortar)
 
 
 def tiles(u: Array, v: Array, key: int, base: Array) -> Array:
@@ -104,7 +104,7 @@ def tiles(u: Array, v: Array, key: int, base: Array) -> Array:
     column, row = np.floor(u / 0.3), np.floor(v / 0.3)
     checker = ((column + row) % 2) * 0.35
     shade = 0.75 + checker + 0.08 * lattice_hash(column, row, key)
-    return _mix(base * shade[:, None], np.float32(0.12), _grout(u / 0.3, v / 0.3, 0.06))
+    return _mix(base * shade[:, None], 0.12, _grout(u / 0.3, v / 0.3, 0.06))
 
 
 def stone(u: Array, v: Array, key: int, base: Array) -> Array:
@@ -113,13 +113,15 @@ def stone(u: Array, v: Array, key: int, base: Array) -> Array:
     warped_v = v / 0.34 + 0.55 * value_noise(u * 2.2 + 9, v * 2.2, key + 1)
     shade = 0.55 + 0.7 * lattice_hash(np.floor(warped_u), np.floor(warped_v), key + 2)
     rough = 0.8 + 0.4 * value_noise(u * 22, v * 22, key + 3)
-    return _mix(base * (shade * rough)[:, None], np.float32(0.07), _grout(warped_u, warped_v, 0.1))
+    return _mix(base * (shade * rough)[:, None], 0.07, _grout(warped_u, warped_v, 0.1))
 
 
 def carpet(u: Array, v: Array, key: int, base: Array) -> Array:
     """Dyed pile: strong fine grain, soft tracks."""
     pile = value_noise(u * 70, v * 70, key) * 0.7 + value_noise(u * 28, v * 28, key + 1) * 0.3
-    return (base * (0.45 + 0.9 * pile + 0.12 * value_noise(u * 3, v * 3, key + 2))[:, None]).astype(np.float32)
+    return (base * (0.45 + 0.9 * pile + 0.12 * value_noise(u * 3, v * 3, key + 2))[:, None]).astype(
+        np.float32
+    )
 
 
 def stripes(u: Array, v: Array, key: int, base: Array) -> Array:

@@ -1,6 +1,7 @@
 """The words of the miniature world, and which of their combinations training never sees.
 
-A thing is called "<finish> <kind>" ("red ball", "wooden table"), a carpet "<colour> carpet", a painting "painting".
+A thing is called "<finish> <kind>" ("red ball", "wooden table"), a carpet "<colour> carpet", a painting
+"painting".
 """
 
 from radseg.miniature.world.furniture import KINDS

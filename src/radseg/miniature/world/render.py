@@ -1,10 +1,10 @@
 """Ray casting: a room and a camera to colour, depth and labels.
 
-Direct light with soft shadows, a hemispherical ambient term, highlights, exposure, vignette and sensor noise. Labels
-and depth are those of the ray through the middle of the pixel and are exact.
+Direct light with soft shadows, a hemispherical ambient term, highlights, exposure, vignette and sensor
+noise. Labels and depth are those of the ray through the middle of the pixel and are exact.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from radseg.miniature.world.scene import FIRST_THING, Camera, Room
 from radseg.miniature.world.solids import Solid, first_hit, local_normal, passing, room_hit
 
 Array = NDArray[np.float32]
-_FACE_NORMALS = np.array(
-    [(1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, -1, 0), (0, 0, -1)], np.float32
-)
+_FACE_NORMALS = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, -1, 0), (0, 0, -1)], np.float32)
 _LAMP_RADIUS = 0.12  # metres; spreads the shadow rays and so the penumbra
 
 
@@ -57,7 +55,9 @@ class _Hits:
 
 
 def rays(camera: Camera) -> tuple[Array, Array]:
-    """Return origin "3 1" and directions "3 n" (row-major pixels) with z_camera = 1, so that t is the depth."""
+    """Return origin "3 1" and directions "3 n" (row-major pixels) with z_camera = 1, so that t is the
+    depth.
+    """
     y, x = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float64) + 0.5
     local = np.stack(
         [
@@ -73,8 +73,8 @@ def rays(camera: Camera) -> tuple[Array, Array]:
 def render(room: Room, camera: Camera, *, seed: int = 0, noise: float = 1.0) -> View:
     """Return the view of `room` through `camera`.
 
-    `seed` draws shadow jitter, exposure and sensor noise; labels and depth do not depend on it. `noise` scales the
-    imperfections of the sensor, 0 is a perfect one.
+    `seed` draws shadow jitter, exposure and sensor noise; labels and depth do not depend on it. `noise`
+    scales the imperfections of the sensor, 0 is a perfect one.
     """
     rng = np.random.default_rng((room.seed, seed, 7))
     parts = [(solid, i) for i, thing in enumerate(room.things) for solid in thing.solids]
@@ -87,13 +87,30 @@ def render(room: Room, camera: Camera, *, seed: int = 0, noise: float = 1.0) -> 
     lookup = np.array([index[room.instance_name(i)] for i in range(FIRST_THING + len(room.things))], np.int16)
     shape = (camera.height, camera.width)
     return View(
-        rgb=_develop(colour.reshape(*shape, 3), rng, noise),
+        rgb=_develop(colour.reshape(*shape, 3), np.random.default_rng((room.seed, seed, 8)), noise),
         depth=hits.t.reshape(shape),
         semantic=lookup[instance].reshape(shape),
         instance=instance.astype(np.int16).reshape(shape),
         names=room.names,
         camera=camera,
     )
+
+
+def render_smooth(room: Room, camera: Camera, *, seed: int = 0, samples: int = 2) -> View:
+    """Return a view whose colours average samples² rays per pixel: slower, without stairs; for showing.
+
+    Labels and depth are those of `render`.
+    """
+    scale = float(samples)
+    fine = Camera(
+        camera.height * samples,
+        camera.width * samples,
+        camera.focal * scale,
+        (camera.centre[0] * scale, camera.centre[1] * scale),
+        camera.camera_to_world,
+    )
+    rgb = render(room, fine, seed=seed).rgb.reshape(camera.height, samples, camera.width, samples, 3)
+    return replace(render(room, camera, seed=seed), rgb=(rgb.mean((1, 3)) + 0.5).astype(np.uint8))
 
 
 def _cast(room: Room, parts: list[tuple[Solid, int]], origin: Array, directions: Array) -> _Hits:
@@ -165,7 +182,7 @@ def _shade(
     sky = room.ambient * (0.8 + 0.2 * normals[2])
     light = np.repeat(sky[:, None], 3, 1)
     gloss = np.zeros_like(light)
-    start = hits.points + normals * np.float32(3e-3)
+    start = (hits.points + normals * np.float32(3e-3)).astype(np.float32)
     for place, power in room.lights:
         jitter = rng.normal(0, _LAMP_RADIUS, (3, start.shape[1])).astype(np.float32)
         to_light = np.asarray(place, np.float32)[:, None] + jitter - start

@@ -1,7 +1,7 @@
 """Rooms and cameras: what stands where, what it is called, who looks at it. No rays.
 
-World frame: metres, z up, one corner of the room at the origin. Camera frame: OpenCV (x right, y down, z forward).
-Everything follows from a seed; the same seed gives the same room on every machine.
+World frame: metres, z up, one corner of the room at the origin. Camera frame: OpenCV (x right, y down, z
+forward). Everything follows from a seed; the same seed gives the same room on every machine.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,9 @@ class Room:
 
     def instance_name(self, instance: int) -> str:
         """Return the name of an instance id of `View.instance`."""
-        return self.face_names[instance] if instance < FIRST_THING else self.things[instance - FIRST_THING].name
+        return (
+            self.face_names[instance] if instance < FIRST_THING else self.things[instance - FIRST_THING].name
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,9 @@ def look_at(eye: Spot, target: Spot) -> Matrix:
 def make_room(seed: int, *, split: Split = "train", count: int | None = None) -> Room:
     """Return the room of `seed`.
 
-    A "held_out" room has a wall–floor style that training never sees, and half of its things are combinations that
-    training never sees. `count` is the number of things tried (default 6 to 10; fewer may find a place).
+    A "held_out" room has a wall–floor style that training never sees, and half of its things are
+    combinations that training never sees. `count` is the number of things tried (default 6 to 10; fewer may
+    find a place).
     """
     rng = np.random.default_rng((seed, 0 if split == "train" else 1))
     size = (float(rng.uniform(3.8, 6)), float(rng.uniform(3.8, 6)), float(rng.uniform(2.5, 2.9)))
@@ -137,7 +140,9 @@ def _style(rng: np.random.Generator, split: Split) -> tuple[str, str, str]:
         if words.is_held_out_style(wall, floor) == (split == "held_out")
     ]
     wall, floor = styles[int(rng.integers(len(styles)))]
-    name = f"{list(COLOURS)[int(rng.integers(len(COLOURS)))]} carpet" if floor == "carpet" else f"{floor} floor"
+    name = (
+        f"{list(COLOURS)[int(rng.integers(len(COLOURS)))]} carpet" if floor == "carpet" else f"{floor} floor"
+    )
     return wall, name, words.CEILINGS[int(rng.integers(len(words.CEILINGS)))]
 
 
@@ -157,7 +162,11 @@ def _lights(
 ) -> tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...]:
     lights = []
     for _ in range(2):
-        spot = (float(size[0] * rng.uniform(0.25, 0.75)), float(size[1] * rng.uniform(0.25, 0.75)), size[2] - 0.25)
+        spot = (
+            float(size[0] * rng.uniform(0.25, 0.75)),
+            float(size[1] * rng.uniform(0.25, 0.75)),
+            size[2] - 0.25,
+        )
         power, warmth = float(rng.uniform(0.35, 0.6)), float(rng.uniform(-0.06, 0.08))
         lights.append((spot, (power * (1 + warmth), power, power * (1 - warmth))))
     return tuple(lights)
@@ -173,7 +182,9 @@ def _choose(rng: np.random.Generator, split: Split) -> tuple[str, str]:
     return finishes[int(rng.integers(len(finishes)))], kind
 
 
-def _furnish(rng: np.random.Generator, size: tuple[float, float, float], split: Split, count: int) -> tuple[Thing, ...]:
+def _furnish(
+    rng: np.random.Generator, size: tuple[float, float, float], split: Split, count: int
+) -> tuple[Thing, ...]:
     things: list[Thing] = []
     for _ in range(count):
         finish, kind = _choose(rng, split)

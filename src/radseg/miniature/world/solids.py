@@ -1,8 +1,8 @@
 """Solids and where rays meet them: boxes, ellipsoids and upright frusta. No colour, no light.
 
-World frame: right-handed, metres, z up. Vectors are stored "3 n". Every solid is a unit shape (cube [-1, 1]³, unit
-sphere, or frustum of radius 1 at z = -1) scaled by `half`, turned by `yaw` about z, and moved to `centre`; the ray
-parameter t is not changed by that map, so all intersections are solved on the unit shape.
+World frame: right-handed, metres, z up. Vectors are stored "3 n". Every solid is a unit shape (cube [-1,
+1]³, unit sphere, or frustum of radius 1 at z = -1) scaled by `half`, turned by `yaw` about z, and moved to
+`centre`; the ray parameter t is not changed by that map, so all intersections are solved on the unit shape.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,8 @@ class Solid:
 def first_hit(solid: Solid, origins: Array, directions: Array) -> Array:
     """Return the smallest t > 0 at which origin + t · direction enters the solid, inf where it does not.
 
-    Origins "3 1" or "3 n" lie outside the solid. Rays that miss the bounding sphere are not looked at closely.
+    Origins "3 1" or "3 n" lie outside the solid. Rays that miss the bounding sphere are not looked at
+    closely.
     """
     hits = np.full(directions.shape[1], MISS, np.float32)
     chosen = passing(solid.centre, solid.radius, origins, directions)
@@ -149,7 +150,9 @@ def local_normal(solid: Solid, local: Array) -> Array:
     return np.where(on_cap, cap, side).astype(np.float32)
 
 
-def room_hit(size: tuple[float, float, float], origins: Array, directions: Array) -> tuple[Array, NDArray[np.int64]]:
+def room_hit(
+    size: tuple[float, float, float], origins: Array, directions: Array
+) -> tuple[Array, NDArray[np.int64]]:
     """Return t and face of the wall, floor or ceiling a ray meets from inside the room [0, size].
 
     Faces: 0 x = 0, 1 y = 0, 2 floor, 3 x = X, 4 y = Y, 5 ceiling.

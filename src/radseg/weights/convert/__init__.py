@@ -1,1 +1,2 @@
-"""From published checkpoints to our one form: restricted reading and explicit key maps. Nothing is executed."""
+"""From published checkpoints to our one form: restricted reading and explicit key maps. Nothing is "
+"executed."""

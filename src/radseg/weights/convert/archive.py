@@ -69,7 +69,8 @@ class TorchArchive:
         if member is None or member.size != storage.numel * dtype.itemsize:
             found = "is missing" if member is None else f"has {member.size} bytes"
             raise CheckpointError(
-                f"{self.source.name}: storage {storage.key[:40]!r} {found}; {storage.numel} × {storage.dtype} "
+                f"{self.source.name}: storage {storage.key[:40]!r} {found}; {storage.numel} × "
+                f"{storage.dtype} "
                 "are needed. The file is damaged; fetch it again."
             )
 

@@ -1,4 +1,5 @@
-"""The training arguments inside a RADIO checkpoint, read for the few facts that tensors cannot tell (spec 2.1)."""
+"""The training arguments inside a RADIO checkpoint, read for the few facts that tensors cannot tell "
+"(spec 2.1)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

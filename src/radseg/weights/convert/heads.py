@@ -75,7 +75,8 @@ def _our_key_v1(key: str) -> str | None:
 
 
 def _fill_missing_biases(tensors: dict[str, LazyTensor]) -> None:
-    # the published attention heads have no bias on queries, keys and values; ours do: zeros are the same network
+    # the published attention heads have no bias on queries, keys and values; ours do: zeros are the same
+    # network
     for key, weight in list(tensors.items()):
         bias = key.removesuffix("weight") + "bias"
         if key.endswith("attention.qkv.weight") and bias not in tensors:

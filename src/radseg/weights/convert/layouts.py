@@ -77,9 +77,10 @@ def _sort_pth_key(published: Published, key: str, tensor: LazyTensor) -> None:
 
 
 def _sort_head(published: Published, rest: str, part: str, tensor: LazyTensor, key: str) -> None:
-    """Give a head's tensor to its teacher. The dot is part of the match: index 1 is not 10, siglip2 not siglip2-g."""
+    """Give a head's tensor to its teacher. The dot is part of the match: index 1 is not 10, siglip2 not "
+    "siglip2-g."""
     owners = {label: t.name for t in published.arguments.teachers for label in (str(t.index), t.name)}
-    for label in sorted(owners, key=len, reverse=True):
+    for label in owners:
         if rest.startswith(f"{label}."):
             head = published.heads.setdefault(owners[label], {}).setdefault(part, {})
             put(head, rest.removeprefix(f"{label}."), tensor, published.file)
@@ -128,5 +129,6 @@ def _check_summary(stored: LazyTensor | None, arguments: Arguments, file: str) -
     listed = tuple(int(i) for i in stored.load().flatten())
     if listed != arguments.summary_tokens:
         raise CheckpointError(
-            f"{file}: summary_idxs is {listed}, the arguments in config.json make it {arguments.summary_tokens}."
+            f"{file}: summary_idxs is {listed}, the arguments in config.json make it "
+            f"{arguments.summary_tokens}."
         )

@@ -1,8 +1,9 @@
-"""A reader of pickles that cannot call anything: torch's checkpoints as tables, lists and tensor descriptions.
+"""A reader of pickles that cannot call anything: torch's checkpoints as plain values and tensor descriptions.
 
-`torch.load(weights_only=True)` still imports and calls (a fixed list of) real functions, and needs every storage
-in reach. This reader knows some forty opcodes and a closed table of names, builds plain values only, and
-therefore also reads a checkpoint of which only a few storages are fetched. Tests hold it against torch.
+`torch.load(weights_only=True)` still imports and calls (a fixed list of) real functions, and needs every
+storage in reach. This reader knows some forty opcodes and a closed table of names, builds plain values
+only, and therefore also reads a checkpoint of which only a few storages are fetched.
+Tests hold it against torch.
 """
 
 import pickletools
@@ -33,7 +34,8 @@ STORAGES = {
 
 @dataclass(frozen=True)
 class Name:
-    """A name from the allow-list, as inert data: a number type, a storage type, or what REDUCE may stand for."""
+    """A name from the allow-list, as inert data: a number type, a storage type, or what REDUCE may stand "
+    "for."""
 
     module: str
     name: str
@@ -275,7 +277,8 @@ class _Machine:
     def _push_name(self, module: str, name: str) -> None:
         if (module, name) not in MAKERS and (module, name) not in INERT:
             raise UnsafeCheckpointError(
-                f"{self.file} wants {f'{module}.{name}'[:200]!r}; only tensors and plain values are read, and "
+                f"{self.file} wants {f'{module}.{name}'[:200]!r}; only tensors and plain values are read, "
+                "and "
                 "nothing of it was executed. If this is the publisher's own file, report this line."
             )
         self.stack.append(Name(module, name))

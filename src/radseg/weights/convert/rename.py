@@ -1,4 +1,5 @@
-"""Key maps as tables of patterns, and the strict use of them: every key is mapped, dropped by name, or reported."""
+"""Key maps as tables of patterns, and the strict use of them: every key is mapped, dropped by name, or "
+"reported."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +71,8 @@ def require_none_left(unknown: Iterable[str], file: str) -> None:
     if left:
         shown = ", ".join(k[:80] for k in left[:8]) + (", …" if len(left) > 8 else "")
         raise CheckpointError(
-            f"{file} holds {len(left)} tensor(s) this version does not know: {shown}. Nothing was converted. If "
+            f"{file} holds {len(left)} tensor(s) this version does not know: {shown}. Nothing was "
+            "converted. If "
             "it is the publisher's own file, report the names; "
             "to convert without them, pass their prefixes as `drop`."
         )

@@ -15,7 +15,7 @@ TEXT_PREFIXES = ("text_model.", "text_projection.")
 
 
 def select(source: RangeSource, wanted: Callable[[str], bool]) -> dict[str, LazyTensor]:
-    """Return the wanted tensors of a safetensors source; their bytes, and no others, are read in few requests.
+    """Return the wanted tensors of a safetensors source, reading no other bytes, in few requests.
 
     Args:
         source: local or remote; a local one stays unread until the tensors are loaded.

@@ -1,0 +1,184 @@
+"""Measure the miniature on rooms it has never seen: held-out styles, held-out combinations of words.
+
+    python -m radseg.miniature.evaluate [--rooms 200] [--json FILE] [--weights FOLDER]
+
+Protocol, fixed beforehand: one view of 352 × 480 per room; the vocabulary is every name that covers at least
+0.5 % of the view and four names that are not in the room; pixels of smaller names are left out. IoU per name
+and room, mean over the names of a room, mean over rooms, 95 % interval by bootstrap over rooms.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from radseg.methods.radseg import RADSeg
+from radseg.miniature import CROP, STRIDE, load_parts
+from radseg.miniature.words import WordTower
+from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
+from radseg.models.radio import Radio
+from radseg.nn.vit import standard_block
+from radseg.segment import Segmenter
+from radseg.text.templates import NONE
+from radseg.text.words import TowerWords
+
+SMALLEST = 0.005  # share of the view from which a name is asked for
+ABSENT_NAMES = 4
+METHODS = ("plain", "scra", "scga", "radseg", "whole image")
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One view and what is asked about it.
+
+    Attributes:
+        truth: index into `asked` per pixel, −1 where nothing is asked about.
+        asked: names in the view, then names that are not in the room.
+        present: how many of `asked` are in the view.
+    """
+
+    view: View
+    truth: NDArray[np.int64]
+    asked: tuple[str, ...]
+    present: int
+
+
+def questions(rooms: Sequence[int]) -> Iterator[Question]:
+    """Yield one question per held-out room, from its seed alone."""
+    for seed in rooms:
+        room = make_room(seed, split="held_out")
+        view = render(room, free_camera(room, 0), seed=0)
+        seen = tuple(name for name, share in view.shares().items() if share >= SMALLEST)
+        others = sorted({*training_names(), *held_out_names()} - set(room.names))
+        drawn = np.random.default_rng((seed, 77)).choice(len(others), ABSENT_NAMES, replace=False)
+        code = np.array([seen.index(name) if name in seen else -1 for name in view.names])
+        yield Question(view, code[view.semantic], (*seen, *(others[i] for i in drawn)), len(seen))
+
+
+def method(radio: Radio, name: str) -> RADSeg:
+    """Return one row of the ablation."""
+    full = RADSeg(radio, crop=CROP, stride=STRIDE)
+    return {
+        "plain": replace(full, last_block=standard_block, aggregate=None),
+        "scra": replace(full, aggregate=None),
+        "scga": replace(full, last_block=standard_block),
+        "radseg": full,
+        "whole image": replace(full, crop=None),
+    }[name]
+
+
+def segmenter(radio: Radio, tower: WordTower, name: str = "radseg") -> Segmenter:
+    """Return the miniature as an ordinary segmenter, pictures at their own size."""
+    return Segmenter(method(radio, name), TowerWords(tower, NONE), short_side=None)
+
+
+def room_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the IoU of every present name; `labels` are 0 for none and names from 1."""
+    judged = question.truth >= 0
+    found = labels.astype(np.int64)[judged] - 1
+    truth = question.truth[judged]
+    ious = []
+    for index in range(question.present):
+        both = int(((found == index) & (truth == index)).sum())
+        either = int(((found == index) | (truth == index)).sum())
+        ious.append(both / either)
+    return np.array(ious)
+
+
+def interval(values: NDArray[np.float64], *, draws: int = 2000) -> tuple[float, float, float]:
+    """Return the mean and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(draws, len(values)))].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(values.mean()), float(low), float(high)
+
+
+def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+    """Return the probability that a positive scores above a negative; ties count half."""
+    higher = (positive[:, None] > negative[None]).mean()
+    return float(higher + 0.5 * (positive[:, None] == negative[None]).mean())
+
+
+def segmentation_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, Any]:
+    """Return mIoU per method with its interval, and that of held-out names alone for RADSeg."""
+    scores: dict[str, Any] = {}
+    for name in METHODS:
+        segment = segmenter(radio, tower, name)
+        per_name = [room_ious(q, segment.segment(q.view.rgb, q.asked, mode="assign").labels) for q in asked]
+        scores[name] = interval(np.array([ious.mean() for ious in per_name]))
+        unseen = set(held_out_names())
+        for key, wanted in (("held out", True), ("seen", False)):
+            chosen = [
+                iou
+                for q, ious in zip(asked, per_name, strict=True)
+                for thing, iou in zip(q.asked[: q.present], ious, strict=True)
+                if (thing in unseen) == wanted
+            ]
+            scores[f"{name}, {key} names"] = interval(np.array(chosen)) if chosen else None
+    return scores
+
+
+def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, float]:
+    """Return the AUROC of presence, the false area of absent names, and the CLS–patch cosine."""
+    segment = segmenter(radio, tower)
+    there: list[float] = []
+    absent: list[float] = []
+    false_area: list[float] = []
+    cosine: list[float] = []
+    for q in asked:
+        presence = segment.segment(q.view.rgb, q.asked, mode="independent").presence or ()
+        there += presence[: q.present]
+        absent += presence[q.present :]
+        wrong = segment.segment(q.view.rgb, q.asked[q.present :], mode="background").labels
+        false_area.append(float((wrong > 0).mean()))
+        cosine.append(cls_patch_cosine(radio, q.view))
+    return {
+        "presence AUROC": auroc(np.array(there), np.array(absent)),
+        "false area of absent names": float(np.mean(false_area)),
+        "CLS-patch cosine": float(np.mean(cosine)),
+    }
+
+
+@torch.inference_mode()
+def cls_patch_cosine(radio: Radio, view: View) -> float:
+    """Return the mean cosine between the CLS embedding of a window and its aligned patches."""
+    image = torch.from_numpy(view.rgb[96 : 96 + CROP, 160 : 160 + CROP]).permute(2, 0, 1)[None] / 255.0
+    tokens = radio.encode(image)
+    patches = F.normalize(radio.to_language(tokens.patches), dim=-1)
+    summary = F.normalize(radio.to_language(tokens.summary), dim=-1)
+    return float((patches * summary).sum(-1).mean())
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rooms", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first room")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--weights", type=Path)
+    chosen = parser.parse_args()
+    radio, tower = load_parts(chosen.weights)
+    asked = list(questions(range(chosen.first, chosen.first + chosen.rooms)))
+    scores = segmentation_scores(radio, tower, asked) | presence_scores(radio, tower, asked)
+    for name, value in scores.items():
+        if isinstance(value, tuple):
+            line = f"{name:32} {100 * value[0]:5.1f} [{100 * value[1]:.1f}, {100 * value[2]:.1f}] % mIoU"
+        else:
+            line = f"{name:32} {value if value is None else format(value, '.3f')}"
+        sys.stdout.write(line + "\n")
+    if chosen.json:
+        chosen.json.write_text(
+            json.dumps({"rooms": chosen.rooms, "first": chosen.first} | scores, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

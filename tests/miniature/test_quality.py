@@ -1,0 +1,56 @@
+"""Guard rails: the shipped miniature on a few unseen rooms. Thresholds lie well under what was measured."""
+
+import numpy as np
+import pytest
+
+from radseg.miniature import load_parts
+from radseg.miniature.evaluate import auroc, interval, presence_scores, questions, room_ious, segmenter
+from radseg.miniature.store import shipped_bytes
+
+ROOMS = range(5000, 5006)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return load_parts()
+
+
+@pytest.fixture(scope="module")
+def asked():
+    return list(questions(ROOMS))
+
+
+def mean_iou(parts, asked, name):
+    segment = segmenter(*parts, name)
+    labels = [segment.segment(q.view.rgb, q.asked, mode="assign").labels for q in asked]
+    return np.mean([room_ious(q, found).mean() for q, found in zip(asked, labels, strict=True)])
+
+
+def test_unseen_rooms_are_segmented(parts, asked):
+    assert mean_iou(parts, asked, "radseg") > 0.30
+
+
+def test_presence_is_told_from_absence(parts, asked):
+    assert presence_scores(*parts, asked)["presence AUROC"] > 0.75
+
+
+def test_the_shipped_files_stay_under_12_megabytes():
+    assert shipped_bytes() < 12e6
+
+
+def test_auroc_of_separated_scores_is_one_and_of_equal_scores_a_half():
+    assert auroc(np.array([0.8, 0.9]), np.array([0.1, 0.2])) == 1
+    assert auroc(np.ones(3), np.ones(5)) == 0.5
+
+
+def test_the_interval_holds_the_mean():
+    mean, low, high = interval(np.random.default_rng(0).normal(0.5, 0.1, 200))
+    assert low < mean < high
+    assert high - low == pytest.approx(4 * 0.1 / 200**0.5, rel=0.2)
+
+
+def test_a_perfect_answer_has_iou_one_and_none_has_zero(asked):
+    question = asked[0]
+    perfect = np.maximum(question.truth, 0) + 1
+    assert (room_ious(question, perfect) == 1).all()
+    assert (room_ious(question, np.zeros_like(perfect)) == 0).all()

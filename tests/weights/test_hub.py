@@ -1,0 +1,122 @@
+"""What a hub reports is what a download is held against; the address follows HF_ENDPOINT."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+
+from radseg.errors import WeightsUnavailableError
+from radseg.weights import cache, store
+
+TOWER = "google/siglip2-so400m-patch16-naflex"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub of a few files, with its headers and ranges."""
+
+    files: ClassVar[dict[str, bytes]] = {}
+    sent: ClassVar[list[tuple[str, int]]] = []
+    seen_tokens: ClassVar[set[str | None]] = set()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.answer(body=True)
+
+    def answer(self, *, body: bool) -> None:
+        content = self.files.get(self.path.removeprefix("/"))
+        if "/resolve/" in self.path:  # the hub client also asks addresses of its own
+            self.seen_tokens.add(self.headers.get("Authorization"))
+        if content is None:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        wanted, total = self.headers.get("Range"), len(content)
+        if wanted and body:
+            first, last = wanted.removeprefix("bytes=").split("-")
+            content = content[int(first) : int(last) + 1]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
+        else:
+            self.send_response(200)
+        self.send_header("X-Repo-Commit", "c" * 40)
+        self.send_header("ETag", f'"{hashlib.sha256(self.files[self.path.removeprefix("/")]).hexdigest()}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+            self.sent.append((self.path, len(content)))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    Hub.files, Hub.sent, Hub.seen_tokens = {}, [], set()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    yield Hub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def address(repository: str, file: str) -> str:
+    return f"{repository}/resolve/main/{file}"
+
+
+def test_a_checkpoint_is_fetched_checked_converted_and_recorded(hub: type[Hub], save: Any) -> None:
+    content = save().read_bytes()
+    hub.files[address("nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar")] = content
+    path = store.resolve("c-radio_v3-b", announce=lambda _: None)
+    assert store.read_config(path).version == "c-radio_v3-b"
+    (record,) = cache.read_records("c-radio_v3-b").values()
+    assert record.sha256 == hashlib.sha256(content).hexdigest()
+    assert record.verified == "hub"
+    assert record.origin.endswith("@" + "c" * 40)
+    assert hub.seen_tokens == {"Bearer hf_secret"}
+    sent = len(hub.sent)
+    assert store.resolve("c-radio_v3-b") == path
+    assert len(hub.sent) == sent
+
+
+def test_of_a_text_repository_only_the_text_is_sent(hub: type[Hub]) -> None:
+    text = {f"text_model.encoder.layers.0.{k}": torch.randn(100) for k in ("a", "layer_norm1.weight")}
+    text |= {f"text_model.embeddings.{k}_embedding.weight": torch.randn(100) for k in ("token", "position")}
+    text |= {"text_model.final_layer_norm.weight": torch.randn(100)}
+    vision = {f"vision_model.{i}": torch.zeros(2_000_000) for i in range(3)}
+    hub.files[address(TOWER, "model.safetensors")] = save({**vision, **text})
+    hub.files[address(TOWER, "config.json")] = json.dumps({"text_config": {}}).encode()
+    hub.files[address(TOWER, "tokenizer.json")] = b"{}"
+    folder = store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
+    found = load_file(folder / "model.safetensors")
+    assert all(torch.equal(found[k], v) for k, v in text.items())
+    assert found.keys() == text.keys()
+    assert sorted(p.name for p in folder.glob("*.json")) == ["config.json", "record.json", "tokenizer.json"]
+    assert sum(n for _, n in hub.sent) < 200_000
+
+
+def test_a_missing_file_is_said_with_what_to_do(hub: type[Hub], store_home: Path) -> None:
+    with pytest.raises(
+        WeightsUnavailableError, match=r"no file c-radio_v3-b_half\.pth\.tar.*put it at"
+    ) as caught:
+        store.resolve("c-radio_v3-b", announce=lambda _: None)
+    assert "\n" not in str(caught.value)
