@@ -1,7 +1,7 @@
 """Streamed against plain scoring and decision: `python -m benchmarks.decision`.
 
-Plain is the straightforward form with the same matrix product: softmax, upsample every name, denoise, argmax. The
-reference's broadcast cosine, which is far heavier, is measured too at the sizes where it fits.
+Plain is the straightforward form with the same matrix product: softmax, upsample every name, denoise,
+argmax. The reference's broadcast cosine, which is far heavier, is measured too at the sizes where it fits.
 """
 
 import torch
@@ -74,9 +74,10 @@ def main() -> None:
             if grid.height * grid.width * count < 1_000_000:
                 forms["broadcast"] = cost(broadcast, grid, size, count, repeats=1)
             for name, one in forms.items():
+                time, memory = one.seconds / ours.seconds, one.added_mb / max(ours.added_mb, 1)
                 print(
-                    f"{grid.height * grid.width:7} {count:6} {name:>10} {one.seconds:9.3f} "
-                    f"{one.seconds / ours.seconds:6.1f}× {one.added_mb:9.0f} {one.added_mb / ours.added_mb:6.1f}×"
+                    f"{grid.height * grid.width:7} {count:6} {name:>10} "
+                    f"{one.seconds:9.3f} {time:6.1f}× {one.added_mb:9.0f} {memory:6.1f}×"
                 )
 
 

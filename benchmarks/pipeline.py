@@ -1,7 +1,7 @@
 """What the whole `radseg-b` call costs beside the bare backbone: `python -m benchmarks.pipeline`.
 
-Base size, random weights, 150 names whose embeddings are given, mode `assign`. The bare backbone is the ordinary
-forward pass over the same windows in the same batches, without language adaptor, SCRA or SCGA.
+Base size, random weights, 150 names whose embeddings are given, mode `assign`. The bare backbone is the
+ordinary forward pass over the same windows in the same batches, without language adaptor, SCRA or SCGA.
 """
 
 import argparse

@@ -20,6 +20,7 @@ VERBS = (
     ("models", "verify"),
     ("models", "license"),
     ("doctor",),
+    ("demo",),
 )
 COMPLETION = {"install_completion", "show_completion"}
 INTRODUCTION = """# Command line

@@ -182,7 +182,9 @@ def test_unknown_endings_are_refused_with_the_known_ones(tmp_path: Path) -> None
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
 def test_overlays_are_saved_by_ending(tmp_path: Path, ending: str) -> None:
     sample().save_overlay(tmp_path / f"a.{ending}")
-    assert Image.open(tmp_path / f"a.{ending}").size == sample().plot().size
+    saved = Image.open(tmp_path / f"a.{ending}")
+    assert saved.size == sample().plot().size
+    assert saved.format == {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[ending]
 
 
 def test_loading_names_what_is_wrong(tmp_path: Path) -> None:

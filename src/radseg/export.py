@@ -135,7 +135,7 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], details: Mapping[str, 
     """Return a compressed NPZ of plain arrays, and `details` as JSON text in the array "details"."""
     text = np.frombuffer(json_bytes({"format": NPZ_FORMAT, **details}), np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, details=text, **arrays)
+    np.savez_compressed(buffer, details=text, **arrays)
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 """Named, complete configurations, and `load`, which turns one into a Segmenter."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -29,6 +30,7 @@ from radseg.text.words import TowerWords
 from radseg.types import TextEmbeddings
 from radseg.weights import cache, store
 
+_LOGGER = logging.getLogger("radseg")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -224,7 +226,19 @@ class StoredWords:
     def _words(self) -> TowerWords:
         folder = self.folder or store.resolve_tower(self.space)
         tower = lazy_tower(self.space, folder=folder, device=self.device)
-        return TowerWords(tower, self.templates, TextCache(cache.home() / "text", tower_identity(folder)))
+        rows = TextCache(cache.home() / "text", tower_identity(folder))
+        return TowerWords(tower, self.templates, rows, self._tell)
+
+    def _tell(self, done: int, total: int) -> None:
+        """Say that words are being embedded: on a CPU one takes up to half a minute, once."""
+        if done < total:
+            sentences = len(self.templates.templates)
+            _LOGGER.warning(
+                "Embedding words: %d of %d ready, %d sentences each; they are kept for next time.",
+                done,
+                total,
+                sentences,
+            )
 
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym."""

@@ -1,4 +1,4 @@
-"""Everything typed in the documentation is executed; the toy model stands in for weights no test may fetch."""
+"""Everything typed in the documentation is executed; the toy model stands in for weights."""
 
 import re
 import shlex

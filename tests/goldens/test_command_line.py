@@ -1,4 +1,4 @@
-"""The main job from the command line: the goldens' own pictures, checkpoint and words give the goldens' label maps."""
+"""The main job from the command line: the goldens' pictures, checkpoint and words give their label maps."""
 
 import numpy as np
 import pytest
@@ -26,8 +26,8 @@ def segment(goldens, name, checkpoint, folder):
     save_pack(pack, VocabularyPack(text_of(goldens, case, SIGLIP2_SPACE), None, "imagenet80"))
     picture = goldens.image_path(case.params["image"])
     arguments = [
-        "segment", picture, "-m", checkpoint, "--vocabulary", pack, "--mode", "assign", "-o", folder / "out",
-        "--size-rule", "stride", "--short-side", "native", "--long-side", "native",
+        "segment", picture, "-m", checkpoint, "--vocabulary", pack, "--mode", "assign",
+        "-o", folder / "out", "--size-rule", "stride", "--short-side", "native", "--long-side", "native",
         "--crop", options["slide_crop"], "--stride", options["slide_stride"],
         "--denoise", options["prompt_denoising_thresh"],
         "--threshold", options["prediction_thresh"] if call["ignore_label"] else 0,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.models import models_app
@@ -28,6 +29,7 @@ app.command(no_args_is_help=True)(segment)
 app.command(no_args_is_help=True)(text)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
+app.command()(demo)
 
 
 def _print_version(wanted: bool) -> None:

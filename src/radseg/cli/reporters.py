@@ -117,7 +117,7 @@ class PlainReporter:
         """Print the table of a single image, or the sum of several and the failed ones."""
         single = self._todo == 1 and not report.earlier
         if single and self._last is not None:
-            _print_table(class_shares(self._last))
+            print_table(class_shares(self._last))
         if report.done or report.earlier or not single:
             typer.echo(printable(_sum_line(report, folder, extra)))
         if report.failed and not single:
@@ -236,7 +236,8 @@ def _sum_line(report: Report, folder: Path, extra: Sequence[str]) -> str:
     return f"{', '.join(f'{len(part)} {name}' for name, part in counts.items() if part)} → {folder}"
 
 
-def _print_table(shares: Sequence[ClassShare]) -> None:
+def print_table(shares: Sequence[ClassShare]) -> None:
+    """Print the classes of one image with their share and mean confidence."""
     table = Table("class", "share", "confidence", box=None, pad_edge=False)
     for one in shares:
         confidence = "" if one.confidence is None else f"{one.confidence:.2f}"

@@ -57,7 +57,7 @@ class Settings:
     rate: float = 1.5e-3
     decay: float = 0.05
     sides: tuple[int, ...] = (32, 48, 64, 96, 128, 160, 176)
-    odds: tuple[float, ...] = (0.12, 0.12, 0.14, 0.14, 0.13, 0.25, 0.1)
+    odds: tuple[float, ...] = (0.04, 0.06, 0.1, 0.1, 0.2, 0.3, 0.2)
     regions_from: int = 100_000
     regions: float = 1.0
     drop: float = 0.5

@@ -15,10 +15,12 @@ WORDS = ("blue sky", "white cloud", "yellow sun", "green grass", "red house", "b
 
 
 class Demo(NamedTuple):
-    """What the demo made."""
+    """What the demo made, and what to say about it."""
 
     result: "Segmentation"
     files: tuple[Path, ...]
+    about: str = "A drawn picture, the toy model (it knows colours, nothing else)"
+    next_command: str = 'radseg segment photo.jpg -p "sky, grass, sheep" (fetches model and text tower once)'
 
 
 def run_demo(folder: Path) -> Demo:

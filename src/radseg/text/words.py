@@ -1,5 +1,6 @@
 """The word source of a segmenter that has a text tower: embeds names, and the contrast bank beside them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from radseg.text.cache import TextCache
@@ -14,11 +15,16 @@ from radseg.types import TextEmbeddings
 
 @dataclass(frozen=True)
 class TowerWords:
-    """Embeds words with one tower, one template set and, if given, a disk cache of that tower's rows."""
+    """Embeds words with one tower, one template set and, if given, a disk cache of that tower's rows.
+
+    Attributes:
+        progress: called with (rows done, rows in all) while words are embedded.
+    """
 
     tower: TextTower
     templates: TemplateSet = IMAGENET_80
     cache: TextCache | None = None
+    progress: Callable[[int, int], None] | None = None
 
     @property
     def space(self) -> str:
@@ -27,7 +33,7 @@ class TowerWords:
 
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym; see `embed_vocabulary`."""
-        return embed_vocabulary(vocabulary, self.tower, self.templates, cache=self.cache)
+        return embed_vocabulary(vocabulary, self.tower, self.templates, cache=self.cache, progress=self.progress)
 
     def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return the contrast bank without what `vocabulary` asks for itself."""

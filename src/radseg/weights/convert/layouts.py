@@ -77,12 +77,11 @@ def _sort_pth_key(published: Published, key: str, tensor: LazyTensor) -> None:
 
 
 def _sort_head(published: Published, rest: str, part: str, tensor: LazyTensor, key: str) -> None:
-    """Give a head's tensor to its teacher. The dot is part of the match: index 1 is not 10, siglip2 not "
-    "siglip2-g."""
+    """Give a head's tensor to its teacher; the dot belongs to the match, or index 1 would also take 10."""
     owners = {label: t.name for t in published.arguments.teachers for label in (str(t.index), t.name)}
-    for label in owners:
+    for label, owner in owners.items():
         if rest.startswith(f"{label}."):
-            head = published.heads.setdefault(owners[label], {}).setdefault(part, {})
+            head = published.heads.setdefault(owner, {}).setdefault(part, {})
             put(head, rest.removeprefix(f"{label}."), tensor, published.file)
             return
     if rest.split(".", maxsplit=1)[0] not in map(str, published.arguments.repeats):

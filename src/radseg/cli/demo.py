@@ -1,0 +1,24 @@
+"""`radseg demo`: something to look at before any weights are there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radseg.cli.reporters import print_table
+from radseg.runs.progress import class_shares
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")]
+
+
+def demo(output: Output = Path("demo-output")) -> None:
+    """Segment a picture with typed words, offline, and write what can be seen."""
+    from radseg.runs.demo import run_demo  # noqa: PLC0415
+
+    made = run_demo(output)
+    typer.echo(f"{made.about}, mode {made.result.mode}:")
+    print_table(class_shares(made.result))
+    typer.echo("Written, the overlay first to look at:")
+    for path in sorted(made.files, key=lambda path: "overlay" not in path.name):
+        typer.echo(f"  {path}")
+    typer.echo(f"Next: {made.next_command}")
