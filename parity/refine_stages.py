@@ -1,4 +1,4 @@
-"""Our value of every golden stage of RADSeg+: SAM alone, and refinement from the case's own low-resolution maps."""
+"""Our value of every golden stage of RADSeg+: SAM alone, and refinement from given low-resolution maps."""
 
 import json
 from dataclasses import replace
@@ -76,13 +76,14 @@ def sam_stages(goldens: GoldenSet, case: Case) -> Stages:
         yield f"iou@{kind}", _numpy(scores)
     yield "dense_pe", _numpy(sam.grid_position)
     yield from _multimask_stages(sam, image, sparse, kinds["unbatched_mask"])
-    # Which masks these two stages enlarge the manifest does not say; only the unbatched ones give its numbers.
+    # The manifest does not say which masks these stages take; only the unbatched ones give its numbers.
     logits, _ = sam.decode(image, sparse, kinds["unbatched_mask"].expand(3, -1, -1, -1))
     full = Size(480, 640)
     coarse = Coarse(torch.zeros(1, 1, 1), torch.zeros(full, dtype=torch.uint8), torch.zeros(full))
     canvas = Canvas(coarse, Size(768, 1024))
     whole = slice(0, full.height), slice(0, full.width)
-    yield "post@768x1024_to_480x640", np.stack([_numpy(canvas.logits(one, *whole)) for one in logits])
+    enlarged = [torch.cat([strip for _, strip in canvas.logits(one, whole)]) for one in logits]
+    yield "post@768x1024_to_480x640", _numpy(torch.stack(enlarged))
 
 
 def _multimask_stages(sam: SamDecoder, image: Tensor, sparse: Tensor, dense: Tensor) -> Stages:
@@ -172,7 +173,7 @@ def _region_stages(refiner: RadioSam, coarse: Coarse, proposals: Proposals) -> S
 
 
 def _with_golden_ties(case: Case, proposals: Proposals) -> Proposals:
-    """Return the proposals with the golden point where the peak is not unique, so that later stages compare."""
+    """Return the proposals with the golden point where peaks tie, so that later stages compare."""
     golden, ties = case.arrays["region_point"], case.arrays["region_point_ties"]
     if golden.shape != proposals.points.shape:
         return proposals
@@ -250,7 +251,8 @@ def _returned(case: Case, probabilities: Array) -> Array:
 
 
 def _mask_area(canvas: Canvas, logits: Tensor) -> int:
-    return int((canvas.logits(logits, *canvas.window(logits)) > 0).sum())
+    window = canvas.window(logits)
+    return 0 if window is None else sum(int((s > 0).sum()) for _, s in canvas.logits(logits, window))
 
 
 def _full_size(coarse: Coarse) -> Array:

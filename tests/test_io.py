@@ -1,11 +1,9 @@
-"""Reading pictures of every kind, refusing what is none, and writing files whole or not at all."""
+"""Reading pictures of every kind, and refusing what is none."""
 
 import errno
 import io
-import os
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError, RadsegError
+from radseg.errors import EnvironmentFailure, ImageError, MissingFileError, RadsegError
 from radseg.io import (
     MAX_PIXELS,
-    label_dtype,
     picture_of,
     read_image,
-    read_label_png,
     read_picture,
     to_rgb,
-    write_atomically,
-    write_label_png,
 )
 
 RNG = np.random.default_rng(7)
@@ -40,10 +34,6 @@ def encoded(kind: str, array: np.ndarray = PHOTO) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, kind)
     return buffer.getvalue()
-
-
-def entries(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def refusal(path: Path | str, kind: type[RadsegError] = ImageError) -> str:
@@ -340,129 +330,3 @@ class TestToRgb:
             to_rgb(image)
         assert hint in str(caught.value)
         assert "\n" not in str(caught.value)
-
-
-class TestAtomicWrites:
-    def test_content_arrives_and_nothing_else(self, tmp_path: Path) -> None:
-        write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"one") and None)
-        write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"two") and None)
-        assert (tmp_path / "a.bin").read_bytes() == b"two"
-        assert entries(tmp_path) == ["a.bin"]
-
-    @pytest.mark.parametrize("failure", [RuntimeError("x"), KeyboardInterrupt(), OSError(errno.EIO, "io")])
-    def test_a_failed_write_keeps_the_old_file(self, tmp_path: Path, failure: BaseException) -> None:
-        (tmp_path / "a.bin").write_bytes(b"old")
-
-        def fail(stream: Any) -> None:
-            stream.write(b"half")
-            raise failure
-
-        with pytest.raises((type(failure), EnvironmentFailure)):
-            write_atomically(tmp_path / "a.bin", fail)
-        assert (tmp_path / "a.bin").read_bytes() == b"old"
-        assert entries(tmp_path) == ["a.bin"]
-
-    def test_full_disk_is_named(self, tmp_path: Path) -> None:
-        def overflow(_: Any) -> None:
-            with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - the kernel's own full disk
-                full.write(b"x")
-
-        with pytest.raises(EnvironmentFailure, match=r"disk is full.*a\.bin"):
-            write_atomically(tmp_path / "a.bin", overflow)
-        assert entries(tmp_path) == []
-
-    def test_disk_that_fills_up_at_sync_is_named(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def full(_: int) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(EnvironmentFailure, match="disk is full"):
-            write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"x") and None)
-        assert entries(tmp_path) == []
-
-    @pytest.mark.parametrize(
-        ("code", "words"),
-        [
-            (errno.EROFS, "read-only"),
-            (errno.EACCES, "No permission"),
-            (errno.EPERM, "No permission"),
-            (errno.EDQUOT, "disk is full"),
-            (errno.EIO, "was not written"),
-        ],
-    )
-    def test_reasons_are_told(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
-    ) -> None:
-        def refuse(*_: Any, **__: Any) -> None:
-            raise OSError(code, os.strerror(code))
-
-        monkeypatch.setattr(Path, "open", refuse)
-        with pytest.raises(EnvironmentFailure, match=words) as caught:
-            write_atomically(tmp_path / "a.bin", lambda stream: None)
-        assert "a.bin" in str(caught.value)
-
-    @pytest.mark.parametrize(
-        ("make", "words"),
-        [
-            (lambda folder: folder / "missing" / "a.bin", "mkdir -p"),
-            (lambda folder: folder / "file" / "a.bin", "not a folder"),
-            (lambda folder: folder / ("a" * 300), "255 bytes"),
-            (lambda folder: folder / "folder", "is a folder"),
-            (lambda folder: folder / "a\0b", "cannot be the name"),
-        ],
-    )
-    def test_impossible_places_are_named(
-        self, tmp_path: Path, make: Callable[[Path], Path], words: str
-    ) -> None:
-        (tmp_path / "file").touch()
-        (tmp_path / "folder").mkdir()
-        with pytest.raises(EnvironmentFailure, match=words):
-            write_atomically(make(tmp_path), lambda stream: None)
-        assert entries(tmp_path) == ["file", "folder"]
-
-    def test_our_own_errors_pass_through(self, tmp_path: Path) -> None:
-        def fail(_: Any) -> None:
-            raise InputError("mine")
-
-        with pytest.raises(InputError, match="mine"):
-            write_atomically(tmp_path / "a.bin", fail)
-
-    @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
-    def test_others_may_read_the_file_as_with_plain_open(self, tmp_path: Path) -> None:
-        (tmp_path / "plain").touch()
-        write_atomically(tmp_path / "ours", lambda stream: None)
-        assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
-class TestLabelPng:
-    def test_values_survive_and_the_palette_shows_them(self, tmp_path: Path) -> None:
-        labels = np.array([[0, 1, 2, 255]], dtype=np.uint8)
-        write_label_png(tmp_path / "a.png", labels, ("sky", "road"))
-        assert np.array_equal(read_label_png(tmp_path / "a.png"), labels)
-        shown = Image.open(tmp_path / "a.png").convert("RGB")
-        assert shown.getpixel((0, 0)) == (0, 0, 0)
-        assert len({shown.getpixel((column, 0)) for column in range(4)}) == 4
-
-    @pytest.mark.parametrize(("names", "kind"), [(254, np.uint8), (255, np.uint16), (65534, np.uint16)])
-    def test_the_type_grows_with_the_names(self, names: int, kind: type) -> None:
-        assert label_dtype(names) is kind
-
-    def test_many_names_give_sixteen_bits_that_survive(self, tmp_path: Path) -> None:
-        labels = np.array([[0, 255, 256, 300]], dtype=np.uint16)
-        write_label_png(tmp_path / "a.png", labels, tuple(f"n{i}" for i in range(300)))
-        assert np.array_equal(read_label_png(tmp_path / "a.png"), labels)
-        assert Image.open(tmp_path / "a.png").mode == "I;16"
-
-    def test_more_names_than_any_type_holds_are_refused(self) -> None:
-        with pytest.raises(InputError, match="65,534"):
-            label_dtype(65535)
-
-    def test_a_wrong_type_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="uint16"):
-            write_label_png(tmp_path / "a.png", np.zeros((2, 2), np.uint16), ("sky",))
-
-    def test_a_photo_is_no_label_map(self, tmp_path: Path) -> None:
-        with pytest.raises(ImageError, match="RGB"):
-            read_label_png(saved(tmp_path / "a.png", Image.fromarray(PHOTO)))

@@ -135,7 +135,8 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], details: Mapping[str, 
     """Return a compressed NPZ of plain arrays, and `details` as JSON text in the array "details"."""
     text = np.frombuffer(json_bytes({"format": NPZ_FORMAT, **details}), np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, details=text, **arrays)
+    content: dict[str, Any] = {**arrays, "details": text}
+    np.savez_compressed(buffer, **content)
     return buffer.getvalue()
 
 

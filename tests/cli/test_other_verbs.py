@@ -158,16 +158,13 @@ def test_help_loads_nothing_heavy(repository: Path) -> None:
         "heavy = {'torch', 'numpy', 'transformers', 'PIL', 'scipy', 'huggingface_hub', 'safetensors'}\n"
         "print(json.dumps([sorted(heavy & set(sys.modules)), time.process_time()]))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(repository / "src")},
-    )
-    heavy, seconds = json.loads(done.stdout)
-    assert heavy == []
-    assert seconds < 0.4  # 0.25 s seen on the shared two-core machine, testing tools included
+    command = [sys.executable, "-c", code]
+    env = {"PYTHONPATH": str(repository / "src")}
+    runs = [subprocess.run(command, capture_output=True, check=True, env=env) for _ in range(3)]
+    told = [json.loads(run.stdout) for run in runs]
+    assert told[0][0] == []
+    # Processor seconds, the best of three: 0.27 seen, testing tools included; one run can be slow under load.
+    assert min(seconds for _, seconds in told) < 0.4
 
 
 def test_the_page_of_the_command_line_is_current(repository: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 from refine_builders import coarse_of, random_low
 
 from radseg.models.sam import SamDecoder
-from radseg.refine.axes import linear_axis, resample, span
+from radseg.refine.axes import Axis, linear_axis, resample, span
 from radseg.refine.base import Coarse
 from radseg.refine.mended import Mended
 from radseg.refine.reference import Reference
@@ -180,6 +180,18 @@ def test_two_matrices_are_bilinear_interpolation(target):
     torch.testing.assert_close(resample(maps, *axes), expected)
 
 
-def test_span_of_nothing_is_empty():
-    assert span(torch.zeros(5, dtype=torch.bool)) == slice(0, 0)
+@pytest.mark.parametrize(("source", "target"), [(256, 700), (9, 40), (40, 9), (5, 1), (1, 5)])
+def test_an_axis_knows_who_sees_whom(source, target):
+    axis = Axis(linear_axis(source, target, like=torch.empty(0)))
+    for start, stop in ((0, 1), (0, target), (target // 2, target // 2 + 1), (target - 1, target)):
+        seen = (axis.weights[start:stop] > 0).any(0)
+        assert axis.seen_by(slice(start, stop)) == span(seen)
+    for start, stop in ((0, 1), (0, source), (source // 2, source // 2 + 1), (source - 1, source)):
+        seeing = span((axis.weights[:, start:stop] > 0).any(1))
+        ours = axis.seeing(slice(start, stop))
+        assert ours == seeing or (seeing is None and ours.start >= ours.stop)
+
+
+def test_span_of_nothing_is_none():
+    assert span(torch.zeros(5, dtype=torch.bool)) is None
     assert span(torch.tensor([False, True, False, True, False])) == slice(1, 4)

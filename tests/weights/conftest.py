@@ -1,5 +1,4 @@
-"""Small checkpoints in the published layouts, built from scratch, and a private store folder for every "
-"test."""
+"""Small checkpoints in the published layouts, built from scratch, and a private store for every test."""
 
 import json
 from argparse import Namespace

@@ -1,5 +1,4 @@
-"""The safetensors reader believes nothing, reads only what is asked, and the writer is the library's "
-"equal."""
+"""The safetensors reader believes nothing and reads what is asked; the writer is the library's equal."""
 
 import json
 import struct

@@ -78,9 +78,7 @@ class Reference:
     ) -> Float[Tensor, "r 256 256"]:
         """Return the map of the region's name, shared by all regions of the name (5.5)."""
         size = _long_side(coarse.size, MASK_SIDE)
-        half_rows, half_columns = half_axes(coarse)
-        rows = linear_axis(len(half_rows), size.height, like=half_rows) @ half_rows
-        columns = linear_axis(len(half_columns), size.width, like=half_columns) @ half_columns
+        rows, columns = half_axes(coarse, size)
         names, which = np.unique(proposals.classes[chosen], return_inverse=True)
         maps = resample(coarse.probabilities[torch.from_numpy(names)], rows, columns)
         maps = torch.where(maps > threshold, maps, 0)
@@ -117,13 +115,11 @@ def _half(size: Size) -> Size:
     return Size(max(1, size.height // 2), max(1, size.width // 2))
 
 
-def half_axes(coarse: Coarse) -> tuple[Tensor, Tensor]:
-    """Return the weights from the patch grid to full size and on to half size, per axis."""
+def half_axes(coarse: Coarse, *further: Size) -> tuple[Tensor, Tensor]:
+    """Return the weights from the patch grid to full size, on to half size and to any further, per axis."""
     maps = coarse.probabilities
-    both = zip(maps.shape[-2:], coarse.size, _half(coarse.size), strict=True)
-    rows, columns = (
-        linear_axis(full, half, like=maps) @ linear_axis(low, full, like=maps) for low, full, half in both
-    )
+    sizes = zip(maps.shape[-2:], coarse.size, _half(coarse.size), *further, strict=True)
+    rows, columns = (linear_axis(*lengths, like=maps) for lengths in sizes)
     return rows, columns
 
 

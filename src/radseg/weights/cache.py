@@ -1,5 +1,4 @@
-"""The folder on this machine where weights are kept, and what is written down about them. No torch, no "
-"network."""
+"""The folder on this machine where weights are kept, and the notes about them. No torch, no network."""
 
 import contextlib
 import hashlib
@@ -118,8 +117,7 @@ def sha256_of(path: Path) -> str:
 
 
 def remembered_sha256(path: Path) -> str:
-    """Return the sha256 of a file, from a note made earlier if length and time of change are still the "
-    "same."""
+    """Return the sha256 of a file, from an earlier note if length and time of change are unchanged."""
     where, state = str(path.resolve()), path.stat()
     stamp = [where, state.st_size, state.st_mtime_ns]
     note = home() / "stamps" / f"{hashlib.sha256(where.encode()).hexdigest()[:24]}.json"

@@ -1,5 +1,4 @@
-"""Getting a catalogue row onto this machine: from its folder, the hub client's cache, or the hub. Never "
-"partial."""
+"""Getting a catalogue row onto this machine: from its folder, the hub client's cache, or the hub."""
 
 import logging
 from collections.abc import Callable

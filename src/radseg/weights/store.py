@@ -287,8 +287,7 @@ def _resolve_path(path: Path, drop: tuple[str, ...], *, version: str) -> Path:
 def _converted(
     files: Sequence[Path], convert: "Callable[[], Converted]", version: str, drop: tuple[str, ...]
 ) -> Path:
-    """Return the converted form of these files, made now unless it is in the cache under their content's "
-    "hash."""
+    """Return the converted form of these files, from the cache if their content was converted before."""
     from radseg.weights.safefile import write_safetensors  # noqa: PLC0415
 
     for file in files:

@@ -1,2 +1,1 @@
-"""From published checkpoints to our one form: restricted reading and explicit key maps. Nothing is "
-"executed."""
+"""From published checkpoints to our one form: restricted reading and explicit key maps; nothing runs."""

@@ -1,5 +1,4 @@
-"""The training arguments inside a RADIO checkpoint, read for the few facts that tensors cannot tell "
-"(spec 2.1)."""
+"""The training arguments in a RADIO checkpoint, read for what tensors cannot tell (spec 2.1)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -34,8 +34,7 @@ STORAGES = {
 
 @dataclass(frozen=True)
 class Name:
-    """A name from the allow-list, as inert data: a number type, a storage type, or what REDUCE may stand "
-    "for."""
+    """A name from the allow-list, as inert data: a number type, a storage type, or what REDUCE stands for."""
 
     module: str
     name: str

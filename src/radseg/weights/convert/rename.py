@@ -1,5 +1,4 @@
-"""Key maps as tables of patterns, and the strict use of them: every key is mapped, dropped by name, or "
-"reported."""
+"""Key maps as tables of patterns, used strictly: every key is mapped, dropped by name, or reported."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
