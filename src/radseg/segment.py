@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
-from radseg.io import to_rgb
+from radseg.io import picture_of, to_rgb
 from radseg.methods.base import DenseEncoder
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import Coarse, Refinement, Refiner
@@ -207,7 +207,7 @@ class Segmenter:
                 "seconds": dict(clock.seconds),
                 "parameters": self._parameters(),
             },
-            picture=None if picture is None else _to_bytes(picture),
+            picture=None if picture is None else picture_of(picture),
         )
 
     def _score(
@@ -259,8 +259,3 @@ class Stopwatch:
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def _to_bytes(picture: Rgb) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    pixels = (picture * 255).round_().to(torch.uint8).permute(1, 2, 0)
-    return np.ascontiguousarray(pixels.cpu().numpy())

@@ -19,7 +19,7 @@ def goldens(shared):
 
 
 def segment(goldens, name, checkpoint, folder):
-    """Run `radseg segment` as the case says and return (its label map, the golden one, allowed mismatches)."""
+    """Run `radseg segment` as the case says; return its label map, the golden one, allowed mismatches."""
     case = goldens.case(name)
     options, call = case.params["encoder"], case.params["call"]
     pack = folder / "words.safetensors"

@@ -50,7 +50,7 @@ def test_unknown_adaptor_lists_the_known_ones():
 
 def test_backbone_without_language_says_so():
     radio = build_radio(tiny_config(adaptors=()))
-    with pytest.raises(CheckpointError, match="without a language adaptor"):
+    with pytest.raises(CheckpointError, match="holds the backbone only"):
         radio.to_language(torch.randn(1, 2, 32))
 
 

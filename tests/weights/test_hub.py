@@ -24,6 +24,7 @@ class Hub(BaseHTTPRequestHandler):
     files: ClassVar[dict[str, bytes]] = {}
     sent: ClassVar[list[tuple[str, int]]] = []
     seen_tokens: ClassVar[set[str | None]] = set()
+    asked: ClassVar[list[tuple[str, str]]] = []
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -36,8 +37,8 @@ class Hub(BaseHTTPRequestHandler):
 
     def answer(self, *, body: bool) -> None:
         content = self.files.get(self.path.removeprefix("/"))
-        if "/resolve/" in self.path:  # the hub client also asks addresses of its own
-            self.seen_tokens.add(self.headers.get("Authorization"))
+        self.asked.append((self.path, self.headers.get("User-Agent", "")))
+        self.seen_tokens.add(self.headers.get("Authorization"))
         if content is None:
             self.send_response(404)
             self.send_header("X-Error-Code", "EntryNotFound")
@@ -64,7 +65,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Hub.files, Hub.sent, Hub.seen_tokens = {}, [], set()
+    Hub.files, Hub.sent, Hub.seen_tokens, Hub.asked = {}, [], set(), []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
@@ -96,6 +97,14 @@ def test_a_checkpoint_is_fetched_checked_converted_and_recorded(hub: type[Hub], 
     sent = len(hub.sent)
     assert store.resolve("c-radio_v3-b") == path
     assert len(hub.sent) == sent
+
+
+def test_the_hub_hears_of_nothing_but_the_file(hub: type[Hub], save: Any) -> None:
+    wanted = address("nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar")
+    hub.files[wanted] = save().read_bytes()
+    store.resolve("c-radio_v3-b", announce=lambda _: None)
+    assert {path for path, _ in hub.asked} == {f"/{wanted}"}
+    assert not [agent for _, agent in hub.asked if "agent/" in agent or "torch/" in agent]
 
 
 def test_of_a_text_repository_only_the_text_is_sent(hub: type[Hub]) -> None:

@@ -13,7 +13,7 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the pic
 
 def demo(output: Output = Path("demo-output")) -> None:
     """Segment a picture with typed words, offline, and write what can be seen."""
-    from radseg.runs.demo import run_demo  # noqa: PLC0415
+    from radseg.runs.demo import run_demo
 
     made = run_demo(output)
     typer.echo(f"{made.about}, mode {made.result.mode}:")

@@ -120,9 +120,8 @@ class Radio(nn.Module):
         return self._head(name, "summary")(tokens.summary[:, self.config.adaptor(name).token])
 
     def _language_config(self) -> AdaptorConfig:
-        if self.language is None:
-            raise CheckpointError(f"{self.config.version} was loaded without a language adaptor.")
-        return self.config.adaptor(self.language)
+        # Without any adaptor the configuration's own error says where the heads are to be had.
+        return self.config.adaptor(self.language or "siglip2")
 
     def _head(self, name: str, part: str) -> Callable[[Tensor], Tensor]:
         self.config.adaptor(name)

@@ -59,11 +59,13 @@ class Block(nn.Module):
     scale1: Tensor | None
     scale2: Tensor | None
 
-    def __init__(self, *, width: int, heads: int, mlp_width: int, layer_scale: bool) -> None:
+    def __init__(
+        self, *, width: int, heads: int, mlp_width: int, layer_scale: bool, norm_eps: float = LAYER_NORM_EPS
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.norm1 = nn.LayerNorm(width, eps=norm_eps)
         self.attention = Attention(width=width, heads=heads)
-        self.norm2 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.norm2 = nn.LayerNorm(width, eps=norm_eps)
         self.mlp = Mlp(width=width, hidden=mlp_width)
         for name in ("scale1", "scale2"):
             self.register_parameter(name, nn.Parameter(torch.full((width,), 1e-2)) if layer_scale else None)

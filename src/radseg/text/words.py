@@ -33,7 +33,9 @@ class TowerWords:
 
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym; see `embed_vocabulary`."""
-        return embed_vocabulary(vocabulary, self.tower, self.templates, cache=self.cache, progress=self.progress)
+        return embed_vocabulary(
+            vocabulary, self.tower, self.templates, cache=self.cache, progress=self.progress
+        )
 
     def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return the contrast bank without what `vocabulary` asks for itself."""

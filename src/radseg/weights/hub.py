@@ -1,8 +1,7 @@
 """Where published files lie and what their hub says about them; a remote file as a byte source.
 
 The hub client library builds the addresses and headers, so HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and
-proxies act
-as its documentation says.
+proxies act as its documentation says.
 """
 
 import hashlib
@@ -30,6 +29,10 @@ try:
     import httpx2 as httpx
 except ImportError:  # hub client 1.x
     import httpx  # type: ignore[import-not-found, no-redef]
+
+# The client would say which torch and which coding agent call it, and ask its hub for a list of agents to
+# recognise. We promise no telemetry; the environment variable of the same name is read too early to help.
+constants.HF_HUB_DISABLE_TELEMETRY = True
 
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)  # seconds without a byte
 UNAVAILABLE = (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)

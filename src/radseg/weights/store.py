@@ -97,8 +97,7 @@ def resolve_tower(
     """Return the folder of a text tower: model.safetensors, config.json, tokenizer files, names as published.
 
     A folder in the cache holds the text tensors only (`text_model.*`, `text_projection.*`); one given by
-    path may
-    hold more.
+    path may hold more.
 
     Args:
         source: the name of its space, e.g. "siglip2-so400m-patch16-naflex", or a local folder.
