@@ -47,6 +47,20 @@ def test_tiny_checkpoint_writes_the_golden_label_maps(goldens, name, tmp_path):
     assert (ours != golden).sum() <= allowed
 
 
+def test_paper_preset_with_its_own_checkpoint_writes_the_same(goldens, tmp_path):
+    checkpoint = goldens.folder / "radio_tiny_half.pth.tar"
+    case, pack = goldens.case("t_small"), tmp_path / "words.safetensors"
+    save_pack(pack, VocabularyPack(text_of(goldens, case, SIGLIP2_SPACE), None, "imagenet80"))
+    picture = goldens.image_path(case.params["image"])
+    arguments = ["segment", picture, "-m", "radseg-b-paper", "--checkpoint", checkpoint, "--vocabulary", pack]
+    arguments += ["--mode", "assign", "-o", tmp_path / "out"]
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+    with Image.open(tmp_path / "out" / f"{picture.stem}.png") as labels:
+        differ = (np.asarray(labels).astype(int) - 1 != case.arrays["out_pred"][0, 0]).sum()
+    assert differ <= allowed_mismatches(case.facts["out_pred"])
+
+
 def test_hugging_face_folder_writes_the_same(goldens, tmp_path):
     ours, golden, allowed = segment(goldens, "t_small", goldens.folder / "radio_tiny_hf", tmp_path)
     assert (ours != golden).sum() <= allowed

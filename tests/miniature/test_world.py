@@ -8,6 +8,7 @@ from radseg.miniature.world import (
     captions,
     free_camera,
     held_out_names,
+    look_at,
     make_room,
     render,
     render_smooth,
@@ -125,6 +126,16 @@ def test_every_held_out_name_is_made_of_words_that_training_uses():
     known = {word for name in training_names() for word in name.split()}
     assert not set(held_out_names()) & set(training_names())
     assert {word for name in held_out_names() for word in name.split()} <= known
+
+
+def test_cameras_stand_upright_and_look_where_they_are_told():
+    eye, target = (1.0, 2.0, 1.5), (3.0, 2.5, 0.5)
+    pose = look_at(eye, target)
+    x, y, z = np.linalg.inv(pose)[:3] @ [*target, 1]
+    assert (x, y) == pytest.approx((0, 0), abs=1e-9)
+    assert z == pytest.approx(np.linalg.norm(np.subtract(eye, target)))
+    assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
+    assert pose[2, 1] < 0  # OpenCV: y of the camera points down
 
 
 def test_captions_name_what_is_seen_and_nothing_else():

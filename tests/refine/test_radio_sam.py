@@ -131,8 +131,9 @@ class LargestTensor(TorchDispatchMode):
 def test_no_tensor_grows_with_names_or_regions_times_pixels():
     size = (900, 1200)
     coarse = coarse_of(random_low(60, (24, 32), sharpness=9.0), size)
+    one, picture = refiner(min_area=size[0] * size[1] // 400), torch.rand(3, *size)
     with LargestTensor() as seen:
-        refined = refiner(min_area=size[0] * size[1] // 400).refine([torch.rand(3, *size)], [coarse])[0]
+        refined = one.refine([picture], [coarse])[0]
     assert refined.regions > 60
     # The picture itself, or the image embeddings of a batch of prompts. 60 names would be 65 million.
     assert seen.numel <= max(3 * size[0] * size[1], 5 * 256 * 64 * 64)

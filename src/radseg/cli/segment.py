@@ -98,6 +98,21 @@ Threshold = Annotated[
         "--threshold", min=0, max=1, help="Pixels less probable than this are none.", rich_help_panel=_METHOD
     ),
 ]
+Refine = Annotated[
+    Literal["none", "mended", "reference"] | None,
+    typer.Option(
+        "--refine", help="RADSeg+, masks through SAM's decoder; reference: as the published code does.",
+        rich_help_panel=_METHOD,
+    ),
+]  # fmt: skip
+Checkpoint = Annotated[
+    str | None,
+    typer.Option("--checkpoint", help="Other weights: a file or folder.", rich_help_panel=_METHOD),
+]  # fmt: skip
+Sam = Annotated[
+    str | None,
+    typer.Option("--sam", help="SAM ViT-H file, if not from the cache.", rich_help_panel=_METHOD),
+]  # fmt: skip
 Dtype = Annotated[
     Literal["float32", "float16", "bfloat16"],
     typer.Option("--dtype", help="Of weights: float32, float16 or bfloat16.", rich_help_panel=_MACHINE),
@@ -132,6 +147,9 @@ def segment(
     scga: Scga = None,
     denoise: Denoise = None,
     threshold: Threshold = None,
+    refine: Refine = None,
+    checkpoint: Checkpoint = None,
+    sam: Sam = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
     memory_budget: MemoryBudget = None,
@@ -167,6 +185,9 @@ def segment(
         "size_rule": size_rule,
         "denoising": denoise,
         "threshold": threshold,
+        "refine": refine,
+        "checkpoint": checkpoint,
+        "sam": sam,
         "dtype": dtype,
     }
     settings = {name: value for name, value in typed.items() if value is not None}

@@ -1,7 +1,7 @@
 """Bilinear resampling axis by axis, with weights in a small matrix per axis.
 
-Bilinear interpolation is separable, and several in a row are one matrix. So a map is brought to full size in one
-step, only inside the rectangle where it is needed, and strip by strip.
+Bilinear interpolation is separable, and several in a row are one matrix. So a map is brought to full size in
+one step, only inside the rectangle where it is needed, and strip by strip.
 """
 
 from bisect import bisect_left, bisect_right
@@ -58,9 +58,10 @@ class Axis:
 
 
 def strips(
-    map_: Float[Tensor, "h w"], down: Axis, across: Axis, rows: slice, columns: slice
+    map_: Float[Tensor, "h w"], axes: tuple[Axis, Axis], rows: slice, columns: slice
 ) -> Iterator[tuple[slice, Float[Tensor, "y x"]]]:
     """Yield the resampled map inside a window, a few rows at a time, with the rows they are."""
+    down, across = axes
     right = across.seen_by(columns)
     below = down.seen_by(rows)
     wide = map_[below, right] @ across.weights[columns, right].mT

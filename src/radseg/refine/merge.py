@@ -23,10 +23,15 @@ class Canvas:
         maps = coarse.probabilities
         # SAM's post-processing: 256 to 1024, cut to the encoded image, to the picture.
         frame = linear_axis(MASK_SIDE, FRAME, like=maps.new_empty(0, dtype=torch.float32))
-        sides = zip(sam_size, coarse.size, strict=True)
-        self._mask = [Axis(stretch(frame[:inner], outer)) for inner, outer in sides]
-        sides = zip(maps.shape[-2:], coarse.size, strict=True)
-        self._grid = [Axis(linear_axis(low, high, like=maps)) for low, high in sides]
+        height, width = coarse.size
+        self._mask = (
+            Axis(stretch(frame[: sam_size.height], height)),
+            Axis(stretch(frame[: sam_size.width], width)),
+        )
+        self._grid = (
+            Axis(linear_axis(maps.shape[-2], height, like=maps)),
+            Axis(linear_axis(maps.shape[-1], width, like=maps)),
+        )
 
     def window(self, logits: Float[Tensor, "256 256"]) -> Window | None:
         """Return the part of the picture outside which the mask cannot be positive, None if there is none.
@@ -45,13 +50,13 @@ class Canvas:
         self, logits: Float[Tensor, "256 256"], window: Window
     ) -> Iterator[tuple[slice, Float[Tensor, "y x"]]]:
         """Yield mask logits at the picture's pixels inside the window, a few rows at a time."""
-        return strips(logits.to(self._mask[0].weights), *self._mask, *window)
+        return strips(logits.to(self._mask[0].weights), self._mask, *window)
 
     def probability(
         self, map_: Float[Tensor, "h w"], window: Window
     ) -> Iterator[tuple[slice, Float[Tensor, "y x"]]]:
         """Yield a map of the patch grid at the picture's pixels inside the window, a few rows at a time."""
-        return strips(map_, *self._grid, *window)
+        return strips(map_, self._grid, *window)
 
 
 class Merger:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from radseg.weights.store import Check
 
 
+SAM = "sam-vit-h"
+"""Catalogue row of what RADSeg+ needs beside RADIO."""
+
+
 class Fetching(Protocol):
     """Is told about a download."""
 
@@ -31,7 +35,8 @@ class Model:
     """A model as a person chooses it.
 
     Attributes:
-        weights: catalogue rows: the image weights, then the text tower; empty for a model that needs none.
+        weights: catalogue rows: the image weights, the text tower, SAM's decoder for models that refine;
+            empty for a model that needs none.
         note: what it is for.
     """
 
@@ -44,7 +49,10 @@ def models() -> tuple[Model, ...]:
     """Return the presets in their order."""
     from radseg.presets import PRESETS  # noqa: PLC0415
 
-    return tuple(Model(p.name, _rows(p.checkpoint), p.note) for p in PRESETS.values())
+    return tuple(
+        Model(p.name, _rows(p.checkpoint, refined=p.options.refine != "none"), p.note)
+        for p in PRESETS.values()
+    )
 
 
 def rows_of(name: str) -> tuple[catalog.Row, ...]:
@@ -99,8 +107,9 @@ def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "t
         yield row, verify(row.name) if cache.read_records(row.name) else ()
 
 
-def _rows(checkpoint: str | None) -> tuple[catalog.Row, ...]:
+def _rows(checkpoint: str | None, *, refined: bool) -> tuple[catalog.Row, ...]:
     if checkpoint is None:
         return ()
     image = catalog.row(checkpoint)
-    return (image,) if image.space is None else (image, catalog.row(image.space))
+    text = () if image.space is None else (catalog.row(image.space),)
+    return (image, *text, *((catalog.row(SAM),) if refined else ()))

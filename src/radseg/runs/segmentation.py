@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.manifest import Record
-from radseg.runs.models import Fetching, obtain, rows_of
+from radseg.runs.models import SAM, Fetching, obtain, rows_of
 from radseg.runs.outputs import (
     KINDS,
     Kind,
@@ -117,6 +117,9 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
     path = checkpoint_path(request.model)
     if path is not None:
         model = {"model": str(path.resolve()), "checkpoint": _state_of(path)}
+    own = Path(request.settings.get("checkpoint", ""))
+    if "checkpoint" in request.settings and own.exists():
+        model["weights"] = _state_of(own)
     return {
         "radseg": radseg.__version__,
         **model,
@@ -177,11 +180,14 @@ class _Lazy:
 
     def _obtain(self, *, with_tower: bool) -> None:
         """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
-        if checkpoint_path(self.request.model) is not None:
-            return
-        rows = rows_of(self.request.model)
+        settings = self.request.settings
+        own = "checkpoint" in settings or checkpoint_path(self.request.model) is not None
+        rows = () if own else rows_of(self.request.model)
+        if settings.get("refine", "none") != "none":
+            rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
+        unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
         accept = bool(self.request.machine.get("accept_license", False))
-        obtain(rows if with_tower else rows[:1], self.fetching, accept_license=accept)
+        obtain(tuple(r for r in rows if r.kind not in unused), self.fetching, accept_license=accept)
 
     def names(self) -> tuple[str, ...]:
         """Return the class names in order."""

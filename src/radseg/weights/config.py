@@ -92,7 +92,8 @@ class RadioConfig:
             file = f"{row.file} ({row.page})" if row else "the publisher's .pth.tar"
             raise CheckpointError(
                 f"{self.version} was loaded from a file that holds the backbone only, as the published "
-                f"Hugging Face folders do; there is no {name!r}. The heads exist only in the .pth.tar: {file}."
+                f"Hugging Face folders do; there is no {name!r}. "
+                f"The heads exist only in the .pth.tar: {file}."
             )
         have = ", ".join(a.name for a in self.adaptors)
         raise CheckpointError(f"{self.version} has no adaptor {name!r}; it has: {have}.")
