@@ -25,9 +25,8 @@ def dense(count: int):
 
 def main() -> None:
     """Print one line per number of tokens."""
-    print(
-        f"{'tokens':>8} {'dense s':>9} {'blocked s':>10} {'time':>7} {'dense MB':>9} {'blocked MB':>11} {'memory':>7}"
-    )
+    heads = ("tokens", "dense s", "blocked s", "time", "dense MB", "blocked MB", "memory")
+    print("{:>8} {:>9} {:>10} {:>7} {:>9} {:>11} {:>7}".format(*heads))
     for count in COUNTS:
         plain, ours = cost(dense, count), cost(blocked, count)
         print(

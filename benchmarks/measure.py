@@ -52,6 +52,20 @@ def _measure(prepare: Callable[..., Any], arguments: tuple[Any, ...], repeats: i
     return Cost(statistics.median(seconds), memory.peak_mb - before, memory.peak_mb)
 
 
+def fastest_in_turns(calls: dict[str, Callable[[], Any]], *, rounds: int = 5) -> dict[str, float]:
+    """Return the fastest of several turns of every call, the calls taking turns.
+
+    Whatever else the machine does only adds time, and taking turns spreads it; so the minima compare fairly.
+    """
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
 class PeakMemory:
     """Sample the resident memory every 2 ms while the block runs."""
 

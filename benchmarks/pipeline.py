@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import PeakMemory, cost, resident_mb
+from benchmarks.measure import PeakMemory, cost, fastest_in_turns, resident_mb
 from benchmarks.models import SPACE, random_radio
 from radseg.methods.base import slide
 from radseg.methods.radseg import RADSeg
@@ -56,11 +56,8 @@ def stages(height: int, width: int, names: int) -> dict[str, float]:
     seconds: dict[str, float] = {}
 
     def timed(name: str, call: Callable[[], Any]) -> Any:
-        call()
-        start = time.perf_counter()
-        result = call()
-        seconds[name] = time.perf_counter() - start
-        return result
+        seconds[name] = fastest_in_turns({name: call}, rounds=3)[name]
+        return call()
 
     prepared = timed("resize", lambda: method.prepare(image))
     bare = {"crop": method.crop, "stride": method.stride}
@@ -89,14 +86,21 @@ def main() -> None:
         if options.memory_only:
             measure_memory(height, width, options.names)
             continue
-        bare = cost(bare_backbone, height, width, options.names)
-        ours = cost(whole_call, height, width, options.names)
-        print(f"bare backbone {bare.seconds:7.2f} s, peak {bare.peak_mb:6.0f} MB")
-        print(f"whole call    {ours.seconds:7.2f} s, peak {ours.peak_mb:6.0f} MB")
-        print(f"ratio         {ours.seconds / bare.seconds:7.3f}")
+        compare(height, width, options.names)
         with torch.inference_mode():
             for name, seconds in stages(height, width, options.names).items():
                 print(f"  {name:32} {seconds * 1000:9.1f} ms")
+
+
+def compare(height: int, width: int, names: int) -> None:
+    """Print seconds, ratio and peak memory of the whole call and of the bare backbone."""
+    forms = {"bare backbone": bare_backbone, "whole call": whole_call}
+    peaks = {name: cost(prepare, height, width, names, repeats=1).peak_mb for name, prepare in forms.items()}
+    with torch.inference_mode():
+        fastest = fastest_in_turns({name: p(height, width, names) for name, p in forms.items()})
+    for name, seconds in fastest.items():
+        ratio = seconds / fastest["bare backbone"]
+        print(f"{name:14} {seconds:7.2f} s  {ratio:6.3f}×  peak {peaks[name]:6.0f} MB", flush=True)
 
 
 def measure_memory(height: int, width: int, names: int) -> None:

@@ -49,9 +49,9 @@ def propose(low: Tensor, size: Size, threshold: float, least: int) -> tuple[list
 
 
 def prompts(
-    sam: SamDecoder, found: list[tuple], half: Tensor, size: Size, threshold: float
-) -> list[tuple[int, list[int], Tensor, Tensor]]:
-    """Return per name its regions and their embedded prompts."""
+    found: list[tuple], half: Tensor, size: Size, threshold: float
+) -> list[tuple[int, list[int], Tensor, Tensor, Tensor]]:
+    """Return per name its regions, their points and boxes, and its mask prompt."""
     scale = 1024 / max(half.shape[-2:])
     side = 256 / max(size)
     mask_size = (int(size.height * side + 0.5), int(size.width * side + 0.5))
@@ -62,9 +62,16 @@ def prompts(
         boxes = torch.tensor(np.array([found[i][1] for i in mine]), dtype=torch.float32) * scale
         mask = up(half[name][None], mask_size)
         mask = F.pad(torch.where(mask > threshold, mask, 0), (0, 256 - mask_size[1], 0, 256 - mask_size[0]))
-        sparse = sam.embed_points_and_boxes(points, boxes)
-        calls.append((name, mine, sparse, sam.embed_masks(mask * 0.005)))
+        calls.append((name, mine, points, boxes, mask * 0.005))
     return calls
+
+
+def embed(sam: SamDecoder, calls: list[tuple]) -> list[tuple[int, list[int], Tensor, Tensor]]:
+    """Return the embedded prompts of each name."""
+    return [
+        (name, mine, sam.embed_points_and_boxes(points, boxes), sam.embed_masks(mask))
+        for name, mine, points, boxes, mask in calls
+    ]
 
 
 def decode_per_name(sam: SamDecoder, image: Tensor, calls: list[tuple]) -> tuple[Tensor, Tensor]:

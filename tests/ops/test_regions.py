@@ -38,8 +38,8 @@ def test_corners_connect():
 
 
 def test_rows_do_not_connect_around_the_border():
-    labels = np.array([[0, 0, 1], [1, 0, 0]], np.uint8)
-    assert len(label_regions(labels, np.zeros((2, 3), np.float32), ignore={0})) == 2
+    labels = np.array([[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [1, 0, 0]], np.uint8)
+    assert len(label_regions(labels, np.zeros((6, 3), np.float32), ignore={0})) == 4
 
 
 def test_one_label_everywhere_is_one_region():

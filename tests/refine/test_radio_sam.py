@@ -82,10 +82,12 @@ def test_pictures_do_not_influence_each_other(rules):
 def test_prompts_of_several_pictures_share_batches_of_bounded_size():
     sam = BoxSam()
     coarse = [coarse_of(random_low(4, (6, 7), i), (64, 64)) for i in range(3)]
-    four = refiner(sam, memory_budget=4 * 4 * sam.prompt_bytes)
-    results = four.refine([torch.rand(3, 64, 64)] * 3, coarse)
+    results = refiner(sam).refine([torch.rand(3, 64, 64)] * 3, coarse)
     assert sum(sam.batches) == sum(r.regions for r in results)
-    assert set(sam.batches[:-1]) == {4}
+    assert set(sam.batches[:-1]) == {2}
+    assert any(r.regions % 2 for r in results)  # so that some batch holds two pictures
+    tight = refiner(sam, memory_budget=1)
+    assert tight.prompts_at_once == 1
 
 
 def test_pictures_without_regions_are_not_encoded_again(monkeypatch):

@@ -48,9 +48,9 @@ def test_the_published_rules_floor_the_encoded_image():
 
 
 def test_shrinking_for_sam_is_antialiased():
-    stripes = (torch.arange(4096) % 2).float().expand(3, 4096, 4096)
-    assert Mended().sam_image(stripes, 16).var() < 1e-3
-    assert Reference().sam_image(stripes[:, :4095, :4095], 16).var() > 0.01
+    stripes = (torch.arange(5120) % 2).float().expand(3, 80, 5120)
+    assert Mended().sam_image(stripes, 16).var() < 0.01  # grey
+    assert Reference().sam_image(stripes, 16).var() > 0.2  # every fifth pixel: stripes again
 
 
 def test_thin_parts_stay_connected():
@@ -63,10 +63,10 @@ def test_thin_parts_stay_connected():
 
 def test_more_than_2048_names_keep_their_numbers():
     labels = torch.zeros(16, 16, dtype=torch.int32)
-    labels[4:12, 4:12] = 2052  # index 2051; float16 has 2052 and 2050 there
+    labels[4:8, 4:12], labels[8:12, 4:12] = 2051, 2052  # float16 holds even numbers only up there
     coarse = Coarse(torch.ones(2055, 1, 1), labels, (labels > 0).float())
-    assert propose(Mended(), coarse).classes.tolist() == [2051]
-    assert 2051 not in propose(Reference(), coarse).classes.tolist()
+    assert propose(Mended(), coarse).classes.tolist() == [2050, 2051]
+    assert propose(Reference(), coarse).classes.tolist() == [2050, 2052]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -73,7 +73,10 @@ class SamDecoder(nn.Module):
 
     @cached_property
     def grid_position(self) -> Float[Tensor, "256 64 64"]:
-        """Positional embedding of the centre of every patch."""
+        """Positional embedding of the centre of every patch.
+
+        Kept from the first use on, so the weights must be on their device by then, as `build_sam` leaves them.
+        """
         centres = (torch.arange(GRID, device=self.device, dtype=self.dtype) + 0.5) / GRID
         y, x = torch.meshgrid(centres, centres, indexing="ij")
         position: Tensor = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
