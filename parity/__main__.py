@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from parity.golden_set import Case, GoldenSet
+from parity.refine_stages import parity_stages
 from parity.report import Row, compare, uncovered
 from parity.stages import LoadRadio, case_stages
 from radseg.models.radio import Radio, load_radio
@@ -45,6 +46,11 @@ def main() -> int:
 def compare_case(goldens: GoldenSet, case: Case, load: LoadRadio) -> Iterator[Row]:
     """Yield one row per stage of a case."""
     for stage, full in case_stages(goldens, case, load):
+        yield compare(case, stage, full)
+    params = case.params
+    refined = case.kind == "encoder" and params["encoder"]["sam_refinement"]
+    radio = load(params["config"], params["weights_seed"]) if refined else None
+    for stage, full in parity_stages(goldens, case, radio).items():
         yield compare(case, stage, full)
 
 

@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 from radseg.miniature import load_parts
-from radseg.miniature.evaluate import auroc, interval, presence_scores, questions, room_ious, segmenter
+from radseg.miniature.evaluate import (
+    auroc,
+    cls_patch_map,
+    interval,
+    middle_window,
+    presence_scores,
+    questions,
+    room_ious,
+    segmenter,
+)
 from radseg.miniature.store import shipped_bytes
 
-ROOMS = range(5000, 5006)
+ROOMS = range(5000, 5004)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +41,12 @@ def test_unseen_rooms_are_segmented(parts, asked):
 
 def test_presence_is_told_from_absence(parts, asked):
     assert presence_scores(*parts, asked)["presence AUROC"] > 0.75
+
+
+def test_cls_and_patches_point_the_same_way(parts, asked):
+    found = cls_patch_map(parts[0], middle_window(asked[0].view))
+    assert found.shape == (10, 10)
+    assert 0.4 < float(found.mean()) <= 1
 
 
 def test_the_shipped_files_stay_under_12_megabytes():

@@ -115,6 +115,7 @@ def test_300_names_with_many_regions():
     refined = refiner(min_area=100, coarse_threshold=0.0).refine([torch.rand(3, 240, 320)], [coarse])[0]
     assert refined.labels.dtype == coarse.labels.dtype == torch.int32
     assert refined.accepted == refined.regions > 100
+    assert (refined.labels[refined.labels != coarse.labels] > 255).any()
 
 
 class LargestTensor(TorchDispatchMode):

@@ -24,8 +24,8 @@ def test_prompt_encoder_and_decoder(goldens):
     assert off(case, stages) == []
 
 
-# Portrait with an output size of its own and 28 regions; everything refused; the other cases: `make parity`.
-@pytest.mark.parametrize("name", ["t_sam_port", "t_sam_allfail"])
+# The quick cases: no coarse threshold, and everything refused. The other ones: `make parity`.
+@pytest.mark.parametrize("name", ["t_sam_coarse0", "t_sam_allfail"])
 def test_refinement_from_the_golden_maps(goldens, tmp_path, name):
     case = goldens.case(name)
     radio = seeded_loader(goldens, tmp_path)("tiny", case.params["weights_seed"])

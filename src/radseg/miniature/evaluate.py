@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.methods.radseg import RADSeg
@@ -29,6 +31,7 @@ from radseg.nn.vit import standard_block
 from radseg.segment import Segmenter
 from radseg.text.templates import NONE
 from radseg.text.words import TowerWords
+from radseg.types import Rgb
 
 SMALLEST = 0.005  # share of the view from which a name is asked for
 ABSENT_NAMES = 4
@@ -139,7 +142,7 @@ def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -
         absent += presence[q.present :]
         wrong = segment.segment(q.view.rgb, q.asked[q.present :], mode="background").labels
         false_area.append(float((wrong > 0).mean()))
-        cosine.append(cls_patch_cosine(radio, q.view))
+        cosine.append(float(cls_patch_map(radio, middle_window(q.view)).mean()))
     return {
         "presence AUROC": auroc(np.array(there), np.array(absent)),
         "false area of absent names": float(np.mean(false_area)),
@@ -148,13 +151,19 @@ def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -
 
 
 @torch.inference_mode()
-def cls_patch_cosine(radio: Radio, view: View) -> float:
-    """Return the mean cosine between the CLS embedding of a window and its aligned patches."""
-    image = torch.from_numpy(view.rgb[96 : 96 + CROP, 160 : 160 + CROP]).permute(2, 0, 1)[None] / 255.0
-    tokens = radio.encode(image)
+def cls_patch_map(radio: Radio, image: Rgb) -> Float[Tensor, "h w"]:
+    """Return per patch the cosine between the aligned patch and the aligned CLS token (paper A6)."""
+    tokens = radio.encode(image[None])
     patches = F.normalize(radio.to_language(tokens.patches), dim=-1)
-    summary = F.normalize(radio.to_language(tokens.summary), dim=-1)
-    return float((patches * summary).sum(-1).mean())
+    summary = F.normalize(radio.to_language(tokens.summary[:, :1]), dim=-1)
+    return (patches * summary).sum(-1)[0].unflatten(0, tuple(tokens.grid))
+
+
+def middle_window(view: View) -> Rgb:
+    """Return the window in the middle of the picture."""
+    top, left = (view.rgb.shape[0] - CROP) // 2, (view.rgb.shape[1] - CROP) // 2
+    window = view.rgb[top : top + CROP, left : left + CROP]
+    return torch.from_numpy(window.copy()).permute(2, 0, 1) / 255.0
 
 
 def main() -> None:

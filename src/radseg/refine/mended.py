@@ -58,7 +58,7 @@ class Mended:
         """Return pixel centres of the picture as pixel centres of the encoded image.
 
         Differs from the published code, which scales by 1024/long side although the encoded image was floored
-        to patches (11 rows of 672 in one golden size), and maps corners of half-size pixels.
+        to patches (683 rows for 672 at 867 × 1300), and maps corners of half-size pixels.
         """
         height, width = proposals.grid
         scale = xy.new_tensor([sam_size.width / width, sam_size.height / height])
