@@ -1,4 +1,4 @@
-"""Fixtures every test may use: where the shared goldens are, one torch thread."""
+"""Fixtures every test may use: where the shared goldens are, a cache of its own, no network."""
 
 import os
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ SHARED = ROOT.parent / "shared"
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(2)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub client is imported, which reads it once
     # The machine is shared: a slow example is not a failure. The same examples everywhere: a failure repeats.
     settings.register_profile("radseg", deadline=None, derandomize=True)
     settings.load_profile("radseg")
@@ -26,10 +27,9 @@ def _seed() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes a person's cache, or reaches the network through the hub client."""
+    """No test reads or writes a person's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RADSEG_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("HF_HUB_OFFLINE", "1")
         yield
 
 

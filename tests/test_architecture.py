@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "radseg"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 # What each part may import of radseg; `types`, `errors` and `ops` are open to all.
-OPEN = {"types", "errors", "ops"}
+OPEN = {"types", "errors", "ops", "modes"}
 ALLOWED = {
     "types": {"errors"},
     "errors": set(),
@@ -31,8 +31,32 @@ ALLOWED = {
     "segment": {"io", "result", "scoring", "methods", "refine", "text"},
     "testing": {"text"},
     "miniature": {"io", "methods", "models", "nn", "scoring", "segment", "text", "weights"},
-    "presets": {"methods", "miniature", "models", "nn", "refine", "segment", "testing", "text", "weights"},
-    "runs": {"colours", "export", "io", "presets", "result", "segment", "text", "visual", "weights"},
+    "modes": set(),
+    "options": {"methods", "text"},
+    "presets": {
+        "options",
+        "methods",
+        "miniature",
+        "models",
+        "nn",
+        "refine",
+        "segment",
+        "testing",
+        "text",
+        "weights",
+    },
+    "runs": {
+        "models",
+        "colours",
+        "export",
+        "io",
+        "presets",
+        "result",
+        "segment",
+        "text",
+        "visual",
+        "weights",
+    },
     "cli": {"presets", "runs", "text", "weights"},
 }
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}

@@ -37,9 +37,10 @@ def test_paper_presets_compute_as_the_released_code():
 
 
 def test_every_option_reaches_the_method_or_the_segmenter():
-    changes = {"crop": 96, "stride": 32, "size_rule": "stride", "memory_budget": 7}
+    changes = {"crop": 96, "stride": 32, "size_rule": "stride", "memory_budget": 160}
     built = method(tiny_radio(), Options().changed(changes))
     assert {name: getattr(built, name) for name in changes} == changes
+    assert built.last_block.block_bytes == built.aggregate.block_bytes == 10
     changes = {"short_side": 9, "long_side": 8, "temperature": 7.0, "denoising": 0.6, "threshold": 0.5}
     segmenter = load("toy", **changes, all_denoised="first")
     assert {name: getattr(segmenter, name) for name in changes} == changes
@@ -49,6 +50,16 @@ def test_every_option_reaches_the_method_or_the_segmenter():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"name": "radseg-b", "size_rule": "Stride"}, "size_rule is 'Stride'; choose from 'patch', 'stride'"),
+        ({"name": "radseg-b+", "refine": None}, "refine is None; choose from 'none', 'mended', 'reference'"),
+        ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
+        ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
+        ({"name": "radseg-b", "temperature": -1}, "temperature is -1; it must be above 0"),
+        ({"name": "radseg-b", "templates": "many"}, "many"),
+        ({"name": "radseg-b", "device": "cuda:9"}, "'cuda:9' is not available"),
+        ({"name": "toy", "refine": "mended"}, "no SAM adaptor"),
+        ({"name": "toy", "crop": 32}, "toy model has no crop"),
+        ({"name": "miniature", "dtype": "float16"}, "float32 only"),
         ({"name": "radseg-x"}, "presets are radseg-b"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),

@@ -9,6 +9,7 @@ import radseg
 from builders import tiny_radio
 from radseg.errors import InputError, SpaceMismatchError, VocabularyError
 from radseg.methods.radseg import RADSeg
+from radseg.scoring import decide
 from radseg.segment import MODES, Segmenter
 from radseg.testing import COLOURS, ColourEncoder, ColourWords
 from radseg.text.pack import VocabularyPack
@@ -62,6 +63,39 @@ def test_independent_masks_do_not_compete():
     masks = result.masks
     np.testing.assert_array_equal(masks[0], masks[1])
     assert masks[0].mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_threshold_decides_the_masks_of_independent_mode():
+    soft = replace(TOY, temperature=8.0)  # flat enough for probabilities between 0 and 1
+    picture = flag("red", "orange")
+    shares = [
+        replace(soft, threshold=t).segment(picture, ["red"], mode="independent").areas for t in (0.1, 0.9)
+    ]
+    assert shares[0]["red"] > shares[1]["red"]
+    assert soft.segment(picture, ["red"], mode="independent").threshold == 0.5
+
+
+def test_refinement_refuses_independent_masks_before_it_encodes():
+    class Never:
+        def refine(self, pictures, coarse):
+            raise AssertionError
+
+    with pytest.raises(InputError, match="one label per pixel"):
+        replace(TOY, refine=Never(), encoder=None).segment(flag("red"), ["red"], mode="independent")
+
+
+def test_no_images_at_once_is_refused():
+    with pytest.raises(InputError, match="at_once is 0"):
+        list(TOY.segment_many([flag("red")], ["red", "blue"], at_once=0))
+
+
+def test_the_memory_budget_bounds_the_upsampled_probabilities(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "radseg.segment.decide", lambda *a, **k: seen.append(k["stream_bytes"]) or decide(*a, **k)
+    )
+    replace(TOY, memory_budget=400).segment(flag("red"), ["red", "blue"])
+    assert seen == [100]
 
 
 def test_presence_tells_what_is_there():

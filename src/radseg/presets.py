@@ -1,82 +1,39 @@
 """Named, complete configurations, and `load`, which turns one into a Segmenter."""
 
-import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from radseg import miniature
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET
-from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention, SizeRule
+from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
-from radseg.models.text_towers import lazy_tower
-from radseg.models.tower_identity import tower_identity
+from radseg.models.stored_words import StoredWords
 from radseg.nn.vit import standard_block
+from radseg.options import Options
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.radio_sam import RadioSam
 from radseg.refine.reference import Reference
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
-from radseg.text.cache import TextCache
-from radseg.text.templates import TemplateSet, template_set
-from radseg.text.vocabulary import Vocabulary
+from radseg.text.templates import NONE, template_set
 from radseg.text.words import TowerWords
-from radseg.types import TextEmbeddings
-from radseg.weights import cache, store
+from radseg.weights import store
 
-_LOGGER = logging.getLogger("radseg")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Options:
-    """Every parameter of a preset; see RADSeg and Segmenter for their meaning.
-
-    A temperature of None means that the part is absent: no SCRA, no SCGA. `refine` chooses the rules of
-    RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to it
-    (see RadioSam).
-    """
-
-    crop: int | None = 336
-    stride: int = 224
-    size_rule: SizeRule = "patch"
-    scra_temperature: float | None = 10.0
-    scga_temperature: float | None = 10.0
-    short_side: int | None = 576
-    long_side: int | None = 2048
-    temperature: float = 100.0
-    denoising: float = 0.5
-    threshold: float = 0.0
-    all_denoised: Literal["none", "first"] = "none"
-    refine: Literal["none", "mended", "reference"] = "none"
-    coarse_threshold: float = 0.10
-    min_area: int = 900
-    iou_threshold: float = 0.9
-    templates: str = "imagenet80"
-    memory_budget: int = DEFAULT_MEMORY_BUDGET
-
-    def changed(self, changes: Mapping[str, Any]) -> "Options":
-        """Return these options with some replaced.
-
-        Raises:
-            InputError: an option that does not exist; the message lists those that do.
-        """
-        known = [field.name for field in fields(self)]
-        for name in changes:
-            if name not in known:
-                raise InputError(f"There is no option {name!r}; the options are {', '.join(known)}.")
-        return replace(self, **changes)
 
 
 # The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
 _PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
 _PLUS = Options(refine="mended")
+_MINIATURE = Options(
+    crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
+)
 
 
 @dataclass(frozen=True)
@@ -84,14 +41,16 @@ class Preset:
     """A name for a checkpoint and the way to use it.
 
     Attributes:
-        checkpoint: catalogue name of the weights; None where the preset needs none.
+        checkpoint: catalogue name of the weights; None where the preset brings its own.
         note: what it is for, one line.
+        embedded: which model inside this package it is, where it is one.
     """
 
     name: str
     checkpoint: str | None
     options: Options
     note: str
+    embedded: Literal["toy", "miniature"] | None = None
 
 
 PRESETS: dict[str, Preset] = {
@@ -109,9 +68,8 @@ PRESETS: dict[str, Preset] = {
             Options(scra_temperature=None, scga_temperature=None),
             "plain RADIO patches without SCRA and SCGA, for ablation",
         ),
-        Preset(
-            "toy", None, Options(short_side=None), "colours only; needs no weights, for trying things out"
-        ),
+        Preset("miniature", None, _MINIATURE, miniature.NOTE, "miniature"),
+        Preset("toy", None, Options(short_side=None), "colours only, for tests and examples", "toy"),
     )
 }
 
@@ -120,7 +78,7 @@ def load(
     name: str = "radseg-b",
     *,
     checkpoint: str | Path | None = None,
-    text_tower: Path | None = None,
+    text_tower: str | Path | None = None,
     sam: str | Path = "sam-vit-h",
     device: str = "cpu",
     dtype: str = "float32",
@@ -149,31 +107,60 @@ def load(
     """
     if name not in PRESETS and checkpoint is None and Path(name).exists():
         name, checkpoint = "radseg-b", name
+    preset, options = check(name, device=device, dtype=dtype, changes=changes)
+    origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
+    if preset.embedded == "toy":
+        return _segmenter(ColourEncoder(), ColourWords(), options, origin)
+    where, number_type = torch.device(device), DTYPES[dtype]
+    if preset.embedded == "miniature":
+        radio, tower = miniature.load_parts()
+        radio = radio.to(where)
+        origin |= {"checkpoint": "miniature", "version": radio.config.version}
+        return _segmenter(method(radio, options), TowerWords(tower, NONE), options, origin)
+    source = checkpoint or str(preset.checkpoint)
+    radio = load_radio(
+        source,
+        adaptors=() if options.refine == "none" else ("sam",),
+        device=where,
+        dtype=number_type,
+        accept_license=accept_license,
+    )
+    origin |= {"checkpoint": str(source), "version": radio.config.version}
+    origin["sha256"] = radio.config.source_sha256
+    folder = None if text_tower is None else Path(text_tower)
+    words = StoredWords(radio.space, template_set(options.templates), folder, device)
+    built = method(radio, options)
+    segmenter = _segmenter(built, words, options, origin)
+    return segmenter if options.refine == "none" else replace(segmenter, refine=_refiner(built, options, sam))
+
+
+def check(
+    name: str, *, device: str = "cpu", dtype: str = "float32", changes: Mapping[str, Any]
+) -> tuple[Preset, Options]:
+    """Return the preset and its changed options, or say what is wrong, before any weights are touched.
+
+    Raises:
+        InputError: unknown preset, option, device or dtype; a value out of range; an option without effect.
+    """
     if name not in PRESETS:
         raise InputError(
             f"There is no preset {name!r} and no such file; the presets are {', '.join(PRESETS)}."
         )
-    where, number_type = _device(device), _dtype(dtype)
+    _require_device(device)
+    if dtype not in DTYPES:
+        raise InputError(f"There is no dtype {dtype!r}; choose from {', '.join(DTYPES)}.")
     preset = PRESETS[name]
-    options = preset.options.changed(changes)
-    origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
-    if preset.checkpoint is None:
-        return _segmenter(ColourEncoder(), ColourWords(), options, origin)
-    templates = template_set(options.templates)
-    source = checkpoint or preset.checkpoint
-    adaptors = () if options.refine == "none" else ("sam",)
-    radio = load_radio(
-        source, adaptors=adaptors, device=where, dtype=number_type, accept_license=accept_license
-    )
-    origin |= {
-        "checkpoint": str(source),
-        "version": radio.config.version,
-        "sha256": radio.config.source_sha256,
-    }
-    words = StoredWords(radio.space, templates, text_tower, device)
-    built = method(radio, options)
-    segmenter = _segmenter(built, words, options, origin)
-    return segmenter if options.refine == "none" else replace(segmenter, refine=_refiner(built, options, sam))
+    if preset.embedded and changes.get("refine", "none") != "none":
+        raise InputError(f"{name} has no SAM adaptor, so it cannot refine; radseg-b+ does.")
+    if preset.embedded and dtype != "float32":
+        raise InputError(f"{name} computes in float32 only, not in {dtype}.")
+    if preset.embedded == "toy":
+        unread = sorted(
+            set(changes) & {"crop", "stride", "size_rule", "scra_temperature", "scga_temperature"}
+        )
+        if unread:
+            raise InputError(f"The toy model has no {', '.join(unread)}; leave it out, or use another model.")
+    return preset, preset.options.changed(changes)
 
 
 def method(radio: Radio, options: Options) -> RADSeg:
@@ -185,17 +172,18 @@ def method(radio: Radio, options: Options) -> RADSeg:
         size_rule=options.size_rule,
         last_block=standard_block
         if options.scra_temperature is None
-        else SelfCorrelatingAttention(options.scra_temperature),
+        else SelfCorrelatingAttention(options.scra_temperature, options.memory_budget // 16),
         aggregate=None
         if options.scga_temperature is None
-        else SelfCorrelatingAggregation(options.scga_temperature),
+        else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),
         memory_budget=options.memory_budget,
     )
 
 
 def _refiner(built: RADSeg, options: Options, sam: str | Path) -> Refiner:
     radio = built.radio
-    decoder = load_sam(store.resolve_sam(sam), device=radio.device, dtype=radio.dtype)
+    # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
+    decoder = load_sam(store.resolve_sam(sam), device=radio.device)
     return RadioSam(
         radio,
         decoder,
@@ -208,47 +196,6 @@ def _refiner(built: RADSeg, options: Options, sam: str | Path) -> Refiner:
     )
 
 
-@dataclass(frozen=True)
-class StoredWords:
-    """WordEncoder whose text tower is looked for when the first word arrives, so a pack never needs one.
-
-    Attributes:
-        space: the space the words must land in.
-        folder: of the tower; None takes it from the cache, downloading it there if need be.
-    """
-
-    space: str
-    templates: TemplateSet
-    folder: Path | None
-    device: str
-
-    @cached_property
-    def _words(self) -> TowerWords:
-        folder = self.folder or store.resolve_tower(self.space)
-        tower = lazy_tower(self.space, folder=folder, device=self.device)
-        rows = TextCache(cache.home() / "text", tower_identity(folder))
-        return TowerWords(tower, self.templates, rows, self._tell)
-
-    def _tell(self, done: int, total: int) -> None:
-        """Say that words are being embedded: on a CPU one takes up to half a minute, once."""
-        if done < total:
-            sentences = len(self.templates.templates)
-            _LOGGER.warning(
-                "Embedding words: %d of %d ready, %d sentences each; they are kept for next time.",
-                done,
-                total,
-                sentences,
-            )
-
-    def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return one row per name and synonym."""
-        return self._words.embed(vocabulary)
-
-    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return the contrast bank without what `vocabulary` asks for itself."""
-        return self._words.contrast(vocabulary)
-
-
 def _segmenter(encoder: Any, words: Any, options: Options, origin: Mapping[str, Any]) -> Segmenter:
     return Segmenter(
         encoder,
@@ -259,22 +206,16 @@ def _segmenter(encoder: Any, words: Any, options: Options, origin: Mapping[str, 
         denoising=options.denoising,
         threshold=options.threshold,
         all_denoised=options.all_denoised,
+        memory_budget=options.memory_budget,
         origin=origin,
     )
 
 
-def _dtype(name: str) -> torch.dtype:
-    if name not in DTYPES:
-        raise InputError(f"There is no dtype {name!r}; choose from {', '.join(DTYPES)}.")
-    return DTYPES[name]
-
-
-def _device(name: str) -> torch.device:
+def _require_device(name: str) -> None:
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"{name!r} is not a device; try 'cpu', 'cuda' or 'mps'.") from error
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(device.type, False):
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= count.get(device.type, 0):
         raise InputError(f"Device {name!r} is not available here; `radseg doctor` says what torch sees.")
-    return device

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -21,9 +21,8 @@ from radseg import export
 from radseg.errors import InputError, MissingFileError
 from radseg.io import label_dtype, shown, write_atomically, write_label_png
 from radseg.io.labels import LabelMap
+from radseg.modes import Mode
 from radseg.visual import heat_map, overlay
-
-Mode = Literal["assign", "background", "independent"]
 
 SUFFIXES = (".png", ".npz", ".json")
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
 from radseg.io import picture_of, to_rgb
-from radseg.methods.base import DenseEncoder
+from radseg.methods.base import DEFAULT_MEMORY_BUDGET, DenseEncoder
+from radseg.modes import MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import Coarse, Refinement, Refiner
-from radseg.result import Mode, Segmentation
+from radseg.result import Segmentation
 from radseg.scoring import (
     Decision,
     class_cosine,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
-MODES: tuple[Mode, ...] = get_args(Mode)
 Words = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
 
@@ -68,11 +68,12 @@ class Segmenter:
         long_side: the long side is never more than this after scaling, in pixels.
         temperature: multiplies the cosine before the softmax; 100 in RADSeg (spec 4.8).
         denoising: a name that is nowhere at least this probable is dropped; 0.5 in RADSeg (spec 4.9).
-        threshold: pixels whose best name is less probable than this become 0 = none.
-        independent_threshold: probability from which a pixel belongs to a prompt in `independent` mode.
+        threshold: pixels whose best name is less probable than this become 0 = none; in `independent`
+            mode the probability from which a pixel belongs to a name. None is 0, in `independent` mode 0.5.
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
         refine: sharpens the masks with a second look at the picture (RADSeg+); None leaves them.
+        memory_budget: bytes of working memory; a quarter of it holds upsampled probabilities.
         origin: preset, checkpoint and parameters, copied into every result.
     """
 
@@ -82,10 +83,10 @@ class Segmenter:
     long_side: int | None = 2048
     temperature: float = 100.0
     denoising: float = 0.5
-    threshold: float = 0.0
-    independent_threshold: float = 0.5
+    threshold: float | None = None
     all_denoised: Literal["none", "first"] = "none"
     refine: Refiner | None = None
+    memory_budget: int = DEFAULT_MEMORY_BUDGET
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def segment(self, image: "ImageLike", words: Words, *, mode: Mode = "background") -> Segmentation:
@@ -112,6 +113,8 @@ class Segmenter:
         Args:
             at_once: images whose windows share backbone calls. More helps a GPU with small images.
         """
+        if at_once < 1:
+            raise InputError(f"at_once is {at_once}; at least 1 image is needed at once.")
         text, contrast = self.embed(words, mode=mode)
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
@@ -142,6 +145,10 @@ class Segmenter:
         """
         if mode not in MODES:
             raise InputError(f"Unknown mode {mode!r}; the modes are {', '.join(MODES)}.")
+        if mode == "independent" and self.refine is not None:
+            raise InputError(
+                "Refinement needs one label per pixel; use mode 'background' or 'assign' with it."
+            )
         contrast: TextEmbeddings | None
         if isinstance(words, VocabularyPack):
             text, contrast = words.embeddings, words.contrast
@@ -190,7 +197,7 @@ class Segmenter:
         counts: dict[str, int] = {}
         if self.refine is not None:
             with clock("refine"):
-                outcome, counts = self._refine(coarse, picture, mode=mode)
+                outcome, counts = self._refine(coarse, picture)
         labels = outcome.labels.cpu().numpy()
         return Segmentation(
             names=text.names,
@@ -199,7 +206,7 @@ class Segmenter:
             scores=low.cpu(),
             mode=mode,
             presence=tuple(decision.peak.tolist()),
-            threshold=self.independent_threshold if mode == "independent" else self.threshold,
+            threshold=self._threshold(mode),
             meta={
                 **self.origin,
                 **counts,
@@ -222,20 +229,21 @@ class Segmenter:
         return contrasted_probabilities(cosine, bank, temperature=self.temperature)
 
     def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
+        threshold, stream_bytes = self._threshold(mode), self.memory_budget // 4
         if mode == "independent":
-            return decide(low, size, threshold=self.independent_threshold)
-        decision = decide(low, size, none=none, denoising=self.denoising, threshold=self.threshold)
+            return decide(low, size, threshold=threshold, stream_bytes=stream_bytes)
+        decision = decide(
+            low, size, none=none, denoising=self.denoising, threshold=threshold, stream_bytes=stream_bytes
+        )
         if mode == "assign" and self.all_denoised == "first" and not bool(decision.kept.any()):
             decision = replace(decision, labels=torch.ones_like(decision.labels))
         return decision
 
-    def _refine(
-        self, coarse: Coarse, picture: Rgb | None, *, mode: Mode
-    ) -> tuple[Refinement, dict[str, int]]:
-        if mode == "independent":
-            raise InputError(
-                "Refinement needs one label per pixel; use mode 'background' or 'assign' with it."
-            )
+    def _threshold(self, mode: Mode) -> float:
+        default = 0.5 if mode == "independent" else 0.0
+        return default if self.threshold is None else self.threshold
+
+    def _refine(self, coarse: Coarse, picture: Rgb | None) -> tuple[Refinement, dict[str, int]]:
         if picture is None:
             raise InputError("Refinement looks at the picture again; pass `picture` to `finish`.")
         assert self.refine is not None
@@ -243,7 +251,7 @@ class Segmenter:
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
     def _parameters(self) -> dict[str, Any]:
-        names = ("short_side", "long_side", "temperature", "denoising", "threshold", "independent_threshold")
+        names = ("short_side", "long_side", "temperature", "denoising", "threshold")
         return {name: getattr(self, name) for name in names}
 
 

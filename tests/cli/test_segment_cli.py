@@ -243,7 +243,7 @@ def test_wrong_use_is_explained_with_exit_code_2(toy: Command, photo: Path, case
 def test_an_unknown_model_lists_the_known(radseg: Command, photo: Path) -> None:
     result = radseg("segment", photo, "-p", "red", "-m", "radseg-xxl")
     assert result.exit_code == 2
-    assert "There is no model 'radseg-xxl'. Known: radseg-b, " in result.stderr
+    assert "There is no preset 'radseg-xxl' and no such file; the presets are radseg-b, " in result.stderr
 
 
 def test_a_missing_checkpoint_path_is_named(radseg: Command, photo: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from radseg.miniature import load_parts
 from radseg.miniature.evaluate import (
+    METHODS,
     auroc,
     cls_patch_map,
     interval,
@@ -12,6 +13,7 @@ from radseg.miniature.evaluate import (
     presence_scores,
     questions,
     room_ious,
+    segmentation_scores,
     segmenter,
 )
 from radseg.miniature.store import shipped_bytes
@@ -41,6 +43,14 @@ def test_unseen_rooms_are_segmented(parts, asked):
 
 def test_presence_is_told_from_absence(parts, asked):
     assert presence_scores(*parts, asked)["presence AUROC"] > 0.75
+
+
+def test_every_method_is_scored_on_all_seen_and_held_out_names(parts, asked):
+    scores = segmentation_scores(*parts, asked[:1])
+    for name in METHODS:
+        mean, low, high = scores[name]
+        assert 0 <= low <= mean <= high <= 1
+    assert {"radseg, seen names", "radseg, held out names"} <= set(scores)
 
 
 def test_cls_and_patches_point_the_same_way(parts, asked):

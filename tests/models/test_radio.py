@@ -1,9 +1,10 @@
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from builders import tiny_config, tiny_radio
 from radseg.errors import CheckpointError, ImageError
-from radseg.models.radio import build_radio, language_adaptor
+from radseg.models.radio import build_radio, language_adaptor, load_radio
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
 
 
@@ -86,6 +87,19 @@ def test_normaliser_standardises_patches_only():
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(radio.encode(image).patches, 2 * plain.encode(image).patches)
     torch.testing.assert_close(radio.encode(image).summary, plain.encode(image).summary)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_leaves_the_conditioner_exact(dtype, tmp_path):
+    radio = tiny_radio()
+    radio.conditioner.mean.fill_(0.48145466)
+    file = tmp_path / "tiny.safetensors"
+    metadata = {"format": "radseg-radio/1", "config": radio.config.to_json()}
+    save_file(radio.state_dict(), file, metadata)
+    half = load_radio(file, dtype=dtype)
+    assert half.dtype == dtype
+    assert torch.equal(half.conditioner.mean, radio.conditioner.mean)
+    assert half.encode(torch.rand(1, 3, 32, 32)).patches.dtype == dtype
 
 
 def test_configuration_survives_json():

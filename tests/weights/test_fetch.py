@@ -232,7 +232,7 @@ def test_a_remote_source_fetches_the_ranges_asked_for(server: Server) -> None:
 
 def test_a_range_cut_short_is_completed(server: Server) -> None:
     server.cuts = [100, 50]
-    source = HttpSource(server.remote(), "file")
+    source = HttpSource(server.remote(), "file", wait=no_wait)
     assert bytes(source.read(1000, 1300)) == CONTENT[1000:1300]
     assert server.log == ["bytes=1000-1299", "bytes=1100-1299", "bytes=1150-1299"]
 
@@ -241,3 +241,31 @@ def test_a_server_without_ranges_is_no_source(server: Server) -> None:
     server.ranges = False
     with pytest.raises(WeightsUnavailableError, match="answered 200 to a request for part"):
         HttpSource(server.remote(), "file").read(0, 10)
+
+
+def test_a_range_survives_any_number_of_hang_ups_that_bring_bytes(server: Server) -> None:
+    server.cuts, waited = [10] * 20, []
+    source = HttpSource(server.remote(), "file", wait=waited.append)
+    assert bytes(source.read(0, 1000)) == CONTENT[:1000]
+    assert waited == [1.0] * 20
+
+
+def test_a_busy_server_is_asked_again_after_longer_and_longer_pauses(server: Server) -> None:
+    server.statuses, waited = [503, 429, 500], []
+    source = HttpSource(server.remote(), "file", wait=waited.append)
+    assert bytes(source.read(0, 10)) == CONTENT[:10]
+    assert waited == [1.0, 2.0, 4.0]
+
+
+def test_a_server_that_stays_silent_is_given_up(server: Server) -> None:
+    server.cuts = [0] * 50
+    with pytest.raises(WeightsUnavailableError, match="failed 6 times at byte 5:.*go on from there"):
+        HttpSource(server.remote(), "file", wait=no_wait).read(5, 10)
+
+
+def test_a_file_that_changes_between_two_ranges_is_refused(server: Server) -> None:
+    source = HttpSource(server.remote(), "file", wait=no_wait)
+    source.read(0, 10)
+    server.etag = '"two"'
+    with pytest.raises(WeightsUnavailableError, match="changed at its source"):
+        source.read(10, 20)

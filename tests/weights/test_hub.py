@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from radseg.errors import WeightsUnavailableError
 from radseg.weights import cache, store
 
+COMMIT = "c" * 40
 TOWER = "google/siglip2-so400m-patch16-naflex"
 
 
@@ -36,7 +37,7 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, *, body: bool) -> None:
-        content = self.files.get(self.path.removeprefix("/"))
+        content = self.files.get(self.path.removeprefix("/").replace(COMMIT, "main"))
         self.asked.append((self.path, self.headers.get("User-Agent", "")))
         self.seen_tokens.add(self.headers.get("Authorization"))
         if content is None:
@@ -53,8 +54,9 @@ class Hub(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
         else:
             self.send_response(200)
-        self.send_header("X-Repo-Commit", "c" * 40)
-        self.send_header("ETag", f'"{hashlib.sha256(self.files[self.path.removeprefix("/")]).hexdigest()}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        whole = self.files[self.path.removeprefix("/").replace(COMMIT, "main")]
+        self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if body:
@@ -129,3 +131,77 @@ def test_a_missing_file_is_said_with_what_to_do(hub: type[Hub], store_home: Path
     ) as caught:
         store.resolve("c-radio_v3-b", announce=lambda _: None)
     assert "\n" not in str(caught.value)
+
+
+def serve_tower(hub: type[Hub]) -> None:
+    keys = ("encoder.layers.0.layer_norm1.weight", "embeddings.token_embedding.weight")
+    keys += ("embeddings.position_embedding.weight", "final_layer_norm.weight")
+    hub.files[address(TOWER, "model.safetensors")] = save({f"text_model.{k}": torch.randn(9) for k in keys})
+    hub.files[address(TOWER, "config.json")] = b"{}"
+    hub.files[address(TOWER, "tokenizer.json")] = b"{}"
+
+
+def test_parts_are_read_at_one_commit(hub: type[Hub]) -> None:
+    serve_tower(hub)
+    store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
+    assert [path for path, _ in hub.asked if "/main/" in path] == [f"/{address(TOWER, 'config.json')}"]
+    assert all(COMMIT in path for path, _ in hub.sent)
+    origin = cache.read_records("siglip2-so400m-patch16-naflex")["model.safetensors"].origin
+    assert f"@{COMMIT}" in origin
+
+
+def test_the_licence_is_stated_before_anything_is_fetched(hub: type[Hub]) -> None:
+    serve_tower(hub)
+    sent: list[int] = []
+    store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: sent.append(len(hub.sent)))
+    assert sent == [0]
+
+
+def into_hub_cache(folder: Path, files: dict[str, bytes], absent: tuple[str, ...] = ()) -> None:
+    """Lay files down as the hub client does."""
+    repository = folder / f"models--{TOWER.replace('/', '--')}"
+    for name, content in files.items():
+        path = repository / "snapshots" / COMMIT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for name in absent:
+        path = repository / ".no_exist" / COMMIT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+
+
+def tower_files(hub: type[Hub]) -> dict[str, bytes]:
+    serve_tower(hub)
+    return {path.rsplit("/", 1)[1]: content for path, content in hub.files.items()}
+
+
+def test_a_tower_in_the_hub_cache_needs_no_network(
+    hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    into_hub_cache(tmp_path / "hub", tower_files(hub))
+    folder = store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
+    assert (folder / "tokenizer.json").is_file()
+    assert hub.asked == []
+
+
+def test_offline_a_tower_without_its_tokenizer_is_refused(
+    hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    files = tower_files(hub)
+    del files["tokenizer.json"]
+    into_hub_cache(tmp_path / "hub", files)
+    with pytest.raises(WeightsUnavailableError, match="no tokenizer"):
+        store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
+
+
+def test_what_the_hub_client_noted_as_absent_is_not_asked_for(hub: type[Hub], tmp_path: Path) -> None:
+    into_hub_cache(tmp_path / "hub", tower_files(hub), absent=("merges.txt",))
+    store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
+    asked = {path.rsplit("/", 1)[1] for path, _ in hub.asked}
+    assert "merges.txt" not in asked
+    assert "model.safetensors.index.json" not in asked
+    assert "vocab.json" in asked

@@ -39,8 +39,8 @@ def test_sam_parts_load_strictly_into_the_library(sam_state: dict[str, torch.Ten
     from transformers import SamConfig  # noqa: PLC0415
     from transformers.models.sam.modeling_sam import SamMaskDecoder, SamPromptEncoder  # noqa: PLC0415
 
-    torch.save(sam_state, tmp_path / "sam_vit_h_4b8939.pth")
-    tensors = load_file(store.resolve_sam(tmp_path / "sam_vit_h_4b8939.pth"))
+    torch.save(sam_state, tmp_path / "sam.pth")
+    tensors = load_file(store.resolve_sam(tmp_path / "sam.pth"))
     config = SamConfig()
     with torch.device("meta"):
         parts = {
@@ -55,6 +55,14 @@ def test_sam_parts_load_strictly_into_the_library(sam_state: dict[str, torch.Ten
         tensors["mask_decoder.output_hypernetworks_mlps.2.layers.0.bias"],
         sam_state["mask_decoder.output_hypernetworks_mlps.2.layers.1.bias"],
     )
+
+
+def test_a_file_with_sams_name_and_another_content_is_warned_about(
+    sam_state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    torch.save(sam_state, tmp_path / "sam_vit_h_4b8939.pth")
+    with pytest.warns(UserWarning, match=r"not the published file: its sha256 is .*a7bf3b02.*fetch it again"):
+        store.resolve_sam(tmp_path / "sam_vit_h_4b8939.pth")
 
 
 def test_sam_leaves_the_image_encoder_unread(sam_state: dict[str, torch.Tensor], tmp_path: Path) -> None:
@@ -101,6 +109,7 @@ def siglip2(tmp_path: Path) -> tuple[Path, Any]:
     config = Siglip2Config(text_config=small | {"vocab_size": 60, "projection_size": 24}, vision_config=small)
     model = Siglip2Model(config).eval()
     model.save_pretrained(tmp_path / "published")
+    (tmp_path / "published" / "tokenizer.json").write_text("{}")
     return tmp_path / "published", model
 
 
@@ -137,7 +146,7 @@ def test_a_text_tower_is_the_text_side_alone(published: Path, siglip2: tuple[Pat
 
 def test_a_tower_is_fetched_once(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
-    monkeypatch.setattr(pull, "_tower_tensors", None)
+    monkeypatch.setattr(pull, "_tower_parts", None)
     assert store.resolve_tower("siglip2-so400m-patch16-naflex") == first
     assert all(c.ok for c in store.verify("siglip2-so400m-patch16-naflex"))
 

@@ -14,6 +14,7 @@ import typer
 from radseg.cli import options
 from radseg.cli.failures import ExitCode
 from radseg.errors import InputError
+from radseg.modes import Mode
 
 _RUN = "Run"
 _METHOD = "Method (default: the model's own)"
@@ -31,8 +32,8 @@ Vocabulary = Annotated[
     Path | None,
     typer.Option("--vocabulary", help="Pack of `radseg text`: no text tower.", rich_help_panel=options.WORDS),
 ]
-Mode = Annotated[
-    Literal["background", "assign", "independent"],
+ModeOption = Annotated[
+    Mode,
     typer.Option(
         "--mode",
         help="background: a pixel may be none of the names. assign: every pixel gets a name. "
@@ -133,7 +134,7 @@ def segment(
     templates: options.Templates = None,
     text_tower: options.TextTower = None,
     model: options.Model = "radseg-b",
-    mode: Mode = "background",
+    mode: ModeOption = "background",
     output: Output = None,
     save: Save = "labels,overlay",
     resume: Resume = False,
@@ -180,7 +181,7 @@ def segment(
     folder = output or free_folder(DEFAULT_OUTPUT)
     typed: dict[str, Any] = {
         "templates": templates,
-        "text_tower": text_tower,
+        "text_tower": None if text_tower is None else str(text_tower.resolve()),
         "stride": stride,
         "size_rule": size_rule,
         "denoising": denoise,

@@ -12,7 +12,7 @@ from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, slide
 from radseg.models.radio import Radio
 from radseg.nn.vit import Block, LastBlock
-from radseg.ops.correlation import correlation_attention, mean_cosine
+from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, correlation_attention, mean_cosine
 from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
@@ -26,9 +26,14 @@ class SelfCorrelatingAttention:
     The first pass is the trained attention, projection included. Its output, cut into one chunk of channels
     per head, is compared with itself; the second pass mixes the block's values by softmax(temperature·cosine)
     over similarities that are not negative, and projects again. CLS and register tokens take part (spec 4.3).
+
+    Attributes:
+        temperature: multiplies the cosine.
+        block_bytes: of similarities alive at once.
     """
 
     temperature: float = 10.0
+    block_bytes: int = DEFAULT_BLOCK_BYTES
 
     def __call__(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Return the tokens after the block with the recursive attention in place of its own."""
@@ -40,7 +45,11 @@ class SelfCorrelatingAttention:
         queries, keys, values = attention.project(normed)
         first = attention.merge(torch.nn.functional.scaled_dot_product_attention(queries, keys, values))
         second = correlation_attention(
-            attention.split(first), values, temperature=self.temperature, threshold=0.0
+            attention.split(first),
+            values,
+            temperature=self.temperature,
+            threshold=0.0,
+            block_bytes=self.block_bytes,
         )
         return attention.merge(second)
 
@@ -51,15 +60,24 @@ class SelfCorrelatingAggregation:
 
     "Similar" is a cosine of at least the map's mean cosine. The mean is in the published code, not in the
     paper (spec 4.5).
+
+    Attributes:
+        temperature: multiplies the cosine.
+        block_bytes: of similarities alive at once.
     """
 
     temperature: float = 10.0
+    block_bytes: int = DEFAULT_BLOCK_BYTES
 
     def __call__(self, features: FeatureMap) -> FeatureMap:
         """Return the aggregated map."""
         tokens = features.flatten(1).mT.contiguous()
         mixed = correlation_attention(
-            tokens, tokens, temperature=self.temperature, threshold=mean_cosine(tokens)
+            tokens,
+            tokens,
+            temperature=self.temperature,
+            threshold=mean_cosine(tokens),
+            block_bytes=self.block_bytes,
         )
         return mixed.mT.unflatten(1, features.shape[1:])
 

@@ -189,7 +189,8 @@ def load_radio(
 
     Args:
         source: a catalogue name ("c-radio_v3-b"), a published `.pth.tar`, a Hugging Face folder, or a
-        converted file. adaptors: further adaptors to load beside the language one, e.g. ("sam",).
+            converted file.
+        adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default.
 
     Raises:
@@ -207,6 +208,9 @@ def load_radio(
     config, tensors = store.load_tensors(path, adaptors=wanted)
     with torch.device("meta"):
         network = Radio(config, language=language)
-    network.load_state_dict({k: v.to(device, dtype) for k, v in tensors.items()}, strict=True, assign=True)
-    network.conditioner.float()  # subtracting the mean in half precision would cost three digits
+    # The conditioner stays float32: rounding mean and std to half precision alone moves features by percents.
+    placed = {
+        k: v.to(device, torch.float32 if k.startswith("conditioner.") else dtype) for k, v in tensors.items()
+    }
+    network.load_state_dict(placed, strict=True, assign=True)
     return network.eval().requires_grad_(False)

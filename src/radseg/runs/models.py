@@ -67,6 +67,17 @@ def rows_of(name: str) -> tuple[catalog.Row, ...]:
     return known[name]
 
 
+def tower_rows(checkpoint: Path) -> tuple[catalog.Row, ...]:
+    """Return the row of the text tower that a local checkpoint's words need; none if it has no language."""
+    from radseg.models.radio import language_adaptor  # noqa: PLC0415
+    from radseg.weights import store  # noqa: PLC0415
+
+    config = store.read_config(store.resolve(checkpoint if checkpoint.exists() else str(checkpoint)))
+    name = language_adaptor(config)
+    space = None if name is None else config.adaptor(name).space
+    return tuple(row for row in catalog.ROWS if row.kind == "text" and row.name == space)
+
+
 def is_here(row: catalog.Row) -> bool:
     """Return whether a row's files are in the store of this machine."""
     from radseg.weights.store import installed  # noqa: PLC0415

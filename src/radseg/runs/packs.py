@@ -1,6 +1,6 @@
 """Making a vocabulary pack: words embedded once, used anywhere without a text tower."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +41,18 @@ def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
         WeightsUnavailableError: the text tower is neither local nor obtainable.
         EnvironmentFailure: the file cannot be written.
     """
+    from radseg.models.stored_words import StoredWords  # noqa: PLC0415
     from radseg.text.pack import VocabularyPack, save_pack  # noqa: PLC0415
+    from radseg.text.words import TowerWords  # noqa: PLC0415
 
     encoder = _word_encoder(request, fetching)
-    contrast = encoder.contrast(request.words) if request.contrast else None
-    pack = VocabularyPack(encoder.embed(request.words), contrast, request.templates)
+    if isinstance(encoder, StoredWords | TowerWords):
+        pack = encoder.pack(request.words)
+    else:
+        pack = VocabularyPack(
+            encoder.embed(request.words), encoder.contrast(request.words), request.templates
+        )
+    pack = pack if request.contrast else replace(pack, contrast=None)
     save_pack(request.output, pack)
     return pack
 
@@ -53,6 +60,7 @@ def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
 def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
     """Return where words are embedded; for a model known by name its image weights are not needed."""
     from radseg import presets  # noqa: PLC0415
+    from radseg.models.stored_words import StoredWords  # noqa: PLC0415
     from radseg.text.templates import template_set  # noqa: PLC0415
     from radseg.weights import catalog  # noqa: PLC0415
 
@@ -63,7 +71,7 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
         if space is not None:
             if request.text_tower is None:
                 obtain((catalog.row(space),), fetching, accept_license=request.accept_license)
-            return presets.StoredWords(space, templates, request.text_tower, request.device)
+            return StoredWords(space, templates, request.text_tower, request.device)
     checkpoint_path(request.model)
     return presets.load(
         request.model,

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
+from radseg.modes import Mode
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.manifest import Record
-from radseg.runs.models import SAM, Fetching, obtain, rows_of
+from radseg.runs.models import SAM, Fetching, obtain, rows_of, tower_rows
 from radseg.runs.outputs import (
     KINDS,
     Kind,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 DEFAULT_OUTPUT = Path("radseg-output")
 CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
-Mode = Literal["assign", "background", "independent"]
 
 
 @dataclass(frozen=True)
@@ -168,21 +168,39 @@ class _Lazy:
     def load(self) -> None:
         """Load the model and embed the words once for all images."""
         from radseg import presets  # noqa: PLC0415
+        from radseg.models.stored_words import StoredWords  # noqa: PLC0415
         from radseg.text.pack import VocabularyPack, load_pack  # noqa: PLC0415
 
         request = self.request
+        self._check()
         words = request.words if isinstance(request.words, Vocabulary) else load_pack(request.words)
         self._obtain(with_tower=isinstance(words, Vocabulary) and "text_tower" not in request.settings)
         self.reporter.loading(request.model)
         segmenter = presets.load(request.model, **request.settings, **request.machine)
         text, contrast = segmenter.embed(words, mode=request.mode)
+        if isinstance(segmenter.words, StoredWords):
+            segmenter.words.release()  # all words are embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
+
+    def _check(self) -> None:
+        """Say what is wrong with the request before anything is fetched."""
+        from radseg import presets  # noqa: PLC0415
+
+        request = self.request
+        settings = {**request.settings, **request.machine}
+        about = {name: settings.pop(name) for name in ("device", "dtype") if name in settings}
+        for name in ("checkpoint", "sam", "text_tower", "accept_license"):
+            settings.pop(name, None)
+        name = "radseg-b" if checkpoint_path(request.model) is not None else request.model
+        _, options = presets.check(name, changes=settings, **about)
+        if options.refine != "none" and request.mode == "independent":
+            raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def _obtain(self, *, with_tower: bool) -> None:
         """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
         settings = self.request.settings
-        own = "checkpoint" in settings or checkpoint_path(self.request.model) is not None
-        rows = () if own else rows_of(self.request.model)
+        own = settings.get("checkpoint") or checkpoint_path(self.request.model)
+        rows = tower_rows(Path(own)) if own else rows_of(self.request.model)
         if settings.get("refine", "none") != "none":
             rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
         unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -86,9 +86,9 @@ def _read_row(path: Path, name: str) -> Float[Tensor, " e"] | None:
             metadata = file.metadata() or {}
             # A copy: staying mapped to a file that another process may rewrite ends in SIGBUS.
             row: Tensor = file.get_tensor(_TENSOR).clone()
-    except FileNotFoundError:
+    except OSError:  # absent, or not ours to read now: a miss, and no reason to remove another's file
         return None
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, ValueError):
         _discard(path)
         return None
     whole = row.dtype == torch.float32 and row.ndim == 1 and metadata.get("sha256") == _content_hash(row)
@@ -107,13 +107,14 @@ def _write_row(path: Path, name: str, row: Float[Tensor, " e"]) -> None:
     row = row.detach().to("cpu", torch.float32).contiguous()
     content = save({_TENSOR: row}, {"format": _FORMAT, "name": name, "sha256": _content_hash(row)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    # not tempfile: its files are for the owner alone, and this folder may be shared
+    temporary = path.with_name(f".writing-{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        _discard(Path(temporary))
+        _discard(temporary)
         raise
 
 

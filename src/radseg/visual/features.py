@@ -25,7 +25,7 @@ def pca_picture(features: FeatureMap, size: Size) -> UInt8[np.ndarray, "H W 3"]:
         raise InputError(f"The picture would be {Size(*size)} pixels; each side must be at least 1.")
     if features.numel() == 0 or not bool(torch.isfinite(features).all()):
         raise InputError(f"Features of shape {tuple(features.shape)} must be finite and not empty.")
-    rows = F.normalize(features.detach().double().flatten(1).mT, dim=1)
+    rows = F.normalize(features.detach().cpu().double().flatten(1).mT, dim=1)
     projected = _three_components(rows - rows.mean(dim=0))
     low, high = torch.quantile(projected, torch.tensor([0.02, 0.98]).to(projected), dim=0)
     spread = high - low

@@ -81,10 +81,15 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         EnvironmentFailure: the folder cannot be written.
     """
+    write_whole(path, json.dumps(content, indent=1, sort_keys=True).encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file in one step. Raises EnvironmentFailure as `write_json`."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+        part.write_bytes(content)
         part.replace(path)
     except OSError as error:
         reason = error.strerror or error
@@ -128,8 +133,7 @@ def remembered_sha256(path: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     digest = sha256_of(path)
-    with contextlib.suppress(
-        EnvironmentFailure
-    ):  # only saves time; a store on a read-only disk is still of use
+    # only saves time; a store on a read-only disk is still of use
+    with contextlib.suppress(EnvironmentFailure):
         write_json(note, {"stamp": stamp, "sha256": digest})
     return digest

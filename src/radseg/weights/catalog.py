@@ -1,8 +1,8 @@
 """Facts about published weights, as a table. No network, no torch.
 
 A digest of None means "not pinned in this release": the file is verified against the digest its hub
-reports when
-it is downloaded, and that digest is recorded in the store and checked from then on (trust on first use).
+reports when it is downloaded, and that digest is recorded in the store and checked from then on (trust on
+first use). Parts read by byte range have no published digest; what they are as written is recorded.
 Facts marked (i) in `notes` are inferred, not read from the file itself; shapes are always read from the file.
 """
 
@@ -80,7 +80,6 @@ class Row:
         kind: what it is.
         repository, revision, file: where it lies on the hub; towers and SAM are read by byte range.
         sha256: of the whole file, None if not pinned (see the module).
-        bytes: of the whole file, None if not known for certain.
         paper: arXiv id.
         patch: side of a patch in pixels; 0 for text towers.
         space: text space of the language adaptor, or of the tower; None if there is none.
@@ -100,7 +99,6 @@ class Row:
     shape: Shape | None = None
     revision: str = "main"
     sha256: str | None = None
-    bytes: int | None = None
     supported: bool = True
     warning: str = ""
     notes: str = ""
@@ -127,16 +125,15 @@ ROWS: tuple[Row, ...] = (
     Row(
         "c-radio_v3-b", "radio", "nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         SO400M_NAFLEX, Shape(768, 12, 12, 3072, 4, 4, _FOUR),
-        notes=f"{_FILES} The preset of the RADSeg paper. About 547 MB. Head sizes (i): 1520 hidden, 2 "
-        "blocks.",
+        notes=f"{_FILES} The preset of the RADSeg paper. About 547 MB. Heads (i): 1520 hidden, 2 blocks.",
     ),
     Row(
         "c-radio_v3-l", "radio", "nvidia/C-RADIOv3-L", "c-radio-v3_l_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         SO400M_NAFLEX, Shape(1024, 24, 16, 4096, 4, 4, _FOUR),
         warning="Its patches are not aligned with its CLS token: language segmentation scores about 1 mIoU. "
         "Use c-radio_v3-b or c-radio_v3-h.",
-        notes=f"{_FILES} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 (0.86 "
-        "mIoU).",
+        notes=f"{_FILES} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 "
+        "(0.86 mIoU).",
     ),
     Row(
         "c-radio_v3-h", "radio", "nvidia/C-RADIOv3-H", "c-radio_v3-h_half.pth.tar", NVIDIA_OPEN, _V3, 16,
@@ -203,8 +200,7 @@ ROWS: tuple[Row, ...] = (
         "sam-vit-h", "sam", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16, None,
         notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
         "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is "
-        "accepted "
-        "as a local file.",
+        "accepted as a local file.",
     ),
 )  # fmt: skip
 SAM_PTH = ("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")
@@ -233,7 +229,9 @@ def text_space(teacher: Mapping[str, Any]) -> str | None:
 
     The teacher's `model` decides, not the adaptor's name: "siglip2" alone does not say which SigLIP2.
     """
-    model = str(teacher.get("model") or "")
+    model = teacher.get("model")
+    if not isinstance(model, str):
+        return None
     if model in ("siglip2-so400m", "siglip2-g-384"):
         return SO400M_NAFLEX if model == "siglip2-so400m" else GIANT
     if model == "ViT-SO400M-14-SigLIP-384":

@@ -52,7 +52,7 @@ class RadioConfig:
 
     Attributes:
         version: the publisher's name of the checkpoint, e.g. "c-radio_v3-b"; "unknown" where the file does
-        not say.
+            not say.
         width, depth, heads, mlp_width: of the vision transformer.
         patch: side of a patch in pixels.
         position_grid: side of the learned position grid, in patches.

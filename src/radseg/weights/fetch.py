@@ -1,8 +1,7 @@
 """Whole-file downloads: resumable, checked while they stream, complete or absent.
 
-An interrupted download leaves `<name>.part` and, beside it, the server's tag of the content; it goes on
-from there
-only if the server still has that very content.
+An interrupted download leaves `<name>.part` and, beside it, the server's tag of the content; it goes on from
+there only if the server still has that very content.
 """
 
 import errno
@@ -17,10 +16,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from radseg.errors import EnvironmentFailure, WeightsUnavailableError
-from radseg.weights.hub import FORBIDDEN, UNAVAILABLE, RemoteFile, git_blob_sha1, open_stream
+from radseg.weights.hub import (
+    ATTEMPTS,
+    FORBIDDEN,
+    TRANSIENT,
+    UNAVAILABLE,
+    RemoteFile,
+    git_blob_sha1,
+    open_stream,
+    pause,
+)
 from radseg.weights.safefile import Progress
 
-ATTEMPTS = 6  # in a row without a single new byte
 _PIECE = 1024 * 1024  # bytes
 _SPARE = 64 * 1024 * 1024  # bytes to leave free on the disk
 _SMALL = 64 * 1024 * 1024  # bytes; files checked by git's hash are read whole
@@ -85,7 +92,7 @@ class _Job:
 
     def run(self, wait: Callable[[float], None]) -> str:
         self._resume_point()
-        self._require_space()
+        require_space(self.target, (self.expected.size or 0) - self.done)
         failures = 0
         while True:
             before = self.done
@@ -103,10 +110,10 @@ class _Job:
                 if failures >= ATTEMPTS:
                     raise WeightsUnavailableError(
                         f"Downloading {self.target.name} failed {failures} times at byte {self.done}: "
-                        f"{str(error)[:200] or type(error).__name__}. Run the command again to go on from "
-                        "there."
+                        f"{str(error)[:200] or type(error).__name__}. Run the command again to go on "
+                        "from there."
                     ) from error
-                wait(min(30.0, 0.5 * 2.0**failures))
+                wait(pause(failures))
         return self._verified()
 
     def _resume_point(self) -> None:
@@ -131,16 +138,6 @@ class _Job:
         self.part.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
         self.hash, self.done = hashlib.sha256(), 0
-
-    def _require_space(self) -> None:
-        needed = (self.expected.size or 0) - self.done
-        free = shutil.disk_usage(self.target.parent).free
-        if needed > 0 and free < needed + _SPARE:
-            raise EnvironmentFailure(
-                f"{self.target.name} needs {needed / 1e6:.0f} MB more in {self.target.parent}; "
-                f"{free / 1e6:.0f} MB "
-                "are free. Set RADSEG_HOME to a larger disk."
-            )
 
     def _stream(self) -> None:
         if self.expected.size is not None and self.done == self.expected.size:
@@ -167,7 +164,7 @@ class _Job:
             raise OSError(f"the answer ended at byte {self.done} of {self.expected.size}")
 
     def _refuse(self, status: int) -> None:
-        if status in (429, 500, 502, 503, 504):
+        if status in TRANSIENT:
             raise OSError(f"the server answered {status}")
         hint = " Accept the terms on its page and set HF_TOKEN." if status in (401, 403) else ""
         raise WeightsUnavailableError(f"The server answered {status} for {self.remote.url}.{hint}")
@@ -205,10 +202,19 @@ class _Job:
             wanted = self.expected.sha256 or self.expected.git_sha1
             raise WeightsUnavailableError(
                 f"{self.target.name} arrived with sha256 {digest}; {wanted} is expected. It was removed. "
-                "Try again; "
-                "if it happens twice, the file at the source is not the one this release knows."
+                "Try again; if it happens twice, the file at the source is not the one this release knows."
             )
         return digest
+
+
+def require_space(target: Path, needed: int) -> None:
+    """Raise EnvironmentFailure unless the disk of `target`'s folder has room for `needed` more bytes."""
+    free = shutil.disk_usage(target.parent).free
+    if needed > 0 and free < needed + _SPARE:
+        raise EnvironmentFailure(
+            f"{target.name} needs {needed / 1e6:.0f} MB more in {target.parent}; {free / 1e6:.0f} MB are "
+            "free. Set RADSEG_HOME to a larger disk."
+        )
 
 
 def _is_disk(error: BaseException) -> bool:

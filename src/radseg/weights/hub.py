@@ -6,14 +6,21 @@ proxies act as its documentation says.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import (
+    _CACHED_NO_EXIST,
+    constants,
+    get_hf_file_metadata,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -37,10 +44,17 @@ constants.HF_HUB_DISABLE_TELEMETRY = True
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)  # seconds without a byte
 UNAVAILABLE = (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)
 FORBIDDEN = (OfflineModeIsEnabled,)
+TRANSIENT = (429, 500, 502, 503, 504)  # answers after which it is worth asking again
+ATTEMPTS = 6  # in a row without a single new byte
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class NotPublishedError(WeightsUnavailableError):
     """The repository is there, the file is not."""
+
+
+class ContentChangedError(WeightsUnavailableError):
+    """The file at the source is another one than at the beginning of the read."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ class RemoteFile:
         size: in bytes, None if the hub does not say.
         sha256: as the hub reports it; None for small files, which carry `git_sha1` instead.
         git_sha1: git's blob hash.
+        etag: the hub's mark of this content, unquoted; "" if it gives none.
         revision: the commit it is from.
         headers: to send along (authorisation).
     """
@@ -60,6 +75,7 @@ class RemoteFile:
     size: int | None = None
     sha256: str | None = None
     git_sha1: str | None = None
+    etag: str = ""
     revision: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -93,15 +109,37 @@ def locate(repository: str, file: str, revision: str) -> RemoteFile:
         size=facts.size,
         sha256=etag if re.fullmatch(r"[0-9a-f]{64}", etag) else None,
         git_sha1=etag if re.fullmatch(r"[0-9a-f]{40}", etag) else None,
+        etag=etag,
         revision=str(facts.commit_hash or revision),
         headers=headers,
     )
+
+
+def at_commit(remote: RemoteFile, repository: str, file: str) -> RemoteFile:
+    """Return the same file addressed by its commit, so that a push meanwhile cannot swap it."""
+    return replace(remote, url=hf_hub_url(repository, file, revision=remote.revision))
 
 
 def cached(repository: str, file: str, revision: str) -> Path | None:
     """Return the file in the hub client's own cache, where other programs may have put it, or None."""
     found = try_to_load_from_cache(repository, file, revision=revision)
     return Path(found) if isinstance(found, str) else None
+
+
+def is_known_absent(repository: str, file: str, revision: str) -> bool:
+    """Return whether the hub client has noted that this revision of the repository has no such file."""
+    return try_to_load_from_cache(repository, file, revision=revision) is _CACHED_NO_EXIST
+
+
+def commit_of(found: Path) -> str | None:
+    """Return the commit of a file in the hub client's cache; None if its path does not say."""
+    folder = found.parent
+    return folder.name if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name) else None
+
+
+def pause(failures: int) -> float:
+    """Return how many seconds to wait after this many failures in a row."""
+    return float(min(30.0, 0.5 * 2.0**failures))
 
 
 @contextmanager
@@ -121,14 +159,15 @@ class HttpSource:
         fetched: bytes received so far.
     """
 
-    def __init__(self, remote: RemoteFile, name: str) -> None:
+    def __init__(self, remote: RemoteFile, name: str, *, wait: Callable[[float], None] = time.sleep) -> None:
         if remote.size is None:
             raise WeightsUnavailableError(
                 f"The hub does not say how long {name} is; it cannot be read in parts."
             )
         self.remote = remote
         self.fetched = 0
-        self._name, self._size = name, remote.size
+        self._name, self._size, self._wait = name, remote.size, wait
+        self._tag: str | None = None
 
     @property
     def name(self) -> str:
@@ -140,41 +179,73 @@ class HttpSource:
         """Length in bytes."""
         return self._size
 
+    @property
+    def identity(self) -> str:
+        """The hub's mark of this content, else its commit; "" if the hub gives neither."""
+        return self.remote.etag or (self.remote.revision if _COMMIT.fullmatch(self.remote.revision) else "")
+
     def read(self, start: int, stop: int) -> memoryview:
-        """Return the bytes [start, stop), fetched now.
+        """Return the bytes [start, stop), fetched now; a dropped connection is taken up where it broke.
 
         Raises:
             WeightsUnavailableError: the server does not answer, or not with the range asked for.
+            ContentChangedError: the file is not the one that was read from before.
         """
         require_inside(self, start, stop)
-        data = bytearray()
-        for attempt in range(4):
-            if len(data) == stop - start:
-                break
+        data, failures = bytearray(), 0
+        while len(data) < stop - start:
+            before, reason = len(data), "the answer ended early"
             try:
                 self._extend(data, start, stop)
+            except FORBIDDEN as error:
+                raise WeightsUnavailableError(
+                    f"HF_HUB_OFFLINE is set; {self.name} is not fetched."
+                ) from error
+            except WeightsUnavailableError:
+                raise
             except UNAVAILABLE as error:
-                if isinstance(error, WeightsUnavailableError) or attempt == 3:
-                    raise WeightsUnavailableError(
-                        f"Reading {self.name} failed: {_one_line(error)}."
-                    ) from error
-        if len(data) != stop - start:
-            raise WeightsUnavailableError(f"Reading {self.name} failed: the answer ended early four times.")
+                reason = _one_line(error)
+            if len(data) == stop - start:
+                break
+            failures = 1 if len(data) > before else failures + 1
+            if failures >= ATTEMPTS:
+                raise WeightsUnavailableError(
+                    f"Reading {self.name} failed {failures} times at byte {start + len(data)}: {reason}. "
+                    "Run the command again to go on from there."
+                )
+            self._wait(pause(failures))
         return memoryview(data)
 
     def _extend(self, data: bytearray, start: int, stop: int) -> None:
         begin = start + len(data)
         with open_stream(self.remote, {"Range": f"bytes={begin}-{stop - 1}"}) as response:
+            if response.status_code in TRANSIENT:
+                raise OSError(f"the server answered {response.status_code}")
             if response.status_code != 206:
                 raise WeightsUnavailableError(
-                    f"the server answered {response.status_code} to a request for part of the file"
+                    f"Reading {self.name} failed: the server answered {response.status_code} to a request "
+                    "for part of the file."
                 )
             said = str(response.headers.get("Content-Range", ""))
             if not said.startswith(f"bytes {begin}-") or not said.endswith(f"/{self._size}"):
-                raise WeightsUnavailableError(f"the server sent another part ({said[:80]!r})")
+                raise ContentChangedError(
+                    f"Reading {self.name} failed: the server sent another part ({said[:80]!r})."
+                )
+            self._require_same(str(response.headers.get("ETag", "")))
             for piece in response.iter_raw():
                 self.fetched += len(piece)
-                data += piece[: stop - begin - (len(data) - (begin - start))]
+                data += piece[: stop - start - len(data)]
+
+    def _require_same(self, tag: str) -> None:
+        # compared with the first answer, not with the hub's own ETag: the file store behind it marks
+        # content in its own way
+        if not tag:
+            return
+        if self._tag not in (None, tag):
+            raise ContentChangedError(
+                f"{self.name} changed at its source while it was being read. Run the command again."
+            )
+        self._tag = tag
 
 
 def git_blob_sha1(data: bytes) -> str:

@@ -5,15 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from radseg.errors import WeightsUnavailableError
+from radseg.errors import CheckpointError, WeightsUnavailableError
 from radseg.weights import hub
-from radseg.weights.cache import FileRecord, model_folder, read_records, sha256_of, write_record
+from radseg.weights.cache import (
+    FileRecord,
+    model_folder,
+    read_records,
+    sha256_of,
+    write_record,
+    write_whole,
+)
 from radseg.weights.catalog import SAM_PTH, Row
 from radseg.weights.convert import sam, towers
 from radseg.weights.fetch import download
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import FileSource, RangeSource
-from radseg.weights.safefile import Progress, write_safetensors
+from radseg.weights.parts import Chosen, write_parts
+from radseg.weights.repository import Repository
+from radseg.weights.safefile import MAX_HEADER, Progress
 
 Announce = Callable[[str], None]
 BESIDE_TOWER = (
@@ -27,6 +34,8 @@ BESIDE_TOWER = (
     "merges.txt",
 )
 """Small files that belong to a text tower; all but the first may be absent."""
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
+"""Files of which a tower needs one to turn words into tokens."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +90,16 @@ def tower_folder(row: Row, terms: Terms) -> Path:
     if target.is_file() and (folder / "config.json").is_file():
         return folder
     _require_acceptance(row, terms)
+    repository = Repository(row.repository, row.revision, (row.file, towers.INDEX))
     try:
+        if not (folder / "config.json").is_file():
+            repository.source("config.json")  # there and within reach: time to state the licence
+        terms.announce(_license_line(row))
         for file in BESIDE_TOWER:
-            _fetch_beside(row, file, terms)
+            _fetch_beside(row, repository, file)
+        _require_vocabulary(folder)
         if not target.is_file():
-            _write_part(row, target, _tower_tensors(row), terms)
+            _write_part(row, target, _tower_parts(row, repository), terms, {"format": "pt"})
     except WeightsUnavailableError as error:
         raise _with_advice(row, target, error) from error
     return folder
@@ -97,47 +111,52 @@ def sam_file(row: Row, terms: Terms) -> Path:
     if not target.is_file():
         _require_acceptance(row, terms)
         try:
-            tensors = sam.convert_safetensors(_source(row, row.file))
-            _write_part(row, target, tensors, terms, {"format": sam.FORMAT})
+            source = Repository(row.repository, row.revision, (row.file,)).source(row.file)
+            terms.announce(_license_line(row))
+            chosen = [Chosen(source, sam.convert_safetensors(source))]
+            _write_part(row, target, chosen, terms, {"format": sam.FORMAT})
         except WeightsUnavailableError as error:
             raise _with_advice(row, target, error) from error
     return target
 
 
-def _tower_tensors(row: Row) -> dict[str, LazyTensor]:
+def _tower_parts(row: Row, repository: Repository) -> list[Chosen]:
     """Return the text tensors, from one file or from the shards its index names."""
-    try:
-        index = _source(row, towers.INDEX)
-    except hub.NotPublishedError:
-        chosen = towers.select(_source(row, row.file), towers.is_text)
-    else:
-        shards = towers.shards_of(bytes(index.read(0, index.size)), towers.INDEX)
-        chosen = {}
-        for shard in sorted(set(shards.values())):
-            chosen |= towers.select(_source(row, shard), lambda k: k in shards)
-    towers.require_tower(chosen, row.repository)
+    chosen = None if repository.cached(row.file) is not None else _from_shards(repository)
+    if chosen is None:
+        source = repository.source(row.file)
+        chosen = [Chosen(source, towers.select(source, towers.is_text))]
+    towers.require_tower({k: t for c in chosen for k, t in c.tensors.items()}, row.repository)
     return chosen
 
 
-def _source(row: Row, file: str) -> RangeSource:
-    found = hub.cached(row.repository, file, row.revision)
-    if found is not None:
-        return FileSource(found)
-    return hub.HttpSource(hub.locate(row.repository, file, row.revision), file)
+def _from_shards(repository: Repository) -> list[Chosen] | None:
+    try:
+        index = repository.source(towers.INDEX)
+    except hub.NotPublishedError:
+        return None
+    if index.size > MAX_HEADER:
+        raise CheckpointError(f"{towers.INDEX} has {index.size} bytes; more than {MAX_HEADER} is not read.")
+    shards = towers.shards_of(bytes(index.read(0, index.size)), towers.INDEX)
+    return [_from_shard(repository, shard, shards) for shard in sorted(set(shards.values()))]
 
 
-def _fetch_beside(row: Row, file: str, terms: Terms) -> None:
+def _from_shard(repository: Repository, shard: str, shards: dict[str, str]) -> Chosen:
+    source = repository.source(shard)
+    return Chosen(source, towers.select(source, lambda key: shards.get(key) == shard))
+
+
+def _fetch_beside(row: Row, repository: Repository, file: str) -> None:
     target = model_folder(row.name) / file
     if target.is_file():
         return
-    found = hub.cached(row.repository, file, row.revision)
+    found = repository.cached(file)
     try:
         if found is not None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(found.read_bytes())
+            write_whole(target, found.read_bytes())
             digest, origin, verified = sha256_of(target), "hub cache", "none"
         else:
-            remote = hub.locate(row.repository, file, row.revision)
+            remote = repository.locate(file)
             digest, origin = download(remote, target), f"{remote.url}@{remote.revision}"
             verified = "hub" if remote.sha256 or remote.git_sha1 else "none"
     except hub.NotPublishedError:
@@ -147,16 +166,18 @@ def _fetch_beside(row: Row, file: str, terms: Terms) -> None:
     write_record(row.name, FileRecord(file, digest, target.stat().st_size, origin, verified))
 
 
-def _write_part(
-    row: Row,
-    target: Path,
-    tensors: dict[str, LazyTensor],
-    terms: Terms,
-    metadata: dict[str, str] | None = None,
-) -> None:
-    terms.announce(_license_line(row))
-    write_safetensors(target, tensors, metadata or {"format": "pt"}, progress=terms.progress)
-    origin = f"{row.page}@{row.revision}, by byte range"
+def _require_vocabulary(folder: Path) -> None:
+    # offline, a file that is not in the cache counts as not published; a tower made so would never be mended
+    if hub.is_offline() and not any((folder / file).is_file() for file in VOCABULARIES):
+        raise WeightsUnavailableError(
+            f"HF_HUB_OFFLINE is set and the hub cache has no tokenizer ({', '.join(VOCABULARIES)})."
+        )
+
+
+def _write_part(row: Row, target: Path, chosen: list[Chosen], terms: Terms, metadata: dict[str, str]) -> None:
+    write_parts(target, chosen, metadata, progress=terms.progress)
+    revisions = {c.source.remote.revision for c in chosen if isinstance(c.source, hub.HttpSource)}
+    origin = f"{row.page}@{', '.join(sorted(revisions)) or 'hub cache'}, by byte range"
     digest = sha256_of(target)
     write_record(row.name, FileRecord(target.name, digest, target.stat().st_size, origin, "none"))
 
@@ -176,8 +197,7 @@ def _require_acceptance(row: Row, terms: Terms) -> None:
     if row.license.requires_acceptance and not terms.accept_license:
         raise WeightsUnavailableError(
             f"{row.name} is under the {row.license.title}: {row.license.url}. Nothing was fetched. To "
-            "accept, run "
-            f"`radseg models pull {row.name} --accept-license` (accept_license=True)."
+            f"accept, run `radseg models pull {row.name} --accept-license` (accept_license=True)."
         )
 
 

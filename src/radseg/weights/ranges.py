@@ -28,6 +28,11 @@ class RangeSource(Protocol):
         """Length in bytes."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What stays the same exactly as long as the content does; "" if nothing promises that."""
+        ...
+
     def read(self, start: int, stop: int) -> memoryview:
         """Return the bytes [start, stop), writable without changing the source.
 
@@ -69,6 +74,11 @@ class FileSource:
         """Length in bytes."""
         return self._size
 
+    @property
+    def identity(self) -> str:
+        """Path, length and time of change."""
+        return f"{self.path.resolve()} {self._size} {self.path.stat().st_mtime_ns}"
+
     def read(self, start: int, stop: int) -> memoryview:
         """Return a view of the bytes [start, stop)."""
         require_inside(self, start, stop)
@@ -93,6 +103,11 @@ class PrefetchedSource:
         """Length in bytes."""
         return self._source.size
 
+    @property
+    def identity(self) -> str:
+        """The identity of the source behind."""
+        return self._source.identity
+
     def read(self, start: int, stop: int) -> memoryview:
         """Return the bytes [start, stop), from memory where they were read ahead."""
         index = bisect_right(self._starts, start) - 1
@@ -101,13 +116,6 @@ class PrefetchedSource:
             if stop <= begin + len(chunk):
                 return chunk[start - begin : stop - begin]
         return self._source.read(start, stop)
-
-    def also(self, spans: Iterable[tuple[int, int]]) -> "PrefetchedSource":
-        """Return this source with further ranges read ahead."""
-        ahead = PrefetchedSource(self._source, spans)
-        ahead._chunks = sorted([*self._chunks, *ahead._chunks], key=lambda chunk: chunk[0])
-        ahead._starts = [start for start, _ in ahead._chunks]
-        return ahead
 
 
 def coalesce(spans: Iterable[tuple[int, int]], *, gap: int = COALESCE_GAP) -> list[tuple[int, int]]:

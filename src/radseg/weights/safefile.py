@@ -136,7 +136,7 @@ def write_safetensors(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
-            file.write(_header(tensors, metadata))
+            file.write(header_of(tensors, metadata))
             _write_values(file, tensors, target.name, progress)
             file.flush()
             os.fsync(file.fileno())
@@ -148,7 +148,8 @@ def write_safetensors(
         discard(part)
 
 
-def _header(tensors: Mapping[str, LazyTensor], metadata: Mapping[str, str]) -> bytes:
+def header_of(tensors: Mapping[str, LazyTensor], metadata: Mapping[str, str]) -> bytes:
+    """Return the beginning of a file that holds these tensors, values following in this order."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     position = 0
     for name, tensor in tensors.items():

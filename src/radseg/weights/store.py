@@ -6,7 +6,7 @@ This is the module the rest of the package calls; torch and the hub client load 
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,7 +56,8 @@ def resolve(
         accept_license: the caller accepts a licence that restricts use.
         progress: called with bytes done and in total while fetching.
         announce: called with lines a person should read; the "radseg" logger by default.
-        drop: prefixes of unknown tensors to leave out, when a file holds some this version cannot place.
+        drop: prefixes of unknown tensors to leave out, when a file holds some this version cannot place; a
+            whole adaptor is "adaptors.<teacher>.".
 
     Raises:
         MissingFileError: a path that does not exist.
@@ -123,7 +124,8 @@ def resolve_sam(
     """Return SAM's prompt encoder, mask decoder and neck as safetensors (names of `convert.sam`).
 
     Args:
-        source: "sam-vit-h", the original `.pth`, or the transformers library's `model.safetensors`.
+        source: "sam-vit-h", the original `.pth`, or the transformers library's `model.safetensors`. A file
+            that has the original's name and another content is used with a warning.
     """
     from radseg.weights import pull  # noqa: PLC0415 - loads the hub client
     from radseg.weights.convert import sam  # noqa: PLC0415
@@ -136,7 +138,14 @@ def resolve_sam(
     is_safe = path.suffix == ".safetensors"
     if is_safe and read_safetensors(FileSource(path)).metadata.get("format") == sam.FORMAT:
         return path
-    target = cache.converted_folder() / f"{cache.remembered_sha256(path)[:24]}-sam-v{CONVERTER}.safetensors"
+    digest = cache.remembered_sha256(path)
+    if path.name == catalog.SAM_PTH[0] and digest != catalog.SAM_PTH[1]:
+        warnings.warn(
+            f"{path.name} is not the published file: its sha256 is {digest}, {catalog.SAM_PTH[1]} is "
+            "expected. Its parts are used as they are; rename it if that is meant, else fetch it again.",
+            stacklevel=2,
+        )
+    target = cache.converted_folder() / f"{digest[:24]}-sam-v{CONVERTER}.safetensors"
     if not target.is_file():
         convert = sam.convert_safetensors if is_safe else sam.convert_pth
         write_safetensors(target, convert(FileSource(path)), {"format": sam.FORMAT})
@@ -166,13 +175,15 @@ def read_config(path: Path) -> RadioConfig:
 
 
 def load_tensors(
-    path: Path, *, adaptors: Sequence[str] | None = None
+    path: Path, *, adaptors: Sequence[str] | None = None, summary_only: Collection[str] = ()
 ) -> "tuple[RadioConfig, dict[str, Tensor]]":
     """Return the configuration, reduced to the wanted adaptors, and its tensors; other adaptors stay unread.
 
     Args:
         path: a file in our form (see `resolve`).
         adaptors: their names, () for the backbone alone, None for all.
+        summary_only: names of adaptors whose feature head is left out too; segmentation by words needs the
+            summary head alone.
 
     Raises:
         CheckpointError: the file is not in our form, or lacks an adaptor; a backbone-only file says where
@@ -183,7 +194,14 @@ def load_tensors(
     config = read_config(path)
     if adaptors is not None:
         config = replace(config, adaptors=tuple(config.adaptor(name) for name in dict.fromkeys(adaptors)))
-    prefixes = tuple(f"adaptors.{a.name}." for a in config.adaptors)
+    reduced = (replace(a, features=None) if a.name in summary_only else a for a in config.adaptors)
+    config = replace(config, adaptors=tuple(reduced))
+    prefixes = tuple(
+        f"adaptors.{a.name}.{part}."
+        for a in config.adaptors
+        for part, head in (("summary", a.summary), ("features", a.features))
+        if head is not None
+    )
     try:
         with safe_open(path, framework="pt") as file:
             wanted = [k for k in file.keys() if not k.startswith("adaptors.") or k.startswith(prefixes)]  # noqa: SIM118
@@ -201,12 +219,12 @@ class Installed(NamedTuple):
 
 
 def installed() -> tuple[Installed, ...]:
-    """Return the catalogue rows that have files in the store. Looks nothing up elsewhere."""
+    """Return the catalogue rows that are complete in the store. Looks nothing up elsewhere."""
     found = []
     for row in catalog.ROWS:
         folder = cache.model_folder(row.name)
         files = tuple(sorted(p for p in folder.glob("*") if p.is_file() and _counts(p)))
-        if files:
+        if _main_files(row) <= {p.name for p in files}:
             found.append(Installed(row, files, sum(p.stat().st_size for p in files)))
     return tuple(found)
 
@@ -240,6 +258,12 @@ def verify(name: str) -> tuple[Check, ...]:
         found = sha256_of(path) if path.is_file() else "missing"
         checks.append(Check(path, found == expected, found, expected))
     return tuple(checks)
+
+
+def _main_files(row: catalog.Row) -> set[str]:
+    """Return the names without which a row's folder is only half fetched."""
+    by_kind = {"text": {"model.safetensors", "config.json"}, "sam": {"sam.safetensors"}}
+    return by_kind.get(row.kind, {row.file})
 
 
 def _counts(path: Path) -> bool:

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from radseg.weights.ranges import PrefetchedSource, RangeSource, SourceReader
 _LOCAL_HEADER = 30  # bytes before the name in a member's own header
 _TAIL = 256 * 1024  # bytes read ahead from the end: the directory of a few thousand members
 _ENCRYPTED = 0x1
+MAX_EXPANDED = 2**20  # numbers in a tensor that repeats its storage (stride 0); a constant or two, no weights
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,15 @@ class TorchArchive:
             found = "is missing" if member is None else f"has {member.size} bytes"
             raise CheckpointError(
                 f"{self.source.name}: storage {storage.key[:40]!r} {found}; {storage.numel} × "
-                f"{storage.dtype} "
-                "are needed. The file is damaged; fetch it again."
+                f"{storage.dtype} are needed. The file is damaged; fetch it again."
             )
 
         def load() -> torch.Tensor:
+            if prod(reference.shape) > max(storage.numel, MAX_EXPANDED):
+                raise CheckpointError(
+                    f"{self.source.name}: a tensor of shape {reference.shape} is expanded from "
+                    f"{storage.numel} numbers; that is not read. Save a contiguous copy."
+                )
             start, view = self._locate(member)
             flat = decode(view, dtype, start)
             return flat.as_strided(reference.shape, reference.stride, reference.offset).contiguous()

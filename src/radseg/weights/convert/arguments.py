@@ -1,11 +1,13 @@
 """The training arguments in a RADIO checkpoint, read for what tensors cannot tell (spec 2.1)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from radseg.errors import CheckpointError
 from radseg.weights.catalog import text_space
+from radseg.weights.convert.pickles import shown
 
 ARCH_HEADS = {
     "vit_tiny": 3,
@@ -98,8 +100,8 @@ def read_arguments(raw: Mapping[str, Any], *, averaged: bool, file: str) -> Argu
         cls_tokens=cls_tokens,
         registers=reader.registers(cls_tokens),
         summary_tokens=pooled if per_teacher else (0,),
-        spectral_backbone=None if averaged else _epsilon(raw.get("spectral_reparam")),
-        spectral_heads=None if averaged else _epsilon(raw.get("spectral_heads")),
+        spectral_backbone=None if averaged else reader.epsilon("spectral_reparam"),
+        spectral_heads=None if averaged else reader.epsilon("spectral_heads"),
     )
 
 
@@ -110,13 +112,6 @@ def _teacher(raw: Mapping[str, Any], index: int, per_teacher: bool, file: str) -
             raise CheckpointError(f"{file}: {key} of teacher {raw['name']!r} is not a small whole number.")
     slot = index if token is None else int(token)
     return Teacher(raw["name"], index, slot if per_teacher else 0, text_space(raw), int(upsample or 1))
-
-
-def _epsilon(setting: Any) -> float | None:
-    # the reference: 1e-6 when switched on plainly, 1e-12 by default when given as a table
-    if isinstance(setting, Mapping):
-        return float(setting.get("eps", 1e-12))
-    return 1e-6 if setting else None
 
 
 class _Reader:
@@ -139,7 +134,7 @@ class _Reader:
         if value is None:
             return None
         if type(value) is not int or not 0 <= value < 2**31:
-            raise CheckpointError(f"{self.file}: args.{key} is {str(value)[:40]!r}, not a whole number.")
+            raise CheckpointError(f"{self.file}: args.{key} is {shown(value)}, not a whole number.")
         return value
 
     def teachers(self) -> list[Mapping[str, Any]]:
@@ -155,13 +150,23 @@ class _Reader:
         given = self.optional_count(kwargs, "num_heads")
         if given:
             return given
-        arch = str(self.raw.get("model"))
+        arch = self.raw.get("model")
         for beginning, heads in ARCH_HEADS.items():
-            if arch.startswith(beginning):
+            if isinstance(arch, str) and arch.startswith(beginning):
                 return heads
         raise CheckpointError(
-            f"{self.file} is of architecture {arch[:60]!r}; known are {', '.join(ARCH_HEADS)}…_patch16."
+            f"{self.file} is of architecture {shown(arch)}; known are {', '.join(ARCH_HEADS)}…_patch16."
         )
+
+    def epsilon(self, key: str) -> float | None:
+        # the reference: 1e-6 when switched on plainly, 1e-12 by default when given as a table
+        setting = self.raw.get(key)
+        if not isinstance(setting, Mapping):
+            return 1e-6 if setting else None
+        value = setting.get("eps", 1e-12)
+        if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < 1:
+            raise CheckpointError(f"{self.file}: args.{key} has eps {shown(value)}, not a small number.")
+        return float(value)
 
     def registers(self, cls_tokens: int) -> int:
         given = self.optional_count(self.raw, "cpe_num_registers")

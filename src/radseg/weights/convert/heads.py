@@ -17,7 +17,7 @@ ATTENTION_HEADS = 16  # fixed in the publisher's code; no tensor shows it
 
 
 def convert_head(
-    published: Mapping[str, LazyTensor], *, upsample: int, where: str
+    published: Mapping[str, LazyTensor], *, upsample: int, where: str, prefix: str = ""
 ) -> tuple[HeadConfig, dict[str, LazyTensor]]:
     """Return the configuration of a head and its tensors under our names.
 
@@ -25,6 +25,7 @@ def convert_head(
         published: the head's tensors without their prefix, reparametrisations resolved.
         upsample: the feature head's upsampling factor; 1 for summary heads.
         where: file and head, for error messages.
+        prefix: stands before the names of unknown tensors there, so that they can be passed as `drop`.
 
     Raises:
         CheckpointError: keys of no known kind, or shapes that contradict each other.
@@ -35,7 +36,7 @@ def convert_head(
     for key, tensor in published.items():
         ours = _our_key(key, kind)
         if ours is None:
-            unknown.append(key)
+            unknown.append(f"{prefix}{key}")
         else:
             renamed[ours] = tensor
     require_none_left(unknown, where)
@@ -51,8 +52,10 @@ def _kind(keys: Mapping[str, LazyTensor], where: str) -> HeadKind:
         return "mlp_v2"
     if "fc2.weight" in keys:
         return "mlp_v1"
-    shown = ", ".join(sorted(keys)[:4])
-    raise CheckpointError(f"{where} is of no known kind (MLP v1, MLP v2, attention); it holds {shown[:200]}.")
+    listed = ", ".join(sorted(keys)[:4])
+    raise CheckpointError(
+        f"{where} is of no known kind (MLP v1, MLP v2, attention); it holds {listed[:200]}."
+    )
 
 
 def _our_key(key: str, kind: HeadKind) -> str | None:
@@ -75,8 +78,8 @@ def _our_key_v1(key: str) -> str | None:
 
 
 def _fill_missing_biases(tensors: dict[str, LazyTensor]) -> None:
-    # the published attention heads have no bias on queries, keys and values; ours do: zeros are the same
-    # network
+    # the published attention heads have no bias on queries, keys and values; ours do, and with zeros the
+    # network is the same
     for key, weight in list(tensors.items()):
         bias = key.removesuffix("weight") + "bias"
         if key.endswith("attention.qkv.weight") and bias not in tensors:

@@ -12,7 +12,7 @@ import torch
 from radseg.errors import CheckpointError
 from radseg.weights.convert.archive import TorchArchive
 from radseg.weights.convert.arguments import Arguments, read_arguments
-from radseg.weights.convert.pickles import Record, TensorRef
+from radseg.weights.convert.pickles import Record, TensorRef, shown
 from radseg.weights.convert.rename import put
 from radseg.weights.lazy import LazyTensor
 from radseg.weights.ranges import FileSource
@@ -63,7 +63,7 @@ def sort_pth(archive: TorchArchive, version: str) -> Published:
     published = Published(file, version, read_arguments(checkpoint["args"], averaged=averaged, file=file))
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, TensorRef):
-            raise CheckpointError(f"{file}: the entry {str(key)[:80]!r} of its state is not a named tensor.")
+            raise CheckpointError(f"{file}: the entry {shown(key)} of its state is not a named tensor.")
         _sort_pth_key(published, key.removeprefix("module."), archive.tensor(value))
     return published
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from radseg.errors import CheckpointError, UnsafeCheckpointError
 
-MAX_PICKLE = 64 * 1024 * 1024  # bytes; published ones are below 1 MB
-MAX_WORK = 4_000_000  # values copied in all: a small pickle can refer to one long list very often
+MAX_PICKLE = 8 * 1024 * 1024  # bytes; published ones are below 1 MB
+MAX_WORK = 1_000_000  # operations and values copied in all, about 100 MB at most; published ones need 60,000
+MAX_SIZE = 2**48  # of an axis, a stride or an offset, in numbers
 MAX_AXES = 8
 
 STORAGES = {
@@ -73,10 +74,10 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tens
     if len(shape) != len(stride) or len(shape) > MAX_AXES:
         raise ValueError(f"a tensor has {len(shape)} axes and {len(stride)} strides")
     counts = [offset, *shape, *stride]
-    if not isinstance(storage, StorageRef) or not all(type(n) is int and n >= 0 for n in counts):
+    if not isinstance(storage, StorageRef) or not all(type(n) is int and 0 <= n < MAX_SIZE for n in counts):
         raise ValueError("a tensor's storage, sizes or strides are not valid")
     last = offset + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    if prod(shape) > storage.numel or (prod(shape) and last >= storage.numel):
+    if prod(shape) and last >= storage.numel:  # an expanded tensor has more numbers than its storage
         raise ValueError(
             f"a tensor of shape {tuple(shape)} reaches beyond its storage of {storage.numel} numbers"
         )
@@ -146,6 +147,14 @@ def read_pickle(data: bytes, *, file: str) -> Any:
         raise CheckpointError(f"{file}: its pickle is damaged ({str(error)[:200]}).") from error
 
 
+def shown(value: Any) -> str:
+    """Return a value for an error message, short; of a container, which may unfold without end, its type."""
+    if isinstance(value, (str, bytes)):
+        return repr(value[:40])
+    small = value is None or isinstance(value, (bool, float)) or (type(value) is int and abs(value) < 2**64)
+    return repr(value) if small else f"a value of type {type(value).__name__}"
+
+
 def _key(key: Any) -> Any:
     # only scalars: hashing a tuple that holds itself many times over would never end
     if key is None or isinstance(key, (str, int, float, bytes)):
@@ -175,6 +184,7 @@ class _Machine:
     def run(self, data: bytes) -> Any:
         for opcode, argument, position in pickletools.genops(data):
             name = opcode.name
+            self._spend(1)
             if name == "STOP":
                 if position is not None and position + 1 != len(data):
                     raise ValueError("there are bytes after its end")
@@ -277,8 +287,7 @@ class _Machine:
         if (module, name) not in MAKERS and (module, name) not in INERT:
             raise UnsafeCheckpointError(
                 f"{self.file} wants {f'{module}.{name}'[:200]!r}; only tensors and plain values are read, "
-                "and "
-                "nothing of it was executed. If this is the publisher's own file, report this line."
+                "and nothing of it was executed. If this is the publisher's own file, report this line."
             )
         self.stack.append(Name(module, name))
 
@@ -295,7 +304,7 @@ class _Machine:
     def _spend(self, values: int) -> None:
         self.work += values
         if self.work > MAX_WORK:
-            raise ValueError(f"it unfolds to more than {MAX_WORK} values")
+            raise ValueError(f"it unfolds to more than {MAX_WORK} operations and values")
 
     def build(self, _: Any) -> None:
         state, target = self.stack.pop(), self.stack[-1]

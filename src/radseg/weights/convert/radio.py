@@ -6,6 +6,7 @@ A layout only sorts its keys into parts; what the parts mean, and every check, i
 import json
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ LEFTOVERS = (
     r"summary_idxs",
 )
 """Families of published tensors that inference does not use, dropped by name."""
+USED = ("sam",)
+"""Adaptors that radseg uses beside those with a text space."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def convert_checkpoint(source: Path | RangeSource, *, version: str, drop: tuple[
     Args:
         source: the file.
         version: the publisher's name of the model; the file does not hold it.
-        drop: prefixes of further tensors to leave out.
+        drop: prefixes of further tensors to leave out: of names that an error message lists as unknown, and
+            of heads, "adaptors.<teacher>.<summary or features>.".
 
     Raises:
         CheckpointError: see `read_pickle`, and whenever a tensor is missing, unknown or of the wrong shape.
@@ -81,11 +85,7 @@ def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     unknown = dict(published.others)
     _rename_backbone(published, tensors, unknown)
     _rename_small_parts(published, tensors, unknown)
-    adaptors = tuple(
-        adaptor
-        for teacher in arguments.teachers
-        if (adaptor := _adaptor(teacher, published, tensors)) is not None
-    )
+    adaptors, left_out = _adaptors(published, tensors, drop)
     dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in LEFTOVERS) or k.startswith(drop))
     require_none_left(unknown.keys() - set(dropped), file)
     config = _configure(published.version, arguments, tensors, adaptors, file)
@@ -93,7 +93,7 @@ def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     for key, tensor in tensors.items():
         if not tensor.dtype.is_floating_point:
             raise CheckpointError(f"{file}: {key} is of type {tensor.dtype}; floating point is needed.")
-    return Converted(config, tensors, dropped)
+    return Converted(config, tensors, dropped + left_out)
 
 
 def _rename_backbone(
@@ -128,25 +128,58 @@ def _rename_small_parts(
                 unknown[f"{part}.{key}"] = tensor
 
 
-def _adaptor(teacher: Teacher, published: Published, tensors: dict[str, LazyTensor]) -> AdaptorConfig | None:
-    parts = published.heads.get(teacher.name)
-    if parts is None:
-        return None
+def _adaptors(
+    published: Published, tensors: dict[str, LazyTensor], drop: tuple[str, ...]
+) -> tuple[tuple[AdaptorConfig, ...], tuple[str, ...]]:
+    """Return the adaptors, their tensors put into `tensors`, and the names of head tensors left out.
+
+    A head this version cannot read is an error where radseg may use the adaptor (language, SAM). Any other
+    adaptor is then left out with a warning: nobody asks for it, and it must not keep the backbone away.
+    """
+    adaptors, left_out = [], []
+    for teacher in published.arguments.teachers:
+        parts = published.heads.get(teacher.name, {})
+        names = [f"adaptors.{teacher.name}.{part}.{key}" for part, head in parts.items() for key in head]
+        try:
+            adaptor, own = _adaptor(teacher, parts, published, drop)
+        except CheckpointError as error:
+            if teacher.space is not None or teacher.name in USED:
+                raise
+            warnings.warn(
+                f"The adaptor {teacher.name!r} is left out, the rest can be used: {error}", stacklevel=2
+            )
+            left_out += names
+            continue
+        left_out += [name for name in names if name.startswith(drop)]
+        tensors.update(own)
+        if adaptor is not None:
+            adaptors.append(adaptor)
+    return tuple(adaptors), tuple(left_out)
+
+
+def _adaptor(
+    teacher: Teacher,
+    parts: Mapping[str, Mapping[str, LazyTensor]],
+    published: Published,
+    drop: tuple[str, ...],
+) -> tuple[AdaptorConfig | None, dict[str, LazyTensor]]:
     configs: dict[str, HeadConfig] = {}
-    for part, head in parts.items():
+    tensors: dict[str, LazyTensor] = {}
+    for part, stored in parts.items():
+        prefix = f"adaptors.{teacher.name}.{part}."
+        head = {k: t for k, t in stored.items() if not f"{prefix}{k}".startswith(drop)}
+        if not head:
+            continue
         where = f"{published.file}: the {part} head of {teacher.name!r}"
         plain = materialise(head, published.arguments.spectral_heads, where)
         upsample = teacher.upsample if part == "features" else 1
-        configs[part], renamed = convert_head(plain, upsample=upsample, where=where)
-        tensors.update({f"adaptors.{teacher.name}.{part}.{k}": t for k, t in renamed.items()})
+        configs[part], renamed = convert_head(plain, upsample=upsample, where=where, prefix=prefix)
+        tensors.update({f"{prefix}{k}": t for k, t in renamed.items()})
+    if not configs:
+        return None, {}
     summary = configs.get("summary")
-    return AdaptorConfig(
-        name=teacher.name,
-        token=teacher.token,
-        space=teacher.space if summary else None,
-        summary=summary,
-        features=configs.get("features"),
-    )
+    space = teacher.space if summary else None
+    return AdaptorConfig(teacher.name, teacher.token, space, summary, configs.get("features")), tensors
 
 
 def _configure(

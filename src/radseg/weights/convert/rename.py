@@ -71,9 +71,8 @@ def require_none_left(unknown: Iterable[str], file: str) -> None:
         shown = ", ".join(k[:80] for k in left[:8]) + (", …" if len(left) > 8 else "")
         raise CheckpointError(
             f"{file} holds {len(left)} tensor(s) this version does not know: {shown}. Nothing was "
-            "converted. If "
-            "it is the publisher's own file, report the names; "
-            "to convert without them, pass their prefixes as `drop`."
+            "converted. If it is the publisher's own file, report the names; to convert without them, pass "
+            "their prefixes as `drop`."
         )
 
 

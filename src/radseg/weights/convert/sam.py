@@ -7,7 +7,7 @@ import re
 
 from radseg.errors import CheckpointError
 from radseg.weights.convert.archive import TorchArchive
-from radseg.weights.convert.pickles import TensorRef
+from radseg.weights.convert.pickles import TensorRef, shown
 from radseg.weights.convert.rename import Rule, put, require_none_left, translate
 from radseg.weights.convert.towers import select
 from radseg.weights.lazy import LazyTensor
@@ -90,7 +90,7 @@ def convert_pth(source: RangeSource) -> dict[str, LazyTensor]:
     names, unknown = {}, []
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, TensorRef):
-            raise CheckpointError(f"{source.name}: {str(key)[:80]!r} is not a named tensor.")
+            raise CheckpointError(f"{source.name}: {shown(key)} is not a named tensor.")
         ours = translate(key, ORIGINAL)
         if ours is not None:
             names[key] = ours
@@ -106,15 +106,19 @@ def convert_pth(source: RangeSource) -> dict[str, LazyTensor]:
 
 def convert_safetensors(source: RangeSource) -> dict[str, LazyTensor]:
     """Return the parts of the transformers library's SAM ViT-H repository."""
-    chosen = select(source, lambda k: bool(_LIBRARY.fullmatch(k)) or k.startswith("vision_encoder.neck."))
+    chosen = select(source, _is_wanted)
+    tied = chosen.pop(_TIED, None)
     tensors = {k.removeprefix("vision_encoder."): t for k, t in chosen.items()}
-    shared = "prompt_encoder.shared_embedding.positional_embedding"
-    if shared not in tensors:  # the library ties it and saves one copy
-        tensors |= dict(zip([shared], select(source, lambda k: k == _TIED).values(), strict=False))
+    if tied is not None:  # the library ties it and saves one copy
+        tensors.setdefault("prompt_encoder.shared_embedding.positional_embedding", tied)
     return _complete(tensors, source.name)
 
 
 _TIED = "shared_image_embedding.positional_embedding"
+
+
+def _is_wanted(key: str) -> bool:
+    return bool(_LIBRARY.fullmatch(key)) or key.startswith("vision_encoder.neck.") or key == _TIED
 
 
 def _complete(tensors: dict[str, LazyTensor], file: str) -> dict[str, LazyTensor]:

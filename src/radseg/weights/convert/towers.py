@@ -15,15 +15,14 @@ TEXT_PREFIXES = ("text_model.", "text_projection.")
 
 
 def select(source: RangeSource, wanted: Callable[[str], bool]) -> dict[str, LazyTensor]:
-    """Return the wanted tensors of a safetensors source, reading no other bytes, in few requests.
+    """Return the wanted tensors of a safetensors source; only its header is read now.
 
     Args:
-        source: local or remote; a local one stays unread until the tensors are loaded.
+        source: local or remote.
         wanted: decides by name.
     """
     ahead = PrefetchedSource(source, [(0, min(source.size, _HEADER))])
-    spans = [t.span for k, t in read_safetensors(ahead).tensors.items() if wanted(k) and t.span is not None]
-    return {k: t for k, t in read_safetensors(ahead.also(spans)).tensors.items() if wanted(k)}
+    return {k: t for k, t in read_safetensors(ahead).tensors.items() if wanted(k)}
 
 
 def is_text(key: str) -> bool:

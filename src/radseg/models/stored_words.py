@@ -1,0 +1,69 @@
+"""Words for a model whose text tower lies in the store: found and loaded when the first word arrives."""
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from radseg.models.text_towers import lazy_tower
+from radseg.models.tower_identity import tower_identity
+from radseg.text.cache import TextCache
+from radseg.text.pack import VocabularyPack
+from radseg.text.templates import TemplateSet
+from radseg.text.vocabulary import Vocabulary
+from radseg.text.words import TowerWords
+from radseg.types import TextEmbeddings
+from radseg.weights import cache, store
+
+_LOGGER = logging.getLogger("radseg")
+
+
+@dataclass(frozen=True)
+class StoredWords:
+    """WordEncoder whose text tower is looked for when the first word arrives, so a pack never needs one.
+
+    Attributes:
+        space: the space the words must land in.
+        templates: sentences around each name.
+        folder: of the tower; None takes it from the cache, downloading it there if need be.
+        device: where the tower computes.
+    """
+
+    space: str
+    templates: TemplateSet
+    folder: Path | None
+    device: str
+
+    @cached_property
+    def _words(self) -> TowerWords:
+        folder = self.folder or store.resolve_tower(self.space)
+        tower = lazy_tower(self.space, folder=folder, device=self.device)
+        rows = TextCache(cache.home() / "text", tower_identity(folder))
+        return TowerWords(tower, self.templates, rows, self._tell)
+
+    def _tell(self, done: int, total: int) -> None:
+        """Say that words are being embedded: on a CPU one takes up to half a minute, once."""
+        if done < total:
+            sentences = len(self.templates.templates)
+            _LOGGER.warning(
+                "Embedding words: %d of %d ready, %d sentences each; they are kept for next time.",
+                done,
+                total,
+                sentences,
+            )
+
+    def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
+        """Return one row per name and synonym."""
+        return self._words.embed(vocabulary)
+
+    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
+        """Return the contrast bank without what `vocabulary` asks for itself."""
+        return self._words.contrast(vocabulary)
+
+    def pack(self, vocabulary: Vocabulary) -> VocabularyPack:
+        """Return the names and their contrast bank, ready for `save_pack`."""
+        return self._words.pack(vocabulary)
+
+    def release(self) -> None:
+        """Let go of a loaded tower (2.8 GB for SigLIP 2 so400m); the next new word loads it again."""
+        self.__dict__.pop("_words", None)
