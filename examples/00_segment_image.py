@@ -1,7 +1,7 @@
 """Segment one picture with words, look at the result, save it."""
 
 import radseg
-from radseg.runs.demo import draw_scene
+from radseg.testing import draw_scene
 
 segmenter = radseg.load("toy")  # colours only, no weights; "radseg-b" for photographs
 result = segmenter.segment(draw_scene(), ["blue sky", "green grass", "red house", "orange car"])

@@ -1,7 +1,7 @@
 """What if nothing matches? The same picture and words in the three modes."""
 
 import radseg
-from radseg.runs.demo import draw_scene
+from radseg.testing import draw_scene
 
 segmenter = radseg.load("toy")
 picture, words = draw_scene(), ["red house", "orange car"]

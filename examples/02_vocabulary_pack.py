@@ -1,7 +1,7 @@
 """Embed words once, carry them to a machine without a text tower."""
 
 import radseg
-from radseg.runs.demo import draw_scene
+from radseg.testing import draw_scene
 from radseg.text.pack import VocabularyPack, save_pack
 
 segmenter = radseg.load("toy")

@@ -3,7 +3,7 @@
 from PIL import Image
 
 import radseg
-from radseg.runs.demo import draw_scene
+from radseg.testing import draw_scene
 
 paths = []
 for i, height in enumerate((240, 480, 360)):

@@ -50,6 +50,7 @@ ALLOWED = {
         "colours",
         "export",
         "io",
+        "miniature",
         "presets",
         "result",
         "segment",

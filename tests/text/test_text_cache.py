@@ -140,3 +140,27 @@ def test_four_processes_write_read_and_evict_at_the_same_time(tmp_path: Path) ->
     assert failures.empty()
     assert not list(tmp_path.glob("*/.writing-*"))
     assert entries(tmp_path)
+
+
+def ordinary_mode(folder: Path) -> int:
+    (folder / "ordinary").write_text("x")
+    return (folder / "ordinary").stat().st_mode
+
+
+def test_rows_have_the_ordinary_mode_so_that_a_folder_can_be_shared(tmp_path: Path) -> None:
+    TextCache(tmp_path, "tower").write(rows(1))
+    assert entries(tmp_path)[0].stat().st_mode == ordinary_mode(tmp_path)
+
+
+def test_a_row_that_may_not_be_read_is_a_miss_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = TextCache(tmp_path, "tower")
+    cache.write(rows(1))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("radseg.text.cache.safe_open", refuse)
+    assert cache.read(["key 0"]) == {}
+    assert len(entries(tmp_path)) == 1

@@ -143,3 +143,9 @@ def test_a_pack_that_is_wrong_inside_is_refused_by_file_name(tmp_path: Path, cha
 def test_the_same_rewriting_without_a_change_loads(tmp_path: Path) -> None:
     rewrite(tmp_path / "p", lambda tensors, metadata: None)
     assert load_pack(tmp_path / "p").embeddings.names == ("sky", "café")
+
+
+def test_a_pack_has_the_ordinary_mode_so_that_it_can_be_handed_on(tmp_path: Path) -> None:
+    save_pack(tmp_path / "p.safetensors", VocabularyPack(embeddings()))
+    (tmp_path / "ordinary").write_text("x")
+    assert (tmp_path / "p.safetensors").stat().st_mode == (tmp_path / "ordinary").stat().st_mode

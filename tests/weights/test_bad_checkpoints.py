@@ -8,6 +8,8 @@ import struct
 import subprocess
 import sys
 import tarfile
+import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -249,7 +251,14 @@ DAMAGED: dict[str, tuple[Make, str]] = {
     "one list copied often": (raw(repeated_copy()), "unfolds"),
     "tensor beyond its storage": (sized("2 4", "4 1"), "beyond"),
     "offset beyond": (sized("4", "1", offset=1), "beyond"),
-    "stride zero": (sized("1000000000 4", "0 1"), "beyond"),
+    "stride zero beyond": (sized("1000000000 5", "0 1"), "beyond"),
+    "enormous axis": (sized(f"0 {2**60}", "1 1"), "not valid"),
+    "a kept tensor expanded without end": (
+        changed_state(
+            lambda s: s.update({"base_model.blocks.0.norm1.bias": torch.zeros(1).expand(2**33, 1)[:, 0]})
+        ),
+        "norm1.bias has shape",
+    ),
     "negative stride": (sized("4", "-1"), "not valid"),
     "negative size": (sized("-4", "1"), "not valid"),
     "missing tensor": (changed_state(lambda s: s.pop("base_model.blocks.1.norm2.bias")), "lacks.*norm2.bias"),
@@ -358,3 +367,72 @@ def test_the_crafted_tensor_pickle_is_sound_where_its_sizes_are(tmp_path: Path) 
     )
     opened = TorchArchive(FileSource(path))
     assert opened.tensor(opened.value()["state_dict"]["w"]).load().tolist() == [[1, 2], [3, 4]]
+
+
+def test_an_expanded_tensor_is_read_unless_it_unfolds_without_end(tmp_path: Path) -> None:
+    from radseg.weights.convert.archive import TorchArchive  # noqa: PLC0415
+    from radseg.weights.ranges import FileSource  # noqa: PLC0415
+
+    for shape, count in (("3 2", 3), ("1000000000 2", 10**9)):
+        path = archive(
+            tmp_path / f"{count}.pth",
+            tensor_pickle(shape, "0 1"),
+            {"x/data/0": struct.pack("<4f", 1, 2, 3, 4)},
+        )
+        opened = TorchArchive(FileSource(path))
+        tensor = opened.tensor(opened.value()["state_dict"]["w"])
+        if count == 3:
+            assert tensor.load().tolist() == [[1, 2]] * 3
+        else:
+            with pytest.raises(CheckpointError, match="expanded from 4 numbers"):
+                tensor.load()
+
+
+def unfolding() -> Any:
+    """A list of 2 ** 24 leaves in 24 lists: as text it would never end."""
+    value: Any = ["x"]
+    for _ in range(24):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"cpe_max_size": unfolding()}, "cpe_max_size is a value of type list"),
+        ({"model": unfolding(), "model_kwargs": {}}, "architecture a value of type list"),
+        (
+            {"teachers": [{"name": "siglip2", "model": unfolding()}], "cpe_max_size": "x"},
+            "is 'x', not a whole",
+        ),
+        ({"cpe_max_size": 1 << 40_000}, "a value of type int"),
+        ({"spectral_reparam": {"eps": "x"}}, "spectral_reparam has eps 'x'"),
+        ({"spectral_heads": {"eps": unfolding()}}, "spectral_heads has eps a value of type list"),
+        ({"spectral_heads": {"eps": float("nan")}}, "has eps nan"),
+    ],
+    ids=range(7),
+)
+def test_odd_arguments_are_named_at_once(arguments: dict[str, Any], said: str, save: Any) -> None:
+    path = save(name="bad.pth.tar", **arguments)
+    begin = time.perf_counter()
+    with pytest.raises(CheckpointError, match=said):
+        store.resolve(path)
+    assert time.perf_counter() - begin < 1
+
+
+def test_a_pickle_of_empty_lists_takes_little_memory() -> None:
+    from radseg.weights.convert.pickles import read_pickle  # noqa: PLC0415
+
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match="unfolds to more than"):
+        read_pickle(b"\x80\x02" + b"]" * 4_000_000 + b".", file="x")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 110e6
+
+
+def test_a_pickle_longer_than_any_published_one_is_not_read() -> None:
+    from radseg.weights.convert.pickles import read_pickle  # noqa: PLC0415
+
+    with pytest.raises(CheckpointError, match="more than 8388608 is not read"):
+        read_pickle(b"\x80\x02X" + struct.pack("<I", 2**23) + b"x" * 2**23 + b".", file="x")

@@ -1,6 +1,7 @@
 """Published RADIO checkpoints become one form, and both layouts the same one."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -278,3 +279,47 @@ def test_summary_indices_that_contradict_the_arguments_are_refused(save_folder: 
     tensors = build.to_folder(build.state()) | {"radio_model.summary_idxs": torch.tensor([0, 2])}
     with pytest.raises(CheckpointError, match="summary_idxs"):
         convert_folder(save_folder(tensors))
+
+
+def odd_head(build: Any, name: str) -> Any:
+    return build.state() | {f"_heads.{name}.surprise.weight": torch.zeros(2)}
+
+
+def test_a_head_that_is_not_understood_can_be_dropped(save: Save, build: Any) -> None:
+    path = save(odd_head(build, "siglip2"))
+    name = "adaptors.siglip2.summary.surprise.weight"
+    with pytest.raises(CheckpointError, match=re.escape(name)):
+        convert_checkpoint(path, version="x")
+    model = convert_checkpoint(path, version="x", drop=(name,))
+    assert model.config.adaptor("siglip2").summary is not None
+    assert name in model.dropped
+
+
+def test_a_whole_adaptor_can_be_dropped(save: Save, build: Any) -> None:
+    model = convert_checkpoint(save(odd_head(build, "sam")), version="x", drop=("adaptors.sam.",))
+    assert [a.name for a in model.config.adaptors] == ["clip", "siglip2"]
+    assert not [k for k in model.tensors if ".sam." in k]
+
+
+@pytest.mark.parametrize("key", ["surprise.weight", "final.0.weight.parametrizations.weight.original"])
+def test_an_adaptor_nobody_uses_does_not_block_the_model(save: Save, build: Any, key: str) -> None:
+    teachers = [build.teacher("clip", "unknown"), build.teacher("siglip2", "siglip2-so400m")]
+    tensors = build.state(("clip", "siglip2")) | {f"_heads.clip.{key}": torch.zeros(2)}
+    with pytest.warns(UserWarning, match="adaptor 'clip' is left out"):
+        model = convert_checkpoint(
+            save(tensors, teachers=teachers, register_multiple=None, cpe_num_registers=6), version="x"
+        )
+    assert [a.name for a in model.config.adaptors] == ["siglip2"]
+    assert not [k for k in model.tensors if "clip" in k]
+    assert f"adaptors.clip.summary.{key}" in model.dropped
+
+
+def test_the_sam_adaptor_is_needed_as_a_language_is(save: Save, build: Any) -> None:
+    with pytest.raises(CheckpointError, match=r"adaptors\.sam\.summary\.surprise"):
+        convert_checkpoint(save(odd_head(build, "sam")), version="x")
+
+
+def test_an_expanded_tensor_is_its_values(save: Save, build: Any) -> None:
+    tensors = build.state() | {"input_conditioner.norm_std": torch.full((1, 1, 1), 0.5).expand(3, 1, 1)}
+    found = convert_checkpoint(save(tensors), version="x").tensors["conditioner.std"].load()
+    assert found.tolist() == [0.5, 0.5, 0.5]

@@ -123,8 +123,8 @@ def test_only_the_wanted_bytes_are_read(tmp_path: Path) -> None:
     chosen = select(source, lambda k: k.startswith("text_model."))
     assert all(torch.equal(t.load(), tensors[k]) for k, t in chosen.items())
     assert len(chosen) == 20
-    assert source.count == 128 * 1024 + 20 * 4000  # the header's first request and the tensors
-    assert source.requests == 2
+    assert source.count <= 128 * 1024 + 20 * 4000  # the header's first request and the tensors
+    assert source.requests == 1  # the text lies before the rest, in the header's first request
 
 
 def test_coalescing_joins_near_ranges_only() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from radseg.errors import CheckpointError, MissingFileError
+from radseg.errors import CheckpointError, EnvironmentFailure, MissingFileError
 from radseg.weights import cache, catalog, hub, pull, store
 from radseg.weights.convert import sam, towers
 from radseg.weights.ranges import FileSource
@@ -223,3 +223,15 @@ def test_records_survive_damage(store_home: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{")
     assert cache.read_records("x") == {}
+
+
+def test_a_file_beside_a_tower_appears_whole_or_not_at_all(
+    published: Path, store_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path, _: Path) -> None:
+        raise OSError(28, f"No space left for {path.name}")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(EnvironmentFailure, match="No space left"):
+        store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
+    assert list((store_home / "models" / "siglip2-so400m-patch16-naflex").iterdir()) == []

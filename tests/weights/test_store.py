@@ -215,3 +215,29 @@ def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
 def test_file_beside_its_config_is_taken_as_its_folder(save_folder: Save, build: Any) -> None:
     folder = save_folder(build.to_folder(build.state()))
     assert store.resolve(folder / "model.safetensors") == store.resolve(folder)
+
+
+def test_only_the_summary_head_is_read_where_that_is_enough(save: Save) -> None:
+    path = store.resolve(save())
+    config, tensors = store.load_tensors(path, adaptors=("siglip2", "sam"), summary_only=("siglip2",))
+    assert config.adaptor("siglip2").features is None
+    heads = {".".join(k.split(".")[1:3]) for k in tensors if k.startswith("adaptors.")}
+    assert heads == {"siglip2.summary", "sam.summary", "sam.features"}
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "rest"),
+    [
+        ("c-radio_v3-b", "other.json", "c-radio_v3-b_half.pth.tar"),
+        ("siglip2-so400m-patch16-naflex", "config.json", "model.safetensors"),
+        ("sam-vit-h", "config.json", "sam.safetensors"),
+    ],
+)
+def test_a_half_fetched_row_is_not_installed(store_home: Path, name: str, half: str, rest: str) -> None:
+    folder = store_home / "models" / name
+    folder.mkdir(parents=True)
+    (folder / half).write_bytes(b"x")
+    (folder / f".{rest}.0123.part").write_bytes(b"x")
+    assert store.installed() == ()
+    (folder / rest).write_bytes(b"x")
+    assert [i.row.name for i in store.installed()] == [name]

@@ -1,0 +1,110 @@
+"""Set the border between "fits" and "does not fit": the last step of training, on the unknown word alone.
+
+    python -m radseg.miniature.calibrate PICTURES WEIGHTS
+
+The modes `background` and `independent` compare a name with a bank of phrases the miniature does not know, which all
+become its one vector for "unknown". Training leaves that vector where its own losses, with many more absent prompts
+than present ones, put it: too high, so that little is found. Here everything else is frozen, and the vector moves to
+where the names of a picture and the most similar names that are not in it are wrong equally often, at the temperature
+and with the number of phrases of inference.
+"""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.methods.radseg import SelfCorrelatingAttention
+from radseg.miniature.pictures import load_pictures
+from radseg.miniature.recipe import PRESENT, Targets, occupancy
+from radseg.miniature.store import load_parts, save_parts
+from radseg.miniature.words import WordTower
+from radseg.models.radio import Radio
+from radseg.text.contrast import CONTRAST_PHRASES
+
+TEMPERATURE = 100.0  # of the softmax over names at inference (RADSeg)
+HARDEST = 8  # absent names per patch that count: about as many as a person asks for in vain
+SIDE = 160
+
+
+class Evidence(NamedTuple):
+    """Patches of one name each: their aligned unit vectors, cosine of that name and of the hardest absent ones."""
+
+    patches: Float[Tensor, "p e"]
+    right: Float[Tensor, " p"]
+    wrong: Float[Tensor, "p k"]
+
+
+@torch.no_grad()
+def gather(radio: Radio, tower: WordTower, folder: Path, *, files: slice) -> Evidence:
+    """Return what the calibration needs of the pictures in some files of the folder."""
+    targets = Targets.of(tower)
+    text = tower(targets.counts)[: len(targets.names)]
+    images, labels = load_pictures(folder, most=files.stop)
+    images, labels = (
+        images[files.start * 240 :: 2, :SIDE, :SIDE],
+        labels[files.start * 240 :: 2, :SIDE, :SIDE],
+    )
+    found: list[Evidence] = []
+    for start in range(0, len(images), 40):
+        pictures = torch.from_numpy(images[start : start + 40].copy()).permute(0, 3, 1, 2) / 255.0
+        occupied = occupancy(torch.from_numpy(labels[start : start + 40].copy()), radio.patch, len(text))
+        tokens = radio.encode(pictures, SelfCorrelatingAttention()).patches
+        aligned = F.normalize(radio.to_language(tokens), dim=-1)
+        found.append(_evidence(aligned, occupied, text))
+    return Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
+
+
+def _evidence(
+    aligned: Float[Tensor, "n p e"], occupied: Float[Tensor, "n p c"], text: Float[Tensor, "c e"]
+) -> Evidence:
+    cosine = aligned @ text.mT
+    there: Bool[Tensor, "n 1 c"] = (occupied.mean(1) >= PRESENT / 10)[:, None]
+    wrong = cosine.masked_fill(there, -1).topk(HARDEST, dim=-1).values
+    share, name = occupied.max(-1)
+    pure = share > 0.8
+    return Evidence(aligned[pure], cosine.gather(-1, name[..., None])[..., 0][pure], wrong[pure])
+
+
+def losses(vector: Float[Tensor, " e"], evidence: Evidence) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Return the logistic losses of present and of absent names with this vector as the unknown word."""
+    bank = (
+        TEMPERATURE * (evidence.patches @ F.normalize(vector, dim=0))
+        + torch.tensor(len(CONTRAST_PHRASES)).log()
+    )
+    present = F.softplus(bank - TEMPERATURE * evidence.right).mean()
+    absent = F.softplus(TEMPERATURE * evidence.wrong - bank[:, None]).mean()
+    return present, absent
+
+
+def calibrate(tower: WordTower, evidence: Evidence, *, steps: int = 300) -> Float[Tensor, " e"]:
+    """Return the vector for the unknown word with the smallest sum of both losses; deterministic."""
+    vector = tower.vectors[0].detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([vector], lr=0.02 * float(vector.detach().norm()))
+    for _ in range(steps):
+        loss = sum(losses(vector, evidence), torch.zeros(()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return vector.detach()
+
+
+def main() -> None:
+    """Calibrate the weights of a folder in place."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("weights", type=Path)
+    chosen = parser.parse_args()
+    radio, tower = load_parts(chosen.weights)
+    vector = calibrate(tower, gather(radio, tower, chosen.pictures, files=slice(1, 5)))
+    with torch.no_grad():
+        tower.vectors[0] = vector
+    save_parts(chosen.weights, radio, tower)
+
+
+if __name__ == "__main__":
+    main()
