@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.measure import cost
+from benchmarks.measure import cost, fastest_in_turns
 from radseg.ops.correlation import correlation_attention, correlation_attention_dense, mean_cosine
 
 WIDTH = 768  # of the base backbone, in which SCGA works
@@ -25,13 +25,18 @@ def dense(count: int):
 
 def main() -> None:
     """Print one line per number of tokens."""
+    forms = {"dense": dense, "blocked": blocked}
     heads = ("tokens", "dense s", "blocked s", "time", "dense MB", "blocked MB", "memory")
     print("{:>8} {:>9} {:>10} {:>7} {:>9} {:>11} {:>7}".format(*heads))
     for count in COUNTS:
-        plain, ours = cost(dense, count), cost(blocked, count)
+        memory = {name: cost(prepare, count, repeats=1).added_mb for name, prepare in forms.items()}
+        with torch.inference_mode():
+            seconds = fastest_in_turns({name: prepare(count) for name, prepare in forms.items()}, rounds=3)
         print(
-            f"{count:8} {plain.seconds:9.3f} {ours.seconds:10.3f} {ours.seconds / plain.seconds:6.2f}× "
-            f"{plain.added_mb:9.0f} {ours.added_mb:11.0f} {ours.added_mb / plain.added_mb:6.2f}×"
+            f"{count:8} {seconds['dense']:9.3f} {seconds['blocked']:10.3f} "
+            f"{seconds['blocked'] / seconds['dense']:6.2f}× {memory['dense']:9.0f} {memory['blocked']:11.0f} "
+            f"{memory['blocked'] / memory['dense']:6.2f}×",
+            flush=True,
         )
 
 

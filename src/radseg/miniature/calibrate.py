@@ -2,11 +2,11 @@
 
     python -m radseg.miniature.calibrate PICTURES WEIGHTS
 
-The modes `background` and `independent` compare a name with a bank of phrases the miniature does not know, which all
-become its one vector for "unknown". Training leaves that vector where its own losses, with many more absent prompts
-than present ones, put it: too high, so that little is found. Here everything else is frozen, and the vector moves to
-where the names of a picture and the most similar names that are not in it are wrong equally often, at the temperature
-and with the number of phrases of inference.
+The modes `background` and `independent` compare a name with a bank of phrases the miniature does not know,
+which all become its one vector for "unknown". Training leaves that vector where its own losses, with many
+more absent prompts than present ones, put it: too high, so that little is found. Here everything else is
+frozen, and the vector moves to where the names of a picture and the most similar names that are not in it are
+wrong equally often, at the temperature and with the number of phrases of inference.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.methods.radseg import SelfCorrelatingAttention
-from radseg.miniature.pictures import load_pictures
+from radseg.miniature.pictures import ROOMS_PER_FILE, VIEWS_PER_ROOM, load_pictures
 from radseg.miniature.recipe import PRESENT, Targets, occupancy
 from radseg.miniature.store import load_parts, save_parts
 from radseg.miniature.words import WordTower
@@ -32,7 +32,7 @@ SIDE = 160
 
 
 class Evidence(NamedTuple):
-    """Patches of one name each: their aligned unit vectors, cosine of that name and of the hardest absent ones."""
+    """Patches of one name each: aligned unit vectors, cosine of that name and of the hardest absent ones."""
 
     patches: Float[Tensor, "p e"]
     right: Float[Tensor, " p"]
@@ -45,10 +45,8 @@ def gather(radio: Radio, tower: WordTower, folder: Path, *, files: slice) -> Evi
     targets = Targets.of(tower)
     text = tower(targets.counts)[: len(targets.names)]
     images, labels = load_pictures(folder, most=files.stop)
-    images, labels = (
-        images[files.start * 240 :: 2, :SIDE, :SIDE],
-        labels[files.start * 240 :: 2, :SIDE, :SIDE],
-    )
+    first = files.start * ROOMS_PER_FILE * VIEWS_PER_ROOM
+    images, labels = images[first::2, :SIDE, :SIDE], labels[first::2, :SIDE, :SIDE]
     found: list[Evidence] = []
     for start in range(0, len(images), 40):
         pictures = torch.from_numpy(images[start : start + 40].copy()).permute(0, 3, 1, 2) / 255.0
@@ -72,10 +70,8 @@ def _evidence(
 
 def losses(vector: Float[Tensor, " e"], evidence: Evidence) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the logistic losses of present and of absent names with this vector as the unknown word."""
-    bank = (
-        TEMPERATURE * (evidence.patches @ F.normalize(vector, dim=0))
-        + torch.tensor(len(CONTRAST_PHRASES)).log()
-    )
+    phrases = torch.tensor(float(len(CONTRAST_PHRASES)))
+    bank = TEMPERATURE * (evidence.patches @ F.normalize(vector, dim=0)) + phrases.log()
     present = F.softplus(bank - TEMPERATURE * evidence.right).mean()
     absent = F.softplus(TEMPERATURE * evidence.wrong - bank[:, None]).mean()
     return present, absent
@@ -86,7 +82,8 @@ def calibrate(tower: WordTower, evidence: Evidence, *, steps: int = 300) -> Floa
     vector = tower.vectors[0].detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([vector], lr=0.02 * float(vector.detach().norm()))
     for _ in range(steps):
-        loss = sum(losses(vector, evidence), torch.zeros(()))
+        present, absent = losses(vector, evidence)
+        loss = present + absent
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

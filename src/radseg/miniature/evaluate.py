@@ -113,10 +113,14 @@ def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float
 def segmentation_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, Any]:
     """Return mIoU per method with its interval, and that of held-out names alone for RADSeg."""
     scores: dict[str, Any] = {}
+    per_room: dict[str, NDArray[np.float64]] = {}
     for name in METHODS:
         segment = segmenter(radio, tower, name)
         per_name = [room_ious(q, segment.segment(q.view.rgb, q.asked, mode="assign").labels) for q in asked]
-        scores[name] = interval(np.array([ious.mean() for ious in per_name]))
+        per_room[name] = np.array([ious.mean() for ious in per_name])
+        scores[name] = interval(per_room[name])
+        if name != "plain":  # paired: the same rooms
+            scores[f"{name} − plain"] = interval(per_room[name] - per_room["plain"])
         unseen = set(held_out_names())
         for key, wanted in (("held out", True), ("seen", False)):
             chosen = [
@@ -135,16 +139,20 @@ def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -
     there: list[float] = []
     absent: list[float] = []
     false_area: list[float] = []
+    right_area: list[float] = []
     cosine: list[float] = []
     for q in asked:
         presence = segment.segment(q.view.rgb, q.asked, mode="independent").presence or ()
         there += presence[: q.present]
         absent += presence[q.present :]
+        found = segment.segment(q.view.rgb, q.asked, mode="background").labels.astype(np.int64) - 1
+        right_area.append(float((found == q.truth)[q.truth >= 0].mean()))
         wrong = segment.segment(q.view.rgb, q.asked[q.present :], mode="background").labels
         false_area.append(float((wrong > 0).mean()))
         cosine.append(float(cls_patch_map(radio, middle_window(q.view)).mean()))
     return {
         "presence AUROC": auroc(np.array(there), np.array(absent)),
+        "right area, mode background": float(np.mean(right_area)),
         "false area of absent names": float(np.mean(false_area)),
         "CLS-patch cosine": float(np.mean(cosine)),
     }

@@ -1,7 +1,7 @@
 """The training pictures: windows of everyday views and views of single things, rendered once and kept as
 arrays.
 
-    python -m radseg.miniature.pictures FOLDER --rooms 0 2000
+    python -m radseg.miniature.pictures FOLDER --rooms 0 1120
 
 One file per 40 rooms, so that rendering can be interrupted, continued and split over processes. Labels index
 `training_names()`.
@@ -79,7 +79,7 @@ def main() -> None:
     """Render the rooms named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rooms", type=int, nargs=2, default=(0, 2400), metavar=("FIRST", "LAST"))
+    parser.add_argument("--rooms", type=int, nargs=2, default=(0, 1120), metavar=("FIRST", "LAST"))
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     for first in range(chosen.rooms[0], chosen.rooms[1], ROOMS_PER_FILE):

@@ -1,6 +1,6 @@
 """Train the miniature and write its weights.
 
-    python -m radseg.miniature.train PICTURES OUT [--steps 6000] [--regions-from 1000] [--seed 1]
+    python -m radseg.miniature.train PICTURES OUT [--steps 7000] [--regions-from 1000] [--seed 1]
 
 PICTURES is the folder made by `radseg.miniature.pictures`; files that land there later are taken up. A line
 of numbers is logged every 50 steps and a checkpoint written every 250, from which the same command
@@ -51,14 +51,14 @@ class Settings:
         drop: share of a region's patches left out of its mean.
     """
 
-    steps: int = 6000
+    steps: int = 7000
     tokens: int = 1200
-    cooldown: int = 1000
+    cooldown: int = 4000
     rate: float = 1.5e-3
     decay: float = 0.05
     sides: tuple[int, ...] = (32, 48, 64, 96, 128, 160, 176)
     odds: tuple[float, ...] = (0.04, 0.06, 0.1, 0.1, 0.2, 0.3, 0.2)
-    regions_from: int = 100_000
+    regions_from: int = 1000
     regions: float = 1.0
     drop: float = 0.5
     seed: int = 1

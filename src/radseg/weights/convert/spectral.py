@@ -94,4 +94,5 @@ def _sigma(weight: Tensor, pieces: Mapping[str, LazyTensor], prefix: str) -> Ten
     if weight.ndim == 1:
         return weight.norm()
     u, v = (pieces[f"{prefix}{name}"].load().float() for name in ("_u", "_v"))
-    return u @ (weight.flatten(1) @ v)
+    sigma: Tensor = u @ (weight.flatten(1) @ v)
+    return sigma
