@@ -1,6 +1,6 @@
 """Named, complete configurations, and `load`, which turns one into a Segmenter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +83,7 @@ def load(
     device: str = "cpu",
     dtype: str = "float32",
     accept_license: bool = False,
+    drop: Sequence[str] = (),
     **changes: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -98,6 +99,7 @@ def load(
         device: "cpu", "cuda", "cuda:1", "mps".
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
+        drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
         **changes: options that differ from the preset's; see Options.
 
     Raises:
@@ -124,6 +126,7 @@ def load(
         device=where,
         dtype=number_type,
         accept_license=accept_license,
+        drop=drop,
     )
     origin |= {"checkpoint": str(source), "version": radio.config.version}
     origin["sha256"] = radio.config.source_sha256

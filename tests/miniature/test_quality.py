@@ -62,7 +62,7 @@ def test_calibration_puts_the_border_between_right_and_wrong(parts):
 
 
 def test_names_of_the_room_are_found_against_the_contrast_bank(parts, asked):
-    scores = presence_scores(*parts, asked)
+    scores = presence_scores(*parts, asked[:3])
     assert scores["right area, mode background"] > 0.5
     assert scores["false area of absent names"] < 0.2
     assert scores["presence AUROC"] > 0.75

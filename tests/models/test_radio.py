@@ -102,6 +102,13 @@ def test_half_precision_leaves_the_conditioner_exact(dtype, tmp_path):
     assert half.encode(torch.rand(1, 3, 32, 32)).patches.dtype == dtype
 
 
+def test_only_what_is_asked_for_is_loaded(tmp_path):
+    radio, file = tiny_radio(), tmp_path / "tiny.safetensors"
+    save_file(radio.state_dict(), file, {"format": "radseg-radio/1", "config": radio.config.to_json()})
+    assert load_radio(file).adaptors["siglip2"].features is None
+    assert load_radio(file, adaptors=("siglip2",)).adaptors["siglip2"].features is not None
+
+
 def test_configuration_survives_json():
     assert RadioConfig.from_json(tiny_config().to_json()) == tiny_config()
 

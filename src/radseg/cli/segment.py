@@ -110,6 +110,13 @@ Checkpoint = Annotated[
     str | None,
     typer.Option("--checkpoint", help="Other weights: a file or folder.", rich_help_panel=_METHOD),
 ]  # fmt: skip
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop", help="Leave out tensors of a published file by prefix, if it cannot be read otherwise.",
+        rich_help_panel=_METHOD,
+    ),
+]  # fmt: skip
 Sam = Annotated[
     str | None,
     typer.Option("--sam", help="SAM ViT-H file, if not from the cache.", rich_help_panel=_METHOD),
@@ -151,6 +158,7 @@ def segment(
     refine: Refine = None,
     checkpoint: Checkpoint = None,
     sam: Sam = None,
+    drop: Drop = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
     memory_budget: MemoryBudget = None,
@@ -189,6 +197,7 @@ def segment(
         "refine": refine,
         "checkpoint": checkpoint,
         "sam": sam,
+        "drop": drop or None,
         "dtype": dtype,
     }
     settings = {name: value for name, value in typed.items() if value is not None}

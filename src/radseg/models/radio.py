@@ -184,6 +184,7 @@ def load_radio(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     accept_license: bool = False,
+    drop: Sequence[str] = (),
 ) -> Radio:
     """Return RADIO with its weights, loaded strictly, in evaluation mode, without gradients.
 
@@ -191,7 +192,9 @@ def load_radio(
         source: a catalogue name ("c-radio_v3-b"), a published `.pth.tar`, a Hugging Face folder, or a
             converted file.
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
-        language: the language adaptor; the best of the checkpoint by default.
+        language: the language adaptor; the best of the checkpoint by default. Only its summary head is
+            loaded, unless `adaptors` names it too.
+        drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:
         CheckpointError: the file is damaged or lacks what is asked for.
@@ -199,13 +202,15 @@ def load_radio(
     """
     from radseg.weights import store  # noqa: PLC0415 - pulls the hub client, which only loading needs
 
-    path = store.resolve(source, accept_license=accept_license)
+    path = store.resolve(source, accept_license=accept_license, drop=tuple(drop))
     full = store.read_config(path)
     language = language or language_adaptor(full)
     if language is not None:
         full.adaptor(language)
-    wanted = tuple(dict.fromkeys([*([language] if language else []), *(adaptors or ())]))
-    config, tensors = store.load_tensors(path, adaptors=wanted)
+    asked, own = tuple(adaptors or ()), (language,) if language else ()
+    wanted = tuple(dict.fromkeys((*own, *asked)))
+    summary_only = tuple(name for name in own if name not in asked)
+    config, tensors = store.load_tensors(path, adaptors=wanted, summary_only=summary_only)
     with torch.device("meta"):
         network = Radio(config, language=language)
     # The conditioner stays float32: rounding mean and std to half precision alone moves features by percents.

@@ -1,10 +1,10 @@
 """The models by name: which weights each needs, which of them are here, and getting the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from radseg.errors import InputError
 from radseg.weights import cache, catalog
@@ -67,12 +67,13 @@ def rows_of(name: str) -> tuple[catalog.Row, ...]:
     return known[name]
 
 
-def tower_rows(checkpoint: Path) -> tuple[catalog.Row, ...]:
+def tower_rows(checkpoint: Path, drop: Sequence[str] = ()) -> tuple[catalog.Row, ...]:
     """Return the row of the text tower that a local checkpoint's words need; none if it has no language."""
     from radseg.models.radio import language_adaptor  # noqa: PLC0415
     from radseg.weights import store  # noqa: PLC0415
 
-    config = store.read_config(store.resolve(checkpoint if checkpoint.exists() else str(checkpoint)))
+    source = checkpoint if checkpoint.exists() else str(checkpoint)
+    config = store.read_config(store.resolve(source, drop=tuple(drop)))
     name = language_adaptor(config)
     space = None if name is None else config.adaptor(name).space
     return tuple(row for row in catalog.ROWS if row.kind == "text" and row.name == space)
@@ -85,7 +86,9 @@ def is_here(row: catalog.Row) -> bool:
     return any(found.row.name == row.name for found in installed())
 
 
-def obtain(rows: tuple[catalog.Row, ...], fetching: Fetching, *, accept_license: bool) -> tuple[Path, ...]:
+def obtain(
+    rows: tuple[catalog.Row, ...], fetching: Fetching, *, accept_license: bool, drop: Sequence[str] = ()
+) -> tuple[Path, ...]:
     """Return where each row is on this machine, ready to load, fetching and converting what is missing.
 
     Raises:
@@ -95,18 +98,14 @@ def obtain(rows: tuple[catalog.Row, ...], fetching: Fetching, *, accept_license:
 
     paths = []
     for row in rows:
+        told: Any = {"progress": fetching.progress, "announce": fetching.announce}
         with fetching.named(row.name):
             if row.kind == "sam":
-                path = store.resolve_sam(row.name, progress=fetching.progress, announce=fetching.announce)
+                paths.append(store.resolve_sam(row.name, **told))
+            elif row.kind == "text":
+                paths.append(store.resolve_tower(row.name, accept_license=accept_license, **told))
             else:
-                resolve = store.resolve if row.kind == "radio" else store.resolve_tower
-                path = resolve(
-                    row.name,
-                    accept_license=accept_license,
-                    progress=fetching.progress,
-                    announce=fetching.announce,
-                )
-        paths.append(path)
+                paths.append(store.resolve(row.name, accept_license=accept_license, drop=tuple(drop), **told))
     return tuple(paths)
 
 

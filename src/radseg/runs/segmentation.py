@@ -189,7 +189,7 @@ class _Lazy:
         request = self.request
         settings = {**request.settings, **request.machine}
         about = {name: settings.pop(name) for name in ("device", "dtype") if name in settings}
-        for name in ("checkpoint", "sam", "text_tower", "accept_license"):
+        for name in ("checkpoint", "sam", "drop", "text_tower", "accept_license"):
             settings.pop(name, None)
         name = "radseg-b" if checkpoint_path(request.model) is not None else request.model
         _, options = presets.check(name, changes=settings, **about)
@@ -200,12 +200,13 @@ class _Lazy:
         """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
         settings = self.request.settings
         own = settings.get("checkpoint") or checkpoint_path(self.request.model)
-        rows = tower_rows(Path(own)) if own else rows_of(self.request.model)
+        rows = tower_rows(Path(own), settings.get("drop", ())) if own else rows_of(self.request.model)
         if settings.get("refine", "none") != "none":
             rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
         unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
         accept = bool(self.request.machine.get("accept_license", False))
-        obtain(tuple(r for r in rows if r.kind not in unused), self.fetching, accept_license=accept)
+        wanted = tuple(row for row in rows if row.kind not in unused)
+        obtain(wanted, self.fetching, accept_license=accept, drop=settings.get("drop", ()))
 
     def names(self) -> tuple[str, ...]:
         """Return the class names in order."""

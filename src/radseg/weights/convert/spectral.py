@@ -92,7 +92,8 @@ def _reweighted(
 
 def _sigma(weight: Tensor, pieces: Mapping[str, LazyTensor], prefix: str) -> Tensor:
     if weight.ndim == 1:
-        return weight.norm()
+        length: Tensor = weight.norm()
+        return length
     u, v = (pieces[f"{prefix}{name}"].load().float() for name in ("_u", "_v"))
     sigma: Tensor = u @ (weight.flatten(1) @ v)
     return sigma
