@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 GOLDEN ?= ../shared/golden/2d
 
-.PHONY: demo test check parity bench cli-docs clean
+.PHONY: demo test check parity bench miniature-eval cli-docs clean
 
 demo: $(VENV)/.installed
 	$(RUN) -m radseg.cli demo --output demo-output
@@ -25,6 +25,10 @@ bench: $(VENV)/.installed-tests
 	$(RUN) -m benchmarks.correlation
 	$(RUN) -m benchmarks.decision
 	$(RUN) -m benchmarks.pipeline
+	$(RUN) -m benchmarks.refine
+
+miniature-eval: $(VENV)/.installed
+	$(RUN) -m radseg.miniature.evaluate --rooms 200
 
 cli-docs: $(VENV)/.installed-tests
 	$(RUN) docs/generate_cli.py

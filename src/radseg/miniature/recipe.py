@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.miniature.words import SPACE, SYNONYMS, WordTokenizer, WordTower
-from radseg.miniature.world.names import structure_names, training_names, words
+from radseg.miniature.world.names import training_names, words
 from radseg.models.radio import Radio, build_radio
 from radseg.types import PatchTokens
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
@@ -162,9 +162,3 @@ def region_loss(
     logits = yes_no_logits(pupil, cosine)
     yes_no = F.binary_cross_entropy_with_logits(logits, said, reduction="none").sum(1) / 4
     return (weights * (choice + yes_no)).sum()
-
-
-def thing_kinds() -> tuple[str, ...]:
-    """Return the kinds that are told apart by nouns alone: things, then wall, floor, carpet and ceiling."""
-    names = [*training_names(), *structure_names()]
-    return tuple(dict.fromkeys(name.split()[-1] for name in names))

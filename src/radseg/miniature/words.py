@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -120,6 +120,3 @@ class WordTower(nn.Module):
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
         """Return one row of length 1 per prompt, in order; each depends on its own prompt only."""
         return self(self.counts(prompts))
-
-
-Labels = Int[Tensor, "n H W"]
