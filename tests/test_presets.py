@@ -59,6 +59,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-b", "device": "cuda:9"}, "'cuda:9' is not available"),
         ({"name": "toy", "refine": "mended"}, "no SAM adaptor"),
         ({"name": "toy", "crop": 32}, "toy model has no crop"),
+        ({"name": "toy", "templates": "simple"}, "toy model has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
         ({"name": "radseg-x"}, "presets are radseg-b"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
@@ -69,3 +70,8 @@ def test_every_option_reaches_the_method_or_the_segmenter():
 def test_wrong_choices_say_what_would_be_right(arguments, message):
     with pytest.raises(InputError, match=message):
         load(**arguments)
+
+
+def test_the_miniature_uses_its_own_templates_unless_told_otherwise():
+    assert load("miniature").words.templates.name == "none"
+    assert load("miniature", templates="simple").words.templates.name == "simple"

@@ -21,7 +21,7 @@ from radseg.refine.radio_sam import RadioSam
 from radseg.refine.reference import Reference
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
-from radseg.text.templates import NONE, template_set
+from radseg.text.templates import template_set
 from radseg.text.words import TowerWords
 from radseg.weights import store
 
@@ -116,9 +116,10 @@ def load(
     where, number_type = torch.device(device), DTYPES[dtype]
     if preset.embedded == "miniature":
         radio, tower = miniature.load_parts()
+        templates = template_set(options.templates)
         radio = radio.to(where)
         origin |= {"checkpoint": "miniature", "version": radio.config.version}
-        return _segmenter(method(radio, options), TowerWords(tower, NONE), options, origin)
+        return _segmenter(method(radio, options), TowerWords(tower, templates), options, origin)
     source = checkpoint or str(preset.checkpoint)
     radio = load_radio(
         source,
@@ -159,7 +160,8 @@ def check(
         raise InputError(f"{name} computes in float32 only, not in {dtype}.")
     if preset.embedded == "toy":
         unread = sorted(
-            set(changes) & {"crop", "stride", "size_rule", "scra_temperature", "scga_temperature"}
+            set(changes)
+            & {"crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "templates"}
         )
         if unread:
             raise InputError(f"The toy model has no {', '.join(unread)}; leave it out, or use another model.")

@@ -49,7 +49,7 @@ def text(
         words=words,
         output=output,
         model=model,
-        templates=templates or PackRequest.templates,
+        templates=templates,
         contrast=contrast,
         device=device,
         text_tower=text_tower,

@@ -19,7 +19,7 @@ class PackRequest:
 
     Attributes:
         model: the model the pack is for; decides the text space.
-        templates: name of a template set.
+        templates: name of a template set; None takes the model's own.
         contrast: whether the contrast bank goes in; without it only mode `assign` works.
         text_tower: folder of the tower; None takes it from the cache.
     """
@@ -27,7 +27,7 @@ class PackRequest:
     words: Vocabulary
     output: Path
     model: str = "radseg-b"
-    templates: str = "imagenet80"
+    templates: str | None = None
     contrast: bool = True
     device: str = "cpu"
     text_tower: Path | None = None
@@ -49,9 +49,7 @@ def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
     if isinstance(encoder, StoredWords | TowerWords):
         pack = encoder.pack(request.words)
     else:
-        pack = VocabularyPack(
-            encoder.embed(request.words), encoder.contrast(request.words), request.templates
-        )
+        pack = VocabularyPack(encoder.embed(request.words), encoder.contrast(request.words))
     pack = pack if request.contrast else replace(pack, contrast=None)
     save_pack(request.output, pack)
     return pack
@@ -64,13 +62,13 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
     from radseg.text.templates import template_set  # noqa: PLC0415
     from radseg.weights import catalog  # noqa: PLC0415
 
-    templates = template_set(request.templates)
     preset = presets.PRESETS.get(request.model)
     if preset is not None and preset.checkpoint is not None:
         space = catalog.row(preset.checkpoint).space
         if space is not None:
             if request.text_tower is None:
                 obtain((catalog.row(space),), fetching, accept_license=request.accept_license)
+            templates = template_set(request.templates or preset.options.templates)
             return StoredWords(space, templates, request.text_tower, request.device)
     checkpoint_path(request.model)
     return presets.load(
@@ -78,5 +76,5 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
         text_tower=request.text_tower,
         device=request.device,
         accept_license=request.accept_license,
-        templates=request.templates,
+        **({} if request.templates is None else {"templates": request.templates}),
     ).words

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,18 @@ from huggingface_hub.utils import build_hf_headers, get_session
 from radseg.errors import WeightsUnavailableError
 from radseg.weights.ranges import require_inside
 
-try:
-    import httpx2 as httpx
-except ImportError:  # hub client 1.x
-    import httpx  # type: ignore[import-not-found, no-redef]
-
 # The client would say which torch and which coding agent call it, and ask its hub for a list of agents to
 # recognise. We promise no telemetry; the environment variable of the same name is read too early to help.
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
+
+def _http_library() -> Any:
+    """Return the library whose errors the hub client raises: httpx, or httpx2, whichever it was built on."""
+    base = next(c for c in HfHubHTTPError.__mro__ if c.__name__ == "HTTPError")
+    return import_module(base.__module__.partition(".")[0])
+
+
+httpx = _http_library()
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)  # seconds without a byte
 UNAVAILABLE = (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)
 FORBIDDEN = (OfflineModeIsEnabled,)
