@@ -3,12 +3,13 @@
 import hashlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quiet_server import QuietServer
 from radseg.errors import EnvironmentFailure, WeightsUnavailableError
 from radseg.weights.fetch import download
 from radseg.weights.hub import HttpSource, RemoteFile, git_blob_sha1
@@ -17,7 +18,7 @@ CONTENT = bytes(range(256)) * 20_000  # 5 MB
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Server(ThreadingHTTPServer):
+class Server(QuietServer):
     """A file server with faults.
 
     Attributes:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.errors import ImageError
 from radseg.models.sam import FRAME, MASK_SIDE, SamDecoder
 from radseg.ops.regions import label_regions
 from radseg.ops.resize import image_size, resize
@@ -24,13 +25,22 @@ class Reference:
     """Rules of RADSeg-OVSS/RADSeg @05ec86f. `Mended` lists what is wrong with them."""
 
     def sam_image(self, picture: Rgb, patch: int) -> Rgb:
-        """Return the encoder's input at long side 1024, the short side floored to whole patches (5.1)."""
+        """Return the encoder's input at long side 1024, the short side floored to whole patches (5.1).
+
+        Raises:
+            ImageError: so long and thin that no patch is left.
+        """
         height, width = image_size(picture)
         cells = FRAME // patch
         if height >= width:
             size = Size(FRAME, int(width * cells / height) * patch)
         else:
             size = Size(int(height * cells / width) * patch, FRAME)
+        if min(size) == 0:
+            raise ImageError(
+                f"Image is {image_size(picture)}; the published refinement takes pictures up to {cells} times "
+                'as long as wide. Use refine="mended".'
+            )
         return resize(picture, size)
 
     def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
