@@ -38,8 +38,8 @@ class Reference:
             size = Size(int(height * cells / width) * patch, FRAME)
         if min(size) == 0:
             raise ImageError(
-                f"Image is {image_size(picture)}; the published refinement takes pictures up to {cells} times "
-                'as long as wide. Use refine="mended".'
+                f"Image is {image_size(picture)}; the published refinement takes pictures up to {cells} "
+                'times as long as wide. Use refine="mended".'
             )
         return resize(picture, size)
 
