@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from radseg.errors import CheckpointError, MissingFileError
-from radseg.models.sam import FORMAT, SamDecoder, load_sam
+from radseg.models.sam import SamDecoder, load_sam
+from radseg.weights.config import SAM_FORMAT
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,7 @@ def tensors():
     return {k: v.contiguous() for k, v in SamDecoder().state_dict().items()}
 
 
-def written(tensors, path, form=FORMAT):
+def written(tensors, path, form=SAM_FORMAT):
     save_file(tensors, path, metadata={"format": form})
     return path
 

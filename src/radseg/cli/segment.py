@@ -96,7 +96,11 @@ Denoise = Annotated[
 Threshold = Annotated[
     float | None,
     typer.Option(
-        "--threshold", min=0, max=1, help="Pixels less probable than this are none.", rich_help_panel=_METHOD
+        "--threshold",
+        min=0,
+        max=1,
+        help="Pixels less probable than this are none (default 0; independent: 0.5).",
+        rich_help_panel=_METHOD,
     ),
 ]
 Refine = Annotated[

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from radseg.errors import MissingFileError
 from radseg.miniature.words import SPACE, WordTokenizer, WordTower
 from radseg.models.radio import Radio, load_radio
+from radseg.weights.config import RADIO_FORMAT
 
 DATA = Path(__file__).parent / "data"
 RADIO_FILE, TOWER_FILE, WORDS_FILE = "miniature.safetensors", "words.safetensors", "words.json"
@@ -18,7 +19,7 @@ def save_parts(folder: Path, radio: Radio, tower: WordTower) -> None:
     """Write both parts to `folder` in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().half().contiguous() for name, value in radio.state_dict().items()}
-    metadata = {"format": "radseg-radio/1", "config": radio.config.to_json()}
+    metadata = {"format": RADIO_FORMAT, "config": radio.config.to_json()}
     save_file(tensors, folder / RADIO_FILE, metadata=metadata)
     vectors = {"vectors": tower.vectors.detach().half()}
     save_file(vectors, folder / TOWER_FILE, metadata={"format": "radseg-words/1", "space": SPACE})

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.weights.config import SAM_FORMAT
 
-FORMAT = "radseg-sam/1"
 FRAME = 1024
 """Side in pixels of the square in which SAM counts coordinates; pictures lie in its top left corner."""
 
@@ -161,6 +161,6 @@ def load_sam(
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
-    if found != FORMAT:
-        raise CheckpointError(f"{path} has format {found!r}; a SAM decoder has {FORMAT!r}.")
+    if found != SAM_FORMAT:
+        raise CheckpointError(f"{path} has format {found!r}; a SAM decoder has {SAM_FORMAT!r}.")
     return build_sam(tensors, device=device, dtype=dtype)

@@ -10,6 +10,11 @@ from typing import Any, Literal, Self
 from radseg.errors import CheckpointError
 from radseg.weights import catalog
 
+RADIO_FORMAT = "radseg-radio/1"
+"""What our safetensors form of a RADIO model says it is, in its metadata."""
+SAM_FORMAT = "radseg-sam/1"
+"""The same for the parts of SAM that RADSeg+ needs."""
+
 HeadKind = Literal["mlp_v1", "mlp_v2", "attention"]
 
 

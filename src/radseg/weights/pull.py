@@ -16,6 +16,7 @@ from radseg.weights.cache import (
     write_whole,
 )
 from radseg.weights.catalog import SAM_PTH, Row
+from radseg.weights.config import SAM_FORMAT
 from radseg.weights.convert import sam, towers
 from radseg.weights.fetch import download
 from radseg.weights.parts import Chosen, write_parts
@@ -114,7 +115,7 @@ def sam_file(row: Row, terms: Terms) -> Path:
             source = Repository(row.repository, row.revision, (row.file,)).source(row.file)
             terms.announce(_license_line(row))
             chosen = [Chosen(source, sam.convert_safetensors(source))]
-            _write_part(row, target, chosen, terms, {"format": sam.FORMAT})
+            _write_part(row, target, chosen, terms, {"format": SAM_FORMAT})
         except WeightsUnavailableError as error:
             raise _with_advice(row, target, error) from error
     return target

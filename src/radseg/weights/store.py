@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from radseg.errors import CheckpointError, InputError, MissingFileError
 from radseg.weights import cache, catalog
 from radseg.weights.cache import sha256_of
-from radseg.weights.config import RadioConfig
+from radseg.weights.config import RADIO_FORMAT, SAM_FORMAT, RadioConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 CONVERTER = 1  # raise when the converted form of the same file changes
-FORMAT = "radseg-radio/1"
 
 
 def resolve(
@@ -136,7 +135,7 @@ def resolve_sam(
     if not path.is_file():
         return pull.sam_file(_row_of_kind(source, "sam"), _terms(False, progress, announce))
     is_safe = path.suffix == ".safetensors"
-    if is_safe and read_safetensors(FileSource(path)).metadata.get("format") == sam.FORMAT:
+    if is_safe and read_safetensors(FileSource(path)).metadata.get("format") == SAM_FORMAT:
         return path
     digest = cache.remembered_sha256(path)
     if path.name == catalog.SAM_PTH[0] and digest != catalog.SAM_PTH[1]:
@@ -148,7 +147,7 @@ def resolve_sam(
     target = cache.converted_folder() / f"{digest[:24]}-sam-v{CONVERTER}.safetensors"
     if not target.is_file():
         convert = sam.convert_safetensors if is_safe else sam.convert_pth
-        write_safetensors(target, convert(FileSource(path)), {"format": sam.FORMAT})
+        write_safetensors(target, convert(FileSource(path)), {"format": SAM_FORMAT})
     return target
 
 
@@ -163,9 +162,9 @@ def read_config(path: Path) -> RadioConfig:
     from radseg.weights.shapes import require_shapes  # noqa: PLC0415
 
     metadata, tensors = read_safetensors(FileSource(path))
-    if metadata.get("format") != FORMAT or "config" not in metadata:
+    if metadata.get("format") != RADIO_FORMAT or "config" not in metadata:
         raise CheckpointError(
-            f"{path.name} is not in radseg's form ({FORMAT}) but "
+            f"{path.name} is not in radseg's form ({RADIO_FORMAT}) but "
             f"{metadata.get('format', 'without a format')!r:.60}. "
             "Pass the published file to `resolve`."
         )
@@ -296,7 +295,7 @@ def _resolve_path(path: Path, drop: tuple[str, ...], *, version: str) -> Path:
         files = [path / "config.json", path / "model.safetensors"]
         return _converted(files, lambda: convert_folder(path, version=version, drop=drop), version, drop)
     if path.suffix == ".safetensors":
-        if read_safetensors(FileSource(path)).metadata.get("format") == FORMAT:
+        if read_safetensors(FileSource(path)).metadata.get("format") == RADIO_FORMAT:
             return path
         if path.name == "model.safetensors":
             return _resolve_path(path.parent, drop, version=version)
@@ -325,5 +324,5 @@ def _converted(
     if not target.is_file():
         model = convert()
         config = replace(model.config, source_sha256=source)
-        write_safetensors(target, model.tensors, {"format": FORMAT, "config": config.to_json()})
+        write_safetensors(target, model.tensors, {"format": RADIO_FORMAT, "config": config.to_json()})
     return target

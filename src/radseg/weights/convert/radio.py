@@ -23,7 +23,6 @@ from radseg.weights.lazy import LazyTensor
 from radseg.weights.ranges import FileSource, RangeSource
 from radseg.weights.shapes import require_shapes
 
-FORMAT = "radseg-radio/1"
 LEFTOVERS = (
     r"base\.reg_token",  # of v2-style architectures; unused with CPE prefix tokens
     r"_loss_states\..+",

@@ -13,7 +13,6 @@ from radseg.weights.convert.towers import select
 from radseg.weights.lazy import LazyTensor
 from radseg.weights.ranges import RangeSource
 
-FORMAT = "radseg-sam/1"
 _W = r"\.(weight|bias)"
 _LAYER = r"mask_decoder\.transformer\.layers\.(\d)"
 
