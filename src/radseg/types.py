@@ -4,10 +4,11 @@ Axis letters (docs/conventions.md): n windows, p patches, t all tokens, d backbo
 c classes, r text rows, h w patch grid, H W pixels.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from radseg.errors import InputError, SpaceMismatchError
@@ -93,3 +94,65 @@ class TextEmbeddings:
                 f"The text embeddings are in space {self.space!r}, the image features in {space!r}. "
                 f"Embed the words with the text tower of {space!r} (radseg text --model …)."
             )
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera without distortion.
+
+    Pixel indices are pixel centres: column u, row v and depth z stand for the point
+    z · ((u - centre_x) / focal_x, (v - centre_y) / focal_y, 1) (mapping spec 2.1).
+
+    Attributes:
+        focal_x, focal_y: in pixels.
+        centre_x, centre_y: in pixels.
+        size: of the images it belongs to, in pixels.
+    """
+
+    focal_x: float
+    focal_y: float
+    centre_x: float
+    centre_y: float
+    size: Size
+
+    def __post_init__(self) -> None:
+        numbers = (self.focal_x, self.focal_y, self.centre_x, self.centre_y)
+        if not all(math.isfinite(number) for number in numbers) or min(self.focal_x, self.focal_y) <= 0:
+            raise InputError(
+                f"Intrinsics need finite numbers and positive focal lengths; got fx, fy, cx, cy = {numbers}."
+            )
+
+    def resized(self, size: Size) -> "Intrinsics":
+        """Return the camera of the same picture at another size; no half-pixel shift (mapping spec 1.0)."""
+        across, down = size.width / self.size.width, size.height / self.size.height
+        return Intrinsics(
+            self.focal_x * across, self.focal_y * down, self.centre_x * across, self.centre_y * down, size
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One RGB-D picture with its place in the world.
+
+    Attributes:
+        id: unique within the sequence; names the frame in messages and manifests.
+        rgb: the colour picture, at its own size.
+        depth: metres along the optical axis; NaN, infinite, zero or negative where unknown.
+        intrinsics: of the depth camera, at the size of `depth`.
+        camera_to_world: pose of the depth camera, OpenCV axes (x right, y down, z forward), metres; float64.
+        colour_intrinsics: of a separate colour camera; None where colour is registered to depth, pixel by
+            pixel up to scale.
+        depth_to_colour: moves points from the depth camera's axes to the colour camera's; None is identity.
+        timestamp: seconds, where known.
+        semantics: class index per colour pixel, 0 = ignore, where there is ground truth.
+    """
+
+    id: str
+    rgb: Rgb
+    depth: Float[Tensor, "H W"]
+    intrinsics: Intrinsics
+    camera_to_world: Float[Tensor, "4 4"]
+    colour_intrinsics: Intrinsics | None = None
+    depth_to_colour: Float[Tensor, "4 4"] | None = None
+    timestamp: float | None = None
+    semantics: Int[Tensor, "H W"] | None = None
