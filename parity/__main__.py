@@ -19,8 +19,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="parity", description=__doc__)
     parser.add_argument("folder", type=Path, help="a golden folder with its manifest.json")
     parser.add_argument("--case", action="append", help="only this case; may be repeated")
+    parser.add_argument("--device", default="cpu", help="where the networks run, e.g. cuda")
     options = parser.parse_args()
-    goldens = GoldenSet(options.folder)
+    goldens = GoldenSet(options.folder, options.device)
     rows: list[Row] = []
     left_out: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -62,7 +63,7 @@ def seeded_loader(goldens: GoldenSet, scratch: Path) -> LoadRadio:
         path = scratch / f"{config}-{seed}.pth.tar"
         goldens.write_checkpoint(config, seed, path)
         adaptors = tuple(goldens.manifest["weights"][config]["teachers"])
-        return load_radio(path, adaptors=adaptors)
+        return load_radio(path, adaptors=adaptors, device=goldens.device)
 
     return load
 

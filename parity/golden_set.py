@@ -91,9 +91,10 @@ class Case:
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """A folder of golden numbers."""
+    """A folder of golden numbers, and the device on which ours are computed."""
 
     folder: Path
+    device: str = "cpu"
 
     @cached_property
     def manifest(self) -> dict[str, Any]:

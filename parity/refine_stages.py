@@ -33,7 +33,8 @@ def seeded_sam(goldens: GoldenSet, case: Case) -> SamDecoder:
         {
             str(translate(k, ORIGINAL)): torch.from_numpy(parameter(k, s, seed, overrides))
             for k, s in keys.items()
-        }
+        },
+        device=goldens.device,
     )
 
 
@@ -57,11 +58,14 @@ def parity_stages(
 def sam_stages(goldens: GoldenSet, case: Case) -> Stages:
     """Prompt encoder and mask decoder on synthetic input (kind "sam")."""
     sam, seed = seeded_sam(goldens, case), case.params["noise_seed"]
-    image = torch.from_numpy(noise("unit/sam_feat", (1, 256, 64, 64), seed)).expand(3, -1, -1, -1)
-    sparse = sam.embed_points_and_boxes(
-        torch.tensor(case.params["points"]), torch.tensor(case.params["boxes"])
+    image = (
+        torch.from_numpy(noise("unit/sam_feat", (1, 256, 64, 64), seed)).to(sam.device).expand(3, -1, -1, -1)
     )
-    mask = 0.02 * torch.from_numpy(noise("unit/sam_mask", (1, 256, 256), seed)).sigmoid()
+    sparse = sam.embed_points_and_boxes(
+        torch.tensor(case.params["points"], device=sam.device),
+        torch.tensor(case.params["boxes"], device=sam.device),
+    )
+    mask = 0.02 * torch.from_numpy(noise("unit/sam_mask", (1, 256, 256), seed)).to(sam.device).sigmoid()
     mask[:, 180:] = 0
     kinds = {
         "unbatched_mask": Reference().embed_masks(sam, mask),
@@ -79,7 +83,11 @@ def sam_stages(goldens: GoldenSet, case: Case) -> Stages:
     # The manifest does not say which masks these stages take; only the unbatched ones give its numbers.
     logits, _ = sam.decode(image, sparse, kinds["unbatched_mask"].expand(3, -1, -1, -1))
     full = Size(480, 640)
-    coarse = Coarse(torch.zeros(1, 1, 1), torch.zeros(full, dtype=torch.uint8), torch.zeros(full))
+    coarse = Coarse(
+        torch.zeros(1, 1, 1, device=sam.device),
+        torch.zeros(full, dtype=torch.uint8),
+        torch.zeros(full, device=sam.device),
+    )
     canvas = Canvas(coarse, Size(768, 1024), sam.sizes)
     whole = slice(0, full.height), slice(0, full.width)
     enlarged = [torch.cat([strip for _, strip in canvas.logits(one, whole)]) for one in logits]
@@ -105,7 +113,7 @@ def refine_stages(goldens: GoldenSet, case: Case, radio: Radio, low: Tensor | No
             from given inputs.
     """
     if low is None:
-        low = torch.from_numpy(case.arrays["probs_lowres"][0])
+        low = torch.from_numpy(case.arrays["probs_lowres"][0]).to(radio.device)
     image = input_image(goldens, case, radio)
     coarse = coarse_of(case, low, image)
     refiner = refiner_of(goldens, case, radio)

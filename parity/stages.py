@@ -76,7 +76,7 @@ def layer_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stage
     radio = _radio(case, load_radio)
     top, bottom, left, right = case.params["crop_y0y1x0x1"]
     crop = _rgb(goldens.image(case.params["image"]))[None, :, top:bottom, left:right]
-    tokens = radio.vit.embed(radio.conditioner(crop))
+    tokens = radio.vit.embed(radio.conditioner(crop.to(radio.device)))
     yield "tokens_in", _numpy(tokens)
     for i, block in enumerate(radio.vit.blocks):
         assert isinstance(block, Block)
@@ -99,6 +99,7 @@ def scra_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages
     block = _radio(case, load_radio).vit.blocks[-1]
     assert isinstance(block, Block)
     normed = torch.from_numpy(noise("unit/scra_x", (2, 37, block.norm1.normalized_shape[0]), _seed(case)))
+    normed = normed.to(goldens.device)
     for stage in case.arrays:
         if stage == "stock_attn":
             yield stage, _numpy(block.attention(normed))
@@ -114,7 +115,7 @@ def scga_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages
     features = torch.from_numpy(noise("unit/scga_x", shape, _seed(case)) + np.float32(0.6) * centre)
     for stage in case.arrays:
         aggregate = SelfCorrelatingAggregation(float(stage.removeprefix("scga@")))
-        yield stage, _numpy(aggregate(features[0])[None])
+        yield stage, _numpy(aggregate(features[0].to(goldens.device))[None])
 
 
 def text_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages:
@@ -223,10 +224,10 @@ def input_image(goldens: GoldenSet, case: Case, radio: Radio) -> Rgb:
     Where the reference got a picture normalised by other constants, the same numbers reach the network as an
     Rgb that the conditioner maps to them; resizing is linear, so it commutes with that.
     """
-    pixels = _rgb(goldens.image(case.params["image"]))
+    pixels = _rgb(goldens.image(case.params["image"])).to(radio.device)
     if not case.params["external_normalisation"]:
         return pixels
-    mean, std = (torch.tensor(v)[:, None, None] for v in (EXTERNAL_MEAN, EXTERNAL_STD))
+    mean, std = (pixels.new_tensor(v)[:, None, None] for v in (EXTERNAL_MEAN, EXTERNAL_STD))
     normalised = (pixels * 255 - mean) / std
     conditioner = radio.conditioner
     return normalised * conditioner.std[:, None, None] + conditioner.mean[:, None, None]

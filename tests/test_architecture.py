@@ -27,10 +27,10 @@ ALLOWED = {
     "scoring": set(),
     "models": {"nn", "weights", "text"},
     "methods": {"models", "nn"},
-    "refine": {"models", "methods", "scoring", "nn"},
+    "refine": {"models", "methods", "scoring", "nn", "weights"},
     "segment": {"io", "result", "scoring", "methods", "refine", "text"},
     "testing": {"text"},
-    "miniature": {"io", "methods", "models", "nn", "scoring", "segment", "text", "weights"},
+    "miniature": {"io", "methods", "models", "nn", "refine", "scoring", "segment", "text", "weights"},
     "modes": set(),
     "options": {"methods", "text"},
     "presets": {

@@ -1,6 +1,7 @@
 """The embedded miniature: a small world of rooms, a small RADIO trained in it, and its words.
 
-Nothing is imported until it is asked for; `load_parts` is what the preset needs, `world` what the demo needs.
+Nothing is imported until it is asked for; `load_parts` and `load_decoder` are what the presets need, `world`
+what the demo needs.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from radseg.miniature.words import WordTower
     from radseg.models.radio import Radio
+    from radseg.models.sam import SamDecoder
 
 SPACE = "miniature"
 """Text space of the miniature."""
@@ -28,3 +30,14 @@ def load_parts(folder: Path | None = None) -> "tuple[Radio, WordTower]":
     from radseg.miniature import store  # noqa: PLC0415 - torch loads on first use
 
     return store.load_parts(folder)
+
+
+def load_decoder(folder: Path | None = None) -> "SamDecoder":
+    """Return the miniature's SAM decoder, from `folder` or as shipped.
+
+    Raises:
+        MissingFileError: the file is not there.
+    """
+    from radseg.miniature import store  # noqa: PLC0415 - torch loads on first use
+
+    return store.load_decoder(folder)

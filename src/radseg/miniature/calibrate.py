@@ -1,7 +1,5 @@
 """Set the border between "fits" and "does not fit": the last step of training, on the unknown word alone.
 
-    python -m radseg.miniature.calibrate PICTURES WEIGHTS
-
 The modes `background` and `independent` compare a name with a bank of phrases the miniature does not know,
 which all become its one vector for "unknown". Training leaves that vector where its own losses, with many
 more absent prompts than present ones, put it: too high, so that little is found. Here everything else is
@@ -9,8 +7,6 @@ frozen, and the vector moves to where the names of a picture and the most simila
 wrong equally often, at the temperature and with the number of phrases of inference.
 """
 
-import argparse
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -19,16 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.methods.radseg import SelfCorrelatingAttention
-from radseg.miniature.pictures import ROOMS_PER_FILE, VIEWS_PER_ROOM, load_pictures
+from radseg.miniature.batches import Albums
 from radseg.miniature.recipe import PRESENT, Targets, occupancy
-from radseg.miniature.store import load_parts, save_parts
+from radseg.miniature.store import Parts
 from radseg.miniature.words import WordTower
 from radseg.models.radio import Radio
 from radseg.text.contrast import CONTRAST_PHRASES
+from radseg.types import Size
 
 TEMPERATURE = 100.0  # of the softmax over names at inference (RADSeg)
 HARDEST = 8  # absent names per patch that count: about as many as a person asks for in vain
-SIDE = 160
+SIDE, AT_ONCE = 160, 40
+PICTURES = 240  # of either kind
 
 
 class Evidence(NamedTuple):
@@ -40,20 +38,17 @@ class Evidence(NamedTuple):
 
 
 @torch.no_grad()
-def gather(radio: Radio, tower: WordTower, folder: Path, *, files: slice) -> Evidence:
-    """Return what the calibration needs of the pictures in some files of the folder."""
+def gather(radio: Radio, tower: WordTower, pictures: Albums) -> Evidence:
+    """Return what the calibration needs of the first pictures of either kind."""
     targets = Targets.of(tower)
     text = tower(targets.counts)[: len(targets.names)]
-    images, labels = load_pictures(folder, most=files.stop)
-    first = files.start * ROOMS_PER_FILE * VIEWS_PER_ROOM
-    images, labels = images[first::2, :SIDE, :SIDE], labels[first::2, :SIDE, :SIDE]
     found: list[Evidence] = []
-    for start in range(0, len(images), 40):
-        pictures = torch.from_numpy(images[start : start + 40].copy()).permute(0, 3, 1, 2) / 255.0
-        occupied = occupancy(torch.from_numpy(labels[start : start + 40].copy()), radio.patch, len(text))
-        tokens = radio.encode(pictures, SelfCorrelatingAttention()).patches
-        aligned = F.normalize(radio.to_language(tokens), dim=-1)
-        found.append(_evidence(aligned, occupied, text))
+    for album in (pictures.wide, pictures.close):
+        for start in range(0, min(PICTURES, len(album)), AT_ONCE):
+            batch = album.corner(Size(SIDE, SIDE), slice(start, start + AT_ONCE))
+            occupied = occupancy(batch.labels, radio.patch, len(text))
+            tokens = radio.encode(batch.images, SelfCorrelatingAttention()).patches
+            found.append(_evidence(F.normalize(radio.to_language(tokens), dim=-1), occupied, text))
     return Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 
@@ -90,18 +85,9 @@ def calibrate(tower: WordTower, evidence: Evidence, *, steps: int = 300) -> Floa
     return vector.detach()
 
 
-def main() -> None:
-    """Calibrate the weights of a folder in place."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("weights", type=Path)
-    chosen = parser.parse_args()
-    radio, tower = load_parts(chosen.weights)
-    vector = calibrate(tower, gather(radio, tower, chosen.pictures, files=slice(1, 5)))
+def calibrated(parts: Parts, pictures: Albums) -> Parts:
+    """Return the networks with the unknown word where it belongs; changes the tower in place."""
+    vector = calibrate(parts.tower, gather(parts.radio, parts.tower, pictures))
     with torch.no_grad():
-        tower.vectors[0] = vector
-    save_parts(chosen.weights, radio, tower)
-
-
-if __name__ == "__main__":
-    main()
+        parts.tower.vectors[0] = vector
+    return parts

@@ -7,19 +7,27 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from radseg.miniature.store import LANGUAGE, SURFACE
+from radseg.miniature.surface import CHANNELS, surface_summary
 from radseg.miniature.words import SPACE, SYNONYMS, WordTokenizer, WordTower
 from radseg.miniature.world.names import training_names, words
 from radseg.models.radio import Radio, build_radio
+from radseg.models.sam import SamDecoder
+from radseg.refine.radio_sam import TEACHER
 from radseg.types import PatchTokens
-from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
+from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig, SamSizes
 
-ADAPTOR = "words"
+SAM_FEATURES = 128
+SAM_SIZES = SamSizes(frame=480, features=SAM_FEATURES, channels=96, heads=4, mlp_width=192, masks=1)
 PRESENT, ABSENT = 0.02, 0.002  # share of the picture from which a name counts as there; below which as not
 
 
-def miniature_config(*, width: int = 144, depth: int = 5, heads: int = 4, language: int = 96) -> RadioConfig:
-    """Return the shape of the miniature; patch 16 as in the big models."""
-    head = HeadConfig("mlp_v2", width_in=width, hidden=192, width_out=language, blocks=1)
+def miniature_config(*, width: int = 192, depth: int = 6, heads: int = 3, language: int = 96) -> RadioConfig:
+    """Return the shape of the miniature: patch 16 and a CLS token per teacher, as in the big models."""
+
+    def head(width_out: int) -> HeadConfig:
+        return HeadConfig("mlp_v2", width_in=width, hidden=192, width_out=width_out, blocks=1)
+
     return RadioConfig(
         version="miniature",
         width=width,
@@ -28,21 +36,26 @@ def miniature_config(*, width: int = 144, depth: int = 5, heads: int = 4, langua
         mlp_width=4 * width,
         patch=16,
         position_grid=10,
-        cls_tokens=1,
+        cls_tokens=2,
         registers=3,
         layer_scale=False,
         summary_tokens=(0,),
-        adaptors=(AdaptorConfig(ADAPTOR, token=0, space=SPACE, summary=head, features=None),),
+        adaptors=(
+            AdaptorConfig(LANGUAGE, token=0, space=SPACE, summary=head(language), features=None),
+            AdaptorConfig(SURFACE, token=1, space=None, summary=head(CHANNELS), features=head(CHANNELS)),
+            AdaptorConfig(TEACHER, token=1, space=None, summary=None, features=head(SAM_FEATURES)),
+        ),
     )
 
 
 class Pupil(nn.Module):
-    """Everything that learns: RADIO, the words, and the scales of the losses."""
+    """Everything that learns: RADIO, the words, SAM's decoder, and the scales of the losses."""
 
-    def __init__(self, config: RadioConfig) -> None:
+    def __init__(self, config: RadioConfig, sam: SamSizes = SAM_SIZES) -> None:
         super().__init__()
         self.radio: Radio = build_radio(config)
-        head = config.adaptor(ADAPTOR).summary
+        self.sam = SamDecoder(sam)
+        head = config.adaptor(LANGUAGE).summary
         assert head is not None
         self.tower = WordTower(WordTokenizer(words(), SYNONYMS), width=head.width_out)
         self.scales = nn.Parameter(torch.tensor([2.5, 3.0]))  # log of: summary sigmoid, region softmax
@@ -61,6 +74,9 @@ class Pupil(nn.Module):
         nn.init.normal_(self.tower.vectors, std=1.0)
         self.radio.conditioner.mean.fill_(0.45)
         self.radio.conditioner.std.fill_(0.25)
+        # The random frequencies of the positions are drawn once and never learnt, as in SAM.
+        frequencies = self.sam.prompt_encoder.shared_embedding.positional_embedding
+        nn.init.normal_(frequencies).requires_grad_(False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +96,13 @@ class Targets:
 
     @classmethod
     def of(cls, tower: WordTower) -> "Targets":
-        """Return the targets for the world's training names."""
+        """Return the targets for the world's training names, on the tower's device."""
         names = training_names()
         prompts = (*names, *words(), "?")
         parts = [frozenset(prompt.split()) for prompt in prompts]
         says = torch.tensor([[part <= frozenset(name.split()) for part in parts[:-1]] for name in names])
-        return cls(names, tower.counts(prompts), says)
+        device = tower.vectors.device
+        return cls(names, tower.counts(prompts).to(device), says.to(device))
 
 
 def occupancy(labels: Int[Tensor, "n H W"], patch: int, names: int) -> Float[Tensor, "n p c"]:
@@ -93,8 +110,8 @@ def occupancy(labels: Int[Tensor, "n H W"], patch: int, names: int) -> Float[Ten
     n, height, width = labels.shape
     cells = labels.unflatten(2, (width // patch, patch)).unflatten(1, (height // patch, patch))
     flat = cells.permute(0, 1, 3, 2, 4).reshape(n, -1, patch * patch).long()
-    counts = torch.zeros(*flat.shape[:2], names)
-    return counts.scatter_add_(2, flat, torch.ones(1).expand(flat.shape)) / patch**2
+    counts = torch.zeros(*flat.shape[:2], names, device=labels.device)
+    return counts.scatter_add_(2, flat, counts.new_ones(1).expand(flat.shape)) / patch**2
 
 
 def yes_no_logits(pupil: Pupil, cosine: Float[Tensor, "n q"]) -> Float[Tensor, "n q-1"]:
@@ -112,7 +129,7 @@ def summary_loss(
 
     Present and absent prompts weigh the same; names that cover next to nothing are left out.
     """
-    seen = F.normalize(pupil.radio.summary_of(ADAPTOR, tokens), dim=-1)
+    seen = F.normalize(pupil.radio.summary_of(LANGUAGE, tokens), dim=-1)
     logits = yes_no_logits(pupil, seen @ pupil.tower(targets.counts).mT)
     extent = (share @ targets.says.float()).clamp(max=1)
     there, away = (extent >= PRESENT).float(), (extent < ABSENT).float()
@@ -127,11 +144,11 @@ def caption_loss(
     pupil: Pupil, tokens: PatchTokens, share: Float[Tensor, "n c"], targets: Targets
 ) -> Float[Tensor, ""]:
     """Return the softmax contrast between pictures and their captions in the batch, both ways."""
-    seen = F.normalize(pupil.radio.summary_of(ADAPTOR, tokens), dim=-1)
+    seen = F.normalize(pupil.radio.summary_of(LANGUAGE, tokens), dim=-1)
     spoken = (share >= PRESENT).float() @ targets.counts[: len(targets.names)]
     spoken = spoken / spoken.sum(1, keepdim=True).clamp(min=1e-6)
     logits = pupil.scales[1].exp() * (seen @ pupil.tower(spoken).mT)
-    same = torch.arange(len(logits))
+    same = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, same) + F.cross_entropy(logits.mT, same)) / 2
 
 
@@ -149,7 +166,7 @@ def region_loss(
     `drop` of the patches of every region are left out at random, so that the mean is over few of them at
     times.
     """
-    weight = occupied * (torch.rand(occupied.shape, generator=rng) >= drop)
+    weight = occupied * (torch.rand(occupied.shape, generator=rng, device=rng.device) >= drop)
     mass = weight.sum(1)
     image, name = (mass > 0.5).nonzero(as_tuple=True)
     pooled = torch.einsum("npc,npd->ncd", weight, tokens.patches)[image, name] / mass[image, name, None]
@@ -162,3 +179,10 @@ def region_loss(
     logits = yes_no_logits(pupil, cosine)
     yes_no = F.binary_cross_entropy_with_logits(logits, said, reduction="none").sum(1) / 4
     return (weights * (choice + yes_no)).sum()
+
+
+def surface_loss(pupil: Pupil, tokens: PatchTokens, targets: Float[Tensor, "n p 5"]) -> Float[Tensor, ""]:
+    """Return how far both surface heads are from what the renderer knows."""
+    patches = F.smooth_l1_loss(pupil.radio.to_teacher(SURFACE, tokens.patches), targets)
+    summary = F.smooth_l1_loss(pupil.radio.summary_of(SURFACE, tokens), surface_summary(targets))
+    return patches + summary

@@ -1,29 +1,44 @@
-"""The miniature's files: RADIO and word vectors in one form of safetensors each, float16, and the word
-list.
+"""The miniature's files: RADIO, SAM's decoder and word vectors in one form of safetensors each, float16, and
+the word list.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 from safetensors.torch import load_file, save_file
 
 from radseg.errors import MissingFileError
 from radseg.miniature.words import SPACE, WordTokenizer, WordTower
 from radseg.models.radio import Radio, load_radio
-from radseg.weights.config import RADIO_FORMAT
+from radseg.models.sam import SamDecoder, load_sam
+from radseg.refine.radio_sam import TEACHER
+from radseg.weights.config import RADIO_FORMAT, SAM_FORMAT
 
 DATA = Path(__file__).parent / "data"
-RADIO_FILE, TOWER_FILE, WORDS_FILE = "miniature.safetensors", "words.safetensors", "words.json"
+LANGUAGE, SURFACE = "words", "surface"
+RADIO_FILE, SAM_FILE = "miniature.safetensors", "sam.safetensors"
+TOWER_FILE, WORDS_FILE = "words.safetensors", "words.json"
 
 
-def save_parts(folder: Path, radio: Radio, tower: WordTower) -> None:
-    """Write both parts to `folder` in half precision."""
+class Parts(NamedTuple):
+    """All networks of the miniature."""
+
+    radio: Radio
+    tower: WordTower
+    sam: SamDecoder
+
+
+def save_parts(folder: Path, parts: Parts) -> None:
+    """Write all parts to `folder` in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().half().contiguous() for name, value in radio.state_dict().items()}
-    metadata = {"format": RADIO_FORMAT, "config": radio.config.to_json()}
-    save_file(tensors, folder / RADIO_FILE, metadata=metadata)
-    vectors = {"vectors": tower.vectors.detach().half()}
-    save_file(vectors, folder / TOWER_FILE, metadata={"format": "radseg-words/1", "space": SPACE})
-    tower.tokenizer.save(folder / WORDS_FILE)
+    for name, network, metadata in (
+        (RADIO_FILE, parts.radio, {"format": RADIO_FORMAT, "config": parts.radio.config.to_json()}),
+        (SAM_FILE, parts.sam, {"format": SAM_FORMAT, "sizes": parts.sam.sizes.to_json()}),
+        (TOWER_FILE, parts.tower, {"format": "radseg-words/1", "space": SPACE}),
+    ):
+        tensors = {k: v.detach().half().cpu().contiguous() for k, v in network.state_dict().items()}
+        save_file(tensors, folder / name, metadata=metadata)
+    parts.tower.tokenizer.save(folder / WORDS_FILE)
 
 
 def load_parts(folder: Path | None = None) -> tuple[Radio, WordTower]:
@@ -33,18 +48,31 @@ def load_parts(folder: Path | None = None) -> tuple[Radio, WordTower]:
         MissingFileError: the files are not there.
     """
     folder = folder or DATA
-    for name in (RADIO_FILE, TOWER_FILE, WORDS_FILE):
-        if not (folder / name).is_file():
-            raise MissingFileError(
-                f"There is no {name} in {folder}; make it with python -m radseg.miniature.train."
-            )
-    return load_radio(folder / RADIO_FILE), load_tower(folder)
+    radio = load_radio(_file(folder, RADIO_FILE), adaptors=(SURFACE, TEACHER))
+    return radio, load_tower(folder)
+
+
+def load_decoder(folder: Path | None = None) -> SamDecoder:
+    """Return the miniature's SAM decoder in float32, from `folder` or as shipped.
+
+    Raises:
+        MissingFileError: the file is not there.
+    """
+    return load_sam(_file(folder or DATA, SAM_FILE))
+
+
+def _file(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise MissingFileError(
+            f"There is no {name} in {folder}; make it with python -m radseg.miniature.train."
+        )
+    return folder / name
 
 
 def load_tower(folder: Path) -> WordTower:
     """Return the text tower of `folder` in float32."""
-    vectors = load_file(folder / TOWER_FILE)["vectors"]
-    tower = WordTower(WordTokenizer.load(folder / WORDS_FILE), width=vectors.shape[1])
+    vectors = load_file(_file(folder, TOWER_FILE))["vectors"]
+    tower = WordTower(WordTokenizer.load(_file(folder, WORDS_FILE)), width=vectors.shape[1])
     tower.load_state_dict({"vectors": vectors.float()}, strict=True)
     return tower.eval().requires_grad_(False)
 
@@ -54,4 +82,4 @@ def shipped_bytes() -> int:
     return sum(path.stat().st_size for path in DATA.iterdir() if path.is_file())
 
 
-__all__ = ["DATA", "load_parts", "load_tower", "save_parts", "shipped_bytes"]
+__all__ = ["DATA", "Parts", "load_decoder", "load_parts", "load_tower", "save_parts", "shipped_bytes"]
