@@ -1,4 +1,4 @@
-"""kill -9 at random moments: resumed, in one shard and in three, the confusion matrix is the same bit for bit.
+"""kill -9 at random moments and resuming, in one shard and in three, give the same matrix bit for bit.
 
 A process that has everything imported forks one child per start, so that a start costs milliseconds; the
 children are killed with SIGKILL.
