@@ -81,7 +81,7 @@ def test_camvid_goes_through_the_generic_reader(shared, tmp_path):
 
 def test_the_miniature_knows_its_own_rooms(tmp_path):
     result = evaluate(Rooms(4), protocol("miniature", "own"), tmp_path / "out").result
-    # Guessing the largest class everywhere gives a pixel accuracy of about 0.3 in these rooms.
+    # Giving all pixels the largest class has 0.23; the largest class of each room, looked up, 0.41.
     assert result.scores["pixel_accuracy"].value > 0.5
     assert result.model["checkpoint"] == "miniature"
 
