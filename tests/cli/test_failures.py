@@ -141,7 +141,7 @@ def test_weights_out_of_reach_end_with_3(
     radseg: Command, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("radseg.weights.hub.is_offline", lambda: True)
-    result = radseg("segment", photo, "-p", "red")
+    result = radseg("segment", photo, "-p", "red", "-m", "radseg-b")
     assert result.exit_code == 3
     assert "c-radio_v3-b is not on this machine" in result.stderr
     assert len(result.stderr.splitlines()) == 1

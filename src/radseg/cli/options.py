@@ -28,8 +28,13 @@ Classes = Annotated[
     ),
 ]
 Model = Annotated[
-    str,
-    typer.Option("-m", "--model", help="A model by name (radseg models list), or the path of a checkpoint."),
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        help="A model by name (radseg models list), or the path of a checkpoint. Default: radseg-b or "
+        "another whose weights are here; where none are, the embedded miniature.",
+    ),
 ]
 Templates = Annotated[
     str | None,
@@ -61,6 +66,22 @@ LogFormat = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def chosen_model(typed: str | None, *, quiet: bool) -> str:
+    """Return the model to use; where nobody named one and no weights are here, say what is used instead."""
+    if typed is not None:
+        return typed
+    from radseg.runs.models import default_model
+
+    model = default_model()
+    if not model.weights and not quiet:
+        typer.echo(
+            f"No weights are here, so this uses the {model.note}. For photos add -m radseg-b: it is fetched "
+            "once and is the default from then on.",
+            err=True,
+        )
+    return model.name
 
 
 def vocabulary_of(prompts: list[str] | None, classes: Path | None) -> Vocabulary | None:

@@ -144,7 +144,7 @@ def segment(
     vocabulary: Vocabulary = None,
     templates: options.Templates = None,
     text_tower: options.TextTower = None,
-    model: options.Model = "radseg-b",
+    model: options.Model = None,
     mode: ModeOption = "background",
     output: Output = None,
     save: Save = "labels,overlay",
@@ -177,7 +177,7 @@ def segment(
 
     A run that broke off continues with --resume.
 
-    Example: radseg segment photo.jpg -p "sky, grass, sheep"
+    Example: radseg segment photo.jpg -p "sky, grass, sheep" -m radseg-b
     """
     from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
@@ -222,7 +222,7 @@ def segment(
         sources=tuple(sources),
         words=_words(prompts, classes, vocabulary, templates),
         output=folder,
-        model=model,
+        model=options.chosen_model(model, quiet=quiet),
         mode=mode,
         existing="resume" if resume else "overwrite" if overwrite else "refuse",
         kinds=parse_kinds(save),

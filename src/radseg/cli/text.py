@@ -25,7 +25,7 @@ def text(
             rich_help_panel=options.WORDS,
         ),
     ] = True,
-    model: options.Model = "radseg-b",
+    model: options.Model = None,
     device: options.Device = "cpu",
     accept_license: options.AcceptLicense = False,
     log_format: options.LogFormat = "text",
@@ -45,6 +45,7 @@ def text(
         raise InputError("Say which words to embed with -p or --classes.")
     if output.suffix != ".safetensors":
         raise InputError(f"The pack {output} must end in .safetensors.")
+    model = options.chosen_model(model, quiet=quiet)
     request = PackRequest(
         words=words,
         output=output,

@@ -18,6 +18,10 @@ SPACE = "miniature"
 CROP, STRIDE, SHORT_SIDE = 160, 112, 352
 """Window, step and short side, in pixels, that the miniature is meant for; fixed before it was measured."""
 
+IOU_THRESHOLD = 0.5
+"""Predicted IoU above which a refined mask is taken. SAM's 0.9 would refuse nearly all: this decoder learnt
+to tell the true IoU, at patches of 16 pixels in pictures of 352. Chosen on rooms with seeds from 7000."""
+
 NOTE = "embedded miniature model: knows small rooms, not photos"
 
 

@@ -4,7 +4,8 @@
 
 Protocol, fixed beforehand: one view of 352 × 480 per room; the vocabulary is every name that covers at least
 0.5 % of the view and four names that are not in the room; pixels of smaller names are left out. IoU per name
-and room, mean over the names of a room, mean over rooms, 95 % interval by bootstrap over rooms.
+and room, mean over the names of a room, mean over rooms, 95 % interval by bootstrap over rooms. Boundary IoU
+likewise, over the pixels within two of a name's rim.
 """
 
 import argparse
@@ -23,11 +24,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.methods.radseg import RADSeg
-from radseg.miniature import CROP, STRIDE, load_parts
+from radseg.metrics.boundary import boundary_counts
+from radseg.miniature import CROP, IOU_THRESHOLD, STRIDE, load_decoder, load_parts
 from radseg.miniature.words import WordTower
 from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
 from radseg.models.radio import Radio
+from radseg.models.sam import SamDecoder
 from radseg.nn.vit import standard_block
+from radseg.refine.radio_sam import RadioSam
 from radseg.segment import Segmenter
 from radseg.text.templates import NONE
 from radseg.text.words import TowerWords
@@ -36,6 +40,9 @@ from radseg.types import Rgb
 SMALLEST = 0.005  # share of the view from which a name is asked for
 ABSENT_NAMES = 4
 METHODS = ("plain", "scra", "scga", "radseg", "whole image")
+REFINED = "radseg+"
+PAIRS = (*((name, "plain") for name in METHODS[1:]), (REFINED, "radseg"))
+"""Rows whose difference is reported, room by room."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +85,16 @@ def method(radio: Radio, name: str) -> RADSeg:
     }[name]
 
 
-def segmenter(radio: Radio, tower: WordTower, name: str = "radseg") -> Segmenter:
-    """Return the miniature as an ordinary segmenter, pictures at their own size."""
-    return Segmenter(method(radio, name), TowerWords(tower, NONE), short_side=None)
+def segmenter(
+    radio: Radio, tower: WordTower, name: str = "radseg", sam: SamDecoder | None = None
+) -> Segmenter:
+    """Return the miniature as an ordinary segmenter, pictures at their own size; REFINED needs `sam`."""
+    built = method(radio, "radseg" if name == REFINED else name)
+    plain = Segmenter(built, TowerWords(tower, NONE), short_side=None)
+    if name != REFINED:
+        return plain
+    assert sam is not None
+    return replace(plain, refine=RadioSam(radio, sam, built.last_block, iou_threshold=IOU_THRESHOLD))
 
 
 def room_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
@@ -94,6 +108,13 @@ def room_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
         either = int(((found == index) | (truth == index)).sum())
         ious.append(both / either)
     return np.array(ious)
+
+
+def room_boundary_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the boundary IoU of every present name, in a band of two pixels."""
+    truth = np.where(question.truth < 0, 255, question.truth)
+    counts = boundary_counts(truth, labels, classes=len(question.asked))
+    return counts.iou()[: question.present]
 
 
 def interval(values: NDArray[np.float64], *, draws: int = 2000) -> tuple[float, float, float]:
@@ -110,27 +131,43 @@ def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float
     return float(higher + 0.5 * (positive[:, None] == negative[None]).mean())
 
 
-def segmentation_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, Any]:
-    """Return mIoU per method with its interval, and that of held-out names alone for RADSeg."""
+def segmentation_scores(
+    radio: Radio, tower: WordTower, asked: Sequence[Question], sam: SamDecoder | None = None
+) -> dict[str, Any]:
+    """Return mIoU and boundary IoU per method with intervals, paired gains, and mIoU of held-out names.
+
+    RADSeg+ is among the methods where `sam` is given.
+    """
     scores: dict[str, Any] = {}
-    per_room: dict[str, NDArray[np.float64]] = {}
-    for name in METHODS:
-        segment = segmenter(radio, tower, name)
-        per_name = [room_ious(q, segment.segment(q.view.rgb, q.asked, mode="assign").labels) for q in asked]
-        per_room[name] = np.array([ious.mean() for ious in per_name])
-        scores[name] = interval(per_room[name])
-        if name != "plain":  # paired: the same rooms
-            scores[f"{name} − plain"] = interval(per_room[name] - per_room["plain"])
-        unseen = set(held_out_names())
-        for key, wanted in (("held out", True), ("seen", False)):
-            chosen = [
-                iou
-                for q, ious in zip(asked, per_name, strict=True)
-                for thing, iou in zip(q.asked[: q.present], ious, strict=True)
-                if (thing in unseen) == wanted
-            ]
-            scores[f"{name}, {key} names"] = interval(np.array(chosen)) if chosen else None
+    rooms: dict[str, NDArray[np.float64]] = {}
+    rims: dict[str, NDArray[np.float64]] = {}
+    for name in (*METHODS, *([] if sam is None else [REFINED])):
+        segment = segmenter(radio, tower, name, sam)
+        labels = [segment.segment(q.view.rgb, q.asked, mode="assign").labels for q in asked]
+        per_name = [room_ious(q, found) for q, found in zip(asked, labels, strict=True)]
+        rooms[name] = np.array([ious.mean() for ious in per_name])
+        rims[name] = np.array(
+            [room_boundary_ious(q, found).mean() for q, found in zip(asked, labels, strict=True)]
+        )
+        scores[name] = interval(rooms[name])
+        scores[f"{name}, boundary"] = interval(rims[name])
+        scores |= {f"{name}, {key} names": value for key, value in _by_novelty(asked, per_name).items()}
+    for name, base in PAIRS:  # paired: the same rooms
+        if name in rooms:
+            scores[f"{name} − {base}"] = interval(rooms[name] - rooms[base])
+            scores[f"{name} − {base}, boundary"] = interval(rims[name] - rims[base])
     return scores
+
+
+def _by_novelty(
+    asked: Sequence[Question], per_name: Sequence[NDArray[np.float64]]
+) -> dict[str, tuple[float, float, float] | None]:
+    unseen = set(held_out_names())
+    chosen: dict[str, list[float]] = {"held out": [], "seen": []}
+    for q, ious in zip(asked, per_name, strict=True):
+        for thing, iou in zip(q.asked[: q.present], ious, strict=True):
+            chosen["held out" if thing in unseen else "seen"].append(float(iou))
+    return {key: interval(np.array(values)) if values else None for key, values in chosen.items()}
 
 
 def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, float]:
@@ -184,10 +221,11 @@ def main() -> None:
     chosen = parser.parse_args()
     radio, tower = load_parts(chosen.weights)
     asked = list(questions(range(chosen.first, chosen.first + chosen.rooms)))
-    scores = segmentation_scores(radio, tower, asked) | presence_scores(radio, tower, asked)
+    scores = segmentation_scores(radio, tower, asked, load_decoder(chosen.weights))
+    scores |= presence_scores(radio, tower, asked)
     for name, value in scores.items():
         if isinstance(value, tuple):
-            line = f"{name:32} {100 * value[0]:5.1f} [{100 * value[1]:.1f}, {100 * value[2]:.1f}] % mIoU"
+            line = f"{name:32} {100 * value[0]:5.1f} [{100 * value[1]:.1f}, {100 * value[2]:.1f}] %"
         else:
             line = f"{name:32} {value if value is None else format(value, '.3f')}"
         sys.stdout.write(line + "\n")

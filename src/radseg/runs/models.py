@@ -55,6 +55,18 @@ def models() -> tuple[Model, ...]:
     )
 
 
+def default_model() -> Model:
+    """Return what to use when nobody says: radseg-b, else the first model whose weights are here, else the
+    embedded miniature, which needs none.
+    """
+    ready = [m for m in models() if m.weights and is_here(m.weights[0])]
+    return (sorted(ready, key=lambda m: m.name != "radseg-b") or [_named("miniature")])[0]
+
+
+def _named(name: str) -> Model:
+    return next(model for model in models() if model.name == name)
+
+
 def rows_of(name: str) -> tuple[catalog.Row, ...]:
     """Return the catalogue rows behind a model's or a row's name.
 
