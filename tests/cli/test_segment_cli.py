@@ -9,6 +9,7 @@ from cli_builders import Command, events, paint
 
 from radseg.io import read_label_png
 from radseg.result import Segmentation
+from radseg.runs import models
 
 
 def files(folder: Path) -> list[str]:
@@ -281,3 +282,18 @@ def test_right_to_left_names_and_odd_file_names_work(toy: Command) -> None:
     assert result.exit_code == 0
     assert "\x1b[31m" not in result.output
     assert Path("out", name).is_file()
+
+
+def test_without_weights_the_miniature_answers_and_says_so(radseg: Command, photo: Path) -> None:
+    result = radseg("segment", photo, "-p", "red ball, wall", "-o", "out")
+    assert result.exit_code == 0
+    assert "embedded miniature model: knows small rooms, not photos" in result.stderr
+    assert "-m radseg-b" in result.stderr
+    assert '"miniature"' in Path("out/manifest.jsonl").read_text()
+
+
+def test_weights_that_are_here_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "is_here", lambda row: row.name == "c-radio_v3-h")
+    assert models.default_model().name == "radseg-h"
+    monkeypatch.setattr(models, "is_here", lambda row: row.name.startswith("c-radio_v3-"))
+    assert models.default_model().name == "radseg-b"
