@@ -61,11 +61,11 @@ class Question:
     present: int
 
 
-def questions(rooms: Sequence[int]) -> Iterator[Question]:
+def questions(rooms: Sequence[int], *, height: int = 352, width: int = 480) -> Iterator[Question]:
     """Yield one question per held-out room, from its seed alone."""
     for seed in rooms:
         room = make_room(seed, split="held_out")
-        view = render(room, free_camera(room, 0), seed=0)
+        view = render(room, free_camera(room, 0, height=height, width=width), seed=0)
         seen = tuple(name for name, share in view.shares().items() if share >= SMALLEST)
         others = sorted({*training_names(), *held_out_names()} - set(room.names))
         drawn = np.random.default_rng((seed, 77)).choice(len(others), ABSENT_NAMES, replace=False)

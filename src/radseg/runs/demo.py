@@ -1,5 +1,6 @@
 """The demo: a room rendered here, words, and every kind of output, with nothing downloaded."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,8 +38,9 @@ def run_demo(folder: Path) -> Demo:
 
     room = make_room(ROOM, split="held_out")
     picture = render_smooth(room, free_camera(room, 0)).rgb
-    segmenter = load("miniature")
+    segmenter = load("miniature+")
     result = segmenter.segment(picture, WORDS, mode="assign")
+    coarse = replace(segmenter, refine=None).segment(picture, WORDS, mode="assign")
     folder.mkdir(parents=True, exist_ok=True)
     scene = folder / "room.png"
     Image.fromarray(picture).save(scene)
@@ -48,6 +50,8 @@ def run_demo(folder: Path) -> Demo:
         path = folder / f"room{'.labels' if ending == '.png' else ''}{ending}"
         write(path)
         written.append(path)
-    about = f"A room it never saw, rendered here; {miniature.NOTE}"
+    written.append(folder / "room.unrefined.overlay.jpg")
+    coarse.save_overlay(written[-1])
+    about = f"A room it never saw, rendered here, masks refined; {miniature.NOTE}"
     command = f'radseg segment {scene} -m miniature --mode assign -p "lamp, vase, wall, floor"'
     return Demo(result, tuple(written), about, command)
