@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from radseg.miniature import load_parts
+from radseg.miniature import load_decoder, load_parts
 from radseg.miniature.calibrate import Evidence, calibrate, losses
 from radseg.miniature.evaluate import (
     METHODS,
+    REFINED,
     auroc,
     cls_patch_map,
     interval,
     middle_window,
     presence_scores,
     questions,
+    room_boundary_ious,
     room_ious,
     segmentation_scores,
     segmenter,
@@ -43,9 +45,28 @@ def test_unseen_rooms_are_segmented(parts, asked):
     assert mean_iou(parts, asked, "radseg") > 0.50
 
 
+def test_refinement_sharpens_the_masks(parts, asked):
+    plain, refined = segmenter(*parts), segmenter(*parts, REFINED, load_decoder())
+    gains = []
+    for q in asked:
+        before, after = (
+            room_boundary_ious(q, s.segment(q.view.rgb, q.asked, mode="assign").labels).mean()
+            for s in (plain, refined)
+        )
+        gains.append(after - before)
+    assert np.mean(gains) > 0.005
+
+
+def test_the_boundary_of_a_perfect_answer_agrees(asked):
+    question = asked[0]
+    assert (room_boundary_ious(question, np.maximum(question.truth, 0) + 1) == 1).all()
+    shifted = np.roll(np.maximum(question.truth, 0) + 1, 5, axis=1)
+    assert room_boundary_ious(question, shifted).mean() < 0.7
+
+
 def test_every_method_is_scored_on_all_seen_and_held_out_names(parts, asked):
-    scores = segmentation_scores(*parts, asked[:1])
-    for name in METHODS:
+    scores = segmentation_scores(*parts, asked[:1], load_decoder())
+    for name in (*METHODS, REFINED):
         mean, low, high = scores[name]
         assert 0 <= low <= mean <= high <= 1
     assert {"radseg, seen names", "radseg, held out names"} <= set(scores)
