@@ -1,0 +1,1 @@
+"""Protocols, runs and reports of the published evaluations."""
