@@ -34,6 +34,10 @@ _PLUS = Options(refine="mended")
 _MINIATURE = Options(
     crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
 )
+_OF_THE_METHOD = frozenset(
+    ["crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "scra_recursions", "templates"]
+)
+"""Options that a model without windows, correlation and templates cannot read."""
 
 
 @dataclass(frozen=True)
@@ -159,10 +163,7 @@ def check(
     if preset.embedded and dtype != "float32":
         raise InputError(f"{name} computes in float32 only, not in {dtype}.")
     if preset.embedded == "toy":
-        unread = sorted(
-            set(changes)
-            & {"crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "templates"}
-        )
+        unread = sorted(set(changes) & _OF_THE_METHOD)
         if unread:
             raise InputError(f"The toy model has no {', '.join(unread)}; leave it out, or use another model.")
     return preset, preset.options.changed(changes)
@@ -177,7 +178,9 @@ def method(radio: Radio, options: Options) -> RADSeg:
         size_rule=options.size_rule,
         last_block=standard_block
         if options.scra_temperature is None
-        else SelfCorrelatingAttention(options.scra_temperature, options.memory_budget // 16),
+        else SelfCorrelatingAttention(
+            options.scra_temperature, options.memory_budget // 16, options.scra_recursions
+        ),
         aggregate=None
         if options.scga_temperature is None
         else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),
