@@ -1,1 +1,1 @@
-"""Protocols, runs and reports of the published evaluations."""
+"""Evaluation on labelled images: protocols as data, the run over a dataset, and its result."""
