@@ -34,12 +34,9 @@ def test_csv_reads_back_with_all_digits():
     assert rows == [["name", "mIoU", "n"], ["plain", "66.666", "3"], ["a|b", "", ""], ["SCRA +", "5.0", "12"]]
 
 
-def test_csv_text_is_never_a_formula():
-    assert Table(("n",), (("=1+1",), ("@cmd",), ("-0.3",))).csv().splitlines()[1:] == [
-        "'=1+1",
-        "'@cmd",
-        "-0.3",
-    ]
+def test_csv_text_is_never_a_formula_and_numbers_are_numbers():
+    rows = (("=1+1",), ("@cmd",), ("+ SCRA",), (-0.3,))
+    assert Table(("n",), rows).csv().splitlines()[1:] == ["'=1+1", "'@cmd", "'+ SCRA", "-0.3"]
 
 
 def test_records_are_rows_by_column():
