@@ -11,8 +11,9 @@ from radseg import miniature
 from radseg.errors import InputError
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.models.radio import Radio, load_radio
-from radseg.models.sam import load_sam
+from radseg.models.sam import SamDecoder, load_sam
 from radseg.models.stored_words import StoredWords
+from radseg.models.untrained import UntrainedWords, untrained_config, untrained_radio, untrained_sam
 from radseg.nn.vit import standard_block
 from radseg.options import Options
 from radseg.refine.base import Refiner
@@ -139,7 +140,34 @@ def load(
     words = StoredWords(radio.space, template_set(options.templates), folder, device)
     built = method(radio, options)
     segmenter = _segmenter(built, words, options, origin)
-    return segmenter if options.refine == "none" else replace(segmenter, refine=_refiner(built, options, sam))
+    return (
+        segmenter
+        if options.refine == "none"
+        else replace(
+            segmenter, refine=_refiner(built, options, load_sam(store.resolve_sam(sam), device=radio.device))
+        )
+    )
+
+
+def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **changes: Any) -> Segmenter:
+    """Return a preset at its real size with random weights, from no file at all: to measure cost only.
+
+    Raises:
+        InputError: unknown preset, option, device or dtype; a preset that has no shapes in the catalogue.
+    """
+    preset, options = check(name, device=device, dtype=dtype, changes=changes)
+    if preset.checkpoint is None:
+        raise InputError(f"{name} brings its own weights; load it as it is.")
+    refining = options.refine != "none"
+    config = untrained_config(preset.checkpoint, sam=refining)
+    radio = untrained_radio(config, device=device, dtype=DTYPES[dtype])
+    origin = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
+    origin |= {"checkpoint": "random weights", "version": config.version}
+    built = method(radio, options)
+    segmenter = _segmenter(built, UntrainedWords(radio.space), options, origin)
+    if not refining:
+        return segmenter
+    return replace(segmenter, refine=_refiner(built, options, untrained_sam(device=device)))
 
 
 def check(
@@ -188,12 +216,10 @@ def method(radio: Radio, options: Options) -> RADSeg:
     )
 
 
-def _refiner(built: RADSeg, options: Options, sam: str | Path) -> Refiner:
-    radio = built.radio
+def _refiner(built: RADSeg, options: Options, decoder: SamDecoder) -> Refiner:
     # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
-    decoder = load_sam(store.resolve_sam(sam), device=radio.device)
     return RadioSam(
-        radio,
+        built.radio,
         decoder,
         built.last_block,
         coarse_threshold=options.coarse_threshold,
