@@ -63,6 +63,7 @@ ALLOWED = {
     "datasets": {"io"},
     "evaluation": {
         "datasets",
+        "export",
         "io",
         "metrics",
         "miniature",
