@@ -30,7 +30,7 @@ ALLOWED = {
     "refine": {"models", "methods", "scoring", "nn"},
     "segment": {"io", "result", "scoring", "methods", "refine", "text"},
     "testing": {"text"},
-    "miniature": {"io", "methods", "models", "nn", "scoring", "segment", "text", "weights"},
+    "miniature": {"io", "methods", "metrics", "models", "nn", "scoring", "segment", "text", "weights"},
     "modes": set(),
     "options": {"methods", "text"},
     "presets": {
@@ -73,6 +73,7 @@ ALLOWED = {
         "runs",
         "segment",
         "text",
+        "visual",
         "weights",
     },
 }

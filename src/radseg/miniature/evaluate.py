@@ -17,15 +17,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from radseg.methods.radseg import RADSeg
+from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, STRIDE, load_parts
 from radseg.miniature.words import WordTower
 from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
+from radseg.models.alignment import cls_patch_map
 from radseg.models.radio import Radio
 from radseg.nn.vit import standard_block
 from radseg.segment import Segmenter
@@ -96,14 +95,6 @@ def room_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(ious)
 
 
-def interval(values: NDArray[np.float64], *, draws: int = 2000) -> tuple[float, float, float]:
-    """Return the mean and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(draws, len(values)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(values.mean()), float(low), float(high)
-
-
 def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
     """Return the probability that a positive scores above a negative; ties count half."""
     higher = (positive[:, None] > negative[None]).mean()
@@ -118,9 +109,9 @@ def segmentation_scores(radio: Radio, tower: WordTower, asked: Sequence[Question
         segment = segmenter(radio, tower, name)
         per_name = [room_ious(q, segment.segment(q.view.rgb, q.asked, mode="assign").labels) for q in asked]
         per_room[name] = np.array([ious.mean() for ious in per_name])
-        scores[name] = interval(per_room[name])
+        scores[name] = mean_interval(per_room[name])
         if name != "plain":  # paired: the same rooms
-            scores[f"{name} − plain"] = interval(per_room[name] - per_room["plain"])
+            scores[f"{name} − plain"] = mean_interval(per_room[name] - per_room["plain"])
         unseen = set(held_out_names())
         for key, wanted in (("held out", True), ("seen", False)):
             chosen = [
@@ -129,7 +120,7 @@ def segmentation_scores(radio: Radio, tower: WordTower, asked: Sequence[Question
                 for thing, iou in zip(q.asked[: q.present], ious, strict=True)
                 if (thing in unseen) == wanted
             ]
-            scores[f"{name}, {key} names"] = interval(np.array(chosen)) if chosen else None
+            scores[f"{name}, {key} names"] = mean_interval(np.array(chosen)) if chosen else None
     return scores
 
 
@@ -156,15 +147,6 @@ def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -
         "false area of absent names": float(np.mean(false_area)),
         "CLS-patch cosine": float(np.mean(cosine)),
     }
-
-
-@torch.inference_mode()
-def cls_patch_map(radio: Radio, image: Rgb) -> Float[Tensor, "h w"]:
-    """Return per patch the cosine between the aligned patch and the aligned CLS token (paper A6)."""
-    tokens = radio.encode(image[None])
-    patches = F.normalize(radio.to_language(tokens.patches), dim=-1)
-    summary = F.normalize(radio.to_language(tokens.summary[:, :1]), dim=-1)
-    return (patches * summary).sum(-1)[0].unflatten(0, tuple(tokens.grid))
 
 
 def middle_window(view: View) -> Rgb:
