@@ -1,0 +1,1 @@
+"""Readers of labelled images: one file per dataset. No network, no scores."""
