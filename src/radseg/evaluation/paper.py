@@ -17,7 +17,7 @@ Resolution = Literal["low", "mid", "high"]
 Edition = Literal["earlier", "later", "both"]
 Five = tuple[float, float, float, float, float]
 
-DATASETS = ("context59", "voc20", "coco-stuff", "ade20k", "cityscapes")
+DATASETS = ("context59", "voc20", "cocostuff", "ade20k", "cityscapes")
 """The data sets of the 2D tables, in the order of their columns: CTX, VOC, Stuff, ADE, City."""
 
 
