@@ -12,6 +12,7 @@ from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.models import models_app
+from radseg.cli.report import report
 from radseg.cli.segment import segment
 from radseg.cli.text import text
 
@@ -32,6 +33,7 @@ app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
 app.add_typer(analyse_app, name="analyse")
+app.command(no_args_is_help=True)(report)
 
 
 def _print_version(wanted: bool) -> None:
