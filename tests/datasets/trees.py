@@ -115,6 +115,11 @@ TREES = {
     ),
     "cityscapes-trainids": Tree("cityscapes", write_city("labelTrainIds"), {0: 0, 18: 18, 255: None}, 19),
     "cityscapes-official": Tree(
-        "cityscapes", write_city("labelIds"), {7: 0, 8: 1, 11: 2, 33: 18, 0: None, 9: None, 29: None}, 34
+        "cityscapes",
+        write_city("labelIds"),
+        # Pairs of id and trainId as cityscapesScripts prints them.
+        {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12}
+        | {26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18, 0: None, 9: None, 16: None, 29: None},
+        34,
     ),
 }

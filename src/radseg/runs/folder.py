@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -101,7 +102,7 @@ def opened(
         EnvironmentFailure: another process runs in the folder, or it cannot be written.
     """
     existed = folder.exists()
-    _make(folder)
+    make_folder(folder)
     try:
         yield from _planned(folder, images, parameters, endings, existing)
     finally:
@@ -116,7 +117,7 @@ def _planned(
     endings: Sequence[str],
     existing: OnExisting,
 ) -> Iterator[Plan]:
-    with _locked(folder):
+    with locked(folder):
         clear_staging(folder)
         earlier = _earlier_run(folder, parameters, existing)
         history = earlier if existing == "resume" else None
@@ -155,7 +156,7 @@ def run(
         for job in plan.todo:
             started = time.perf_counter()
             size, mtime_ns = _stamp(job.image)
-            result, message = _attempt(segment, job.image)
+            result, message = attempt(partial(segment, job.image))
             outputs = () if result is None else _store(plan.folder, job.name, files_of(result, job.image))
             record = Record(
                 source=os.path.abspath(job.image),  # noqa: PTH100 - lexical: links keep their own name
@@ -174,10 +175,10 @@ def run(
     return Report(tuple(done), tuple(failed), plan.done)
 
 
-def _attempt(segment: Callable[[Path], ResultT], image: Path) -> tuple[ResultT | None, str]:
+def attempt(work: Callable[[], ResultT]) -> tuple[ResultT | None, str]:
     """Return the result, or None and why there is none; let pass what would stop every image."""
     try:
-        return segment(image), ""
+        return work(), ""
     except (VocabularyError, SpaceMismatchError, EnvironmentFailure):
         raise
     except (InputError, OSError) as error:
@@ -273,7 +274,8 @@ def _remove_if_unused(folder: Path) -> None:
         folder.rmdir()
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the output folder; raises InputError or EnvironmentFailure where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -285,9 +287,9 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = LOCK_NAME) -> Iterator[None]:
     """Hold the folder for this process; the system releases it even after kill -9."""
-    lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
+    lock = filelock.FileLock(folder / name, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout as error:
