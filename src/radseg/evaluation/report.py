@@ -9,8 +9,8 @@ from radseg.evaluation.tables import Cell, Table, markdown_list
 
 SCORES = ("miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou")
 _EXPLANATION = (
-    "Percent of mIoU with 95 % bootstrap intervals over images. The paper's value is that of one data set, or "
-    "the mean of its five; averages it misprints are recomputed. A verdict is given only where method, "
+    "Percent of mIoU with 95 % bootstrap intervals over images. The paper's value is that of one data set, "
+    "or the mean of its five; averages it misprints are recomputed. A verdict is given only where method, "
     "weights, protocol, names and images are the paper's: *agrees* within the tolerance, else *above* or "
     "*below*."
 )
@@ -84,7 +84,7 @@ def averages(compared: Sequence[tuple[EvalResult, Comparison]]) -> Table:
     groups: dict[tuple[str, str], dict[str, tuple[EvalResult, Comparison]]] = {}
     for result, found in compared:
         if found.verdict != "not comparable" and found.row is not None:
-            resolution = found.row.resolution
+            resolution: str = found.row.resolution
             groups.setdefault((result.preset, resolution), {})[result.dataset] = (result, found)
     rows: list[tuple[Cell, ...]] = []
     for (preset, resolution), found_by_set in groups.items():
