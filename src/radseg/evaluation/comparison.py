@@ -135,7 +135,8 @@ def _differences(result: EvalResult) -> Iterator[str]:
     if tuple(result.names) != released_names(result.dataset, benchmark.names):
         yield "the classes are asked for by other names"
     if (result.images.done, result.images.total) != (benchmark.images, benchmark.images):
-        yield f"{result.images.done} of the official {benchmark.images} images were evaluated"
+        listed = "" if result.images.total == benchmark.images else f", of {result.images.total} listed,"
+        yield f"{result.images.done} of the official {benchmark.images} images{listed} were evaluated"
     pinned = next((row.sha256 for row in catalog.ROWS if row.name == weights_of(result)), None)
     if pinned is not None and result.model.get("sha256") != pinned:
         yield "the weights are not the published file"
