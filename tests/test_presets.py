@@ -65,6 +65,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "toy", "crop": 32}, "toy model has no crop"),
         ({"name": "toy", "templates": "simple"}, "toy model has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
+        ({"name": "miniature", "language": "clip"}, "no language adaptor but its own"),
         ({"name": "radseg-x"}, "presets are radseg-b"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),

@@ -89,6 +89,7 @@ def load(
     dtype: str = "float32",
     accept_license: bool = False,
     drop: Sequence[str] = (),
+    language: str | None = None,
     **changes: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -105,6 +106,7 @@ def load(
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
         drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
+        language: the language adaptor; the best of the checkpoint by default.
         **changes: options that differ from the preset's; see Options.
 
     Raises:
@@ -115,6 +117,8 @@ def load(
     if name not in PRESETS and checkpoint is None and Path(name).exists():
         name, checkpoint = "radseg-b", name
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
+    if preset.embedded and language is not None:
+        raise InputError(f"{name} has no language adaptor but its own; leave language={language!r} out.")
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
         return _segmenter(ColourEncoder(), ColourWords(), options, origin)
@@ -129,6 +133,7 @@ def load(
     radio = load_radio(
         source,
         adaptors=() if options.refine == "none" else ("sam",),
+        language=language,
         device=where,
         dtype=number_type,
         accept_license=accept_license,
@@ -140,13 +145,10 @@ def load(
     words = StoredWords(radio.space, template_set(options.templates), folder, device)
     built = method(radio, options)
     segmenter = _segmenter(built, words, options, origin)
-    return (
-        segmenter
-        if options.refine == "none"
-        else replace(
-            segmenter, refine=_refiner(built, options, load_sam(store.resolve_sam(sam), device=radio.device))
-        )
-    )
+    if options.refine == "none":
+        return segmenter
+    decoder = load_sam(store.resolve_sam(sam), device=radio.device)
+    return replace(segmenter, refine=_refiner(built, options, decoder))
 
 
 def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **changes: Any) -> Segmenter:
