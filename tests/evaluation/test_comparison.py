@@ -70,7 +70,10 @@ def test_the_weights_decide_the_size():
         (changed(paper_run(), "protocol", short_side=600), "protocol's short_side is 600, not 576"),
         (replace(paper_run(), names=("wall",)), "asked for by other names"),
         (replace(paper_run(), images=Images(2000, 1999, {"a": "bad"})), "1999 of the official 2000 images"),
-        (replace(paper_run(), images=Images(2001, 2000)), "2000 of the official 2000 images, of 2001 listed,"),
+        (
+            replace(paper_run(), images=Images(2001, 2000)),
+            "2000 of the official 2000 images, of 2001 listed,",
+        ),
         (replace(paper_run(), images=Images(40, 40)), "40 of the official 2000 images, of 40 listed"),
         (paper_run(refine="reference", coarse_threshold=0.1), "coarse_threshold is 0.1, not 0.05"),
     ],

@@ -34,7 +34,10 @@ def test_without_a_verdict_there_is_no_tolerance_and_the_reasons_are_listed():
     run = replace(paper_run(), images=Images(40, 40))
     (row,) = beside(compared([run])).records()
     assert (row["verdict"], row["±"]) == ("not comparable", None)
-    assert "- ade20k mid, radseg-b-paper: 40 of the official 2000 images, of 40 listed, were evaluated." in render([run])
+    assert (
+        "- ade20k mid, radseg-b-paper: 40 of the official 2000 images, of 40 listed, were evaluated."
+        in render([run])
+    )
 
 
 def test_the_average_of_five_stands_beside_the_mean_of_the_papers_five():

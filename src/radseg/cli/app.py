@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from radseg.cli.ablate import ablate
 from radseg.cli.analyse import analyse_app
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
+from radseg.cli.eval import evaluate
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.models import models_app
 from radseg.cli.report import report
@@ -32,8 +34,10 @@ app.command(no_args_is_help=True)(text)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
-app.add_typer(analyse_app, name="analyse")
+app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(report)
+app.command(no_args_is_help=True)(ablate)
+app.add_typer(analyse_app, name="analyse")
 
 
 def _print_version(wanted: bool) -> None:

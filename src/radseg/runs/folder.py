@@ -287,9 +287,12 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, name: str = LOCK_NAME) -> Iterator[None]:
-    """Hold the folder for this process; the system releases it even after kill -9."""
-    lock = filelock.FileLock(folder / name, timeout=0)
+def locked(folder: Path, name: str = LOCK_NAME, *, wait: float = 0) -> Iterator[None]:
+    """Hold the folder for this process; the system releases it even after kill -9.
+
+    `wait` is how many seconds to wait for another process that holds it.
+    """
+    lock = filelock.FileLock(folder / name, timeout=wait)
     try:
         lock.acquire()
     except filelock.Timeout as error:
