@@ -19,7 +19,8 @@ class Options:
 
     A temperature of None means that the part is absent: no SCRA, no SCGA. `scra_recursions` is how often SCRA
     is applied (Table A.5 of the paper). `refine` chooses the rules of RADSeg+: "mended", or "reference" as in
-    the released code; the three options after it belong to it (see RadioSam).
+    the released code; the three options after it belong to it (see RadioSam). `language` names the language
+    adaptor, such as "clip"; None takes the best of the checkpoint.
     """
 
     crop: int | None = 336
@@ -39,6 +40,7 @@ class Options:
     min_area: int = 900
     iou_threshold: float = 0.9
     templates: str = "imagenet80"
+    language: str | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
     def __post_init__(self) -> None:

@@ -89,7 +89,6 @@ def load(
     dtype: str = "float32",
     accept_license: bool = False,
     drop: Sequence[str] = (),
-    language: str | None = None,
     **changes: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -106,7 +105,6 @@ def load(
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
         drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
-        language: the language adaptor; the best of the checkpoint by default.
         **changes: options that differ from the preset's; see Options.
 
     Raises:
@@ -117,8 +115,6 @@ def load(
     if name not in PRESETS and checkpoint is None and Path(name).exists():
         name, checkpoint = "radseg-b", name
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
-    if preset.embedded and language is not None:
-        raise InputError(f"{name} has no language adaptor but its own; leave language={language!r} out.")
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
         return _segmenter(ColourEncoder(), ColourWords(), options, origin)
@@ -133,7 +129,7 @@ def load(
     radio = load_radio(
         source,
         adaptors=() if options.refine == "none" else ("sam",),
-        language=language,
+        language=options.language,
         device=where,
         dtype=number_type,
         accept_license=accept_license,
@@ -161,6 +157,8 @@ def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **chang
     if preset.checkpoint is None:
         raise InputError(f"{name} brings its own weights; load it as it is.")
     refining = options.refine != "none"
+    if options.language is not None:
+        raise InputError("A model with random weights has one language adaptor; leave language out.")
     config = untrained_config(preset.checkpoint, sam=refining)
     radio = untrained_radio(config, device=device, dtype=DTYPES[dtype])
     origin = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
@@ -190,6 +188,8 @@ def check(
     preset = PRESETS[name]
     if preset.embedded and changes.get("refine", "none") != "none":
         raise InputError(f"{name} has no SAM adaptor, so it cannot refine; radseg-b+ does.")
+    if preset.embedded and changes.get("language") is not None:
+        raise InputError(f"{name} has no language adaptor but its own; leave language out.")
     if preset.embedded and dtype != "float32":
         raise InputError(f"{name} computes in float32 only, not in {dtype}.")
     if preset.embedded == "toy":

@@ -121,7 +121,7 @@ def _run(
     written = list(write_sweep(request.output, chosen, rows, table))
     if plot:
         one = rows[0].result
-        title = f"{one.dataset}, {one.images.done} images, {one.preset}, protocol {one.protocol['name']}"
+        title = f"on {one.dataset}: {one.images.done} images, preset {one.preset}, 95 % intervals"
         path = request.output / f"{chosen.name}.png"
         write_atomically(path, fixed(plot_sweep, sweep=chosen, table=table, subtitle=title))
         written.append(path)

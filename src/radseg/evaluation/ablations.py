@@ -95,8 +95,8 @@ def _adaptors() -> tuple[Variant, ...]:
     return tuple(
         Variant(
             f"{checkpoint} {adaptor}",
-            _parts(None, None),
-            {"checkpoint": checkpoint, "language": adaptor},
+            {**_parts(None, None), "language": adaptor},
+            {"checkpoint": checkpoint},
             paper=_TABLE_3[printed],
         )
         for checkpoint, adaptor, printed in rows

@@ -145,7 +145,11 @@ def _differences(result: EvalResult) -> Iterator[str]:
 def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
     """Return what the options must be: the protocol's, and those of the method that the paper fixes."""
     refining = result.options.get("refine", "none") != "none"
-    method: dict[str, Any] = {"scra_recursions": 1, "refine": "reference" if refining else "none"}
+    method: dict[str, Any] = {
+        "scra_recursions": 1,
+        "language": None,
+        "refine": "reference" if refining else "none",
+    }
     for part in ("scra_temperature", "scga_temperature"):
         method[part] = None if result.options.get(part) is None else 10.0
     fixed = {k: v for k, v in protocol.options().items() if k not in _FREE}

@@ -45,9 +45,10 @@ def _bars(axes: Any, records: Sequence[Any]) -> None:
     values = [record["mIoU %"] for record in records]
     axes.bar(places, values, color=[_BASE] + [_ROW] * (len(records) - 1), width=0.6)
     axes.errorbar(places, values, yerr=_errors(records), fmt="none", ecolor=_INK, capsize=4)
-    for place, record in zip(places, records, strict=True):
+    bottom = min(record["mIoU %"] if record["low"] is None else record["low"] for record in records)
+    for place, record in zip(places, records, strict=True):  # below every interval, so nothing is struck out
         gain = "" if record["gain"] is None else f"\n{record['gain']:+.2f}"
-        axes.text(place, record["mIoU %"] / 2, f"{record['mIoU %']:.1f}{gain}", ha="center", color="white")
+        axes.text(place, bottom / 3, f"{record['mIoU %']:.1f}{gain}", ha="center", color="white")
     axes.set_xticks(places, [record["row"] for record in records], rotation=15 if len(records) > 4 else 0)
     axes.set_ylim(bottom=0)
 
