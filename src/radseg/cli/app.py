@@ -9,6 +9,7 @@ import typer
 
 from radseg.cli.ablate import ablate
 from radseg.cli.analyse import analyse_app
+from radseg.cli.bench import bench
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.eval import evaluate
@@ -37,6 +38,7 @@ app.command()(demo)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(report)
 app.command(no_args_is_help=True)(ablate)
+app.command()(bench)
 app.add_typer(analyse_app, name="analyse")
 
 

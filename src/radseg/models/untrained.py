@@ -102,8 +102,11 @@ class UntrainedWords:
 
 
 def _randomise(network: nn.Module) -> None:
+    """Draw the matrices anew and set the biases to zero; norms and scales keep what they are built with."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in network.parameters():
+        for name, parameter in network.named_parameters():
             if parameter.ndim > 1:
                 parameter.normal_(std=parameter.shape[-1] ** -0.5, generator=generator)
+            elif name.endswith("bias"):
+                parameter.zero_()
