@@ -62,6 +62,7 @@ ALLOWED = {
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {
+        "colours",
         "datasets",
         "export",
         "io",

@@ -17,6 +17,7 @@ from radseg.cli.failures import GuardedGroup
 from radseg.cli.models import models_app
 from radseg.cli.report import report
 from radseg.cli.segment import segment
+from radseg.cli.sheet import sheet
 from radseg.cli.text import text
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(report)
 app.command(no_args_is_help=True)(ablate)
 app.command()(bench)
+app.command(no_args_is_help=True)(sheet)
 app.add_typer(analyse_app, name="analyse")
 
 
