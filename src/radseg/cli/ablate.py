@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from functools import partial as fixed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,9 +103,8 @@ def _run(
     """Run, write and show the sweep; return whether images failed."""
     from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
-    from radseg.evaluation.plots import plot_sweep
+    from radseg.evaluation.plots import save_sweep_plot
     from radseg.evaluation.sweeps import run_sweep, sweep_table, write_sweep
-    from radseg.io import write_atomically
 
     command = resume_command(sys.argv[1:], request.output)
 
@@ -123,7 +121,7 @@ def _run(
         one = rows[0].result
         title = f"on {one.dataset}: {one.images.done} images, preset {one.preset}, 95 % intervals"
         path = request.output / f"{chosen.name}.png"
-        write_atomically(path, fixed(plot_sweep, sweep=chosen, table=table, subtitle=title))
+        save_sweep_plot(path, chosen, table, subtitle=title)
         written.append(path)
     if log_format == "text" and not quiet:
         typer.echo(printable(written[0].read_text("utf-8")))

@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, printable
 from radseg.errors import InputError
-
-if TYPE_CHECKING:
-    from radseg.evaluation.alignment import Source
 
 analyse_app = typer.Typer(cls=GuardedGroup, help="Look inside a model.", no_args_is_help=True)
 
@@ -47,13 +44,13 @@ def alignment(
 
     Example: radseg analyse alignment --rooms 24 -m miniature
     """
-    from radseg.evaluation.alignment import Summary, align, write_report
+    from radseg.evaluation.alignment import Summary, align, image_sources, room_sources, write_report
     from radseg.evaluation.writing import write_picture
     from radseg.presets import load
 
     if bool(sources) == bool(rooms):
         raise InputError("Name images, or a number of --rooms; one of both.")
-    chosen = _rooms(rooms) if rooms else _images(sources or [], output)
+    chosen = room_sources(rooms) if rooms else image_sources(sources or [], exclude=[output])
     segmenter = load(model, device=device, accept_license=accept_license)
     summary, window = Summary(), 0
     for number, one in enumerate(align(segmenter, chosen, summary, side=side)):
@@ -78,22 +75,3 @@ def alignment(
         typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))
     if summary.failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
-
-
-def _images(sources: list[str], output: Path) -> "list[Source]":
-    from functools import partial
-
-    from radseg.evaluation.alignment import Source
-    from radseg.io import read_image
-    from radseg.runs.sources import collect
-
-    found = collect(sources, exclude=[output]).images
-    return [Source(str(one.path), partial(read_image, one.path)) for one in found]
-
-
-def _rooms(count: int) -> "list[Source]":
-    from functools import partial
-
-    from radseg.evaluation.alignment import Source, read_room
-
-    return [Source(f"room {seed}", partial(read_room, seed)) for seed in range(count)]

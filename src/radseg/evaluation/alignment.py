@@ -5,8 +5,9 @@ the preset's short side, its middle window at the size of the preset's windows, 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,13 @@ from radseg.errors import InputError, RadsegError
 from radseg.evaluation.paper import FIGURE_A2, ModelSize
 from radseg.evaluation.tables import Table, markdown_list
 from radseg.evaluation.writing import write_picture, write_text
-from radseg.io import picture_of, to_rgb
+from radseg.io import picture_of, read_image, to_rgb
 from radseg.metrics.means import Mean, mean_interval
 from radseg.miniature.world import free_camera, make_room, render
 from radseg.models.alignment import cls_patch_map
 from radseg.models.radio import Radio
 from radseg.ops.resize import fit_short_side, image_size
+from radseg.runs.sources import collect
 from radseg.segment import Segmenter
 from radseg.types import Rgb
 from radseg.visual import heat_map
@@ -135,6 +137,17 @@ def align(
         one = Alignment(source.name, cosine, picture_of(image))
         summary.add(one)
         yield one
+
+
+def image_sources(sources: Sequence[str], *, exclude: Sequence[Path] = ()) -> list[Source]:
+    """Return the images that files, folders, globs and lists name; raises as `runs.sources.collect`."""
+    found = collect(sources, exclude=exclude).images
+    return [Source(str(one.path), partial(read_image, one.path)) for one in found]
+
+
+def room_sources(count: int) -> list[Source]:
+    """Return the first held-out rooms of the miniature's world."""
+    return [Source(f"room {seed}", partial(read_room, seed)) for seed in range(count)]
 
 
 def read_room(seed: int) -> Rgb:

@@ -1,12 +1,15 @@
 """Plots of sweeps, with matplotlib where it is installed. No global state: no pyplot, no backend chosen."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from radseg.errors import InputError
 from radseg.evaluation.ablations import Sweep
 from radseg.evaluation.tables import Table
 from radseg.export import require
+from radseg.io import write_atomically
 
 _INK, _BASE, _ROW = "#30363d", "#8b949e", "#0969da"
 
@@ -14,6 +17,11 @@ _INK, _BASE, _ROW = "#30363d", "#8b949e", "#0969da"
 def require_plots() -> None:
     """Raise MissingExtraError, before hours of work, where matplotlib is not installed."""
     require("matplotlib.figure", "plot")
+
+
+def save_sweep_plot(path: Path, sweep: Sweep, table: Table, *, subtitle: str) -> None:
+    """Write the plot of a sweep as a PNG file, whole or not at all; raises as `plot_sweep`."""
+    write_atomically(path, partial(plot_sweep, sweep=sweep, table=table, subtitle=subtitle))
 
 
 def plot_sweep(stream: BinaryIO, sweep: Sweep, table: Table, *, subtitle: str) -> None:

@@ -179,8 +179,8 @@ def markdown(sweep: Sweep, rows: Sequence[Row], table: Table) -> str:
         f"{table.markdown()}\n"
         "Low and high are 95 % bootstrap intervals over images; the gain is over the first row, its interval "
         "paired. On few images with many classes an interval may lie below its value: a resample holds fewer "
-        f"of the rare classes. The last column is the paper's ({sweep.origin}): the mean of its five data sets "
-        "at mid resolution with the published weights, to be compared in its differences at most.\n"
+        f"of the rare classes. The last column is the paper's ({sweep.origin}): the mean of its five data "
+        "sets at mid resolution with the published weights, to be compared in its differences at most.\n"
     )
     failed = [f"{row.variant.name}, {k}: {v}" for row in rows for k, v in row.result.images.failed.items()]
     return text + (f"\nImages that could not be evaluated:\n\n{markdown_list(failed)}" if failed else "")
