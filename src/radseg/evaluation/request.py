@@ -106,9 +106,10 @@ class EvalRequest:
             "split": self.images.split,
             "images": len(self.ids),
             "image ids": hashlib.sha256("\n".join(self.ids).encode()).hexdigest()[:16],
-            "protocol": self.protocol.as_dict(),
             "preset": self.preset if path is None else str(path.resolve()),
-            "options": asdict(self.options()),
+            # Flat, so that a difference can be named.
+            **{f"protocol {name}": value for name, value in self.protocol.as_dict().items()},
+            **{f"option {name}": value for name, value in asdict(self.options()).items()},
             "names": [list(group) for group in self.words.phrases],
             "weights": {k: str(v) for k, v in self.source.items()},
             "weight files": [

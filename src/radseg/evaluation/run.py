@@ -3,8 +3,8 @@
 Every process appends to the log of its shard; whichever finds that all images are known writes the result.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,13 +124,13 @@ def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
             return Outcome(None, len(missing))
         clear_staging(folder)
         tallies = tuple(known.values())
-        result = result_of(request, parameters, tallies, [s for log in logs for s in log.sessions])
+        result = result_of(request, tallies, [s for log in logs for s in log.sessions])
         write_result(folder, result, tallies)
         return Outcome(result, 0)
 
 
 def result_of(
-    request: EvalRequest, parameters: dict[str, Any], tallies: Sequence[Tally], sessions: list[dict[str, Any]]
+    request: EvalRequest, tallies: Sequence[Tally], sessions: Sequence[Mapping[str, Any]]
 ) -> EvalResult:
     """Return the result of all tallies; `sessions` are what the processes found out, at least one."""
     done = [one for one in tallies if not one.message]
@@ -143,9 +143,9 @@ def result_of(
     return EvalResult(
         dataset=request.images.name,
         split=request.images.split,
-        protocol=parameters["protocol"],
-        preset=parameters["preset"],
-        options=parameters["options"],
+        protocol=request.protocol.as_dict(),
+        preset=request.preset,
+        options=asdict(request.options()),
         model=sessions[0]["model"],
         names=request.words.names,
         per_class=class_scores(done, request.images.names),
