@@ -4,15 +4,16 @@ Every comparison of two forms is made in the same run, so ratios survive a slow 
 """
 
 import multiprocessing
-import resource
 import statistics
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+
+from radseg.metrics.timing import PeakMemory, resident_mb
+
+__all__ = ["Cost", "PeakMemory", "cost", "fastest_in_turns", "resident_mb"]
 
 
 class Cost(NamedTuple):
@@ -21,12 +22,6 @@ class Cost(NamedTuple):
     seconds: float  # median over the repeats
     added_mb: float  # peak resident memory above what was there before the call
     peak_mb: float  # peak resident memory of the process during the call
-
-
-def resident_mb() -> float:
-    """Return the resident memory of this process in MB (2**20 bytes)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
 
 
 def cost(
@@ -64,22 +59,3 @@ def fastest_in_turns(calls: dict[str, Callable[[], Any]], *, rounds: int = 5) ->
             call()
             best[name] = min(best[name], time.perf_counter() - start)
     return best
-
-
-class PeakMemory:
-    """Sample the resident memory every 2 ms while the block runs."""
-
-    def __enter__(self) -> "PeakMemory":
-        self.peak_mb = resident_mb()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._stop.wait(0.002):
-            self.peak_mb = max(self.peak_mb, resident_mb())

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from radseg.metrics.means import mean_interval
 from radseg.miniature import load_decoder, load_parts
 from radseg.miniature.evaluate import (
     REFINED,
     Question,
-    interval,
     questions,
     room_boundary_ious,
     room_ious,
@@ -49,7 +49,7 @@ def line(name: str, values: tuple[np.ndarray, np.ndarray]) -> str:
     """Return one row, per cent with intervals."""
     cells = []
     for part in values:
-        mean, low, high = (100 * number for number in interval(part))
+        mean, low, high = (100 * number for number in mean_interval(part))
         cells.append(f"{mean:6.2f} [{low:5.2f}, {high:5.2f}]")
     return f"{name:26} mIoU {cells[0]}  boundary {cells[1]}"
 

@@ -2,36 +2,17 @@
 
 import torch
 
-from radseg.models.radio import Radio, build_radio
-from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
+from radseg.models.radio import Radio
+from radseg.models.untrained import untrained_config, untrained_radio
+from radseg.weights.catalog import SO400M_NAFLEX
+from radseg.weights.config import RadioConfig
 
-SPACE = "siglip2-so400m-patch16-naflex"
-BASE = RadioConfig(
-    version="random, shapes of c-radio_v3-b",
-    width=768,
-    depth=12,
-    heads=12,
-    mlp_width=3072,
-    patch=16,
-    position_grid=128,
-    cls_tokens=4,
-    registers=4,
-    layer_scale=True,
-    summary_tokens=(0, 1, 2),
-    adaptors=(AdaptorConfig("siglip2", 1, SPACE, HeadConfig("mlp_v2", 768, 1520, 1152, 2), None),),
-)
+SPACE = SO400M_NAFLEX
+BASE = untrained_config("c-radio_v3-b")
 
 
 def random_radio(
     config: RadioConfig = BASE, *, device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Radio:
-    """Return an untrained network with fan-in scaled weights, so that activations stay finite."""
-    torch.manual_seed(0)
-    radio = build_radio(config)
-    with torch.no_grad():
-        for parameter in radio.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(std=parameter.shape[-1] ** -0.5)
-    radio = radio.to(device, dtype).requires_grad_(False)
-    radio.conditioner.float()
-    return radio
+    """Return an untrained network of this shape, C-RADIOv3-B by default."""
+    return untrained_radio(config, device=device, dtype=dtype)

@@ -73,6 +73,7 @@ ALLOWED = {
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {
+        "colours",
         "datasets",
         "export",
         "io",
@@ -84,6 +85,7 @@ ALLOWED = {
         "runs",
         "segment",
         "text",
+        "visual",
         "weights",
     },
 }

@@ -41,6 +41,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
     built = method(tiny_radio(), Options().changed(changes))
     assert {name: getattr(built, name) for name in changes} == changes
     assert built.last_block.block_bytes == built.aggregate.block_bytes == 10
+    assert method(tiny_radio(), Options(scra_recursions=3)).last_block.recursions == 3
     changes = {"short_side": 9, "long_side": 8, "temperature": 7.0, "denoising": 0.6, "threshold": 0.5}
     segmenter = load("toy", **changes, all_denoised="first")
     assert {name: getattr(segmenter, name) for name in changes} == changes
@@ -55,12 +56,16 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
         ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
         ({"name": "radseg-b", "temperature": -1}, "temperature is -1; it must be above 0"),
+        ({"name": "radseg-b", "scra_recursions": 0}, "scra_recursions is 0; it must be at least 1"),
+        ({"name": "radio-b", "scra_recursions": 2}, "there is no SCRA to repeat"),
+        ({"name": "toy", "scra_recursions": 2}, "toy model has no scra_recursions"),
         ({"name": "radseg-b", "templates": "many"}, "many"),
         ({"name": "radseg-b", "device": "cuda:9"}, "'cuda:9' is not available"),
         ({"name": "toy", "refine": "mended"}, "no SAM adaptor"),
         ({"name": "toy", "crop": 32}, "toy model has no crop"),
         ({"name": "toy", "templates": "simple"}, "toy model has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
+        ({"name": "miniature", "language": "clip"}, "no language adaptor but its own"),
         ({"name": "radseg-x"}, "presets are radseg-b"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),

@@ -17,9 +17,10 @@ Refine = Literal["none", "mended", "reference"]
 class Options:
     """Every parameter of a preset; see RADSeg and Segmenter for their meaning.
 
-    A temperature of None means that the part is absent: no SCRA, no SCGA. `refine` chooses the rules of
-    RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to it
-    (see RadioSam).
+    A temperature of None means that the part is absent: no SCRA, no SCGA. `scra_recursions` is how often SCRA
+    is applied (Table A.5 of the paper). `refine` chooses the rules of RADSeg+: "mended", or "reference" as in
+    the released code; the three options after it belong to it (see RadioSam). `language` names the language
+    adaptor, such as "clip"; None takes the best of the checkpoint.
     """
 
     crop: int | None = 336
@@ -27,6 +28,7 @@ class Options:
     size_rule: SizeRule = "patch"
     scra_temperature: float | None = 10.0
     scga_temperature: float | None = 10.0
+    scra_recursions: int = 1
     short_side: int | None = 576
     long_side: int | None = 2048
     temperature: float = 100.0
@@ -38,6 +40,7 @@ class Options:
     min_area: int = 900
     iou_threshold: float = 0.9
     templates: str = "imagenet80"
+    language: str | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
     def __post_init__(self) -> None:
@@ -51,7 +54,15 @@ class Options:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}; it is a probability, from 0 to 1.")
-        for name in ("crop", "stride", "short_side", "long_side", "min_area", "memory_budget"):
+        for name in (
+            "crop",
+            "stride",
+            "short_side",
+            "long_side",
+            "min_area",
+            "memory_budget",
+            "scra_recursions",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1.")
@@ -59,6 +70,11 @@ class Options:
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1000:
                 raise InputError(f"{name} is {value}; it must be above 0, at most 1000.")
+        if self.scra_temperature is None and self.scra_recursions != 1:
+            raise InputError(
+                f"scra_recursions is {self.scra_recursions}, but without scra_temperature there is no SCRA "
+                "to repeat; give both, or neither."
+            )
         template_set(self.templates)
 
     def changed(self, changes: Mapping[str, Any]) -> "Options":

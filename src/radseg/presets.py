@@ -13,6 +13,7 @@ from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrel
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import SamDecoder, load_sam
 from radseg.models.stored_words import StoredWords
+from radseg.models.untrained import UntrainedWords, untrained_config, untrained_radio, untrained_sam
 from radseg.nn.vit import standard_block
 from radseg.options import Options
 from radseg.refine.base import Refiner
@@ -35,6 +36,10 @@ _MINIATURE = Options(
     crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
 )
 _MINIATURE_PLUS = replace(_MINIATURE, refine="mended", iou_threshold=miniature.IOU_THRESHOLD)
+_OF_THE_METHOD = frozenset(
+    ["crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "scra_recursions", "templates"]
+)
+"""Options that a model without windows, correlation and templates cannot read."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ def load(
     radio = load_radio(
         source,
         adaptors=() if options.refine == "none" else ("sam",),
+        language=options.language,
         device=where,
         dtype=number_type,
         accept_license=accept_license,
@@ -139,6 +145,26 @@ def load(
     return _segmenter(
         method(radio, options), words, options, origin, lambda: load_sam(store.resolve_sam(sam), device=where)
     )
+
+
+def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **changes: Any) -> Segmenter:
+    """Return a preset at its real size with random weights, from no file at all: to measure cost only.
+
+    Raises:
+        InputError: unknown preset, option, device or dtype; a preset that has no shapes in the catalogue.
+    """
+    preset, options = check(name, device=device, dtype=dtype, changes=changes)
+    if preset.checkpoint is None:
+        raise InputError(f"{name} brings its own weights; load it as it is.")
+    refining = options.refine != "none"
+    if options.language is not None:
+        raise InputError("A model with random weights has one language adaptor; leave language out.")
+    config = untrained_config(preset.checkpoint, sam=refining)
+    radio = untrained_radio(config, device=device, dtype=DTYPES[dtype])
+    origin = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
+    origin |= {"checkpoint": "random weights", "version": config.version}
+    words = UntrainedWords(radio.space)
+    return _segmenter(method(radio, options), words, options, origin, lambda: untrained_sam(device=device))
 
 
 def check(
@@ -161,13 +187,12 @@ def check(
         raise InputError(
             "The toy model has no SAM adaptor, so it cannot refine; miniature+ and radseg-b+ do."
         )
+    if preset.embedded and changes.get("language") is not None:
+        raise InputError(f"{name} has no language adaptor but its own; leave language out.")
     if preset.embedded and dtype != "float32":
         raise InputError(f"{name} computes in float32 only, not in {dtype}.")
     if preset.embedded == "toy":
-        unread = sorted(
-            set(changes)
-            & {"crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "templates"}
-        )
+        unread = sorted(set(changes) & _OF_THE_METHOD)
         if unread:
             raise InputError(f"The toy model has no {', '.join(unread)}; leave it out, or use another model.")
     return preset, preset.options.changed(changes)
@@ -182,7 +207,9 @@ def method(radio: Radio, options: Options) -> RADSeg:
         size_rule=options.size_rule,
         last_block=standard_block
         if options.scra_temperature is None
-        else SelfCorrelatingAttention(options.scra_temperature, options.memory_budget // 16),
+        else SelfCorrelatingAttention(
+            options.scra_temperature, options.memory_budget // 16, options.scra_recursions
+        ),
         aggregate=None
         if options.scga_temperature is None
         else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),

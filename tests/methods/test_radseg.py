@@ -6,7 +6,7 @@ import torch
 
 from builders import tiny_radio
 from radseg.errors import InputError
-from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
+from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
 from radseg.ops.correlation import correlation_attention_dense, mean_cosine
 from radseg.ops.resize import image_size
@@ -64,6 +64,11 @@ def test_any_size_gives_finite_features_on_its_patch_grid(method, size):
 def test_image_of_one_window_sliding_equals_whole():
     image = torch.rand(3, 96, 96)
     close(SLIDING.encode([image])[0], WHOLE.encode([image])[0])
+
+
+def test_recursion_happens_at_least_once():
+    with pytest.raises(InputError, match="recursions is 0; it must be at least 1"):
+        SelfCorrelatingAttention(recursions=0)
 
 
 def test_aggregation_is_the_operator_at_the_mean_cosine():

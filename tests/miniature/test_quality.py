@@ -10,8 +10,6 @@ from radseg.miniature.evaluate import (
     METHODS,
     REFINED,
     auroc,
-    cls_patch_map,
-    interval,
     middle_window,
     presence_scores,
     questions,
@@ -21,6 +19,7 @@ from radseg.miniature.evaluate import (
     segmenter,
 )
 from radseg.miniature.store import shipped_bytes
+from radseg.models.alignment import cls_patch_map
 
 ROOMS = range(5000, 5004)
 
@@ -102,12 +101,6 @@ def test_the_shipped_files_stay_under_12_megabytes():
 def test_auroc_of_separated_scores_is_one_and_of_equal_scores_a_half():
     assert auroc(np.array([0.8, 0.9]), np.array([0.1, 0.2])) == 1
     assert auroc(np.ones(3), np.ones(5)) == 0.5
-
-
-def test_the_interval_holds_the_mean():
-    mean, low, high = interval(np.random.default_rng(0).normal(0.5, 0.1, 200))
-    assert low < mean < high
-    assert high - low == pytest.approx(4 * 0.1 / 200**0.5, rel=0.2)
 
 
 def test_a_perfect_answer_has_iou_one_and_none_has_zero(asked):

@@ -52,13 +52,13 @@ def test_block_without_layer_scale_has_no_scale_parameters():
     assert block(torch.randn(1, 5, 32)).shape == (1, 5, 32)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 10.0])
-def test_recursive_attention_equals_the_equations(temperature):
+@pytest.mark.parametrize(("temperature", "recursions"), [(1.0, 1), (10.0, 1), (3.0, 2), (3.0, 3)])
+def test_recursive_attention_equals_the_equations(temperature, recursions):
     block = tiny_radio().double().vit.blocks[-1]
     normed = torch.randn(2, 13, 32).double()
-    ours = SelfCorrelatingAttention(temperature).attend(block, normed)
+    ours = SelfCorrelatingAttention(temperature, recursions=recursions).attend(block, normed)
     a = block.attention
     weights = [t.numpy() for t in (a.qkv.weight, a.qkv.bias, a.out.weight, a.out.bias)]
     for window, expected in zip(normed, ours, strict=True):
-        slow = oracle.self_correlating_attention(window.numpy(), *weights, a.heads, temperature)
+        slow = oracle.self_correlating_attention(window.numpy(), *weights, a.heads, temperature, recursions)
         torch.testing.assert_close(expected.numpy(), slow, rtol=1e-9, atol=1e-9)

@@ -26,18 +26,21 @@ def mean_cosine(tokens):
     return np.mean([[cosine(a, b) for b in tokens] for a in tokens])
 
 
-def self_correlating_attention(x, qkv_weight, qkv_bias, out_weight, out_bias, heads, temperature):
+def self_correlating_attention(x, qkv_weight, qkv_bias, out_weight, out_bias, heads, temperature, turns=1):
     """RADSeg Eq. 4-6 for one window: normed tokens (t, d) to the recursive attention's output (t, d)."""
     width = x.shape[1] // heads
     q, k, v = np.split(x @ qkv_weight.T + qkv_bias, 3, axis=1)
-    first, second = [], []
+    first = []
     for h in range(heads):
         part = slice(h * width, (h + 1) * width)
         logits = q[:, part] @ k[:, part].T / math.sqrt(width)
         weights = np.exp(logits - logits.max(1, keepdims=True))
         first.append(weights / weights.sum(1, keepdims=True) @ v[:, part])
     projected = np.concatenate(first, 1) @ out_weight.T + out_bias
-    for h in range(heads):
-        part = slice(h * width, (h + 1) * width)
-        second.append(correlation_attention(projected[:, part], v[:, part], temperature, 0.0))
-    return np.concatenate(second, 1) @ out_weight.T + out_bias
+    for _ in range(turns):
+        mixed = []
+        for h in range(heads):
+            part = slice(h * width, (h + 1) * width)
+            mixed.append(correlation_attention(projected[:, part], v[:, part], temperature, 0.0))
+        projected = np.concatenate(mixed, 1) @ out_weight.T + out_bias
+    return projected

@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
+from radseg.cli.ablate import ablate
+from radseg.cli.analyse import analyse_app
+from radseg.cli.bench import bench
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.eval import evaluate
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.models import models_app
+from radseg.cli.report import report
 from radseg.cli.segment import segment
+from radseg.cli.sheet import sheet
 from radseg.cli.text import text
 
 app = typer.Typer(
@@ -32,6 +37,11 @@ app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
 app.command("eval", no_args_is_help=True)(evaluate)
+app.command(no_args_is_help=True)(report)
+app.command(no_args_is_help=True)(ablate)
+app.command()(bench)
+app.command(no_args_is_help=True)(sheet)
+app.add_typer(analyse_app, name="analyse")
 
 
 def _print_version(wanted: bool) -> None:

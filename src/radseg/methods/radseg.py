@@ -30,10 +30,21 @@ class SelfCorrelatingAttention:
     Attributes:
         temperature: multiplies the cosine.
         block_bytes: of similarities alive at once.
+        recursions: how often the output is compared with itself and the values mixed anew; 1 in RADSeg. More
+            is Table A.5 of the paper. That text says no more than "recursion"; that each turn compares the
+            turn before and mixes the trained values again is our reading.
     """
 
     temperature: float = 10.0
     block_bytes: int = DEFAULT_BLOCK_BYTES
+    recursions: int = 1
+
+    def __post_init__(self) -> None:
+        if self.recursions < 1:
+            raise InputError(
+                f"recursions is {self.recursions}; it must be at least 1. "
+                "Without recursion the last block is `standard_block`."
+            )
 
     def __call__(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Return the tokens after the block with the recursive attention in place of its own."""
@@ -43,15 +54,17 @@ class SelfCorrelatingAttention:
         """Return the recursive attention over normalised tokens, before scale, residual and MLP."""
         attention = block.attention
         queries, keys, values = attention.project(normed)
-        first = attention.merge(torch.nn.functional.scaled_dot_product_attention(queries, keys, values))
-        second = correlation_attention(
-            attention.split(first),
-            values,
-            temperature=self.temperature,
-            threshold=0.0,
-            block_bytes=self.block_bytes,
-        )
-        return attention.merge(second)
+        output = attention.merge(torch.nn.functional.scaled_dot_product_attention(queries, keys, values))
+        for _ in range(self.recursions):
+            mixed = correlation_attention(
+                attention.split(output),
+                values,
+                temperature=self.temperature,
+                threshold=0.0,
+                block_bytes=self.block_bytes,
+            )
+            output = attention.merge(mixed)
+        return output
 
 
 @dataclass(frozen=True)

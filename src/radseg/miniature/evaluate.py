@@ -18,16 +18,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from radseg.methods.radseg import RADSeg
 from radseg.metrics.boundary import boundary_counts
+from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, IOU_THRESHOLD, STRIDE, load_decoder, load_parts
 from radseg.miniature.words import WordTower
 from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
+from radseg.models.alignment import cls_patch_map
 from radseg.models.radio import Radio
 from radseg.models.sam import SamDecoder
 from radseg.nn.vit import standard_block
@@ -117,14 +116,6 @@ def room_boundary_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.f
     return counts.iou()[: question.present]
 
 
-def interval(values: NDArray[np.float64], *, draws: int = 2000) -> tuple[float, float, float]:
-    """Return the mean and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(draws, len(values)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(values.mean()), float(low), float(high)
-
-
 def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
     """Return the probability that a positive scores above a negative; ties count half."""
     higher = (positive[:, None] > negative[None]).mean()
@@ -149,13 +140,13 @@ def segmentation_scores(
         rims[name] = np.array(
             [room_boundary_ious(q, found).mean() for q, found in zip(asked, labels, strict=True)]
         )
-        scores[name] = interval(rooms[name])
-        scores[f"{name}, boundary"] = interval(rims[name])
+        scores[name] = mean_interval(rooms[name])
+        scores[f"{name}, boundary"] = mean_interval(rims[name])
         scores |= {f"{name}, {key} names": value for key, value in _by_novelty(asked, per_name).items()}
     for name, base in PAIRS:  # paired: the same rooms
         if name in rooms:
-            scores[f"{name} − {base}"] = interval(rooms[name] - rooms[base])
-            scores[f"{name} − {base}, boundary"] = interval(rims[name] - rims[base])
+            scores[f"{name} − {base}"] = mean_interval(rooms[name] - rooms[base])
+            scores[f"{name} − {base}, boundary"] = mean_interval(rims[name] - rims[base])
     return scores
 
 
@@ -167,7 +158,7 @@ def _by_novelty(
     for q, ious in zip(asked, per_name, strict=True):
         for thing, iou in zip(q.asked[: q.present], ious, strict=True):
             chosen["held out" if thing in unseen else "seen"].append(float(iou))
-    return {key: interval(np.array(values)) if values else None for key, values in chosen.items()}
+    return {key: mean_interval(np.array(values)) if values else None for key, values in chosen.items()}
 
 
 def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, float]:
@@ -193,15 +184,6 @@ def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -
         "false area of absent names": float(np.mean(false_area)),
         "CLS-patch cosine": float(np.mean(cosine)),
     }
-
-
-@torch.inference_mode()
-def cls_patch_map(radio: Radio, image: Rgb) -> Float[Tensor, "h w"]:
-    """Return per patch the cosine between the aligned patch and the aligned CLS token (paper A6)."""
-    tokens = radio.encode(image[None])
-    patches = F.normalize(radio.to_language(tokens.patches), dim=-1)
-    summary = F.normalize(radio.to_language(tokens.summary[:, :1]), dim=-1)
-    return (patches * summary).sum(-1)[0].unflatten(0, tuple(tokens.grid))
 
 
 def middle_window(view: View) -> Rgb:

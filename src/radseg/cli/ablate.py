@@ -1,0 +1,129 @@
+"""`radseg ablate`: the paper's ablations, each a table and a plot."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.eval import Data, Limit, Partial, PresetOption, ProtocolOption
+from radseg.cli.failures import ExitCode, printable
+from radseg.cli.segment import Dtype, Overwrite, Resume, resume_command, terminated_like_interrupted
+from radseg.errors import InputError
+
+if TYPE_CHECKING:
+    from radseg.evaluation.request import EvalRequest
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which images (see evaluation.sets.Choice)."""
+
+    dataset: str
+    data: Path | None
+    partial: bool
+    limit: int | None
+    classes: Path | None = None
+    ignore: tuple[int, ...] | None = None
+    first_label: int | None = None
+
+
+def ablate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="components, refinement, scra-temperature, scga-temperature, recursion, windows, versions, "
+            "adaptors.",
+            show_default=False,
+        ),
+    ],
+    dataset: Annotated[
+        str, typer.Option("--on", metavar="DATASET", help="As radseg eval takes it.")
+    ] = "miniature",
+    data: Data = None,
+    preset: PresetOption = "radseg-b-paper",
+    protocol: ProtocolOption = None,
+    partial: Partial = False,
+    limit: Limit = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder. Default: radseg-ablate/NAME-DATASET-PRESET.", show_default=False
+        ),
+    ] = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Also draw it (needs matplotlib).")] = True,
+    device: options.Device = "cpu",
+    dtype: Dtype = "float32",
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+    quiet: options.Quiet = False,
+) -> None:
+    """Evaluate a model with parts changed, every row beside the first, image by image.
+
+    Each row is an evaluation in its own folder; a broken-off sweep goes on with --resume.
+
+    Example: radseg ablate components --preset miniature --limit 24
+    """
+    from radseg.evaluation.ablations import sweep
+    from radseg.evaluation.plots import require_plots
+    from radseg.evaluation.protocols import protocol as row_of
+    from radseg.evaluation.request import EvalRequest
+    from radseg.evaluation.sets import default_protocol, open_set
+    from radseg.presets import PRESETS
+
+    if resume and overwrite:
+        raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
+    chosen = sweep(name, embedded=preset in PRESETS and PRESETS[preset].embedded is not None)
+    if plot:
+        require_plots()
+    folder = output or Path("radseg-ablate") / f"{name}-{dataset}-{Path(preset).name}"
+    request = EvalRequest(
+        images=open_set(Chosen(dataset, data, partial, limit)),
+        protocol=row_of(dataset, protocol or default_protocol(dataset)),
+        preset=preset,
+        output=folder,
+        existing="resume" if resume else "overwrite" if overwrite else "refuse",
+        device=device,
+        dtype=dtype,
+        accept_license=accept_license,
+        limit=limit,
+    )
+    if _run(chosen, request, log_format=log_format, quiet=quiet, plot=plot):
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _run(
+    chosen: Any, request: "EvalRequest", *, log_format: options.LogFormat, quiet: bool, plot: bool
+) -> bool:
+    """Run, write and show the sweep; return whether images failed."""
+    from radseg.cli.downloads import fetching
+    from radseg.cli.reporters import reporter
+    from radseg.evaluation.plots import save_sweep_plot
+    from radseg.evaluation.sweeps import run_sweep, sweep_table, write_sweep
+
+    command = resume_command(sys.argv[1:], request.output)
+
+    def told(variant: Any) -> Any:
+        if log_format == "text" and not quiet:
+            typer.echo(f"{chosen.name}: {variant.name}", err=True)
+        return reporter(log_format, quiet=quiet, resume=command)
+
+    with terminated_like_interrupted():
+        rows = run_sweep(chosen, request, reporter=told, fetching=fetching(log_format, quiet=quiet))
+    table = sweep_table(rows)
+    written = list(write_sweep(request.output, chosen, rows, table))
+    if plot:
+        one = rows[0].result
+        title = f"on {one.dataset}: {one.images.done} images, preset {one.preset}, 95 % intervals"
+        path = request.output / f"{chosen.name}.png"
+        save_sweep_plot(path, chosen, table, subtitle=title)
+        written.append(path)
+    if log_format == "text" and not quiet:
+        typer.echo(printable(written[0].read_text("utf-8")))
+        typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))
+    return any(row.result.images.failed for row in rows)

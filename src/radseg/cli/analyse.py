@@ -1,0 +1,78 @@
+"""`radseg analyse`: looks inside a model that no score shows."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.errors import InputError
+
+analyse_app = typer.Typer(cls=GuardedGroup, help="Look inside a model.", no_args_is_help=True)
+
+
+@analyse_app.callback()
+def _several() -> None:
+    """Keep `alignment` a verb of its own while it is the only one."""
+
+
+@analyse_app.command()
+def alignment(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[IMAGE|FOLDER|GLOB|@LIST]...", help="Images.")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for numbers and maps.")] = Path(
+        "alignment"
+    ),
+    model: options.Model = None,
+    rooms: Annotated[
+        int, typer.Option("--rooms", min=0, help="Held-out rooms of the miniature, instead of images.")
+    ] = 0,
+    side: Annotated[
+        int | None, typer.Option("--side", help="Window in pixels; by default that of the model.")
+    ] = None,
+    maps: Annotated[int, typer.Option("--maps", min=0, help="Images whose map is drawn.")] = 20,
+    device: options.Device = "cpu",
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+) -> None:
+    """Measure how far a RADIO's patches say what its CLS token says (paper A6, Fig. A.2).
+
+    Writes alignment.md, .csv and .json, the mean map, and a map per image.
+
+    Example: radseg analyse alignment --rooms 24 -m miniature
+    """
+    from radseg.evaluation.alignment import Summary, align, image_sources, room_sources, write_report
+    from radseg.evaluation.writing import write_picture
+    from radseg.presets import load
+
+    if bool(sources) == bool(rooms):
+        raise InputError("Name images, or a number of --rooms; one of both.")
+    chosen = room_sources(rooms) if rooms else image_sources(sources or [], exclude=[output])
+    preset = options.chosen_model(model, quiet=log_format == "json")
+    segmenter = load(preset, device=device, accept_license=accept_license)
+    summary, window = Summary(), 0
+    for number, one in enumerate(align(segmenter, chosen, summary, side=side)):
+        window = one.picture.shape[0]
+        if number < maps:
+            write_picture(output / "maps" / f"{number + 1:04d}-{Path(one.name).stem[:80]}.png", one.draw())
+        if log_format == "json":
+            typer.echo(json.dumps({"event": "image", "name": one.name, "mean": one.mean}))
+    mean = summary.mean
+    checkpoint = segmenter.origin.get("checkpoint")
+    written = write_report(output, summary, preset=preset, checkpoint=checkpoint, side=window)
+    for name, reason in summary.failed.items():
+        typer.echo(printable(f"{name}: {reason}"), err=True)
+    if log_format == "json":
+        event = {"event": "done", "mean": mean.value, "low": mean.low, "high": mean.high}
+        typer.echo(json.dumps(event | {"images": len(summary.means), "failed": len(summary.failed)}))
+    else:
+        typer.echo(
+            f"{preset}: mean CLS-patch cosine {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
+            f"over {len(summary.means)} images, window {window}"
+        )
+        typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))
+    if summary.failed:
+        raise typer.Exit(ExitCode.SOME_FAILED)

@@ -1,0 +1,104 @@
+"""`radseg sheet`: input, truth and predictions side by side, to look at."""
+
+from dataclasses import replace
+from functools import partial as fixed
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.ablate import Chosen
+from radseg.cli.eval import Data, Dataset, Partial, ProtocolOption
+from radseg.cli.failures import ExitCode, printable
+from radseg.cli.segment import Dtype
+from radseg.errors import InputError
+
+if TYPE_CHECKING:
+    from radseg.evaluation.request import EvalRequest
+
+
+def sheet(
+    dataset: Dataset,
+    data: Data = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--preset", "--model", help="A column each. Default: radseg-b-paper."),
+    ] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", help="Columns are the rows of this ablation of one preset.")
+    ] = None,
+    protocol: ProtocolOption = None,
+    partial: Partial = False,
+    images: Annotated[int, typer.Option("--images", min=1, help="How many, evenly over the set.")] = 6,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for sheet.png and sheet.html.")
+    ] = Path("radseg-sheet"),
+    device: options.Device = "cpu",
+    dtype: Dtype = "float32",
+    accept_license: options.AcceptLicense = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show input, truth, labels and features of several models, with the mIoU of each image.
+
+    Writes one PNG and one HTML page that needs nothing else.
+
+    Example: radseg sheet miniature -m miniature --sweep components --images 4
+    """
+    from radseg.cli.downloads import fetching
+    from radseg.evaluation.model import load_model, prepare
+    from radseg.evaluation.protocols import protocol as row_of
+    from radseg.evaluation.request import EvalRequest
+    from radseg.evaluation.sets import default_protocol, open_set
+    from radseg.evaluation.sheet import draw_sheet, model_of, strips
+    from radseg.evaluation.sheet_page import sheet_page
+    from radseg.evaluation.writing import write_picture, write_text
+
+    shown_set = open_set(Chosen(dataset, data, partial, None))
+    base = EvalRequest(
+        images=shown_set,
+        protocol=row_of(dataset, protocol or default_protocol(dataset)),
+        preset="",
+        output=output,
+        device=device,
+        dtype=dtype,
+        accept_license=accept_license,
+    )
+    told = fetching("text", quiet=quiet)
+    columns = _columns(base, list(dict.fromkeys(preset or ["radseg-b-paper"])), sweep)
+    models = {name: model_of(*load_model(request, told)) for name, request in columns.items()}
+    failed: dict[str, str] = {}
+    names = next(iter(columns.values())).words.names
+    ids = spread(shown_set.ids, images)
+    shown = list(strips(ids, fixed(prepare, shown_set, base.protocol), models, names, failed))
+    title = f"{shown_set.name}, {shown_set.split}, protocol {base.protocol.name}"
+    notes = [f"{id} could not be shown: {reason}" for id, reason in failed.items()]
+    write_text(output / "sheet.html", sheet_page(shown, title=title, notes=notes))
+    write_picture(output / "sheet.png", draw_sheet(shown, title=title))
+    for note in notes:
+        typer.echo(printable(note), err=True)
+    if not quiet:
+        typer.echo(f"Written:\n  {output / 'sheet.png'}\n  {output / 'sheet.html'}")
+    if failed:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return `count` ids at even steps, the first among them; all where there are fewer."""
+    return tuple(ids[i * len(ids) // count] for i in range(count)) if count < len(ids) else ids
+
+
+def _columns(base: "EvalRequest", presets: list[str], sweep: str | None) -> "dict[str, EvalRequest]":
+    """Return what to load for each column, by its caption."""
+    from radseg.evaluation.ablations import sweep as sweep_of
+    from radseg.evaluation.sweeps import request_of
+    from radseg.presets import PRESETS
+
+    if sweep is None:
+        return {name: replace(base, preset=name) for name in presets}
+    if len(presets) != 1:
+        raise InputError("--sweep shows one preset in several forms; name one with --preset.")
+    one = presets[0]
+    embedded = one in PRESETS and PRESETS[one].embedded is not None
+    chosen = sweep_of(sweep, embedded=embedded)
+    return {v.name: request_of(replace(base, preset=one), v) for v in chosen.variants}

@@ -1,0 +1,166 @@
+"""Which number of the paper an evaluation may be compared with, if any, and what comes of it.
+
+A verdict needs the same method with the same weights, protocol, names and images. Anything else is "not
+comparable", with every reason: a miniature, a toy, a part of the images, a changed option.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from radseg.datasets.catalog import BENCHMARKS
+from radseg.errors import InputError
+from radseg.evaluation import paper
+from radseg.evaluation.protocols import Protocol, protocols, released_names
+from radseg.evaluation.result import EvalResult
+from radseg.weights import catalog
+
+Verdict = Literal["agrees", "above", "below", "not comparable"]
+
+_CHECKPOINTS: dict[str, tuple[str, paper.ModelSize]] = {
+    "c-radio_v3-b": ("Rv3", "base"),
+    "c-radio_v3-l": ("Rv3", "large"),
+    "c-radio_v3-h": ("Rv3", "huge"),
+    "radio_v2.5-b": ("Rv2.5", "base"),
+    "radio_v2.5-l": ("Rv2.5", "large"),
+    "radio_v2.5-h": ("Rv2.5", "huge"),
+}
+_RESOLUTIONS: dict[str, paper.Resolution] = {
+    "low": "low",
+    "mid": "mid",
+    "high": "high",
+    # The paper's table and its released configuration disagree about the high stride; its numbers may be of
+    # either (methods spec 1.2).
+    "high-released": "high",
+}
+_FREE = {"short_side", "long_side", "memory_budget"}
+"""Options that do not change what is computed: the image is resized by the protocol."""
+_REFINING = {"coarse_threshold", "min_area", "iou_threshold"}
+"""Options that only refinement reads."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One result beside the paper's value.
+
+    Attributes:
+        row: the row of the paper; None where the paper has none like it.
+        difference: ours less the paper's, in points of mIoU; None without a row.
+        tolerance: points within which two runs of one method agree (methods spec 1.7).
+        reasons: why the two may not be compared; empty where they may.
+    """
+
+    row: paper.Scores | None
+    difference: float | None
+    tolerance: float
+    reasons: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the difference means; "not comparable" for any reason at all."""
+        if self.reasons or self.difference is None:
+            return "not comparable"
+        if abs(round(self.difference, 2)) <= self.tolerance:
+            return "agrees"
+        return "above" if self.difference > 0 else "below"
+
+
+def compare(result: EvalResult) -> Comparison:
+    """Return the paper's value for a result and whether the two measure the same thing."""
+    row, missing = _row(result)
+    reasons = (*missing, *_differences(result))
+    if row is None:
+        return Comparison(None, None, tolerance(result.dataset), reasons)
+    difference = 100 * result.scores["miou"].value - row.of(result.dataset)
+    return Comparison(row, difference, tolerance(result.dataset), reasons)
+
+
+def tolerance(dataset: str) -> float:
+    """Return the points of mIoU within which two runs of RADSeg agree on a data set (methods spec 1.7)."""
+    return 0.3 if dataset in ("voc20", "cityscapes") else 0.2
+
+
+def _row(result: EvalResult) -> tuple[paper.Scores | None, tuple[str, ...]]:
+    """Return the row of the paper for this model, method and resolution, or why there is none."""
+    name = weights_of(result)
+    if name not in _CHECKPOINTS:
+        return None, (f"the paper has no model {name!r}",)
+    if result.dataset not in paper.DATASETS:
+        return None, (f"the paper has no data set {result.dataset!r}",)
+    protocol = str(result.protocol.get("name"))
+    resolution = _RESOLUTIONS.get(protocol.removesuffix("-patch"))
+    if resolution is None:
+        return None, (f"the paper has no protocol {protocol!r}",)
+    family, size = _CHECKPOINTS[name]
+    place = _place(result.options, family, single_pass=result.options.get("crop") is None)
+    try:
+        table, method = place or ("", "")
+        return paper.find(method, size, resolution, table=table), ()
+    except InputError:
+        return None, (f"the paper has no such method for {name} at {resolution} resolution",)
+
+
+def _place(options: Mapping[str, Any], family: str, *, single_pass: bool) -> tuple[str, str] | None:
+    """Return table and method for what was computed."""
+    parts = tuple(options.get(f"{part}_temperature") is not None for part in ("scra", "scga"))
+    refine = options.get("refine", "none")
+    if single_pass:
+        names = {(True, True): "single pass", (True, False): "single pass, no SCGA"}
+        return ("A.6", names[parts]) if family == "Rv3" and parts in names and refine == "none" else None
+    if family == "Rv2.5" or parts == (False, False):
+        names = {(True, True): f"{family}, + SCRA + SCGA", (False, False): f"{family}, plain"}
+        return ("A.4", names[parts]) if parts in names and refine == "none" else None
+    if parts == (True, False):
+        return ("4", "+ SCRA") if refine == "none" else None
+    return ("A.2", "RADSeg" if refine == "none" else "RADSeg+") if parts == (True, True) else None
+
+
+def weights_of(result: EvalResult) -> str:
+    """Return the catalogue's name of the weights, or what the result calls them."""
+    known = {row.name for row in catalog.ROWS}
+    named = (result.model.get("checkpoint"), result.model.get("version"))
+    return next((str(name) for name in named if name in known), str(named[0]))
+
+
+def _differences(result: EvalResult) -> Iterator[str]:
+    """Yield every way in which a run is not the paper's."""
+    known, name = protocols(result.dataset), str(result.protocol.get("name"))
+    paper_like = known.get(name.removesuffix("-patch"))
+    if name in known and paper_like is not None:
+        yield from _changed("protocol's ", result.protocol, known[name].as_dict())
+        yield from _changed("", result.options, _expected(result, paper_like))
+    benchmark = BENCHMARKS.get(result.dataset)
+    if benchmark is None:
+        return
+    if tuple(result.names) != released_names(result.dataset, benchmark.names):
+        yield "the classes are asked for by other names"
+    if (result.images.done, result.images.total) != (benchmark.images, benchmark.images):
+        listed = "" if result.images.total == benchmark.images else f", of {result.images.total} listed,"
+        yield f"{result.images.done} of the official {benchmark.images} images{listed} were evaluated"
+    pinned = next((row.sha256 for row in catalog.ROWS if row.name == weights_of(result)), None)
+    if pinned is not None and result.model.get("sha256") != pinned:
+        yield "the weights are not the published file"
+
+
+def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
+    """Return what the options must be: the protocol's, and those of the method that the paper fixes."""
+    refining = result.options.get("refine", "none") != "none"
+    method: dict[str, Any] = {
+        "scra_recursions": 1,
+        "language": None,
+        "refine": "reference" if refining else "none",
+    }
+    for part in ("scra_temperature", "scga_temperature"):
+        method[part] = None if result.options.get(part) is None else 10.0
+    fixed = {k: v for k, v in protocol.options().items() if k not in _FREE}
+    if result.options.get("crop") is None:  # Table A.6: one pass, in which there is no step
+        fixed = {k: v for k, v in fixed.items() if k not in ("crop", "stride")}
+    if not refining:
+        fixed = {k: v for k, v in fixed.items() if k not in _REFINING}
+    return fixed | method
+
+
+def _changed(what: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in expected.items():
+        if name not in ("name", "source") and found.get(name) != value:
+            yield f"{what}{name} is {found.get(name)!r}, not {value!r}"

@@ -1,0 +1,29 @@
+"""How far the patches of a RADIO say what its CLS token says (paper A6)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.errors import InputError
+from radseg.models.radio import Radio
+from radseg.types import Rgb
+
+
+@torch.inference_mode()
+def cls_patch_map(radio: Radio, image: Rgb) -> Float[Tensor, "h w"]:
+    """Return per patch the cosine, −1 to 1, between the patch and the CLS token of the language adaptor.
+
+    Both go through the adaptor's CLS head, after the last block as it was trained; one pass, no windows. Both
+    sides of the image must be multiples of the patch.
+
+    Raises:
+        ImageError: a side that is not a multiple of the patch.
+        InputError: the model has no language adaptor.
+    """
+    if radio.language is None:
+        raise InputError(f"{radio.config.version} has no language adaptor, so nothing to be aligned with.")
+    tokens = radio.encode(image[None])
+    patches = F.normalize(radio.to_language(tokens.patches).float(), dim=-1)
+    summary = F.normalize(radio.summary_of(radio.language, tokens).float(), dim=-1)
+    return (patches * summary[:, None]).sum(-1)[0].unflatten(0, tuple(tokens.grid))

@@ -1,0 +1,83 @@
+"""`radseg ablate` on two rooms: the table, its files, the plot, and going on after a break."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from radseg.cli.app import app
+from radseg.errors import MissingExtraError
+from radseg.evaluation import plots
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ablate") / "out"
+    arguments = ["ablate", "windows", "--preset", "miniature", "--limit", "2", "-o", str(folder)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return folder, result
+
+
+def test_table_files_and_plot_are_written(done):
+    folder, result = done
+    record = json.loads((folder / "windows.json").read_text())
+    assert record["format"] == "radseg-sweep/1"
+    assert [row["row"] for row in record["rows"]] == ["windows", "single pass", "single pass, no SCGA"]
+    assert record["images"] == 2
+    rows = list(csv.DictReader((folder / "windows.csv").read_text().splitlines()))
+    assert rows[0]["gain"] == ""
+    for row in rows[1:]:
+        assert float(row["gain"]) == pytest.approx(float(row["mIoU %"]) - float(rows[0]["mIoU %"]))
+        assert float(row["gain low"]) <= float(row["gain high"])
+    assert "2 of 2 images" in (folder / "windows.md").read_text()
+    assert "| single pass " in result.stdout
+    picture = Image.open(folder / "windows.png").convert("RGB")
+    assert picture.width > 900
+    assert len(picture.getcolors(maxcolors=2**20)) > 50
+
+
+def test_each_row_ran_with_its_own_options(done):
+    folder, _ = done
+    options = {
+        name: json.loads((folder / name / "result.json").read_text())["options"]
+        for name in ("windows", "single-pass", "single-pass-no-scga")
+    }
+    assert options["windows"]["crop"] == 160
+    assert options["single-pass"]["crop"] is None
+    assert options["single-pass"]["scga_temperature"] == 10.0
+    assert options["single-pass-no-scga"]["scga_temperature"] is None
+
+
+def test_a_second_run_is_refused_and_a_broken_one_goes_on(done, radseg, tmp_path):
+    folder = tmp_path / "again"
+    shutil.copytree(done[0], folder)
+    arguments = ("ablate", "windows", "--preset", "miniature", "--limit", "2", "-o", folder, "--no-plot")
+    assert "earlier evaluation" in radseg(*arguments).output
+    shutil.rmtree(folder / "single-pass-no-scga")
+    before = (folder / "windows/shards/1-of-1.jsonl").read_bytes()
+    goes_on = radseg(*arguments, "--resume")
+    assert goes_on.exit_code == 0, goes_on.output
+    assert (folder / "windows/shards/1-of-1.jsonl").read_bytes() == before, "done rows are not done again"
+    assert (folder / "windows.csv").read_text().count("\n") == 4
+
+
+def test_a_missing_plot_library_is_told_before_the_work(radseg, monkeypatch, tmp_path):
+    def absent(module, extra):
+        raise MissingExtraError(f"This needs {module}; pip install 'radseg[{extra}]'")
+
+    monkeypatch.setattr(plots, "require", absent)
+    refused = radseg("ablate", "windows", "--preset", "miniature", "--limit", "2", "-o", tmp_path / "x")
+    assert refused.exit_code == 3
+    assert "radseg[plot]" in refused.output
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_cannot_be_run_says_why(radseg):
+    refused = radseg("ablate", "adaptors", "--preset", "miniature")
+    assert refused.exit_code == 2
+    assert "needs published weights" in refused.output
+    assert radseg("ablate", "windows", "--resume", "--overwrite").exit_code == 2

@@ -1,0 +1,19 @@
+import json
+
+
+def test_the_table_is_printed_and_written(radseg, tmp_path):
+    done = radseg(
+        "bench", "-m", "toy", "--on", "voc20", "--repeats", 2, "--warmup", 0, "-o", tmp_path / "out"
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "| toy " in done.stdout
+    (row,) = json.loads((tmp_path / "out/bench.json").read_text())["rows"]
+    assert row["input"] == [336, 448]
+    assert row["timing"]["repeats"] == 2
+    assert (tmp_path / "out/bench.csv").read_text().count("\n") == 2
+
+
+def test_an_error_in_the_measuring_process_is_told_in_one_line(radseg):
+    done = radseg("bench", "-m", "toy", "--random-weights", "--on", "voc20")
+    assert done.exit_code == 2
+    assert "brings its own weights" in done.output

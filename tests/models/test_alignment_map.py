@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from builders import tiny_radio
+from radseg.errors import ImageError, InputError
+from radseg.models.alignment import cls_patch_map
+from radseg.weights.config import AdaptorConfig, HeadConfig
+
+HEAD = HeadConfig("mlp_v2", width_in=32, hidden=24, width_out=20, blocks=1)
+
+
+def test_the_map_is_the_cosine_with_the_adaptors_own_cls_token():
+    """Patch by patch in float64, from the tokens: the language adaptor reads CLS token 1, not 0."""
+    radio, image = tiny_radio(), torch.rand(3, 48, 64)
+    tokens = radio.encode(image[None])
+    summary = radio.to_language(tokens.summary[:, 1])[0].double()
+    found = cls_patch_map(radio, image)
+    assert found.shape == (3, 4)
+    for row in range(3):
+        for column in range(4):
+            patch = radio.to_language(tokens.patches[:, row * 4 + column])[0].double()
+            expected = float(patch @ summary / (patch.norm() * summary.norm()))
+            assert float(found[row, column]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_whose_head_ignores_its_input_is_fully_aligned():
+    radio = tiny_radio()
+    torch.nn.init.zeros_(radio.adaptors["siglip2"].summary.fc_out.weight)
+    assert torch.allclose(cls_patch_map(radio, torch.rand(3, 32, 32)), torch.ones(2, 2), atol=1e-5)
+
+
+def test_a_picture_off_the_patch_grid_and_a_model_without_words_are_refused():
+    with pytest.raises(ImageError, match="multiple"):
+        cls_patch_map(tiny_radio(), torch.rand(3, 40, 32))
+    sam = AdaptorConfig("sam", 0, None, None, HEAD)
+    with pytest.raises(InputError, match="tiny has no language adaptor"):
+        cls_patch_map(tiny_radio(adaptors=(sam,)), torch.rand(3, 32, 32))
