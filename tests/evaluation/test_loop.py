@@ -51,7 +51,7 @@ def test_a_failure_in_any_stage_is_that_images_own():
 
 
 def test_reading_and_storing_overlap_with_the_model():
-    pause = 0.02
+    pause = 0.04
 
     def read(id):
         time.sleep(pause)
@@ -63,8 +63,8 @@ def test_reading_and_storing_overlap_with_the_model():
 
     start = time.perf_counter()
     done = list(evaluate_images(IDS, stages([], read, predict, lambda tally: time.sleep(pause))))
-    # One after the other: 36 pauses. Overlapped: 12 of the model, one before and one after.
-    assert time.perf_counter() - start < 27 * pause
+    # One after the other: 36 pauses; with only reading or only storing behind: 24. Overlapped: 14.
+    assert time.perf_counter() - start < 20 * pause
     assert all(one.model_seconds >= pause for one in done)
 
 
