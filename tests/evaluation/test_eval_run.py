@@ -64,6 +64,7 @@ def test_shards_in_any_order_give_the_matrix_of_one_process(data, tmp_path, coun
     missing = [o.missing for o in outcomes]
     assert missing == sorted(missing, reverse=True)
     assert all((o.result is None) == (o.missing > 0) for o in outcomes)
+    assert outcomes[0].result is None
     assert outcomes[-1].result.images.done == 7
     assert np.array_equal(confusion(tmp_path / "out"), confusion(tmp_path / "whole"))
 
