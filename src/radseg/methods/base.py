@@ -1,18 +1,19 @@
-"""What all methods share: the protocol they fulfil and the sliding-window pass over several images."""
+"""What all methods share: the protocols they fulfil and the sliding-window pass over several images."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from radseg.errors import InputError
 from radseg.models.radio import Radio
 from radseg.nn.vit import LastBlock, standard_block
 from radseg.ops.resize import image_size
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
-from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, Window
+from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
 
 DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes of working memory that one call may use beside weights, inputs and outputs."""
@@ -29,6 +30,41 @@ class DenseEncoder(Protocol):
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one feature map per image; no result depends on the other images."""
         ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A text-dependent method: it looks at the words before it knows what a patch is.
+
+    It has no features without words, so nothing of it can be stored and asked later (no feature maps in 3D,
+    no picture of features). `require_features` is where such uses refuse it.
+    """
+
+    @property
+    def space(self) -> str:
+        """Name of the text space of the words it understands."""
+        ...
+
+    def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "c h w"]]:
+        """Return per image the cosine of every name, of its best synonym, on a grid of the method's choice.
+
+        No result depends on the other images; every result may depend on all names.
+        """
+        ...
+
+
+def require_features(method: DenseEncoder | Scorer) -> DenseEncoder:
+    """Return `method` where it has features without words.
+
+    Raises:
+        InputError: it is text-dependent.
+    """
+    if isinstance(method, Scorer):
+        raise InputError(
+            f"{type(method).__name__} looks at the words before it has features: without words it has none. "
+            "It can segment pictures; for feature maps choose a vocabulary-free method such as RADSeg."
+        )
+    return method
 
 
 def slide(
