@@ -78,11 +78,10 @@ def test_the_two_kinds_of_method_are_told_apart():
 
 def test_joined_vocabularies_keep_rows_with_their_names():
     words = ColourWords()
-    joined = words.embed(Vocabulary.parse("red, blue")).followed_by(
-        words.embed(Vocabulary.parse([("green", "cyan")]))
-    )
-    assert joined.names == ("red", "blue", "green")
-    assert joined.row_class == (0, 1, 2, 2)
+    others = words.embed(Vocabulary.parse([("green", "cyan"), "white"]))
+    joined = words.embed(Vocabulary.parse("red, blue")).followed_by(others)
+    assert joined.names == ("red", "blue", "green", "white")
+    assert joined.row_class == (0, 1, 2, 2, 3)
     torch.testing.assert_close(joined.values[3], words.embed(Vocabulary.parse("cyan")).values[0])
 
 
