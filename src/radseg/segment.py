@@ -22,6 +22,7 @@ from radseg.refine.base import Coarse, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
     Decision,
+    best_synonym,
     class_cosine,
     class_probabilities,
     contrasted_probabilities,
@@ -73,9 +74,13 @@ class Cosines:
         return cls(class_cosine(features, text), bank)
 
     @classmethod
-    def split(cls, both: Float[Tensor, "a h w"], names: int) -> "Cosines":
-        """Return the first `names` maps as names and the rest, where there is one, as bank."""
-        return cls(both[:names], both[names:] if len(both) > names else None)
+    def of_rows(
+        cls, rows: Float[Tensor, "r h w"], text: TextEmbeddings, contrast: TextEmbeddings | None
+    ) -> "Cosines":
+        """Return the cosines of names and bank from those of the rows of both, the bank's rows last."""
+        count = len(text.row_class)
+        bank = None if contrast is None else best_synonym(rows[count:], contrast)
+        return cls(best_synonym(rows[:count], text), bank)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class Segmenter:
         Raises:
             InputError: the method is text-dependent: it has no features without words.
         """
-        return require_features(self.encoder).encode([self._fitted(to_rgb(image))])[0]
+        return require_features(self.encoder, "A map of features").encode([self._fitted(to_rgb(image))])[0]
 
     def look(
         self, pictures: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
@@ -165,7 +170,7 @@ class Segmenter:
         if not isinstance(self.encoder, Scorer):
             return self.encoder.encode(fitted)
         joint = text if contrast is None else text.followed_by(contrast)
-        return [Cosines.split(both, len(text.names)) for both in self.encoder.score(fitted, joint)]
+        return [Cosines.of_rows(rows, text, contrast) for rows in self.encoder.score(fitted, joint)]
 
     def _fitted(self, picture: Rgb) -> Rgb:
         if self.short_side is None:

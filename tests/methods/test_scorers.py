@@ -13,6 +13,7 @@ from radseg.scoring import class_cosine
 from radseg.segment import Segmenter
 from radseg.testing import SPACE, ColourEncoder, ColourWords, draw_scene
 from radseg.text.vocabulary import Vocabulary
+from radseg.types import TextEmbeddings
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class ScoringColours:
 
     def score(self, images, text):
         self.asked.append((len(images), text.names))
-        return [class_cosine(features, text) for features in ColourEncoder().encode(images)]
+        rows = TextEmbeddings(
+            tuple(map(str, text.row_class)), text.values, tuple(range(len(text.values))), SPACE
+        )
+        return [class_cosine(features, rows) for features in ColourEncoder().encode(images)]
 
 
 PICTURES = [draw_scene(96, 128), draw_scene(70, 90)[:, ::-1].copy(), draw_scene(33, 40)]
@@ -38,7 +42,9 @@ def segmenter(encoder):
 def test_a_scorer_gives_what_its_cosines_say(mode):
     plain, scoring = segmenter(ColourEncoder()), segmenter(ScoringColours())
     for picture in PICTURES:
-        one, other = (s.segment(picture, ["blue", "green", "red"], mode=mode) for s in (plain, scoring))
+        one, other = (
+            s.segment(picture, ["blue", ("green", "brown"), "red"], mode=mode) for s in (plain, scoring)
+        )
         np.testing.assert_array_equal(one.labels, other.labels)
         np.testing.assert_allclose(
             one.confidence, other.confidence, atol=1e-5
@@ -65,7 +71,9 @@ def test_a_scorer_sees_names_and_contrast_bank_together():
 
 
 def test_a_scorer_has_no_features_without_words():
-    with pytest.raises(InputError, match=r"ScoringColours looks at the words .* vocabulary-free method"):
+    with pytest.raises(
+        InputError, match=r"A map of features needs .*ScoringColours looks at the words .*\n?vocabulary-free"
+    ):
         segmenter(ScoringColours()).encode(PICTURES[0])
 
 
@@ -73,7 +81,7 @@ def test_the_two_kinds_of_method_are_told_apart():
     assert isinstance(ScoringColours(), Scorer)
     assert not isinstance(ColourEncoder(), Scorer)
     encoder: DenseEncoder = ColourEncoder()
-    assert require_features(encoder) is encoder
+    assert require_features(encoder, "A test") is encoder
 
 
 def test_joined_vocabularies_keep_rows_with_their_names():

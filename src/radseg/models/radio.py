@@ -60,7 +60,7 @@ class Radio(nn.Module):
             mlp_width=config.mlp_width,
             patch=config.patch,
             position_grid=config.position_grid,
-            prefix_tokens=config.cls_tokens + config.registers,
+            prefix_tokens=self.prefix_tokens,
             layer_scale=config.layer_scale,
         )
         self.normalizer = FeatureNormalizer(width=config.width) if config.normalizer else None
@@ -70,6 +70,21 @@ class Radio(nn.Module):
     def patch(self) -> int:
         """Side of a patch in pixels."""
         return self.config.patch
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return self.config.width
+
+    @property
+    def mlp_width(self) -> int:
+        """Channels of the hidden layer of a block's MLP."""
+        return self.config.mlp_width
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Number of CLS and register tokens before the patches."""
+        return self.config.cls_tokens + self.config.registers
 
     @property
     def device(self) -> torch.device:
@@ -94,10 +109,9 @@ class Radio(nn.Module):
         """
         size = image_size(images)
         require_multiple(size, self.patch)
-        prefix = self.config.cls_tokens + self.config.registers
         pixels = self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
         tokens = self.vit(pixels, last_block)
-        patches = tokens[:, prefix:]
+        patches = tokens[:, self.prefix_tokens :]
         if self.normalizer is not None:
             patches = self.normalizer(patches)
         summary = tokens[:, : self.config.cls_tokens]
