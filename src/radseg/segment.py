@@ -233,7 +233,7 @@ class Segmenter:
         with clock("decide"):
             decision = self._decide(low, none, size, mode=mode)
         low = torch.where(decision.kept[:, None, None], low, 0)
-        coarse = Coarse(low, decision.labels, decision.confidence)
+        coarse = Coarse(low, decision.labels, decision.confidence, none, self._threshold(mode))
         outcome: Coarse | Refinement = coarse
         counts: dict[str, int] = {}
         if self.refine is not None:
