@@ -8,27 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
+from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size, require_multiple
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
-
-
-class Conditioner(nn.Module):
-    """Input normalisation as part of the network: there is no way to leave it out or to apply it twice."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(3))
-        self.register_buffer("std", torch.ones(3))
-
-    def forward(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
-        """Return (images − mean)/std per channel; images in [0, 1]."""
-        return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
 
 class Adaptor(nn.Module):

@@ -95,6 +95,8 @@ def obtain(
         WeightsUnavailableError: offline, licence not accepted, or the download failed; says what to do.
     """
     from radseg.weights import store  # noqa: PLC0415
+    from radseg.weights.image_towers import resolve_image_tower  # noqa: PLC0415
+    from radseg.weights.pull import Terms, published_file, vision_folder  # noqa: PLC0415
 
     paths = []
     for row in rows:
@@ -104,6 +106,12 @@ def obtain(
                 paths.append(store.resolve_sam(row.name, **told))
             elif row.kind == "text":
                 paths.append(store.resolve_tower(row.name, accept_license=accept_license, **told))
+            elif row.kind == "vision":
+                paths.append(resolve_image_tower(row.name, terms=Terms(accept_license, **told)))
+            elif row.kind == "segmenter":
+                paths.append(vision_folder(row, Terms(accept_license, **told)))
+            elif row.kind == "text_map":
+                paths.append(published_file(row, Terms(accept_license, **told)))
             else:
                 paths.append(store.resolve(row.name, accept_license=accept_license, drop=tuple(drop), **told))
     return tuple(paths)
