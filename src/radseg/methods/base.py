@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, cast
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -32,8 +32,13 @@ class DenseEncoder(Protocol):
         ...
 
 
+@runtime_checkable
 class Scorer(Protocol):
-    """A method whose result depends on the words: it has no features that could be kept and asked later."""
+    """A text-dependent method: it looks at the words before it knows what a patch is.
+
+    It has no features without words, so nothing of it can be kept and asked later (no feature maps in 3D, no
+    picture of features). `require_features` is where such uses refuse it.
+    """
 
     @property
     def space(self) -> str:
@@ -41,12 +46,15 @@ class Scorer(Protocol):
         ...
 
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
-        """Return per image the cosine of every patch with every text row; no result depends on the others."""
+        """Return per image the cosine of every text row on a grid of the method's choice.
+
+        No result depends on the other images; every result may depend on all rows.
+        """
         ...
 
 
-def require_features(method: object, purpose: str) -> DenseEncoder:
-    """Return `method` if it has features without text.
+def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncoder:
+    """Return `method` if it has features without words.
 
     Args:
         purpose: what they are needed for, in the message: "A feature map", "Saving features".
@@ -54,12 +62,13 @@ def require_features(method: object, purpose: str) -> DenseEncoder:
     Raises:
         InputError: it is a Scorer.
     """
-    if not hasattr(method, "encode"):
+    if isinstance(method, Scorer):
         raise InputError(
             f"{purpose} needs features that do not depend on the words; {type(method).__name__} looks at the "
-            "words while it looks at the picture. Use another method, or lift its probabilities."
+            "words while it looks at the picture. Use a vocabulary-free method such as RADSeg, or keep its "
+            "probabilities."
         )
-    return cast(DenseEncoder, method)
+    return method
 
 
 def slide(
