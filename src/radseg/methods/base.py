@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,12 +11,16 @@ from torch import Tensor
 from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
 from radseg.nn.vit import LastBlock, standard_block
-from radseg.ops.resize import image_size
+from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
 
 DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes of working memory that one call may use beside weights, inputs and outputs."""
+
+SizeRule = Literal["patch", "stride"]
+"""How an image gets legal sides: the nearest multiples of the patch, so the picture keeps its shape; or the
+published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
 
 
 class DenseEncoder(Protocol):
@@ -69,6 +73,23 @@ def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncode
             "probabilities."
         )
     return method
+
+
+def fit_windows(image: Rgb, *, quantum: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
+    """Return `image` with both sides multiples of `quantum` pixels, by the rule."""
+    size = image_size(image)
+    if size_rule == "stride" and crop is not None:
+        return resize(image, round_up_to_stride(size, stride=stride, crop=crop))
+    return resize(image, round_to_patch(size, quantum))
+
+
+def require_windows(*, quantum: int, crop: int | None, stride: int) -> None:
+    """Raise InputError unless crop and stride are positive multiples of `quantum` that leave nothing out."""
+    for name, length in (("crop", crop), ("stride", stride)):
+        if length is not None and (length < quantum or length % quantum):
+            raise InputError(f"{name} is {length}; it must be a positive multiple of {quantum} pixels.")
+    if crop is not None and stride > crop:
+        raise InputError(f"stride {stride} is beyond crop {crop}: patches between windows would be left out.")
 
 
 def slide(

@@ -8,15 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, slide
+from radseg.methods.base import (
+    DEFAULT_MEMORY_BUDGET,
+    SizeRule,
+    fit_windows,
+    require_windows,
+    slide,
+)
 from radseg.models.radio import Radio
 from radseg.nn.vit import Block, LastBlock
 from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, correlation_attention, mean_cosine
-from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
-
-SizeRule = Literal["patch", "stride"]
 
 
 @dataclass(frozen=True)
@@ -109,14 +111,7 @@ class RADSeg:
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
     def __post_init__(self) -> None:
-        patch = self.radio.patch
-        for name, length in (("crop", self.crop), ("stride", self.stride)):
-            if length is not None and (length < patch or length % patch):
-                raise InputError(f"{name} is {length}; it must be a positive multiple of {patch} pixels.")
-        if self.crop is not None and self.stride > self.crop:
-            raise InputError(
-                f"stride {self.stride} is beyond crop {self.crop}: patches between windows would be left out."
-            )
+        require_windows(quantum=self.radio.patch, crop=self.crop, stride=self.stride)
 
     @property
     def space(self) -> str:
@@ -131,12 +126,13 @@ class RADSeg:
 
     def prepare(self, image: Rgb) -> Rgb:
         """Return `image` at the size the windows need, on the backbone's device."""
-        size = image_size(image)
-        if self.size_rule == "stride" and self.crop is not None:
-            target = round_up_to_stride(size, stride=self.stride, crop=self.crop)
-        else:
-            target = round_to_patch(size, self.radio.patch)
-        return resize(image.to(self.radio.device), target)
+        return fit_windows(
+            image.to(self.radio.device),
+            quantum=self.radio.patch,
+            crop=self.crop,
+            stride=self.stride,
+            size_rule=self.size_rule,
+        )
 
     def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
         """Return the stitched and aggregated maps of prepared images, in the space of `stitch_in`."""
