@@ -33,7 +33,11 @@ ALLOWED = {
     "miniature": {"io", "methods", "models", "nn", "scoring", "segment", "text", "weights"},
     "modes": set(),
     "options": {"methods", "text"},
+    "preset_table": {"miniature", "options"},
+    "preset_methods": {"methods", "nn", "options"},
     "presets": {
+        "preset_methods",
+        "preset_table",
         "options",
         "methods",
         "miniature",
@@ -46,6 +50,7 @@ ALLOWED = {
         "weights",
     },
     "runs": {
+        "preset_table",
         "models",
         "colours",
         "export",
