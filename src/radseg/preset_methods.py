@@ -12,6 +12,7 @@ from radseg.methods.naclip import NACLIP
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.methods.sclip import SCLIP
+from radseg.methods.talk2dino import Talk2DINO
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
 from radseg.options import Options
@@ -64,6 +65,16 @@ def _proxyclip(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP
     return ProxyCLIP(clip, options.crop, options.stride, options.size_rule, options.memory_budget, vfm=vfm)
 
 
+def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
+    return Talk2DINO(
+        dino,
+        crop=options.crop,
+        stride=options.stride,
+        size_rule=options.size_rule,
+        memory_budget=options.memory_budget,
+    )
+
+
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
 METHODS: dict[str, Method] = {
@@ -73,6 +84,7 @@ METHODS: dict[str, Method] = {
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip, _NOT_RADSEG),
+    "talk2dino": Method(_talk2dino, _NOT_RADSEG),
 }
 
 

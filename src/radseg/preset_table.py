@@ -1,6 +1,6 @@
 """The presets as a table: which weights, which method, which numbers. How one is loaded is in presets.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from radseg import miniature
@@ -79,6 +79,14 @@ ON_CLIP = (
         "ProxyCLIP with CLIP ViT-H",
         method="proxyclip",
         helpers=("dino-vit-b-8",),
+    ),
+    Preset(
+        "talk2dino-b",
+        "dinov2-vit-b-14-reg",
+        replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7"),
+        "Talk2DINO: DINOv2 and a trained text map (not training-free)",
+        method="talk2dino",
+        text_map="talk2dino-vit-b-map",
     ),
 )
 """The methods on CLIP. The RADIO-based ones have their own group."""
