@@ -13,9 +13,14 @@ from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
+from radseg.methods.trident import Trident
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
 from radseg.options import Options
+from radseg.refine.base import Refiner
+from radseg.refine.mended import Mended
+from radseg.refine.own_sam import OwnSam
+from radseg.refine.reference import Reference
 
 Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
 """Backbone, helpers in the preset's order, options: the method, ready to look at images."""
@@ -29,11 +34,13 @@ class Method:
         build: puts it together.
         unread: options that have no effect on it; changing one is refused.
         refines: the values of the option `refine` it can carry out.
+        refiner: makes the refiner from the same parts, where it is not RADSeg+'s.
     """
 
     build: Build
     unread: frozenset[str] = frozenset()
     refines: tuple[str, ...] = ("none",)
+    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
 
 
 def radseg(radio: Any, _: Sequence[Any], options: Options) -> RADSeg:
@@ -75,6 +82,32 @@ def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
     )
 
 
+def _trident(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
+    dino, sam = helpers
+    return Trident(
+        clip,
+        options.crop,
+        options.stride,
+        options.size_rule,
+        options.memory_budget,
+        dino=dino,
+        sam=sam.encoder,
+    )
+
+
+def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> OwnSam:
+    sam = helpers[-1]
+    return OwnSam(
+        sam.encoder,
+        sam.decoder,
+        coarse_threshold=options.coarse_threshold,
+        min_area=options.min_area,
+        iou_threshold=options.iou_threshold,
+        rules=Mended() if options.refine == "mended" else Reference(),
+        memory_budget=options.memory_budget,
+    )
+
+
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
 METHODS: dict[str, Method] = {
@@ -85,6 +118,7 @@ METHODS: dict[str, Method] = {
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip, _NOT_RADSEG),
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "trident": Method(_trident, _NOT_RADSEG, ("none", "mended", "reference"), _own_sam),
 }
 
 
