@@ -10,7 +10,7 @@ from radseg.nn.vit import standard_block
 from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS, Options, load
 from radseg.weights import catalog
-from sam_builders import tiny_sam
+from sam_builders import tiny_sam, tiny_sam2
 from tower_builders import tiny_clip, tiny_dino
 
 
@@ -34,7 +34,7 @@ def tiny_part(name):
     if row.kind == "radio":
         return tiny_radio()
     if row.kind == "segmenter":
-        return tiny_sam()
+        return tiny_sam2() if name.startswith("sam2") else tiny_sam()
     return tiny_clip(patch=row.patch) if row.space else tiny_dino(patch=row.patch)
 
 

@@ -13,6 +13,7 @@ from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
+from radseg.methods.textregion import TextRegion
 from radseg.methods.trident import Trident
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
@@ -108,6 +109,11 @@ def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> OwnSam:
     )
 
 
+def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegion:
+    (sam,) = helpers
+    return TextRegion(clip, sam, memory_budget=options.memory_budget)
+
+
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
 METHODS: dict[str, Method] = {
@@ -118,6 +124,7 @@ METHODS: dict[str, Method] = {
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip, _NOT_RADSEG),
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
     "trident": Method(_trident, _NOT_RADSEG, ("none", "mended", "reference"), _own_sam),
 }
 
