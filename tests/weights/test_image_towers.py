@@ -1,4 +1,4 @@
-"""Getting image towers and whole SAMs: placed by hand, from the hub client's cache, or told what is missing."""
+"""Getting image towers and whole SAMs: placed by hand, in the hub client's cache, or missing."""
 
 import pytest
 
