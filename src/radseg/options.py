@@ -5,8 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET
-from radseg.methods.radseg import SizeRule
+from radseg.methods.base import DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.text.templates import template_set
 
 AllDenoised = Literal["none", "first"]

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
+from radseg.models.radio import Radio
 from radseg.nn.vit import LastBlock, standard_block
-from radseg.ops.resize import image_size
+from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
 
@@ -169,3 +171,90 @@ def window_bytes(backbone: PatchBackbone, size: Size) -> int:
     patches = (size.height // backbone.patch) * (size.width // backbone.patch)
     channels = 2 * backbone.mlp_width + 4 * backbone.width
     return (patches + backbone.prefix_tokens) * channels * backbone.dtype.itemsize
+
+
+SizeRule = Literal["patch", "stride"]
+
+
+@dataclass(frozen=True)
+class RadioMethod:
+    """What methods on RADIO share: legal sizes, windows, one stitched map, alignment with language last.
+
+    It is plain RADIO. A method is a subclass that says what else a window's features are; the rest is the
+    harness in which the paper compares them (RADSeg Table 5).
+
+    Attributes:
+        radio: the backbone with its language adaptor.
+        crop: window side in pixels, None for the whole image as one window.
+        stride: step between windows in pixels.
+        size_rule: "patch" takes the nearest multiples of the patch, so the picture keeps its shape;
+            "stride" is the reference's rounding up to the stride, which distorts by up to 25 % (spec 4.1).
+        aggregate: what is done with the stitched map, such as SCGA; None leaves it.
+        memory_budget: bytes of working memory beside weights, inputs and outputs.
+    """
+
+    radio: Radio
+    crop: int | None = 336
+    stride: int = 224
+    size_rule: SizeRule = "patch"
+    aggregate: Callable[[FeatureMap], FeatureMap] | None = None
+    memory_budget: int = DEFAULT_MEMORY_BUDGET
+
+    def __post_init__(self) -> None:
+        patch = self.radio.patch
+        for name, length in (("crop", self.crop), ("stride", self.stride)):
+            if length is not None and (length < patch or length % patch):
+                raise InputError(f"{name} is {length}; it must be a positive multiple of {patch} pixels.")
+        if self.crop is not None and self.stride > self.crop:
+            raise InputError(
+                f"stride {self.stride} is beyond crop {self.crop}: patches between windows would be left out."
+            )
+
+    @property
+    def space(self) -> str:
+        """Name of the text space of the features."""
+        return self.radio.space
+
+    def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
+        """Return the features of equal-size windows, to be stitched: here RADIO's own patches."""
+        return self.radio.encode(crops).patches
+
+    def window_bytes(self, size: Size) -> int:
+        """Return the working memory of one window of `size` pixels."""
+        return window_bytes(self.radio, size)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
+        """Return one language-aligned feature map per image."""
+        maps = self.encode_backbone([self.prepare(image) for image in images])
+        return [LanguageFeatures(self.align(m), self.space) for m in maps]
+
+    def prepare(self, image: Rgb) -> Rgb:
+        """Return `image` at the size the windows need, on the backbone's device."""
+        size = image_size(image)
+        if self.size_rule == "stride" and self.crop is not None:
+            target = round_up_to_stride(size, stride=self.stride, crop=self.crop)
+        else:
+            target = round_to_patch(size, self.radio.patch)
+        return resize(image.to(self.radio.device), target)
+
+    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
+        """Return the stitched and aggregated maps of prepared images."""
+        maps = slide_windows(
+            images,
+            self.window_features,
+            patch=self.radio.patch,
+            crop=self.crop,
+            stride=self.stride,
+            window_bytes=self.window_bytes,
+            memory_budget=self.memory_budget,
+        )
+        return maps if self.aggregate is None else [self.aggregate(m) for m in maps]
+
+    def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
+        """Return the map in language space: the CLS adaptor applied to every patch (RADSeg §3.2)."""
+        tokens = features.flatten(1).mT.to(self.radio.dtype)
+        # Blocks of patches: the adaptor's hidden layer may use an eighth of the budget.
+        rows = max(1, self.memory_budget // 8 // (2048 * tokens.element_size()))
+        aligned = torch.cat([self.radio.to_language(part) for part in tokens.split(rows)])
+        return aligned.float().mT.unflatten(1, features.shape[1:])
