@@ -28,7 +28,7 @@ from radseg.refine.merge import Canvas, Merger
 from radseg.refine.radio_sam import Prompted, RadioSam
 from radseg.scoring import decide
 from radseg.types import Size
-from radseg.weights.config import AdaptorConfig, HeadConfig
+from radseg.weights.config import AdaptorConfig, HeadConfig, SamSizes
 
 SIZE = Size(576, 768)
 UHD = Size(2160, 3840)
@@ -89,7 +89,7 @@ def stages(repeats: int) -> None:
     )
     coarse = coarse_of(scene(NAMES, SIZE, REGIONS, seed), SIZE)
     ours, theirs = {}, {}
-    image = one.rules.sam_image(picture, one.radio.patch)
+    image = one.sam_image(picture)
     sam_size = image_size(image)
     features, ours["re-encode"] = least(lambda: one.encode([image])[0], min(repeats, 2))
     embedding, ours["neck"] = least(lambda: one.sam.embed_image(features[None]), repeats)
@@ -134,7 +134,7 @@ def _count(one: RadioSam, coarse: Coarse) -> int:
 
 
 def _merge(one: RadioSam, prompted: Prompted, decoded: list[tuple[int, int, torch.Tensor, float]]) -> Any:
-    merger = Merger(prompted.coarse, Canvas(prompted.coarse, prompted.sam_size))
+    merger = Merger(prompted.coarse, Canvas(prompted.coarse, prompted.sam_size, SamSizes()))
     accepted = np.array([score > one.iou_threshold for *_, score in decoded])
     for _, region, logits, _ in decoded:
         if accepted[region]:
@@ -189,7 +189,7 @@ def large(names: int = 300, size: Size = UHD, count: int = 400) -> None:
     with PeakMemory() as memory:
         start = time.process_time()
         found = label_regions(coarse.labels.numpy(), coarse.confidence.numpy(), ignore={0}, min_area=900)
-        merger = Merger(coarse, Canvas(coarse, Size(576, 1024)))
+        merger = Merger(coarse, Canvas(coarse, Size(576, 1024), SamSizes()))
         for i, name in enumerate(np.sort(found.labels - 1)):
             merger.add(int(name), masks[i % len(masks)])
         merger.merged()

@@ -80,7 +80,7 @@ def sam_stages(goldens: GoldenSet, case: Case) -> Stages:
     logits, _ = sam.decode(image, sparse, kinds["unbatched_mask"].expand(3, -1, -1, -1))
     full = Size(480, 640)
     coarse = Coarse(torch.zeros(1, 1, 1), torch.zeros(full, dtype=torch.uint8), torch.zeros(full))
-    canvas = Canvas(coarse, Size(768, 1024))
+    canvas = Canvas(coarse, Size(768, 1024), sam.sizes)
     whole = slice(0, full.height), slice(0, full.width)
     enlarged = [torch.cat([strip for _, strip in canvas.logits(one, whole)]) for one in logits]
     yield "post@768x1024_to_480x640", _numpy(torch.stack(enlarged))
@@ -109,7 +109,7 @@ def refine_stages(goldens: GoldenSet, case: Case, radio: Radio, low: Tensor | No
     image = input_image(goldens, case, radio)
     coarse = coarse_of(case, low, image)
     refiner = refiner_of(goldens, case, radio)
-    sam_image = refiner.rules.sam_image(image, radio.patch)
+    sam_image = refiner.sam_image(image)
     yield from _encoding_stages(refiner, sam_image)
     features = refiner.encode([sam_image])[0]
     proposals = refiner.rules.propose(
@@ -201,7 +201,7 @@ def _mask_stages(case: Case, refiner: RadioSam, prompted: Prompted) -> Stages:
     yield "sam_scores", scores
     yield "sam_lowres_logits", _numpy(logits)
     coarse, proposals = prompted.coarse, prompted.proposals
-    canvas = Canvas(coarse, prompted.sam_size)
+    canvas = Canvas(coarse, prompted.sam_size, refiner.sam.sizes)
     yield "sam_mask_area", np.asarray([_mask_area(canvas, one) for one in logits])
     accepted = scores > refiner.iou_threshold
     if not accepted.any():

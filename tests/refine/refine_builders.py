@@ -10,14 +10,14 @@ from radseg.refine.radio_sam import RadioSam
 from radseg.refine.reference import Reference
 from radseg.scoring import decide
 from radseg.types import Size
-from radseg.weights.config import AdaptorConfig, HeadConfig
+from radseg.weights.config import AdaptorConfig, HeadConfig, SamSizes
 
 
 class BoxSam(nn.Module):
     """Masks are +4 inside the box and -4 outside; the score is `score` of the point's x in the frame."""
 
     prompt_bytes = 46 * 2**20
-    dtype, device = torch.float32, torch.device("cpu")
+    dtype, device, sizes = torch.float32, torch.device("cpu"), SamSizes()
 
     def __init__(self, score=torch.ones_like):
         super().__init__()

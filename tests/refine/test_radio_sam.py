@@ -14,6 +14,7 @@ from radseg.refine.mended import Mended
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.radio_sam import RadioSam
 from radseg.types import Size
+from radseg.weights.config import SamSizes
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -24,7 +25,7 @@ def test_streamed_merging_equals_all_masks_at_once(seed):
     logits = torch.nn.functional.interpolate(blobs, (256, 256), mode="bicubic")[:, 0]
     names = [0, 0, 1, 1, 1, 3, 3]
     coarse = coarse_of(low, size)
-    merger = Merger(coarse, Canvas(coarse, sam_size))
+    merger = Merger(coarse, Canvas(coarse, sam_size, SamSizes()))
     for name, mask in zip(names, logits, strict=True):
         merger.add(name, mask)
     expected = evidence(low, names, logits, sam_size, size)
@@ -37,7 +38,7 @@ def test_streamed_merging_equals_all_masks_at_once(seed):
 
 def test_a_mask_without_a_positive_pixel_changes_nothing():
     coarse = coarse_of(random_low(2, (4, 4)), (40, 40))
-    merger = Merger(coarse, Canvas(coarse, Size(1024, 1024)))
+    merger = Merger(coarse, Canvas(coarse, Size(1024, 1024), SamSizes()))
     merger.add(0, torch.full((256, 256), -1.0))
     assert not merger.merged().evidence.any()
 

@@ -11,6 +11,9 @@ from radseg.refine.mended import Mended
 from radseg.refine.reference import Reference
 from radseg.refine.rules import Merged
 from radseg.types import Size
+from radseg.weights.config import SamSizes
+
+SAM = SamSizes()
 
 SIZES = [
     (480, 640),
@@ -36,7 +39,7 @@ def propose(rules, coarse, min_area=1, threshold=0.1):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_encoded_image_is_the_nearest_in_whole_patches(size):
-    height, width = Mended().sam_image(torch.rand(3, *size), 16).shape[1:]
+    height, width = Mended().sam_image(torch.rand(3, *size), 16, SAM).shape[1:]
     scale = 1024 / max(size)
     assert max(height, width) == 1024
     assert abs(height - size[0] * scale) <= 8 or height == 16
@@ -44,13 +47,13 @@ def test_the_encoded_image_is_the_nearest_in_whole_patches(size):
 
 
 def test_the_published_rules_floor_the_encoded_image():
-    assert Reference().sam_image(torch.rand(3, 867, 1300), 16).shape[1:] == (672, 1024)  # spec 5.1
+    assert Reference().sam_image(torch.rand(3, 867, 1300), 16, SAM).shape[1:] == (672, 1024)  # spec 5.1
 
 
 def test_shrinking_for_sam_is_antialiased():
     stripes = (torch.arange(5120) % 2).float().expand(3, 80, 5120)
-    assert Mended().sam_image(stripes, 16).var() < 0.01  # grey
-    assert Reference().sam_image(stripes, 16).var() > 0.2  # every fifth pixel: stripes again
+    assert Mended().sam_image(stripes, 16, SAM).var() < 0.01  # grey
+    assert Reference().sam_image(stripes, 16, SAM).var() > 0.2  # every fifth pixel: stripes again
 
 
 def test_thin_parts_stay_connected():
@@ -72,16 +75,16 @@ def test_more_than_2048_names_keep_their_numbers():
 @pytest.mark.parametrize("size", SIZES)
 def test_prompts_lie_where_the_encoded_image_shows_them(size):
     proposals = propose(Mended(), one_name(torch.ones(size, dtype=torch.uint8)))
-    sam_size = Size(*Mended().sam_image(torch.rand(3, *size), 16).shape[1:])
+    sam_size = Size(*Mended().sam_image(torch.rand(3, *size), 16, SAM).shape[1:])
     corners = torch.tensor([[-0.5, -0.5], [size[1] - 0.5, size[0] - 0.5]])
     expected = torch.tensor([[-0.5, -0.5], [sam_size.width - 0.5, sam_size.height - 0.5]])
-    torch.testing.assert_close(Mended().to_frame(corners, proposals, sam_size), expected)
+    torch.testing.assert_close(Mended().to_frame(corners, proposals, sam_size, SAM), expected)
 
 
 def test_published_prompts_miss_the_floored_image():
     coarse = one_name(torch.ones(867, 1300, dtype=torch.uint8))
     proposals = propose(Reference(), coarse)
-    bottom = Reference().to_frame(torch.tensor([[650.0, 433.0]]), proposals, Size(672, 1024))
+    bottom = Reference().to_frame(torch.tensor([[650.0, 433.0]]), proposals, Size(672, 1024), SAM)
     assert bottom.tolist() == [[1024.0, 682.0]]  # of an image with 672 rows
 
 
@@ -94,7 +97,7 @@ def two_squares():
 def test_each_region_is_prompted_with_itself():
     coarse = two_squares()
     masks = Mended().mask_prompts(
-        coarse, propose(Mended(), coarse), slice(0, 2), Size(1024, 1024), threshold=0.1
+        coarse, propose(Mended(), coarse), slice(0, 2), Size(1024, 1024), threshold=0.1, sam=SAM
     )
     expected = torch.zeros(2, 64, 64)
     expected[0, 8:24, 8:24] = expected[1, 40:56, 40:56] = 0.9
@@ -104,7 +107,7 @@ def test_each_region_is_prompted_with_itself():
 def test_published_mask_prompts_hold_the_whole_name():
     coarse = two_squares()
     masks = Reference().mask_prompts(
-        coarse, propose(Reference(), coarse), slice(0, 2), Size(1024, 1024), threshold=0.1
+        coarse, propose(Reference(), coarse), slice(0, 2), Size(1024, 1024), threshold=0.1, sam=SAM
     )
     torch.testing.assert_close(masks, torch.full((2, 256, 256), 0.9))
 

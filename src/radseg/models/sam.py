@@ -1,7 +1,7 @@
-"""What RADSeg+ needs of SAM ViT-H (Segment Anything, arXiv 2304.02643): neck, prompt encoder, mask decoder.
+"""What RADSeg+ needs of SAM (Segment Anything, arXiv 2304.02643): neck, prompt encoder, mask decoder.
 
-The three networks are the classes of `transformers`; 20 MB of the published 2.5 GB. SAM's own image encoder
-is not among them: RADIO's "sam" adaptor produces what it would.
+The three networks are the classes of `transformers`; of SAM ViT-H 20 MB of the published 2.5 GB. SAM's own
+image encoder is not among them: RADIO's "sam" adaptor produces what it would.
 """
 
 from collections.abc import Mapping
@@ -13,39 +13,59 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError, MissingFileError
-from radseg.weights.config import SAM_FORMAT
+from radseg.weights.config import SAM_FORMAT, SamSizes
 
-FRAME = 1024
-"""Side in pixels of the square in which SAM counts coordinates; pictures lie in its top left corner."""
-
-GRID = 64
-"""Side of the feature map in patches of 16 pixels; what the picture does not fill is zero."""
-
-MASK_SIDE = 256
-"""Side of mask prompts and mask logits: one cell per 4 × 4 pixels of the frame."""
-
-# Bytes alive at the widest point of decoding one prompt: 4096 image tokens of 256 floats about eight times in
-# the two-way transformer, then 64 × 128² and twice 32 × 256² in the upscaling. Measured in float32: 54 MB for
-# one prompt, 37 MB for each further one.
-PROMPT_FLOATS = 11_500_000
+# Numbers alive at the widest point of decoding one prompt, per channel and patch of the grid: the image
+# tokens about eight times in the two-way transformer, then a quarter and twice an eighth of the channels on 4
+# and 16 times the cells. Measured in float32 for ViT-H: 54 MB for one prompt, 37 MB for each further one.
+PROMPT_NUMBERS = 11
 
 
 class SamDecoder(nn.Module):
-    """SAM without its image encoder."""
+    """SAM without its image encoder.
 
-    def __init__(self) -> None:
+    Attributes:
+        sizes: its frame, the square in which coordinates are counted and in whose top left corner pictures
+            lie; the feature map has `grid` patches to a side, masks have `mask_side` cells.
+    """
+
+    def __init__(self, sizes: SamSizes = SamSizes()) -> None:  # noqa: B008 - frozen
         super().__init__()
+        self.sizes = sizes
         # Importing these takes seconds and belongs to those who refine.
-        from transformers import SamConfig, SamMaskDecoderConfig, SamVisionConfig  # noqa: PLC0415
+        from transformers import (  # noqa: PLC0415
+            SamConfig,
+            SamMaskDecoderConfig,
+            SamPromptEncoderConfig,
+            SamVisionConfig,
+        )
         from transformers.models.sam import modeling_sam as sam  # noqa: PLC0415
 
         # The published network normalises with torch's default eps; the library's default is 1e-6, which
         # moves masks by 6e-5.
-        decoder = SamMaskDecoderConfig(layer_norm_eps=1e-5)
+        decoder = SamMaskDecoderConfig(
+            hidden_size=sizes.channels,
+            mlp_dim=sizes.mlp_width,
+            num_attention_heads=sizes.heads,
+            num_multimask_outputs=sizes.masks - 1,
+            iou_head_hidden_dim=sizes.channels,
+            layer_norm_eps=1e-5,
+        )
         decoder._attn_implementation = "sdpa"
-        vision = SamVisionConfig(hidden_size=1280)
+        vision = SamVisionConfig(
+            hidden_size=sizes.features,
+            output_channels=sizes.channels,
+            num_pos_feats=sizes.channels // 2,
+            image_size=sizes.frame,
+            patch_size=sizes.patch,
+        )
+        prompts = SamPromptEncoderConfig(
+            hidden_size=sizes.channels, image_size=sizes.frame, patch_size=sizes.patch
+        )
         self.neck = sam.SamVisionNeck(vision)
-        self.prompt_encoder = sam.SamPromptEncoder(SamConfig(vision_config=vision))
+        self.prompt_encoder = sam.SamPromptEncoder(
+            SamConfig(vision_config=vision, prompt_encoder_config=prompts)
+        )
         self.mask_decoder = sam.SamMaskDecoder(decoder)
 
     @property
@@ -61,31 +81,33 @@ class SamDecoder(nn.Module):
     @property
     def prompt_bytes(self) -> int:
         """Bytes of working memory that decoding one prompt takes."""
-        return PROMPT_FLOATS * self.dtype.itemsize
+        return PROMPT_NUMBERS * self.sizes.channels * self.sizes.grid**2 * self.dtype.itemsize
 
-    def embed_image(self, features: Float[Tensor, "n e h w"]) -> Float[Tensor, "n 256 64 64"]:
-        """Return image embeddings from features in SAM's space (1280 channels), zero outside the picture.
+    def embed_image(self, features: Float[Tensor, "n e h w"]) -> Float[Tensor, "n c g g"]:
+        """Return image embeddings from features in SAM's space (1280 channels for ViT-H), zero outside the
+        picture.
 
         The published RADSeg+ pads the features, where SAM pads the picture and encodes the padding too.
         """
-        rows, columns = GRID - features.shape[-2], GRID - features.shape[-1]
+        rows, columns = (self.sizes.grid - side for side in features.shape[-2:])
         padded = nn.functional.pad(features, (0, columns, 0, rows))
         return self.neck(padded.movedim(1, -1))
 
     @cached_property
-    def grid_position(self) -> Float[Tensor, "256 64 64"]:
+    def grid_position(self) -> Float[Tensor, "c g g"]:
         """Positional embedding of the centre of every patch.
 
         Kept from the first use on, so the weights must be on their device by then (`build_sam`).
         """
-        centres = (torch.arange(GRID, device=self.device, dtype=self.dtype) + 0.5) / GRID
+        grid = self.sizes.grid
+        centres = (torch.arange(grid, device=self.device, dtype=self.dtype) + 0.5) / grid
         y, x = torch.meshgrid(centres, centres, indexing="ij")
         position: Tensor = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
         return position.movedim(-1, 0)
 
     def embed_points_and_boxes(
         self, points: Float[Tensor, "r 2"], boxes: Float[Tensor, "r 4"]
-    ) -> Float[Tensor, "r 3 256"]:
+    ) -> Float[Tensor, "r 3 c"]:
         """Return three tokens per prompt: a foreground point x, y and the corners of a box x0, y0, x1, y1.
 
         Coordinates are pixel indices in the frame; SAM adds half a pixel itself.
@@ -95,16 +117,16 @@ class SamDecoder(nn.Module):
         sparse, _ = encoder(points[:, None, None].to(self.dtype), ones, boxes[:, None].to(self.dtype), None)
         return sparse[:, 0]
 
-    def embed_masks(self, masks: Float[Tensor, "m 256 256"]) -> Float[Tensor, "m 256 64 64"]:
+    def embed_masks(self, masks: Float[Tensor, "m k k"]) -> Float[Tensor, "m c g g"]:
         """Return the dense embedding of mask prompts."""
         return self.prompt_encoder.mask_embed(masks[:, None].to(self.dtype))
 
     def decode(
         self,
-        images: Float[Tensor, "r 256 64 64"],
-        sparse: Float[Tensor, "r 3 256"],
-        dense: Float[Tensor, "r 256 64 64"],
-    ) -> tuple[Float[Tensor, "r 256 256"], Float[Tensor, " r"]]:
+        images: Float[Tensor, "r c g g"],
+        sparse: Float[Tensor, "r 3 c"],
+        dense: Float[Tensor, "r c g g"],
+    ) -> tuple[Float[Tensor, "r k k"], Float[Tensor, " r"]]:
         """Return mask logits and predicted IoU, one mask per prompt.
 
         Prompts are given as the library's image batch, because its dense prompts are one per image. `images`
@@ -123,6 +145,7 @@ class SamDecoder(nn.Module):
 
 def build_sam(
     tensors: Mapping[str, Tensor],
+    sizes: SamSizes = SamSizes(),  # noqa: B008 - frozen
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -133,11 +156,11 @@ def build_sam(
         CheckpointError: tensors are missing, left over, or of another shape.
     """
     with torch.device("meta"):
-        decoder = SamDecoder()
+        decoder = SamDecoder(sizes)
     try:
         decoder.load_state_dict({k: v.to(device, dtype) for k, v in tensors.items()}, assign=True)
     except RuntimeError as error:
-        raise CheckpointError(f"These are not the weights of SAM ViT-H's decoder: {error}") from error
+        raise CheckpointError(f"These are not the weights of SAM's decoder: {error}") from error
     return decoder.eval().requires_grad_(False)
 
 
@@ -157,10 +180,12 @@ def load_sam(
         raise MissingFileError(f"No file {path}. Fetch the SAM decoder with `radseg models pull sam-vit-h`.")
     try:
         with safe_open(path, framework="pt") as file:
-            found = (file.metadata() or {}).get("format")
+            metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
-    if found != SAM_FORMAT:
+    if (found := metadata.get("format")) != SAM_FORMAT:
         raise CheckpointError(f"{path} has format {found!r}; a SAM decoder has {SAM_FORMAT!r}.")
-    return build_sam(tensors, device=device, dtype=dtype)
+    # Files of the published ViT-H say no sizes: theirs are the defaults.
+    sizes = SamSizes.from_json(metadata["sizes"]) if "sizes" in metadata else SamSizes()
+    return build_sam(tensors, sizes, device=device, dtype=dtype)

@@ -10,27 +10,29 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.models.sam import FRAME, MASK_SIDE, SamDecoder
+from radseg.models.sam import SamDecoder
 from radseg.ops.regions import label_regions
 from radseg.ops.resize import image_size
 from radseg.refine.axes import linear_axis, resample
 from radseg.refine.base import Coarse
 from radseg.refine.rules import Merged, Proposals, by_class
 from radseg.types import Rgb, Size
+from radseg.weights.config import SamSizes
 
 
 @dataclass(frozen=True)
 class Mended:
     """Rules in which picture, prompts and masks share one frame and labels agree with their confidence."""
 
-    def sam_image(self, picture: Rgb, patch: int) -> Rgb:
-        """Return the picture at long side 1024, the short side at the nearest number of patches.
+    def sam_image(self, picture: Rgb, patch: int, sam: SamSizes) -> Rgb:
+        """Return the picture with its long side filling SAM's frame, the short one at the nearest number of
+        patches.
 
         Differs from the published code, which floors the short side (up to 15 pixels of distortion), and
         shrinks without antialiasing.
         """
         size = image_size(picture)
-        scale = FRAME / patch / max(size)
+        scale = sam.frame / patch / max(size)
         target = Size(*(max(1, round(side * scale)) * patch for side in size))
         if target == size:
             return picture
@@ -53,7 +55,7 @@ class Mended:
         return by_class(regions)
 
     def to_frame(
-        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size
+        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size, sam: SamSizes
     ) -> Float[Tensor, "*b 2"]:
         """Return pixel centres of the picture as pixel centres of the encoded image.
 
@@ -65,15 +67,21 @@ class Mended:
         return (xy + 0.5) * scale - 0.5
 
     def mask_prompts(
-        self, coarse: Coarse, proposals: Proposals, chosen: slice, sam_size: Size, threshold: float
-    ) -> Float[Tensor, "r 256 256"]:
+        self,
+        coarse: Coarse,
+        proposals: Proposals,
+        chosen: slice,
+        sam_size: Size,
+        threshold: float,
+        sam: SamSizes,
+    ) -> Float[Tensor, "r k k"]:
         """Return the map of the region's name inside the region.
 
         Differs from the published code, which prompts each region with all regions of its name, against its
         own box, and in the frame of an image that was not floored.
         """
         maps = coarse.probabilities
-        cells = Size(*(side * MASK_SIDE // FRAME for side in sam_size))
+        cells = Size(*(side * sam.mask_side // sam.frame for side in sam_size))
         rows, columns = (
             linear_axis(low, high, like=maps) for low, high in zip(maps.shape[-2:], cells, strict=True)
         )
@@ -83,10 +91,10 @@ class Mended:
         ids = torch.from_numpy(proposals.ids)[at[0][:, None], at[1]].to(maps.device)
         numbers = torch.arange(len(proposals) + 1, device=maps.device)[1:][chosen]
         inside = (ids == numbers[:, None, None]) & (values > threshold)
-        padding = (0, MASK_SIDE - cells.width, 0, MASK_SIDE - cells.height)
+        padding = (0, sam.mask_side - cells.width, 0, sam.mask_side - cells.height)
         return F.pad(torch.where(inside, values, 0), padding)
 
-    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r 256 256"]) -> Float[Tensor, "r 256 64 64"]:
+    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r k k"]) -> Float[Tensor, "r c g g"]:
         """Return the embeddings as SAM was trained.
 
         Differs from the published code, whose masks lack the batch axis, so that SAM's channel norms run

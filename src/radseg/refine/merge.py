@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.models.sam import FRAME, MASK_SIDE
 from radseg.refine.axes import Axis, linear_axis, span, stretch, strips
 from radseg.refine.base import Coarse
 from radseg.refine.rules import Merged
 from radseg.types import Size
+from radseg.weights.config import SamSizes
 
 Window = tuple[slice, slice]
 """Rows and columns of the picture."""
@@ -19,10 +19,10 @@ Window = tuple[slice, slice]
 class Canvas:
     """The picture's pixels as seen from mask logits and from the patch grid."""
 
-    def __init__(self, coarse: Coarse, sam_size: Size) -> None:
+    def __init__(self, coarse: Coarse, sam_size: Size, sam: SamSizes) -> None:
         maps = coarse.probabilities
-        # SAM's post-processing: 256 to 1024, cut to the encoded image, to the picture.
-        frame = linear_axis(MASK_SIDE, FRAME, like=maps.new_empty(0, dtype=torch.float32))
+        # SAM's post-processing: masks to the frame, cut to the encoded image, to the picture.
+        frame = linear_axis(sam.mask_side, sam.frame, like=maps.new_empty(0, dtype=torch.float32))
         height, width = coarse.size
         self._mask = (
             Axis(stretch(frame[: sam_size.height], height)),
@@ -33,7 +33,7 @@ class Canvas:
             Axis(linear_axis(maps.shape[-1], width, like=maps)),
         )
 
-    def window(self, logits: Float[Tensor, "256 256"]) -> Window | None:
+    def window(self, logits: Float[Tensor, "k k"]) -> Window | None:
         """Return the part of the picture outside which the mask cannot be positive, None if there is none.
 
         Interpolation is a convex combination: a pixel that sees no positive logit has none.
@@ -47,7 +47,7 @@ class Canvas:
         return window if all(part.start < part.stop for part in window) else None
 
     def logits(
-        self, logits: Float[Tensor, "256 256"], window: Window
+        self, logits: Float[Tensor, "k k"], window: Window
     ) -> Iterator[tuple[slice, Float[Tensor, "y x"]]]:
         """Yield mask logits at the picture's pixels inside the window, a few rows at a time."""
         return strips(logits.to(self._mask[0].weights), self._mask, *window)
@@ -75,7 +75,7 @@ class Merger:
         self._name: int | None = None
         self._touched: Window | None = None
 
-    def add(self, name: int, logits: Float[Tensor, "256 256"]) -> None:
+    def add(self, name: int, logits: Float[Tensor, "k k"]) -> None:
         """Merge one accepted mask of the name with index `name`; names must not decrease."""
         if name != self._name:
             self._close()

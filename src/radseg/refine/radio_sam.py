@@ -11,7 +11,7 @@ from torch import Tensor
 from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, slide
 from radseg.models.radio import Radio
-from radseg.models.sam import FRAME, SamDecoder
+from radseg.models.sam import SamDecoder
 from radseg.nn.vit import LastBlock
 from radseg.ops.resize import image_size
 from radseg.refine.base import Coarse, Refinement
@@ -31,14 +31,14 @@ class Prompted:
 
     coarse: Coarse
     proposals: Proposals
-    image: Float[Tensor, "256 64 64"]
+    image: Float[Tensor, "c g g"]
     sam_size: Size
-    sparse: Float[Tensor, "r 3 256"]
+    sparse: Float[Tensor, "r 3 c"]
 
 
 @dataclass(frozen=True)
 class RadioSam:
-    """Refiner with the "sam" adaptor of RADIO and the prompt encoder and mask decoder of SAM ViT-H.
+    """Refiner with the "sam" adaptor of RADIO and the prompt encoder and mask decoder of SAM.
 
     Attributes:
         radio: the backbone, loaded with its "sam" adaptor.
@@ -65,8 +65,9 @@ class RadioSam:
     def __post_init__(self) -> None:
         if self.min_area < 1:
             raise InputError(f"min_area is {self.min_area}; a region has at least 1 pixel.")
-        if FRAME % self.radio.patch:
-            raise InputError(f"Patches of {self.radio.patch} pixels do not tile SAM's frame of {FRAME}.")
+        frame = self.sam.sizes.frame
+        if frame % self.radio.patch:
+            raise InputError(f"Patches of {self.radio.patch} pixels do not tile SAM's frame of {frame}.")
 
     @torch.inference_mode()
     def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
@@ -85,7 +86,7 @@ class RadioSam:
         ]
         results = [Refinement(c.labels, c.confidence, 0, 0) for c in coarse]
         active = [i for i, p in enumerate(proposals) if len(p)]
-        images = [self.rules.sam_image(pictures[i].to(self.radio.device), self.radio.patch) for i in active]
+        images = [self.sam_image(pictures[i]) for i in active]
         prompted = [
             self.prompt(coarse[i], proposals[i], features, image_size(image))
             for i, image, features in zip(active, images, self.encode(images), strict=True)
@@ -93,6 +94,10 @@ class RadioSam:
         for i, result in zip(active, self._merge(prompted), strict=True):
             results[i] = result
         return results
+
+    def sam_image(self, picture: Rgb) -> Rgb:
+        """Return the picture as it is encoded for SAM, on the backbone's device."""
+        return self.rules.sam_image(picture.to(self.radio.device), self.radio.patch, self.sam.sizes)
 
     def encode(self, images: Sequence[Rgb]) -> list[FeatureMap]:
         """Return each image's features in SAM's space, encoded whole."""
@@ -125,20 +130,20 @@ class RadioSam:
         points = torch.from_numpy(proposals.points).to(device, torch.float32)
         corners = torch.from_numpy(proposals.boxes).to(device, torch.float32).unflatten(1, (2, 2))
         return (
-            self.rules.to_frame(points, proposals, sam_size),
-            self.rules.to_frame(corners, proposals, sam_size).flatten(1),
+            self.rules.to_frame(points, proposals, sam_size, self.sam.sizes),
+            self.rules.to_frame(corners, proposals, sam_size, self.sam.sizes).flatten(1),
         )
 
     def mask_prompts(
         self, coarse: Coarse, proposals: Proposals, sam_size: Size, chosen: slice
-    ) -> Float[Tensor, "r 256 256"]:
+    ) -> Float[Tensor, "r k k"]:
         """Return the mask prompts of the chosen regions."""
-        maps = self.rules.mask_prompts(coarse, proposals, chosen, sam_size, self.coarse_threshold)
+        maps = self.rules.mask_prompts(
+            coarse, proposals, chosen, sam_size, self.coarse_threshold, self.sam.sizes
+        )
         return maps * self.mask_coefficient
 
-    def decode(
-        self, prompted: Sequence[Prompted]
-    ) -> Iterator[tuple[int, int, Float[Tensor, "256 256"], float]]:
+    def decode(self, prompted: Sequence[Prompted]) -> Iterator[tuple[int, int, Float[Tensor, "k k"], float]]:
         """Yield picture, region, mask logits and predicted IoU, in order, whatever picture they are from."""
         for batch in _batches([len(p.proposals) for p in prompted], self.prompts_at_once):
             parts = [(prompted[i], chosen) for i, chosen in batch]
@@ -166,7 +171,7 @@ class RadioSam:
         for i, region, logits, score in self.decode(prompted):
             one = prompted[i]
             if region == 0:
-                merger = Merger(one.coarse, Canvas(one.coarse, one.sam_size))
+                merger = Merger(one.coarse, Canvas(one.coarse, one.sam_size, self.sam.sizes))
             assert merger is not None
             if score > self.iou_threshold:
                 accepted[i][region] = True

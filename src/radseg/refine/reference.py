@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import ImageError
-from radseg.models.sam import FRAME, MASK_SIDE, SamDecoder
+from radseg.models.sam import SamDecoder
 from radseg.ops.regions import label_regions
 from radseg.ops.resize import image_size, resize
 from radseg.refine.axes import linear_axis, resample
 from radseg.refine.base import Coarse
 from radseg.refine.rules import Merged, Proposals, by_class
 from radseg.types import Rgb, Size
+from radseg.weights.config import SamSizes
 
 LAYER_NORM_EPS = 1e-6  # of SAM's mask encoder
 
@@ -24,18 +25,18 @@ LAYER_NORM_EPS = 1e-6  # of SAM's mask encoder
 class Reference:
     """Rules of RADSeg-OVSS/RADSeg @05ec86f. `Mended` lists what is wrong with them."""
 
-    def sam_image(self, picture: Rgb, patch: int) -> Rgb:
+    def sam_image(self, picture: Rgb, patch: int, sam: SamSizes) -> Rgb:
         """Return the encoder's input at long side 1024, the short side floored to whole patches (5.1).
 
         Raises:
             ImageError: so long and thin that no patch is left.
         """
         height, width = image_size(picture)
-        cells = FRAME // patch
+        cells = sam.frame // patch
         if height >= width:
-            size = Size(FRAME, int(width * cells / height) * patch)
+            size = Size(sam.frame, int(width * cells / height) * patch)
         else:
-            size = Size(int(height * cells / width) * patch, FRAME)
+            size = Size(int(height * cells / width) * patch, sam.frame)
         if min(size) == 0:
             raise ImageError(
                 f"Image is {image_size(picture)}; the published refinement takes pictures up to {cells} "
@@ -76,26 +77,32 @@ class Reference:
         return labels.cpu().numpy(), own.float().cpu().numpy(), ignore
 
     def to_frame(
-        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size
+        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size, sam: SamSizes
     ) -> Float[Tensor, "*b 2"]:
         """Return coordinates times 1024/long side, as if the encoded image had not been floored (5.5)."""
         height, width = proposals.grid
-        scaled = _long_side(proposals.grid, FRAME)
+        scaled = _long_side(proposals.grid, sam.frame)
         return xy * xy.new_tensor([scaled.width / width, scaled.height / height])
 
     def mask_prompts(
-        self, coarse: Coarse, proposals: Proposals, chosen: slice, sam_size: Size, threshold: float
-    ) -> Float[Tensor, "r 256 256"]:
+        self,
+        coarse: Coarse,
+        proposals: Proposals,
+        chosen: slice,
+        sam_size: Size,
+        threshold: float,
+        sam: SamSizes,
+    ) -> Float[Tensor, "r k k"]:
         """Return the map of the region's name, shared by all regions of the name (5.5)."""
-        size = _long_side(coarse.size, MASK_SIDE)
+        size = _long_side(coarse.size, sam.mask_side)
         rows, columns = half_axes(coarse, size)
         names, which = np.unique(proposals.classes[chosen], return_inverse=True)
         maps = resample(coarse.probabilities[torch.from_numpy(names)], rows, columns)
         maps = torch.where(maps > threshold, maps, 0)
-        padded = F.pad(maps, (0, MASK_SIDE - size.width, 0, MASK_SIDE - size.height))
+        padded = F.pad(maps, (0, sam.mask_side - size.width, 0, sam.mask_side - size.height))
         return padded[torch.from_numpy(which)]
 
-    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r 256 256"]) -> Float[Tensor, "r 256 64 64"]:
+    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r k k"]) -> Float[Tensor, "r c g g"]:
         """Return the embeddings with both channel norms taken along image rows (5.6).
 
         The published code passes the mask without a batch axis; its channel norms reduce axis 1, then

@@ -16,6 +16,7 @@ from radseg.models.sam import SamDecoder
 from radseg.ops.regions import Regions
 from radseg.refine.base import Coarse
 from radseg.types import Rgb, Size
+from radseg.weights.config import SamSizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Proposals:
 class Rules(Protocol):
     """The parts in which the published code and this one differ."""
 
-    def sam_image(self, picture: Rgb, patch: int) -> Rgb:
+    def sam_image(self, picture: Rgb, patch: int, sam: SamSizes) -> Rgb:
         """Return the picture at the size at which it is encoded for SAM; sides are multiples of `patch`."""
         ...
 
@@ -62,18 +63,24 @@ class Rules(Protocol):
         ...
 
     def to_frame(
-        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size
+        self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size, sam: SamSizes
     ) -> Float[Tensor, "*b 2"]:
         """Return coordinates on the proposals' grid as pixel indices in SAM's frame."""
         ...
 
     def mask_prompts(
-        self, coarse: Coarse, proposals: Proposals, chosen: slice, sam_size: Size, threshold: float
-    ) -> Float[Tensor, "r 256 256"]:
+        self,
+        coarse: Coarse,
+        proposals: Proposals,
+        chosen: slice,
+        sam_size: Size,
+        threshold: float,
+        sam: SamSizes,
+    ) -> Float[Tensor, "r k k"]:
         """Return the probabilities above `threshold` that prompt the chosen regions, zero elsewhere."""
         ...
 
-    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r 256 256"]) -> Float[Tensor, "r 256 64 64"]:
+    def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r k k"]) -> Float[Tensor, "r c g g"]:
         """Return the dense embeddings of mask prompts."""
         ...
 

@@ -126,3 +126,50 @@ class RadioConfig:
 def _adaptor(raw: dict[str, Any]) -> AdaptorConfig:
     heads = {part: HeadConfig(**raw[part]) if raw[part] else None for part in ("summary", "features")}
     return AdaptorConfig(raw["name"], raw["token"], raw["space"], **heads)
+
+
+@dataclass(frozen=True)
+class SamSizes:
+    """The shape of SAM without its image encoder; the defaults are ViT-H's (spec 5.6).
+
+    Attributes:
+        frame: side in pixels of the square in which coordinates are counted.
+        patch: side of a patch in pixels.
+        features: channels of the image encoder, which the neck reads.
+        channels, heads, mlp_width: of the mask decoder.
+        masks: how many masks the decoder can give for a prompt; RADSeg+ uses the first.
+    """
+
+    frame: int = 1024
+    patch: int = 16
+    features: int = 1280
+    channels: int = 256
+    heads: int = 8
+    mlp_width: int = 2048
+    masks: int = 4
+
+    @property
+    def grid(self) -> int:
+        """Side of the feature map in patches; what the picture does not fill is zero."""
+        return self.frame // self.patch
+
+    @property
+    def mask_side(self) -> int:
+        """Side of mask prompts and mask logits: four cells per patch."""
+        return 4 * self.grid
+
+    def to_json(self) -> str:
+        """Return these sizes as a JSON object, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the sizes written by `to_json`.
+
+        Raises:
+            CheckpointError: the text is not such sizes.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"Not the sizes of a SAM decoder: {error}.") from error
