@@ -12,7 +12,8 @@ from torch import Tensor
 from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
 from radseg.models.radio import Radio
-from radseg.nn.vit import LastBlock, standard_block
+from radseg.nn.vit import Block, LastBlock, standard_block
+from radseg.ops.attention import key_key_attention
 from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
@@ -177,11 +178,10 @@ SizeRule = Literal["patch", "stride"]
 
 
 @dataclass(frozen=True)
-class RadioMethod:
+class RadioWindows:
     """What methods on RADIO share: legal sizes, windows, one stitched map, alignment with language last.
 
-    It is plain RADIO. A method is a subclass that says what else a window's features are; the rest is the
-    harness in which the paper compares them (RADSeg Table 5).
+    The harness in which the paper compares them (RADSeg Table 5).
 
     Attributes:
         radio: the backbone with its language adaptor.
@@ -215,19 +215,9 @@ class RadioMethod:
         """Name of the text space of the features."""
         return self.radio.space
 
-    def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
-        """Return the features of equal-size windows, to be stitched: here RADIO's own patches."""
-        return self.radio.encode(crops).patches
-
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window of `size` pixels."""
         return window_bytes(self.radio, size)
-
-    @torch.inference_mode()
-    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
-        """Return one language-aligned feature map per image."""
-        maps = self.encode_backbone([self.prepare(image) for image in images])
-        return [LanguageFeatures(self.align(m), self.space) for m in maps]
 
     def prepare(self, image: Rgb) -> Rgb:
         """Return `image` at the size the windows need, on the backbone's device."""
@@ -238,11 +228,13 @@ class RadioMethod:
             target = round_to_patch(size, self.radio.patch)
         return resize(image.to(self.radio.device), target)
 
-    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
-        """Return the stitched and aggregated maps of prepared images."""
+    def stitched(
+        self, images: Sequence[Rgb], features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p d"]]
+    ) -> list[FeatureMap]:
+        """Return the stitched and aggregated maps of prepared images, given what a window's features are."""
         maps = slide_windows(
             images,
-            self.window_features,
+            features,
             patch=self.radio.patch,
             crop=self.crop,
             stride=self.stride,
@@ -258,3 +250,55 @@ class RadioMethod:
         rows = max(1, self.memory_budget // 8 // (2048 * tokens.element_size()))
         aligned = torch.cat([self.radio.to_language(part) for part in tokens.split(rows)])
         return aligned.float().mT.unflatten(1, features.shape[1:])
+
+
+@dataclass(frozen=True)
+class RadioMethod(RadioWindows):
+    """Plain RADIO; a method is a subclass that says what else a window's features are."""
+
+    def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
+        """Return the features of equal-size windows, to be stitched: here RADIO's own patches."""
+        return self.radio.encode(crops).patches
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
+        """Return one language-aligned feature map per image."""
+        maps = self.encode_backbone([self.prepare(image) for image in images])
+        return [LanguageFeatures(self.align(m), self.space) for m in maps]
+
+    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
+        """Return the stitched and aggregated maps of prepared images."""
+        return self.stitched(images, self.window_features)
+
+
+Tail = Literal["full", "reduced"]
+"""What follows an attention put in place of a block's own: "full" adds residual and MLP as the block does;
+"reduced" gives the attention's (scaled) output alone, as the methods on CLIP do (ClearCLIP, NACLIP)."""
+
+
+def finish_block(
+    block: Block, tokens: Float[Tensor, "n t d"], attended: Float[Tensor, "n t d"], tail: Tail
+) -> Float[Tensor, "n t d"]:
+    """Return what leaves a block whose attention over `tokens` gave `attended`, projection included."""
+    if tail == "reduced":
+        return block.add_attention(torch.zeros_like(tokens), attended)
+    return block.add_mlp(block.add_attention(tokens, attended))
+
+
+@dataclass(frozen=True, eq=False)
+class KeyKeyBlock:
+    """A last block whose tokens attend by the likeness of their keys, softmax(KKᵀ/√k + bias)V.
+
+    Attributes:
+        bias: added to the logits of every head; see `neighbour_bias`.
+        tail: what follows the attention.
+    """
+
+    bias: Float[Tensor, "t t"] | None = None
+    tail: Tail = "full"
+
+    def __call__(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+        """Return the tokens after the block."""
+        _, keys, values = block.attention.project(block.norm1(tokens))
+        attended = block.attention.merge(key_key_attention(keys, values, bias=self.bias))
+        return finish_block(block, tokens, attended, self.tail)
