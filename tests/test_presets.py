@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,8 +7,10 @@ from builders import tiny_radio
 from radseg.errors import InputError
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
-from radseg.presets import PRESETS, Options, load, method
+from radseg.preset_methods import METHODS
+from radseg.presets import PRESETS, Options, load
 from radseg.weights import catalog
+from tower_builders import tiny_clip, tiny_dino
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
@@ -17,8 +21,22 @@ def test_every_preset_names_a_checkpoint_of_the_catalogue(preset):
 
 @pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.checkpoint])
 def test_every_preset_builds_its_method(name):
-    built = method(tiny_radio(), PRESETS[name].options)
-    assert built.encode([torch.rand(3, 64, 64)])[0].values.isfinite().all()
+    preset = PRESETS[name]
+    parts = [tiny_part(row) for row in preset.helpers]
+    options = replace(preset.options, crop=None, stride=112)
+    built = METHODS[preset.method].build(tiny_part(preset.checkpoint), parts, options)
+    assert built.encode([torch.rand(3, 112, 112)])[0].values.isfinite().all()
+
+
+def tiny_part(name):
+    row = catalog.row(name)
+    if row.kind == "radio":
+        return tiny_radio()
+    return tiny_clip(patch=row.patch) if row.space else tiny_dino(patch=row.patch)
+
+
+def method(radio, options):
+    return METHODS["radseg"].build(radio, (), options)
 
 
 def test_plain_radio_has_neither_self_correlation():
@@ -64,6 +82,9 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-x"}, "presets are radseg-b"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),
+        ({"name": "naclip-b", "scra_temperature": 9.0}, "naclip-b has no scra_temperature"),
+        ({"name": "naclip-b", "refine": "mended"}, "naclip-b cannot refine as 'mended'"),
+        ({"name": "naclip-b", "helpers": {"dino-vit-b-8": "."}}, "naclip-b uses no 'dino-vit-b-8'; .*: none"),
         ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),
     ],
 )

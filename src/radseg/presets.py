@@ -1,20 +1,21 @@
 """Named, complete configurations, and `load`, which turns one into a Segmenter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from radseg import miniature
 from radseg.errors import InputError
-from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.models.image_tower import ImageTower, load_image_tower
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
 from radseg.models.stored_words import StoredWords
-from radseg.nn.vit import standard_block
 from radseg.options import Options
+from radseg.preset_methods import METHODS, require_read
+from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.radio_sam import RadioSam
@@ -23,58 +24,14 @@ from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.templates import template_set
 from radseg.text.words import TowerWords
-from radseg.weights import store
+from radseg.weights import catalog, store
+
+__all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-# The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
-_PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
-_PLUS = Options(refine="mended")
-_MINIATURE = Options(
-    crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
-)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A name for a checkpoint and the way to use it.
-
-    Attributes:
-        checkpoint: catalogue name of the weights; None where the preset brings its own.
-        note: what it is for, one line.
-        embedded: which model inside this package it is, where it is one.
-    """
-
-    name: str
-    checkpoint: str | None
-    options: Options
-    note: str
-    embedded: Literal["toy", "miniature"] | None = None
-
-
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset("radseg-b", "c-radio_v3-b", Options(), "RADSeg, 105 M parameters: the one to start with"),
-        Preset("radseg-h", "c-radio_v3-h", Options(), "RADSeg with the huge backbone"),
-        Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
-        Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
-        Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
-        Preset("radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone"),
-        Preset(
-            "radio-b",
-            "c-radio_v3-b",
-            Options(scra_temperature=None, scga_temperature=None),
-            "plain RADIO patches without SCRA and SCGA, for ablation",
-        ),
-        Preset("miniature", None, _MINIATURE, miniature.NOTE, "miniature"),
-        Preset("toy", None, Options(short_side=None), "colours only, for tests and examples", "toy"),
-    )
-}
-
-
-def load(
+def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to say
     name: str = "radseg-b",
     *,
     checkpoint: str | Path | None = None,
@@ -84,6 +41,7 @@ def load(
     dtype: str = "float32",
     accept_license: bool = False,
     drop: Sequence[str] = (),
+    helpers: Mapping[str, str | Path] | None = None,
     **changes: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -100,6 +58,8 @@ def load(
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
         drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
+        helpers: where the further weights of a method lie, by catalogue name: {"dino-vit-b-8": folder}; by
+            default the cache.
         **changes: options that differ from the preset's; see Options.
 
     Raises:
@@ -119,23 +79,42 @@ def load(
         templates = template_set(options.templates)
         radio = radio.to(where)
         origin |= {"checkpoint": "miniature", "version": radio.config.version}
-        return _segmenter(method(radio, options), TowerWords(tower, templates), options, origin)
+        built = METHODS[preset.method].build(radio, (), options)
+        return _segmenter(built, TowerWords(tower, templates), options, origin)
     source = checkpoint or str(preset.checkpoint)
-    radio = load_radio(
-        source,
-        adaptors=() if options.refine == "none" else ("sam",),
-        device=where,
-        dtype=number_type,
-        accept_license=accept_license,
-        drop=drop,
-    )
-    origin |= {"checkpoint": str(source), "version": radio.config.version}
-    origin["sha256"] = radio.config.source_sha256
+    found = dict(helpers or {})
+    _require_helpers(preset, found)
+    if catalog.row(str(preset.checkpoint)).kind == "radio":
+        backbone: Radio | ImageTower = load_radio(
+            source,
+            adaptors=() if options.refine == "none" else ("sam",),
+            device=where,
+            dtype=number_type,
+            accept_license=accept_license,
+            drop=drop,
+        )
+    else:
+        backbone = load_image_tower(str(preset.checkpoint), checkpoint, device=where, dtype=number_type)
+    origin |= {"checkpoint": str(source), "version": backbone.config.version}
+    origin["sha256"] = backbone.config.source_sha256
+    parts = [load_helper(name, found.get(name), where, number_type) for name in preset.helpers]
+    built = METHODS[preset.method].build(backbone, parts, options)
     folder = None if text_tower is None else Path(text_tower)
-    words = StoredWords(radio.space, template_set(options.templates), folder, device)
-    built = method(radio, options)
+    words = StoredWords(built.space, template_set(options.templates), folder, device)
     segmenter = _segmenter(built, words, options, origin)
     return segmenter if options.refine == "none" else replace(segmenter, refine=_refiner(built, options, sam))
+
+
+def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return the network behind a catalogue name that a method looks with beside its backbone."""
+    return load_image_tower(name, source, device=device, dtype=dtype)
+
+
+def _require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in preset.helpers:
+            uses = ", ".join(preset.helpers) or "none"
+            raise InputError(f"{preset.name} uses no {name!r}; its further weights are: {uses}.")
 
 
 def check(
@@ -165,27 +144,12 @@ def check(
         )
         if unread:
             raise InputError(f"The toy model has no {', '.join(unread)}; leave it out, or use another model.")
-    return preset, preset.options.changed(changes)
+    options = preset.options.changed(changes)
+    require_read(name, METHODS[preset.method], options, tuple(changes))
+    return preset, options
 
 
-def method(radio: Radio, options: Options) -> RADSeg:
-    """Return RADSeg around `radio` as the options say."""
-    return RADSeg(
-        radio,
-        crop=options.crop,
-        stride=options.stride,
-        size_rule=options.size_rule,
-        last_block=standard_block
-        if options.scra_temperature is None
-        else SelfCorrelatingAttention(options.scra_temperature, options.memory_budget // 16),
-        aggregate=None
-        if options.scga_temperature is None
-        else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),
-        memory_budget=options.memory_budget,
-    )
-
-
-def _refiner(built: RADSeg, options: Options, sam: str | Path) -> Refiner:
+def _refiner(built: Any, options: Options, sam: str | Path) -> Refiner:
     radio = built.radio
     # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
     decoder = load_sam(store.resolve_sam(sam), device=radio.device)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -11,15 +10,17 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
-from radseg.models.radio import Radio
-from radseg.nn.vit import Block, LastBlock, standard_block
-from radseg.ops.attention import key_key_attention
+from radseg.nn.vit import LastBlock, standard_block
 from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
 
 DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes of working memory that one call may use beside weights, inputs and outputs."""
+
+SizeRule = Literal["patch", "stride"]
+"""How an image gets legal sides: the nearest multiples of the patch, so the picture keeps its shape; or the
+published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
 
 
 class DenseEncoder(Protocol):
@@ -72,6 +73,23 @@ def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncode
             "probabilities."
         )
     return method
+
+
+def fit_windows(image: Rgb, *, quantum: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
+    """Return `image` with both sides multiples of `quantum` pixels, by the rule."""
+    size = image_size(image)
+    if size_rule == "stride" and crop is not None:
+        return resize(image, round_up_to_stride(size, stride=stride, crop=crop))
+    return resize(image, round_to_patch(size, quantum))
+
+
+def require_windows(*, quantum: int, crop: int | None, stride: int) -> None:
+    """Raise InputError unless crop and stride are positive multiples of `quantum` that leave nothing out."""
+    for name, length in (("crop", crop), ("stride", stride)):
+        if length is not None and (length < quantum or length % quantum):
+            raise InputError(f"{name} is {length}; it must be a positive multiple of {quantum} pixels.")
+    if crop is not None and stride > crop:
+        raise InputError(f"stride {stride} is beyond crop {crop}: patches between windows would be left out.")
 
 
 def slide(
@@ -172,133 +190,3 @@ def window_bytes(backbone: PatchBackbone, size: Size) -> int:
     patches = (size.height // backbone.patch) * (size.width // backbone.patch)
     channels = 2 * backbone.mlp_width + 4 * backbone.width
     return (patches + backbone.prefix_tokens) * channels * backbone.dtype.itemsize
-
-
-SizeRule = Literal["patch", "stride"]
-
-
-@dataclass(frozen=True)
-class RadioWindows:
-    """What methods on RADIO share: legal sizes, windows, one stitched map, alignment with language last.
-
-    The harness in which the paper compares them (RADSeg Table 5).
-
-    Attributes:
-        radio: the backbone with its language adaptor.
-        crop: window side in pixels, None for the whole image as one window.
-        stride: step between windows in pixels.
-        size_rule: "patch" takes the nearest multiples of the patch, so the picture keeps its shape;
-            "stride" is the reference's rounding up to the stride, which distorts by up to 25 % (spec 4.1).
-        aggregate: what is done with the stitched map, such as SCGA; None leaves it.
-        memory_budget: bytes of working memory beside weights, inputs and outputs.
-    """
-
-    radio: Radio
-    crop: int | None = 336
-    stride: int = 224
-    size_rule: SizeRule = "patch"
-    aggregate: Callable[[FeatureMap], FeatureMap] | None = None
-    memory_budget: int = DEFAULT_MEMORY_BUDGET
-
-    def __post_init__(self) -> None:
-        patch = self.radio.patch
-        for name, length in (("crop", self.crop), ("stride", self.stride)):
-            if length is not None and (length < patch or length % patch):
-                raise InputError(f"{name} is {length}; it must be a positive multiple of {patch} pixels.")
-        if self.crop is not None and self.stride > self.crop:
-            raise InputError(
-                f"stride {self.stride} is beyond crop {self.crop}: patches between windows would be left out."
-            )
-
-    @property
-    def space(self) -> str:
-        """Name of the text space of the features."""
-        return self.radio.space
-
-    def window_bytes(self, size: Size) -> int:
-        """Return the working memory of one window of `size` pixels."""
-        return window_bytes(self.radio, size)
-
-    def prepare(self, image: Rgb) -> Rgb:
-        """Return `image` at the size the windows need, on the backbone's device."""
-        size = image_size(image)
-        if self.size_rule == "stride" and self.crop is not None:
-            target = round_up_to_stride(size, stride=self.stride, crop=self.crop)
-        else:
-            target = round_to_patch(size, self.radio.patch)
-        return resize(image.to(self.radio.device), target)
-
-    def stitched(
-        self, images: Sequence[Rgb], features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p d"]]
-    ) -> list[FeatureMap]:
-        """Return the stitched and aggregated maps of prepared images, given what a window's features are."""
-        maps = slide_windows(
-            images,
-            features,
-            patch=self.radio.patch,
-            crop=self.crop,
-            stride=self.stride,
-            window_bytes=self.window_bytes,
-            memory_budget=self.memory_budget,
-        )
-        return maps if self.aggregate is None else [self.aggregate(m) for m in maps]
-
-    def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
-        """Return the map in language space: the CLS adaptor applied to every patch (RADSeg §3.2)."""
-        tokens = features.flatten(1).mT.to(self.radio.dtype)
-        # Blocks of patches: the adaptor's hidden layer may use an eighth of the budget.
-        rows = max(1, self.memory_budget // 8 // (2048 * tokens.element_size()))
-        aligned = torch.cat([self.radio.to_language(part) for part in tokens.split(rows)])
-        return aligned.float().mT.unflatten(1, features.shape[1:])
-
-
-@dataclass(frozen=True)
-class RadioMethod(RadioWindows):
-    """Plain RADIO; a method is a subclass that says what else a window's features are."""
-
-    def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
-        """Return the features of equal-size windows, to be stitched: here RADIO's own patches."""
-        return self.radio.encode(crops).patches
-
-    @torch.inference_mode()
-    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
-        """Return one language-aligned feature map per image."""
-        maps = self.encode_backbone([self.prepare(image) for image in images])
-        return [LanguageFeatures(self.align(m), self.space) for m in maps]
-
-    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
-        """Return the stitched and aggregated maps of prepared images."""
-        return self.stitched(images, self.window_features)
-
-
-Tail = Literal["full", "reduced"]
-"""What follows an attention put in place of a block's own: "full" adds residual and MLP as the block does;
-"reduced" gives the attention's (scaled) output alone, as the methods on CLIP do (ClearCLIP, NACLIP)."""
-
-
-def finish_block(
-    block: Block, tokens: Float[Tensor, "n t d"], attended: Float[Tensor, "n t d"], tail: Tail
-) -> Float[Tensor, "n t d"]:
-    """Return what leaves a block whose attention over `tokens` gave `attended`, projection included."""
-    if tail == "reduced":
-        return block.add_attention(torch.zeros_like(tokens), attended)
-    return block.add_mlp(block.add_attention(tokens, attended))
-
-
-@dataclass(frozen=True, eq=False)
-class KeyKeyBlock:
-    """A last block whose tokens attend by the likeness of their keys, softmax(KKᵀ/√k + bias)V.
-
-    Attributes:
-        bias: added to the logits of every head; see `neighbour_bias`.
-        tail: what follows the attention.
-    """
-
-    bias: Float[Tensor, "t t"] | None = None
-    tail: Tail = "full"
-
-    def __call__(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
-        """Return the tokens after the block."""
-        _, keys, values = block.attention.project(block.norm1(tokens))
-        attended = block.attention.merge(key_key_attention(keys, values, bias=self.bias))
-        return finish_block(block, tokens, attended, self.tail)

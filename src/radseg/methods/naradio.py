@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.base import KeyKeyBlock, RadioMethod, Tail
+from radseg.methods.on_radio import KeyKeyBlock, RadioMethod, Tail
 from radseg.ops.attention import neighbour_bias
 from radseg.ops.resize import image_size
 from radseg.types import Size

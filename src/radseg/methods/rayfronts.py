@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.base import KeyKeyBlock, RadioMethod
+from radseg.methods.on_radio import KeyKeyBlock, RadioMethod
 from radseg.ops.attention import neighbour_bias
 from radseg.ops.resize import image_size
 from radseg.types import Size

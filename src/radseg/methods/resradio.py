@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.base import RadioWindows, Tail, finish_block, window_bytes
+from radseg.methods.base import window_bytes
+from radseg.methods.on_radio import RadioWindows, Tail, finish_block
 from radseg.ops.attention import mean_attention, neighbour_bias, softmax_attention
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import PUBLISHED, Residuals, Rules, inner_blocks, label_affinity, patch_labels

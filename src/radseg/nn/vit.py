@@ -132,6 +132,16 @@ def standard_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor
     return block(tokens)
 
 
+def project_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+    """Return the block's values after its output projection: no mixing, no residual, no MLP (MaskCLIP).
+
+    Attention whose weights are shared by the heads and sum to 1 may mix these as well as the values: the
+    projection is affine, so O(Σ aᵢvᵢ) = Σ aᵢO(vᵢ).
+    """
+    _, _, values = block.attention.project(block.norm1(tokens))
+    return block.attention.merge(values)
+
+
 class VisionTransformer(nn.Module):
     """Patches, position field, prefix tokens (CLS then registers) and blocks; no final norm."""
 

@@ -64,7 +64,7 @@ def mean_attention(
 def neighbour_bias(
     grid: Size, *, sigma: float, prefix: int, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "t t"]:
-    """Return ω: exp(−d²/2σ²) for patches at distance d on the grid, zero for prefix tokens (NACLIP Eq. 5).
+    """Return ω: exp(−d²/2σ²) between patches at distance d on the grid, zero for prefix tokens (NACLIP).
 
     Analytic: exp of a sum is a product, so two small matrices make it. Patches row by row.
 

@@ -10,6 +10,7 @@ from radseg.errors import InputError
 from radseg.weights import cache, catalog
 
 if TYPE_CHECKING:
+    from radseg.preset_table import Preset
     from radseg.weights.store import Check
 
 
@@ -49,10 +50,7 @@ def models() -> tuple[Model, ...]:
     """Return the presets in their order."""
     from radseg.presets import PRESETS  # noqa: PLC0415
 
-    return tuple(
-        Model(p.name, _rows(p.checkpoint, refined=p.options.refine != "none"), p.note)
-        for p in PRESETS.values()
-    )
+    return tuple(Model(p.name, _rows(p), p.note) for p in PRESETS.values())
 
 
 def rows_of(name: str) -> tuple[catalog.Row, ...]:
@@ -125,9 +123,11 @@ def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "t
         yield row, verify(row.name) if cache.read_records(row.name) else ()
 
 
-def _rows(checkpoint: str | None, *, refined: bool) -> tuple[catalog.Row, ...]:
-    if checkpoint is None:
+def _rows(preset: "Preset") -> tuple[catalog.Row, ...]:
+    if preset.checkpoint is None:
         return ()
-    image = catalog.row(checkpoint)
+    image = catalog.row(preset.checkpoint)
     text = () if image.space is None else (catalog.row(image.space),)
-    return (image, *text, *((catalog.row(SAM),) if refined else ()))
+    refiner = (SAM,) if image.kind == "radio" and preset.options.refine != "none" else ()
+    further = (*preset.helpers, *refiner)
+    return (image, *text, *(catalog.row(name) for name in further))

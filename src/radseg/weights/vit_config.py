@@ -47,6 +47,11 @@ class VitConfig:
     space: str | None = None
     source_sha256: str = ""
 
+    @property
+    def version(self) -> str:
+        """The same as `name`, as RADIO's configuration calls it."""
+        return self.name
+
     def to_json(self) -> str:
         """Return this configuration as a JSON object, keys sorted."""
         return json.dumps(asdict(self), sort_keys=True)

@@ -1,0 +1,86 @@
+"""The presets as a table: which weights, which method, which numbers. How one is loaded is in presets.py."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from radseg import miniature
+from radseg.options import Options
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A name for a checkpoint and the way to use it.
+
+    Attributes:
+        checkpoint: catalogue name of the weights; None where the preset brings its own.
+        note: what it is for, one line.
+        embedded: which model inside this package it is, where it is one.
+        method: name of the method in `preset_methods.METHODS`.
+        helpers: catalogue names of further weights the method looks with, in its order.
+        text_map: catalogue name of a trained map that its words pass through, where it has one.
+    """
+
+    name: str
+    checkpoint: str | None
+    options: Options
+    note: str
+    embedded: Literal["toy", "miniature"] | None = None
+    method: str = "radseg"
+    helpers: tuple[str, ...] = ()
+    text_map: str | None = None
+
+
+# The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
+_PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
+_PLUS = Options(refine="mended")
+_MINIATURE = Options(
+    crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
+)
+
+RADSEG = (
+    Preset("radseg-b", "c-radio_v3-b", Options(), "RADSeg, 105 M parameters: the one to start with"),
+    Preset("radseg-h", "c-radio_v3-h", Options(), "RADSeg with the huge backbone"),
+    Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
+    Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
+    Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
+    Preset("radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone"),
+    Preset(
+        "radio-b",
+        "c-radio_v3-b",
+        Options(scra_temperature=None, scga_temperature=None),
+        "plain RADIO patches without SCRA and SCGA, for ablation",
+    ),
+    Preset("miniature", None, _MINIATURE, miniature.NOTE, "miniature"),
+    Preset("toy", None, Options(short_side=None), "colours only, for tests and examples", "toy"),
+)
+
+# Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
+_CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+_PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+_B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
+
+ON_CLIP = (
+    Preset("maskclip-b", _B, _CLIP, "MaskCLIP: CLIP's last values", method="maskclip"),
+    Preset("sclip-b", _B, _CLIP, "SCLIP: query-query and key-key attention", method="sclip"),
+    Preset("clearclip-b", _B, _CLIP, "ClearCLIP: query-query, no residual", method="clearclip"),
+    Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", method="naclip"),
+    Preset(
+        "proxyclip-b",
+        _B,
+        _PROXY,
+        "ProxyCLIP: CLIP mixed by DINO",
+        method="proxyclip",
+        helpers=("dino-vit-b-8",),
+    ),
+    Preset(
+        "proxyclip-h",
+        _H,
+        _PROXY,
+        "ProxyCLIP with CLIP ViT-H",
+        method="proxyclip",
+        helpers=("dino-vit-b-8",),
+    ),
+)
+"""The methods on CLIP. The RADIO-based ones have their own group."""
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*RADSEG, *ON_CLIP)}

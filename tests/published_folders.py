@@ -1,0 +1,43 @@
+"""Small Hugging Face folders, as published but for their size, written by the library's own classes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from radseg.weights import catalog
+
+NUMBERS = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+def any_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let small models pass for the catalogue's: their shapes are not compared."""
+    monkeypatch.setattr(catalog, "ROWS", tuple(replace(row, shape=None) for row in catalog.ROWS))
+
+
+def write(model, folder, drop=(), **more):
+    folder.mkdir(exist_ok=True, parents=True)
+    tensors = {k: v.contiguous() for k, v in model.state_dict().items() if not k.startswith(drop)}
+    save_file(tensors | more, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(model.config.to_dict()))
+    return folder
+
+
+def clip_folder(folder, *, patch=16, width_out=20):
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: PLC0415
+
+    torch.manual_seed(3)
+    config = CLIPVisionConfig(
+        patch_size=patch, image_size=4 * patch, projection_dim=width_out, intermediate_size=48, **NUMBERS
+    )
+    return write(CLIPVisionModelWithProjection(config), folder)
+
+
+def dino_folder(folder, *, patch=8):
+    from transformers import ViTConfig, ViTModel  # noqa: PLC0415
+
+    torch.manual_seed(4)
+    config = ViTConfig(patch_size=patch, image_size=4 * patch, intermediate_size=48, **NUMBERS)
+    return write(ViTModel(config), folder)
