@@ -50,6 +50,7 @@ ALLOWED = {
         "weights",
     },
     "runs": {
+        "preset_methods",
         "preset_table",
         "models",
         "colours",

@@ -9,8 +9,12 @@ from radseg.methods.base import DenseEncoder, Scorer
 from radseg.methods.clearclip import ClearCLIP
 from radseg.methods.maskclip import MaskCLIP
 from radseg.methods.naclip import NACLIP
+from radseg.methods.naradio import NARADIO
 from radseg.methods.proxyclip import ProxyCLIP
+from radseg.methods.proxyradio import DINO, SAM, ProxyRADIO
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.methods.rayfronts import RayFronts
+from radseg.methods.resradio import ResRADIO
 from radseg.methods.sclip import SCLIP
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
@@ -28,11 +32,15 @@ class Method:
         build: puts it together.
         unread: options that have no effect on it; changing one is refused.
         refines: the values of the option `refine` it can carry out.
+        adaptors: of RADIO, that it looks with beside the language one.
+        text_dependent: whether it is a Scorer: it has no features without words.
     """
 
     build: Build
     unread: frozenset[str] = frozenset()
-    refines: tuple[str, ...] = ("none",)
+    refines: tuple[str, ...] = ("none", "pamr")
+    adaptors: tuple[str, ...] = ()
+    text_dependent: bool = False
 
 
 def radseg(radio: Any, _: Sequence[Any], options: Options) -> RADSeg:
@@ -45,11 +53,30 @@ def radseg(radio: Any, _: Sequence[Any], options: Options) -> RADSeg:
         last_block=standard_block
         if options.scra_temperature is None
         else SelfCorrelatingAttention(options.scra_temperature, options.memory_budget // 16),
-        aggregate=None
-        if options.scga_temperature is None
-        else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),
+        aggregate=_aggregation(options),
         memory_budget=options.memory_budget,
     )
+
+
+def _aggregation(options: Options) -> SelfCorrelatingAggregation | None:
+    if options.scga_temperature is None:
+        return None
+    return SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16)
+
+
+def _on_radio(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Build:
+    def build(radio: Any, _: Sequence[Any], options: Options) -> DenseEncoder | Scorer:
+        return kind(
+            radio,
+            options.crop,
+            options.stride,
+            options.size_rule,
+            _aggregation(options),
+            options.memory_budget,
+            **numbers,
+        )
+
+    return build
 
 
 def _on_clip(kind: type[WindowedEncoder]) -> Build:
@@ -66,8 +93,16 @@ def _proxyclip(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP
 
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
+_NOT_SCRA = frozenset({"scra_temperature"})
+
 METHODS: dict[str, Method] = {
-    "radseg": Method(radseg, refines=("none", "mended", "reference")),
+    "radseg": Method(radseg, refines=("none", "pamr", "mended", "reference")),
+    "naradio": Method(_on_radio(NARADIO), _NOT_SCRA),
+    "rayfronts": Method(_on_radio(RayFronts), _NOT_SCRA),
+    "rayfronts-paper": Method(_on_radio(RayFronts, grid_order="transposed"), _NOT_SCRA),
+    "proxyradio-d": Method(_on_radio(ProxyRADIO, teacher=DINO), _NOT_SCRA, adaptors=(DINO,)),
+    "proxyradio-s": Method(_on_radio(ProxyRADIO, teacher=SAM), _NOT_SCRA, adaptors=(SAM,)),
+    "resradio": Method(_on_radio(ResRADIO), _NOT_SCRA, text_dependent=True),
     "maskclip": Method(_on_clip(MaskCLIP), _NOT_RADSEG),
     "sclip": Method(_on_clip(SCLIP), _NOT_RADSEG),
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),

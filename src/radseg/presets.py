@@ -13,11 +13,13 @@ from radseg.models.image_tower import ImageTower, load_image_tower
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
 from radseg.models.stored_words import StoredWords
+from radseg.modes import WITH_SAM
 from radseg.options import Options
 from radseg.preset_methods import METHODS, require_read
 from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
+from radseg.refine.pamr import Pamr
 from radseg.refine.radio_sam import RadioSam
 from radseg.refine.reference import Reference
 from radseg.segment import Segmenter
@@ -72,7 +74,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
-        return _segmenter(ColourEncoder(), ColourWords(), options, origin)
+        return _refining(_segmenter(ColourEncoder(), ColourWords(), options, origin), options, sam)
     where, number_type = torch.device(device), DTYPES[dtype]
     if preset.embedded == "miniature":
         radio, tower = miniature.load_parts()
@@ -80,14 +82,14 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         radio = radio.to(where)
         origin |= {"checkpoint": "miniature", "version": radio.config.version}
         built = METHODS[preset.method].build(radio, (), options)
-        return _segmenter(built, TowerWords(tower, templates), options, origin)
+        return _refining(_segmenter(built, TowerWords(tower, templates), options, origin), options, sam)
     source = checkpoint or str(preset.checkpoint)
     found = dict(helpers or {})
     _require_helpers(preset, found)
     if catalog.row(str(preset.checkpoint)).kind == "radio":
         backbone: Radio | ImageTower = load_radio(
             source,
-            adaptors=() if options.refine == "none" else ("sam",),
+            adaptors=_adaptors(preset, options),
             device=where,
             dtype=number_type,
             accept_license=accept_license,
@@ -101,8 +103,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     built = METHODS[preset.method].build(backbone, parts, options)
     folder = None if text_tower is None else Path(text_tower)
     words = StoredWords(built.space, template_set(options.templates), folder, device)
-    segmenter = _segmenter(built, words, options, origin)
-    return segmenter if options.refine == "none" else replace(segmenter, refine=_refiner(built, options, sam))
+    return _refining(_segmenter(built, words, options, origin), options, sam)
 
 
 def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
@@ -133,7 +134,7 @@ def check(
     if dtype not in DTYPES:
         raise InputError(f"There is no dtype {dtype!r}; choose from {', '.join(DTYPES)}.")
     preset = PRESETS[name]
-    if preset.embedded and changes.get("refine", "none") != "none":
+    if preset.embedded and changes.get("refine") in WITH_SAM:
         raise InputError(f"{name} has no SAM adaptor, so it cannot refine; radseg-b+ does.")
     if preset.embedded and dtype != "float32":
         raise InputError(f"{name} computes in float32 only, not in {dtype}.")
@@ -147,6 +148,21 @@ def check(
     options = preset.options.changed(changes)
     require_read(name, METHODS[preset.method], options, tuple(changes))
     return preset, options
+
+
+def _adaptors(preset: Preset, options: Options) -> tuple[str, ...]:
+    """Return what is needed of RADIO beside its language adaptor."""
+    own = METHODS[preset.method].adaptors
+    return own if options.refine not in WITH_SAM or "sam" in own else (*own, "sam")
+
+
+def _refining(segmenter: Segmenter, options: Options, sam: str | Path) -> Segmenter:
+    if options.refine == "none":
+        return segmenter
+    if options.refine == "pamr":
+        short = options.short_side or Pamr.short_side
+        return replace(segmenter, refine=Pamr(short_side=short, memory_budget=options.memory_budget // 4))
+    return replace(segmenter, refine=_refiner(segmenter.encoder, options, sam))
 
 
 def _refiner(built: Any, options: Options, sam: str | Path) -> Refiner:

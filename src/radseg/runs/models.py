@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from radseg.errors import InputError
+from radseg.modes import WITH_SAM
 from radseg.weights import cache, catalog
 
 if TYPE_CHECKING:
@@ -128,6 +129,6 @@ def _rows(preset: "Preset") -> tuple[catalog.Row, ...]:
         return ()
     image = catalog.row(preset.checkpoint)
     text = () if image.space is None else (catalog.row(image.space),)
-    refiner = (SAM,) if image.kind == "radio" and preset.options.refine != "none" else ()
+    refiner = (SAM,) if image.kind == "radio" and preset.options.refine in WITH_SAM else ()
     further = (*preset.helpers, *refiner)
     return (image, *text, *(catalog.row(name) for name in further))
