@@ -41,3 +41,11 @@ def dino_folder(folder, *, patch=8):
     torch.manual_seed(4)
     config = ViTConfig(patch_size=patch, image_size=4 * patch, intermediate_size=48, **NUMBERS)
     return write(ViTModel(config), folder)
+
+
+def dinov2_folder(folder):
+    from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel  # noqa: PLC0415
+
+    torch.manual_seed(5)
+    config = Dinov2WithRegistersConfig(patch_size=14, image_size=56, **NUMBERS)
+    return write(Dinov2WithRegistersModel(config), folder)

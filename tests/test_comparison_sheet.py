@@ -35,6 +35,18 @@ def test_panels_flow_into_rows_of_equal_length():
         assert sheet.height > shape[0] * 240
 
 
+def test_the_second_row_goes_on_where_the_first_ends():
+    panels = [panel(str(i), 1, 1) for i in range(2)] + [
+        panel("2", 2, 2),
+        *(panel(str(i), 1, 1) for i in (3, 4)),
+    ]
+    sheet = np.asarray(comparison(PHOTO, panels, ("one", "two")))
+    second_row = sheet.shape[0] // 2
+    table = colours(("one", "two"))
+    assert near(sheet[second_row, 12 + 240], table[1])
+    assert near(sheet[second_row, 12 + TILE_WIDTH + 12 + 240], table[0])
+
+
 def test_names_nobody_found_are_not_in_the_legend():
     with_all = comparison(PHOTO, [panel("a", 1, 2)], ("one", "two"))
     with_more = comparison(PHOTO, [panel("a", 1, 2)], ("one", "two", *(f"absent {i}" for i in range(40))))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from published_folders import any_shape, clip_folder, dino_folder
+from published_folders import any_shape, clip_folder, dino_folder, dinov2_folder
 from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
 from radseg.presets import load
 from radseg.types import TextEmbeddings
@@ -57,3 +57,30 @@ def test_options_reach_the_method(tmp_path):
 def test_a_helper_the_preset_does_not_use_is_refused(tmp_path):
     with pytest.raises(InputError, match="uses no 'sam'; its further weights are: dino-vit-b-8"):
         load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), helpers={"sam": tmp_path})
+
+
+def test_talk2dino_takes_its_map_and_its_words_from_where_it_is_told(tmp_path):
+    torch.save(
+        {
+            "a.weight": torch.randn(32, 512),
+            "a.bias": torch.zeros(32),
+            "b.weight": torch.randn(32, 32),
+            "b.bias": torch.zeros(32),
+        },
+        tmp_path / "map.pth",
+    )
+    segmenter = load(
+        "talk2dino-b",
+        checkpoint=dinov2_folder(tmp_path / "dino"),
+        helpers={"talk2dino-vit-b-map": tmp_path / "map.pth"},
+    )
+    assert segmenter.encoder.space == segmenter.words.space == "talk2dino-vit-b"
+    assert segmenter.words.templates.name == "imagenet7"
+    assert segmenter.words.text_map.first.in_features == 512
+    result = segmenter.segment(torch.rand(3, 448, 470), words("talk2dino-vit-b", 32), mode="assign")
+    assert result.labels.shape == (448, 470)
+
+
+def test_talk2dinos_map_has_no_licence_and_is_not_fetched_unasked(tmp_path):
+    with pytest.raises(WeightsUnavailableError, match="no licence stated"):
+        load("talk2dino-b", checkpoint=dinov2_folder(tmp_path / "dino"))

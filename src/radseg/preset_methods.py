@@ -16,6 +16,7 @@ from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrel
 from radseg.methods.rayfronts import RayFronts
 from radseg.methods.resradio import ResRADIO
 from radseg.methods.sclip import SCLIP
+from radseg.methods.talk2dino import Talk2DINO
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
 from radseg.options import Options
@@ -91,6 +92,16 @@ def _proxyclip(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP
     return ProxyCLIP(clip, options.crop, options.stride, options.size_rule, options.memory_budget, vfm=vfm)
 
 
+def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
+    return Talk2DINO(
+        dino,
+        crop=options.crop,
+        stride=options.stride,
+        size_rule=options.size_rule,
+        memory_budget=options.memory_budget,
+    )
+
+
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
 _NOT_SCRA = frozenset({"scra_temperature"})
@@ -108,6 +119,7 @@ METHODS: dict[str, Method] = {
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip, _NOT_RADSEG),
+    "talk2dino": Method(_talk2dino, _NOT_RADSEG),
 }
 
 

@@ -112,6 +112,14 @@ ON_CLIP = (
         method="proxyclip",
         helpers=("dino-vit-b-8",),
     ),
+    Preset(
+        "talk2dino-b",
+        "dinov2-vit-b-14-reg",
+        replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7"),
+        "Talk2DINO: DINOv2 and a trained text map (not training-free)",
+        method="talk2dino",
+        text_map="talk2dino-vit-b-map",
+    ),
 )
 """The methods on CLIP."""
 

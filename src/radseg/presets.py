@@ -10,10 +10,12 @@ import torch
 from radseg import miniature
 from radseg.errors import InputError
 from radseg.models.image_tower import ImageTower, load_image_tower
+from radseg.models.mapped_words import MappedWords, load_text_map
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
 from radseg.models.stored_words import StoredWords
 from radseg.modes import WITH_SAM
+from radseg.models.text_towers import EncoderTower, load_tower
 from radseg.options import Options
 from radseg.preset_methods import METHODS, require_read
 from radseg.preset_table import PRESETS, Preset
@@ -27,6 +29,7 @@ from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.templates import template_set
 from radseg.text.words import TowerWords
 from radseg.weights import catalog, store
+from radseg.weights.pull import Terms, published_file
 
 __all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper"]
 
@@ -102,8 +105,33 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     parts = [load_helper(name, found.get(name), where, number_type) for name in preset.helpers]
     built = METHODS[preset.method].build(backbone, parts, options)
     folder = None if text_tower is None else Path(text_tower)
-    words = StoredWords(built.space, template_set(options.templates), folder, device)
+    words: StoredWords | MappedWords = StoredWords(
+        built.space, template_set(options.templates), folder, device
+    )
+    if preset.text_map is not None:
+        words = _mapped_words(preset, options, found, folder, device, accept_license)
     return _refining(_segmenter(built, words, options, origin), options, sam)
+
+
+def _mapped_words(
+    preset: Preset,
+    options: Options,
+    found: Mapping[str, str | Path],
+    folder: Path | None,
+    device: str,
+    accept_license: bool,
+) -> MappedWords:
+    """Return words that pass through the preset's trained map, from OpenAI's CLIP B/16."""
+    row = catalog.row(str(preset.text_map))
+    path = found.get(row.name) or published_file(row, Terms(accept_license))
+
+    def tower() -> EncoderTower:
+        return load_tower(
+            catalog.OPENAI_B, folder=folder or store.resolve_tower(catalog.OPENAI_B), device=device
+        )
+
+    text_map = load_text_map(path).to(device)
+    return MappedWords(str(row.space), template_set(options.templates), text_map, tower)
 
 
 def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
@@ -113,8 +141,9 @@ def load_helper(name: str, source: str | Path | None, device: torch.device, dtyp
 
 def _require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
     for name in given:
-        if name not in preset.helpers:
-            uses = ", ".join(preset.helpers) or "none"
+        further = (*preset.helpers, *([preset.text_map] if preset.text_map else []))
+        if name not in further:
+            uses = ", ".join(further) or "none"
             raise InputError(f"{preset.name} uses no {name!r}; its further weights are: {uses}.")
 
 

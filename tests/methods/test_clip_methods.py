@@ -16,8 +16,10 @@ from radseg.methods.maskclip import MaskCLIP
 from radseg.methods.naclip import NACLIP
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.sclip import SCLIP
+from radseg.methods.talk2dino import Talk2DINO
 from radseg.nn.vit import project_values
 from radseg.ops.resize import image_size
+from radseg.weights.catalog import TALK2DINO
 from tower_builders import SPACE, tiny_clip, tiny_dino
 
 CLIP, DINO = tiny_clip(), tiny_dino()
@@ -29,6 +31,7 @@ EVERY = {
     "naclip whole": NACLIP(CLIP, crop=None),
     "naclip stride rule": NACLIP(CLIP, crop=96, stride=48, size_rule="stride"),
     "proxyclip": ProxyCLIP(CLIP, crop=96, stride=48, vfm=DINO),
+    "talk2dino": Talk2DINO(tiny_dino(patch=14, registers=4), crop=112, stride=56),
     "proxyclip 14": ProxyCLIP(CLIP, crop=112, stride=112, vfm=tiny_dino(patch=14)),
 }
 
@@ -83,7 +86,7 @@ def test_conformance_same_result_twice_and_parameters_untouched(method):
     image = torch.rand(3, 130, 150)
     first, second = method.encode([image])[0], method.encode([image])[0]
     assert torch.equal(first.values, second.values)
-    assert first.space == SPACE
+    assert first.space == method.space == (TALK2DINO if isinstance(method, Talk2DINO) else SPACE)
     for backbone, state in zip(method.backbones, before, strict=True):
         assert all(torch.equal(state[k], v) for k, v in backbone.state_dict().items())
 

@@ -22,4 +22,4 @@ class ClearCLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window."""
-        return self.clip.to_language(self.clip.encode(crops, clear_block).patches)
+        return self.backbone.to_language(self.backbone.encode(crops, clear_block).patches)

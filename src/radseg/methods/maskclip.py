@@ -15,4 +15,4 @@ class MaskCLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window."""
-        return self.clip.to_language(self.clip.encode(crops, project_values).patches)
+        return self.backbone.to_language(self.backbone.encode(crops, project_values).patches)

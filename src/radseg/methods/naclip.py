@@ -49,5 +49,5 @@ class NACLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window."""
-        last = NeighbourBlock(grid_of(crops, self.clip.patch), self.sigma)
-        return self.clip.to_language(self.clip.encode(crops, last).patches)
+        last = NeighbourBlock(grid_of(crops, self.backbone.patch), self.sigma)
+        return self.backbone.to_language(self.backbone.encode(crops, last).patches)

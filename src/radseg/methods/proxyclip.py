@@ -38,7 +38,7 @@ class ProxyCLIP(WindowedEncoder):
     @property
     def backbones(self) -> tuple[PatchBackbone, ...]:
         """CLIP and the other one."""
-        return (self.clip, self.vfm)
+        return (self.backbone, self.vfm)
 
     @property
     def cell(self) -> int:
@@ -47,8 +47,8 @@ class ProxyCLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window on the other backbone's grid."""
-        grid, target = grid_of(crops, self.clip.patch), grid_of(crops, self.vfm.patch)
-        values = self.clip.encode(crops, project_values).patches
+        grid, target = grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch)
+        values = self.backbone.encode(crops, project_values).patches
         features = self.vfm.normalise(self.vfm.encode(crops).patches)
         mixed = correlation_attention(
             features,
@@ -57,4 +57,4 @@ class ProxyCLIP(WindowedEncoder):
             threshold=self.centre * mean_cosine(features),
             block_bytes=self.memory_budget // 16,
         )
-        return self.clip.to_language(mixed)
+        return self.backbone.to_language(mixed)

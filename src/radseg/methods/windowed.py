@@ -34,14 +34,14 @@ class WindowedEncoder(ABC):
     """Images to language-aligned features, window by window; a method says what a window's features are.
 
     Attributes:
-        clip: the backbone whose text space the features land in.
+        backbone: the one whose text space the features land in.
         crop: window side in pixels, None for the whole image as one window.
         stride: step between windows in pixels.
         size_rule: see `SizeRule`.
         memory_budget: bytes of working memory beside weights, inputs and outputs.
     """
 
-    clip: Backbone
+    backbone: Backbone
     crop: int | None = 224
     stride: int = 112
     size_rule: SizeRule = "patch"
@@ -60,12 +60,12 @@ class WindowedEncoder(ABC):
     @property
     def backbones(self) -> tuple[PatchBackbone, ...]:
         """The networks that look at a window."""
-        return (self.clip,)
+        return (self.backbone,)
 
     @property
     def cell(self) -> int:
         """Side in pixels of a cell of the feature map."""
-        return self.clip.patch
+        return self.backbone.patch
 
     @property
     def quantum(self) -> int:
@@ -78,7 +78,7 @@ class WindowedEncoder(ABC):
     @property
     def space(self) -> str:
         """Name of the text space of the features."""
-        return self.clip.space
+        return self.backbone.space
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
@@ -97,7 +97,7 @@ class WindowedEncoder(ABC):
     def prepare(self, image: Rgb) -> Rgb:
         """Return `image` at the size the windows need, on the backbone's device."""
         return fit_windows(
-            image.to(self.clip.device),
+            image.to(self.backbone.device),
             quantum=self.quantum,
             crop=self.crop,
             stride=self.stride,

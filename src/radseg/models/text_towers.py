@@ -62,13 +62,18 @@ class EncoderTower:
 
         Prompts are cleaned as the space demands; those beyond the tower's length are cut, with a warning.
         """
+        return F.normalize(self.embed_raw(prompts), dim=-1)
+
+    @torch.inference_mode()
+    def embed_raw(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
+        """Return the pooled vector of each prompt at its own length: what a trained text map takes."""
         if not prompts:
             raise InputError("There is no prompt to embed.")
         clean = cleaning_of(self.space)
         ids = self.tokenise([clean(prompt) for prompt in prompts])
         device = next(self.network.parameters()).device
         rows = [self._pooled(batch) for batch in torch.split(ids.to(device), _BATCH)]
-        return F.normalize(torch.cat(rows).float(), dim=-1)
+        return torch.cat(rows).float()
 
     def _pooled(self, ids: Tensor) -> Tensor:
         # No attention mask, on purpose. SigLIP 1 and 2 were trained without one: every position attends to

@@ -128,7 +128,8 @@ def _rows(preset: "Preset") -> tuple[catalog.Row, ...]:
     if preset.checkpoint is None:
         return ()
     image = catalog.row(preset.checkpoint)
-    text = () if image.space is None else (catalog.row(image.space),)
+    space = catalog.OPENAI_B if preset.text_map else image.space
+    text = () if space is None else (catalog.row(space),)
     refiner = (SAM,) if image.kind == "radio" and preset.options.refine in WITH_SAM else ()
-    further = (*preset.helpers, *refiner)
+    further = (*preset.helpers, *([preset.text_map] if preset.text_map else []), *refiner)
     return (image, *text, *(catalog.row(name) for name in further))
