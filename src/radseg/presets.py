@@ -14,8 +14,8 @@ from radseg.models.mapped_words import MappedWords, load_text_map
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
 from radseg.models.stored_words import StoredWords
-from radseg.modes import WITH_SAM
 from radseg.models.text_towers import EncoderTower, load_tower
+from radseg.modes import WITH_SAM
 from radseg.options import Options
 from radseg.preset_methods import METHODS, require_read
 from radseg.preset_table import PRESETS, Preset
