@@ -3,12 +3,12 @@
 import copy
 from dataclasses import astuple, replace
 
-import numpy as np
 import pytest
 import torch
 
 from builders import tiny_config, tiny_radio
 from oracles import last_block as oracle
+from oracles.semantic_feedback import patch_labels
 from radseg.errors import InputError, SpaceMismatchError
 from radseg.methods.naradio import NARADIO
 from radseg.methods.on_radio import KeyKeyBlock, RadioMethod
@@ -117,29 +117,13 @@ def test_resradio_equals_its_formulas(rules, tail):
 
     def label(tokens):
         features = DOUBLE.to_language(patches(tokens)).mT.unflatten(1, (4, 6))
-        return oracle_labels(row_cosine(features, rows).numpy(), 16, 100.0, 0.3)
+        return patch_labels(row_cosine(features, rows).numpy(), 16, 100.0, 0.3)
 
     bias = oracle.neighbours(4, 6, PREFIX, 7.0)
     how = {"label": label, "prefix": PREFIX, "paper": rules == "paper", "tail": tail}
     expected = oracle.residual(inputs[1:], blocks[1:], 2, bias, astuple(numbers), **how)
     ours = method.window_features(CROP, rows)[0]
     torch.testing.assert_close(ours, patches(expected), rtol=1e-4, atol=1e-5)
-
-
-def oracle_labels(cosines, patch, temperature, threshold):
-    """Labels of patches from their pixels, pixel by pixel."""
-    rows, height, width = cosines.shape
-    size = (height * patch, width * patch)
-    large = torch.nn.functional.interpolate(torch.from_numpy(cosines)[None], size, mode="bilinear")[0].numpy()
-    weights = np.exp(temperature * (large - large.max(0)))
-    best = weights.max(0) / weights.sum(0)
-    chosen = np.where(best < threshold, rows, large.argmax(0))
-    out = np.zeros((height, width), int)
-    for y in range(height):
-        for x in range(width):
-            cell = chosen[y * patch : (y + 1) * patch, x * patch : (x + 1) * patch].ravel()
-            out[y, x] = np.bincount(cell, minlength=rows + 1).argmax()
-    return np.where(out == rows, -1, out)
 
 
 def same(a, b, tolerance=1e-5):

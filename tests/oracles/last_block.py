@@ -16,7 +16,8 @@ def weights_of(block):
     return {name: value.double().numpy() for name, value in block.state_dict().items()}
 
 
-def normed(x, block, which, eps=1e-6):
+def normed(x, block, which, eps=None):
+    eps = block.get("eps", 1e-6) if eps is None else eps
     centred = x - x.mean(1, keepdims=True)
     unit = centred / np.sqrt((centred**2).mean(1, keepdims=True) + eps)
     return unit * block[f"{which}.weight"] + block[f"{which}.bias"]

@@ -3,6 +3,30 @@
 import math
 
 import numpy as np
+import torch
+
+
+def upsampled(cosines, patch):
+    """(r, h, w) to the pixels, bilinear."""
+    size = (cosines.shape[1] * patch, cosines.shape[2] * patch)
+    return torch.nn.functional.interpolate(torch.from_numpy(cosines)[None], size, mode="bilinear")[0].numpy()
+
+
+def patch_labels(cosines, patch, temperature, threshold):
+    return pixel_votes(upsampled(cosines, patch), patch, temperature, threshold)
+
+
+def pixel_votes(large, patch, temperature, threshold):
+    """Maps (r, H, W) of cosines at the pixels to the label of every patch, pixel by pixel; -1 is unsure."""
+    rows, height, width = large.shape[0], large.shape[1] // patch, large.shape[2] // patch
+    weights = np.exp(temperature * (large - large.max(0)))
+    chosen = np.where(weights.max(0) / weights.sum(0) < threshold, rows, large.argmax(0))
+    out = np.zeros((height, width), int)
+    for y in range(height):
+        for x in range(width):
+            cell = chosen[y * patch : (y + 1) * patch, x * patch : (x + 1) * patch].ravel()
+            out[y, x] = np.bincount(cell, minlength=rows + 1).argmax()
+    return np.where(out == rows, -1, out)
 
 
 def crosses(labels, start, end, longest, paper):
