@@ -49,3 +49,16 @@ def dinov2_folder(folder):
     torch.manual_seed(5)
     config = Dinov2WithRegistersConfig(patch_size=14, image_size=56, **NUMBERS)
     return write(Dinov2WithRegistersModel(config), folder)
+
+
+def sam_folder(folder):
+    """SAM with the published decoder and a small encoder; 16 MB."""
+    from transformers import SamConfig, SamModel, SamVisionConfig  # noqa: PLC0415
+
+    torch.manual_seed(6)
+    vision = SamVisionConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, global_attn_indexes=[1], mlp_dim=48
+    )
+    model = SamModel(SamConfig(vision_config=vision))
+    tied = "prompt_encoder.shared_embedding.positional_embedding"
+    return write(model, folder, drop=(tied,))

@@ -34,7 +34,7 @@ ALLOWED = {
     "modes": set(),
     "options": {"methods", "text"},
     "preset_table": {"miniature", "options"},
-    "preset_methods": {"methods", "nn", "options"},
+    "preset_methods": {"methods", "nn", "options", "refine"},
     "presets": {
         "preset_methods",
         "preset_table",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from published_folders import any_shape, clip_folder, dino_folder, dinov2_folder
+from published_folders import any_shape, clip_folder, dino_folder, dinov2_folder, sam_folder
 from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
 from radseg.presets import load
 from radseg.types import TextEmbeddings
@@ -21,7 +21,9 @@ def words(space, width=20):
 HELPERS = {"proxyclip-b": {"dino-vit-b-8": lambda path: dino_folder(path / "dino")}}
 
 
-@pytest.mark.parametrize("name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "proxyclip-b"])
+@pytest.mark.parametrize(
+    "name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "resclip-b", "scclip-b", "proxyclip-b"]
+)
 def test_a_preset_on_clip_segments_with_weights_as_published(name, tmp_path):
     helpers = {row: make(tmp_path) for row, make in HELPERS.get(name, {}).items()}
     segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), helpers=helpers, short_side=240)
@@ -84,3 +86,23 @@ def test_talk2dino_takes_its_map_and_its_words_from_where_it_is_told(tmp_path):
 def test_talk2dinos_map_has_no_licence_and_is_not_fetched_unasked(tmp_path):
     with pytest.raises(WeightsUnavailableError, match="no licence stated"):
         load("talk2dino-b", checkpoint=dinov2_folder(tmp_path / "dino"))
+
+
+def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
+    segmenter = load(
+        "trident-b",
+        checkpoint=clip_folder(tmp_path / "clip"),
+        helpers={
+            "dino-vit-b-16": dino_folder(tmp_path / "dino", patch=16),
+            "sam-vit-b-whole": sam_folder(tmp_path / "sam"),
+        },
+        iou_threshold=0.01,
+        coarse_threshold=0.01,
+        min_area=400,
+    )
+    assert segmenter.refine.radio is segmenter.encoder.sam
+    assert segmenter.refine.iou_threshold == 0.01
+    picture = torch.cat([torch.zeros(3, 100, 60), torch.ones(3, 100, 60)], dim=2)
+    result = segmenter.segment(picture, words(segmenter.encoder.space), mode="assign")
+    assert result.labels.shape == (100, 120)
+    assert result.meta["regions"] >= 1

@@ -13,6 +13,7 @@ from radseg.presets import PRESETS, Options, load
 from radseg.types import TextEmbeddings
 from radseg.weights import catalog
 from radseg.weights.config import AdaptorConfig, HeadConfig
+from sam_builders import tiny_sam
 from tower_builders import tiny_clip, tiny_dino
 
 
@@ -41,6 +42,8 @@ def tiny_part(name, teachers=()):
         head = HeadConfig("mlp_v2", width_in=32, hidden=24, width_out=12, blocks=0)
         others = (AdaptorConfig(teacher, 1, None, None, head) for teacher in teachers)
         return tiny_radio(adaptors=(*tiny_config().adaptors, *others))
+    if row.kind == "segmenter":
+        return tiny_sam()
     return tiny_clip(patch=row.patch) if row.space else tiny_dino(patch=row.patch)
 
 

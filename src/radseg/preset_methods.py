@@ -14,12 +14,20 @@ from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.proxyradio import DINO, SAM, ProxyRADIO
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.methods.rayfronts import RayFronts
+from radseg.methods.resclip import ResCLIP
 from radseg.methods.resradio import ResRADIO
+from radseg.methods.scclip import SCCLIP
 from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
+from radseg.methods.trident import Trident
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
+from radseg.ops.feedback import Rules
 from radseg.options import Options
+from radseg.refine.base import Refiner
+from radseg.refine.mended import Mended
+from radseg.refine.own_sam import OwnSam
+from radseg.refine.reference import Reference
 
 Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
 """Backbone, helpers in the preset's order, options: the method, ready to look at images."""
@@ -35,6 +43,7 @@ class Method:
         refines: the values of the option `refine` it can carry out.
         adaptors: of RADIO, that it looks with beside the language one.
         text_dependent: whether it is a Scorer: it has no features without words.
+    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
     """
 
     build: Build
@@ -42,6 +51,7 @@ class Method:
     refines: tuple[str, ...] = ("none", "pamr")
     adaptors: tuple[str, ...] = ()
     text_dependent: bool = False
+    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
 
 
 def radseg(radio: Any, _: Sequence[Any], options: Options) -> RADSeg:
@@ -87,6 +97,15 @@ def _on_clip(kind: type[WindowedEncoder]) -> Build:
     return build
 
 
+def _resclip(rules: Rules) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> ResCLIP:
+        return ResCLIP(
+            clip, options.crop, options.stride, options.size_rule, options.memory_budget, rules=rules
+        )
+
+    return build
+
+
 def _proxyclip(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP:
     (vfm,) = helpers
     return ProxyCLIP(clip, options.crop, options.stride, options.size_rule, options.memory_budget, vfm=vfm)
@@ -98,6 +117,32 @@ def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
         crop=options.crop,
         stride=options.stride,
         size_rule=options.size_rule,
+        memory_budget=options.memory_budget,
+    )
+
+
+def _trident(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
+    dino, sam = helpers
+    return Trident(
+        clip,
+        options.crop,
+        options.stride,
+        options.size_rule,
+        options.memory_budget,
+        dino=dino,
+        sam=sam.encoder,
+    )
+
+
+def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> OwnSam:
+    sam = helpers[-1]
+    return OwnSam(
+        sam.encoder,
+        sam.decoder,
+        coarse_threshold=options.coarse_threshold,
+        min_area=options.min_area,
+        iou_threshold=options.iou_threshold,
+        rules=Mended() if options.refine == "mended" else Reference(),
         memory_budget=options.memory_budget,
     )
 
@@ -118,8 +163,14 @@ METHODS: dict[str, Method] = {
     "sclip": Method(_on_clip(SCLIP), _NOT_RADSEG),
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
+    "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
+    "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
+    "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip, _NOT_RADSEG),
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "trident": Method(
+        _trident, _NOT_RADSEG, refines=("none", "pamr", "mended", "reference"), refiner=_own_sam
+    ),
 }
 
 

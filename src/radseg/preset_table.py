@@ -89,6 +89,8 @@ ON_RADIO = (
 # Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
 _CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 _PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+# Trident's published rows include its refinement; iou_threshold is that of its configuration.
+_TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="mended", iou_threshold=0.8)
 _B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
 
 ON_CLIP = (
@@ -96,6 +98,9 @@ ON_CLIP = (
     Preset("sclip-b", _B, _CLIP, "SCLIP: query-query and key-key attention", method="sclip"),
     Preset("clearclip-b", _B, _CLIP, "ClearCLIP: query-query, no residual", method="clearclip"),
     Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", method="naclip"),
+    Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", method="resclip"),
+    Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", method="resclip-paper"),
+    Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", method="scclip"),
     Preset(
         "proxyclip-b",
         _B,
@@ -111,6 +116,31 @@ ON_CLIP = (
         "ProxyCLIP with CLIP ViT-H",
         method="proxyclip",
         helpers=("dino-vit-b-8",),
+    ),
+    Preset(
+        "trident-b",
+        _B,
+        _TRIDENT,
+        "Trident: CLIP mixed by DINO, then by SAM; masks refined by SAM",
+        method="trident",
+        helpers=("dino-vit-b-16", "sam-vit-b-whole"),
+    ),
+    Preset(
+        "trident-b-paper",
+        _B,
+        replace(_TRIDENT, refine="reference"),
+        "Trident with the mask prompts of the published code",
+        method="trident",
+        helpers=("dino-vit-b-16", "sam-vit-b-whole"),
+    ),
+    Preset(
+        "trident-h",
+        _H,
+        # Whole patches of 14 and of 16 pixels: windows are multiples of 112.
+        _TRIDENT,
+        "Trident with CLIP ViT-H and SAM ViT-H",
+        method="trident",
+        helpers=("dino-vit-b-16", "sam-vit-h-whole"),
     ),
     Preset(
         "talk2dino-b",

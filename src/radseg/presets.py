@@ -13,6 +13,7 @@ from radseg.models.image_tower import ImageTower, load_image_tower
 from radseg.models.mapped_words import MappedWords, load_text_map
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
+from radseg.models.sam_encoder import load_whole_sam
 from radseg.models.stored_words import StoredWords
 from radseg.models.text_towers import EncoderTower, load_tower
 from radseg.modes import WITH_SAM
@@ -110,7 +111,11 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     )
     if preset.text_map is not None:
         words = _mapped_words(preset, options, found, folder, device, accept_license)
-    return _refining(_segmenter(built, words, options, origin), options, sam)
+    segmenter = _segmenter(built, words, options, origin)
+    own = METHODS[preset.method].refiner
+    if own is not None and options.refine in WITH_SAM:
+        return replace(segmenter, refine=own(backbone, parts, options))
+    return _refining(segmenter, options, sam)
 
 
 def _mapped_words(
@@ -136,6 +141,8 @@ def _mapped_words(
 
 def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
     """Return the network behind a catalogue name that a method looks with beside its backbone."""
+    if catalog.row(name).kind == "segmenter":
+        return load_whole_sam(name, source, device=device, dtype=dtype)
     return load_image_tower(name, source, device=device, dtype=dtype)
 
 
