@@ -62,3 +62,32 @@ def sam_folder(folder):
     model = SamModel(SamConfig(vision_config=vision))
     tied = "prompt_encoder.shared_embedding.positional_embedding"
     return write(model, folder, drop=(tied,))
+
+
+def sam2_model():
+    """Return the library's SAM 2 with a small encoder on a frame of 256 pixels."""
+    from transformers import Sam2Config, Sam2Model  # noqa: PLC0415
+
+    torch.manual_seed(7)
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 16,
+        "num_attention_heads": 1,
+        "image_size": [256, 256],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [16, 32, 64, 128],
+        "num_attention_heads_per_stage": [1, 2, 4, 8],
+        "window_size_per_stage": [8, 4, 14, 7],
+        "global_attention_blocks": [3],
+    }
+    config = Sam2Config(
+        vision_config={
+            "backbone_config": backbone,
+            "backbone_channel_list": [128, 64, 32, 16],
+            "backbone_feature_sizes": [[64, 64], [32, 32], [16, 16]],
+            "fpn_hidden_size": 32,
+        },
+        prompt_encoder_config={"image_size": 256, "hidden_size": 32},
+        mask_decoder_config={"hidden_size": 32, "iou_head_hidden_dim": 32, "mlp_dim": 32},
+    )
+    return Sam2Model(config).eval()

@@ -51,3 +51,12 @@ def tiny_sam(seed=0) -> WholeSam:
     torch.manual_seed(seed)
     decoder = build_sam(SamDecoder(SIZES).state_dict(), SIZES)
     return WholeSam(ours(library_encoder(seed)), decoder)
+
+
+def tiny_sam2():
+    """Return our SAM 2.1 with the random weights of the library's small one."""
+    from published_folders import sam2_model  # noqa: PLC0415
+    from radseg.models.sam2 import build_sam2  # noqa: PLC0415
+
+    model = sam2_model()
+    return build_sam2(model.config.to_dict(), model.state_dict())

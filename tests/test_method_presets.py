@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from published_folders import any_shape, clip_folder, dino_folder, dinov2_folder, sam_folder
+from published_folders import (
+    any_shape,
+    clip_folder,
+    dino_folder,
+    dinov2_folder,
+    sam2_model,
+    sam_folder,
+    write,
+)
 from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
 from radseg.presets import load
 from radseg.types import TextEmbeddings
@@ -106,3 +114,18 @@ def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
     result = segmenter.segment(picture, words(segmenter.encoder.space), mode="assign")
     assert result.labels.shape == (100, 120)
     assert result.meta["regions"] >= 1
+
+
+def test_textregion_takes_its_masks_from_the_sam_it_is_given(tmp_path):
+    sam = write(sam2_model(), tmp_path / "sam2")
+    segmenter = load(
+        "textregion-b", checkpoint=clip_folder(tmp_path / "clip"), helpers={"sam2.1-hiera-b+": sam}
+    )
+    assert segmenter.encoder.sam.frame == 256
+    result = segmenter.segment(torch.rand(3, 60, 90), words(segmenter.encoder.space), mode="assign")
+    assert result.labels.shape == (60, 90)
+
+
+def test_textregion_has_no_windows():
+    with pytest.raises(InputError, match="textregion-b has no crop, stride"):
+        load("textregion-b", crop=224, stride=112)

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builders import tiny_config, tiny_radio
+from builders import tiny_radio
+from preset_builders import tiny_part
 from radseg.errors import InputError
 from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
@@ -12,9 +13,6 @@ from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS, Options, load
 from radseg.types import TextEmbeddings
 from radseg.weights import catalog
-from radseg.weights.config import AdaptorConfig, HeadConfig
-from sam_builders import tiny_sam
-from tower_builders import tiny_clip, tiny_dino
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
@@ -34,17 +32,6 @@ def test_every_preset_builds_its_method(name):
     image, text = torch.rand(3, 112, 112), TextEmbeddings(("a", "b"), torch.randn(2, 20), (0, 1), built.space)
     found = built.score([image], text)[0] if row.text_dependent else built.encode([image])[0].values
     assert found.isfinite().all()
-
-
-def tiny_part(name, teachers=()):
-    row = catalog.row(name)
-    if row.kind == "radio":
-        head = HeadConfig("mlp_v2", width_in=32, hidden=24, width_out=12, blocks=0)
-        others = (AdaptorConfig(teacher, 1, None, None, head) for teacher in teachers)
-        return tiny_radio(adaptors=(*tiny_config().adaptors, *others))
-    if row.kind == "segmenter":
-        return tiny_sam()
-    return tiny_clip(patch=row.patch) if row.space else tiny_dino(patch=row.patch)
 
 
 def method(radio, options):

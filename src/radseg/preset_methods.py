@@ -19,6 +19,7 @@ from radseg.methods.resradio import ResRADIO
 from radseg.methods.scclip import SCCLIP
 from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
+from radseg.methods.textregion import TextRegion
 from radseg.methods.trident import Trident
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
@@ -147,6 +148,11 @@ def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> OwnSam:
     )
 
 
+def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegion:
+    (sam,) = helpers
+    return TextRegion(clip, sam, memory_budget=options.memory_budget)
+
+
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
 _NOT_SCRA = frozenset({"scra_temperature"})
@@ -171,6 +177,7 @@ METHODS: dict[str, Method] = {
     "trident": Method(
         _trident, _NOT_RADSEG, refines=("none", "pamr", "mended", "reference"), refiner=_own_sam
     ),
+    "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
 }
 
 

@@ -91,6 +91,7 @@ _CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoisin
 _PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # Trident's published rows include its refinement; iou_threshold is that of its configuration.
 _TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="mended", iou_threshold=0.8)
+_TEXTREGION = Options(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
 _B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
 
 ON_CLIP = (
@@ -141,6 +142,22 @@ ON_CLIP = (
         "Trident with CLIP ViT-H and SAM ViT-H",
         method="trident",
         helpers=("dino-vit-b-16", "sam-vit-h-whole"),
+    ),
+    Preset(
+        "textregion-b",
+        _B,
+        _TEXTREGION,
+        "TextRegion: CLIP's values pooled inside SAM 2.1's masks",
+        method="textregion",
+        helpers=("sam2.1-hiera-b+",),
+    ),
+    Preset(
+        "textregion-h",
+        _H,
+        _TEXTREGION,
+        "TextRegion with CLIP ViT-H and SAM 2.1 large",
+        method="textregion",
+        helpers=("sam2.1-hiera-l",),
     ),
     Preset(
         "talk2dino-b",

@@ -13,6 +13,7 @@ from radseg.models.image_tower import ImageTower, load_image_tower
 from radseg.models.mapped_words import MappedWords, load_text_map
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import load_sam
+from radseg.models.sam2 import load_sam2
 from radseg.models.sam_encoder import load_whole_sam
 from radseg.models.stored_words import StoredWords
 from radseg.models.text_towers import EncoderTower, load_tower
@@ -141,6 +142,8 @@ def _mapped_words(
 
 def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
     """Return the network behind a catalogue name that a method looks with beside its backbone."""
+    if name.startswith("sam2"):
+        return load_sam2(name, source, device=device, dtype=dtype)
     if catalog.row(name).kind == "segmenter":
         return load_whole_sam(name, source, device=device, dtype=dtype)
     return load_image_tower(name, source, device=device, dtype=dtype)

@@ -24,6 +24,8 @@ from radseg.methods.base import (
     window_bytes,
 )
 from radseg.models.base import Backbone, PatchBackbone
+from radseg.nn.vit import Block
+from radseg.ops.attention import key_key_attention, query_query_attention
 from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import image_size
 from radseg.types import LanguageFeatures, Rgb, Size
@@ -122,3 +124,14 @@ def on_grid(patches: Float[Tensor, "n p d"], grid: Size, target: Size) -> Float[
     maps = patches.mT.unflatten(-1, tuple(grid))
     resampled = torch.nn.functional.interpolate(maps, tuple(target), mode="bilinear", align_corners=False)
     return resampled.flatten(2).mT
+
+
+def correlative_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+    """Return the block with softmax(QQᵀ/√k) + softmax(KKᵀ/√k) for its attention (SCLIP Eq. 4).
+
+    The weights sum to 2 per token. Residual and MLP stay, CLS takes part (methods §13).
+    """
+    attention = block.attention
+    queries, keys, values = attention.project(block.norm1(tokens))
+    mixed = query_query_attention(queries, values) + key_key_attention(keys, values)
+    return block.add_mlp(block.add_attention(tokens, attention.merge(mixed)))
