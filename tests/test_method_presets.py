@@ -29,7 +29,9 @@ def words(space, width=20):
 HELPERS = {"proxyclip-b": {"dino-vit-b-8": lambda path: dino_folder(path / "dino")}}
 
 
-@pytest.mark.parametrize("name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "proxyclip-b"])
+@pytest.mark.parametrize(
+    "name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "resclip-b", "scclip-b", "proxyclip-b"]
+)
 def test_a_preset_on_clip_segments_with_weights_as_published(name, tmp_path):
     helpers = {row: make(tmp_path) for row, make in HELPERS.get(name, {}).items()}
     segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), helpers=helpers, short_side=240)

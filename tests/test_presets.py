@@ -4,14 +4,15 @@ import pytest
 import torch
 
 from builders import tiny_radio
+from preset_builders import tiny_part
 from radseg.errors import InputError
+from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
 from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS, Options, load
+from radseg.types import TextEmbeddings
 from radseg.weights import catalog
-from sam_builders import tiny_sam, tiny_sam2
-from tower_builders import tiny_clip, tiny_dino
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
@@ -25,17 +26,12 @@ def test_every_preset_builds_its_method(name):
     preset = PRESETS[name]
     parts = [tiny_part(row) for row in preset.helpers]
     options = replace(preset.options, crop=None, stride=112)
-    built = METHODS[preset.method].build(tiny_part(preset.checkpoint), parts, options)
-    assert built.encode([torch.rand(3, 112, 112)])[0].values.isfinite().all()
-
-
-def tiny_part(name):
-    row = catalog.row(name)
-    if row.kind == "radio":
-        return tiny_radio()
-    if row.kind == "segmenter":
-        return tiny_sam2() if name.startswith("sam2") else tiny_sam()
-    return tiny_clip(patch=row.patch) if row.space else tiny_dino(patch=row.patch)
+    row = METHODS[preset.method]
+    built = row.build(tiny_part(preset.checkpoint, row.adaptors), parts, options)
+    assert isinstance(built, Scorer) == row.text_dependent
+    image, text = torch.rand(3, 112, 112), TextEmbeddings(("a", "b"), torch.randn(2, 20), (0, 1), built.space)
+    found = built.score([image], text)[0] if row.text_dependent else built.encode([image])[0].values
+    assert found.isfinite().all()
 
 
 def method(radio, options):
@@ -72,7 +68,10 @@ def test_every_option_reaches_the_method_or_the_segmenter():
     ("arguments", "message"),
     [
         ({"name": "radseg-b", "size_rule": "Stride"}, "size_rule is 'Stride'; choose from 'patch', 'stride'"),
-        ({"name": "radseg-b+", "refine": None}, "refine is None; choose from 'none', 'mended', 'reference'"),
+        (
+            {"name": "radseg-b+", "refine": None},
+            "refine is None; choose from 'none', 'pamr', 'mended', 'reference'",
+        ),
         ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
         ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
         ({"name": "radseg-b", "temperature": -1}, "temperature is -1; it must be above 0"),
@@ -99,3 +98,29 @@ def test_wrong_choices_say_what_would_be_right(arguments, message):
 def test_the_miniature_uses_its_own_templates_unless_told_otherwise():
     assert load("miniature").words.templates.name == "none"
     assert load("miniature", templates="simple").words.templates.name == "simple"
+
+
+@pytest.mark.parametrize("name", ["miniature-radio", "miniature-naradio", "miniature-resradio", "miniature"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"size_rule": "stride", "scga_temperature": 10.0}, {"refine": "pamr"}]
+)
+def test_the_miniature_runs_every_method_it_can(name, changes):
+    segmenter = load(name, short_side=96, **changes)
+    result = segmenter.segment(torch.rand(3, 90, 121), ["white sofa", "red vase"], mode="assign")
+    assert result.labels.shape == (90, 121)
+    assert segmenter.encoder.size_rule == changes.get("size_rule", "patch")
+    assert (segmenter.encoder.aggregate is None) == (
+        name != "miniature" and "scga_temperature" not in changes
+    )
+    assert (segmenter.refine is None) == ("refine" not in changes)
+
+
+def test_scra_is_radsegs_alone():
+    with pytest.raises(InputError, match="miniature-naradio has no scra_temperature"):
+        load("miniature-naradio", scra_temperature=10.0)
+
+
+def test_a_method_whose_teacher_is_not_in_the_checkpoint_says_so():
+    row = METHODS["proxyradio-s"]
+    with pytest.raises(InputError, match="no feature head 'sam'"):
+        row.build(tiny_part("c-radio_v3-b"), (), PRESETS["proxyradio-s-b"].options)

@@ -9,16 +9,16 @@ from radseg.methods.base import DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.text.templates import template_set
 
 AllDenoised = Literal["none", "first"]
-Refine = Literal["none", "mended", "reference"]
+Refine = Literal["none", "pamr", "mended", "reference"]
 
 
 @dataclass(frozen=True)
 class Options:
     """Every parameter of a preset; see RADSeg and Segmenter for their meaning.
 
-    A temperature of None means that the part is absent: no SCRA, no SCGA. `refine` chooses the rules of
-    RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to it
-    (see RadioSam).
+    A temperature of None means that the part is absent: no SCRA, no SCGA. `refine` is "pamr", or chooses the
+    rules of RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to
+    RADSeg+ (see RadioSam).
     """
 
     crop: int | None = 336

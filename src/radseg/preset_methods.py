@@ -9,14 +9,21 @@ from radseg.methods.base import DenseEncoder, Scorer
 from radseg.methods.clearclip import ClearCLIP
 from radseg.methods.maskclip import MaskCLIP
 from radseg.methods.naclip import NACLIP
+from radseg.methods.naradio import NARADIO
 from radseg.methods.proxyclip import ProxyCLIP
+from radseg.methods.proxyradio import DINO, SAM, ProxyRADIO
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.methods.rayfronts import RayFronts
+from radseg.methods.resclip import ResCLIP
+from radseg.methods.resradio import ResRADIO
+from radseg.methods.scclip import SCCLIP
 from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
 from radseg.methods.textregion import TextRegion
 from radseg.methods.trident import Trident
 from radseg.methods.windowed import WindowedEncoder
 from radseg.nn.vit import standard_block
+from radseg.ops.feedback import Rules
 from radseg.options import Options
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
@@ -35,12 +42,16 @@ class Method:
         build: puts it together.
         unread: options that have no effect on it; changing one is refused.
         refines: the values of the option `refine` it can carry out.
-        refiner: makes the refiner from the same parts, where it is not RADSeg+'s.
+        adaptors: of RADIO, that it looks with beside the language one.
+        text_dependent: whether it is a Scorer: it has no features without words.
+    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
     """
 
     build: Build
     unread: frozenset[str] = frozenset()
-    refines: tuple[str, ...] = ("none",)
+    refines: tuple[str, ...] = ("none", "pamr")
+    adaptors: tuple[str, ...] = ()
+    text_dependent: bool = False
     refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
 
 
@@ -54,16 +65,44 @@ def radseg(radio: Any, _: Sequence[Any], options: Options) -> RADSeg:
         last_block=standard_block
         if options.scra_temperature is None
         else SelfCorrelatingAttention(options.scra_temperature, options.memory_budget // 16),
-        aggregate=None
-        if options.scga_temperature is None
-        else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),
+        aggregate=_aggregation(options),
         memory_budget=options.memory_budget,
     )
+
+
+def _aggregation(options: Options) -> SelfCorrelatingAggregation | None:
+    if options.scga_temperature is None:
+        return None
+    return SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16)
+
+
+def _on_radio(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Build:
+    def build(radio: Any, _: Sequence[Any], options: Options) -> DenseEncoder | Scorer:
+        return kind(
+            radio,
+            options.crop,
+            options.stride,
+            options.size_rule,
+            _aggregation(options),
+            options.memory_budget,
+            **numbers,
+        )
+
+    return build
 
 
 def _on_clip(kind: type[WindowedEncoder]) -> Build:
     def build(clip: Any, _: Sequence[Any], options: Options) -> WindowedEncoder:
         return kind(clip, options.crop, options.stride, options.size_rule, options.memory_budget)
+
+    return build
+
+
+def _resclip(rules: Rules) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> ResCLIP:
+        return ResCLIP(
+            clip, options.crop, options.stride, options.size_rule, options.memory_budget, rules=rules
+        )
 
     return build
 
@@ -116,16 +155,29 @@ def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegi
 
 _NOT_RADSEG = frozenset({"scra_temperature", "scga_temperature"})
 
+_NOT_SCRA = frozenset({"scra_temperature"})
+
 METHODS: dict[str, Method] = {
-    "radseg": Method(radseg, refines=("none", "mended", "reference")),
+    "radseg": Method(radseg, refines=("none", "pamr", "mended", "reference")),
+    "naradio": Method(_on_radio(NARADIO), _NOT_SCRA),
+    "rayfronts": Method(_on_radio(RayFronts), _NOT_SCRA),
+    "rayfronts-paper": Method(_on_radio(RayFronts, grid_order="transposed"), _NOT_SCRA),
+    "proxyradio-d": Method(_on_radio(ProxyRADIO, teacher=DINO), _NOT_SCRA, adaptors=(DINO,)),
+    "proxyradio-s": Method(_on_radio(ProxyRADIO, teacher=SAM), _NOT_SCRA, adaptors=(SAM,)),
+    "resradio": Method(_on_radio(ResRADIO), _NOT_SCRA, text_dependent=True),
     "maskclip": Method(_on_clip(MaskCLIP), _NOT_RADSEG),
     "sclip": Method(_on_clip(SCLIP), _NOT_RADSEG),
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
+    "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
+    "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
+    "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip, _NOT_RADSEG),
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "trident": Method(
+        _trident, _NOT_RADSEG, refines=("none", "pamr", "mended", "reference"), refiner=_own_sam
+    ),
     "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
-    "trident": Method(_trident, _NOT_RADSEG, ("none", "mended", "reference"), _own_sam),
 }
 
 

@@ -54,6 +54,38 @@ RADSEG = (
     Preset("toy", None, Options(short_side=None), "colours only, for tests and examples", "toy"),
 )
 
+_OTHER = Options(scra_temperature=None, scga_temperature=None)
+_WHOLE = replace(_OTHER, crop=None, short_side=512)
+_ROOMS = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
+_R = "c-radio_v3-b"
+
+ON_RADIO = (
+    Preset("naradio-b", _R, _OTHER, "NARADIO: key-key attention with neighbours", method="naradio"),
+    Preset("proxyradio-d-b", _R, _OTHER, "ProxyRADIO-D: mixed by its DINOv2 head", method="proxyradio-d"),
+    Preset("proxyradio-s-b", _R, _OTHER, "ProxyRADIO-S: mixed by its SAM head", method="proxyradio-s"),
+    Preset("resradio-b", _R, _OTHER, "ResRADIO: inner attention and first labels", method="resradio"),
+    Preset("rayfronts-b", "radio_v2.5-b", _WHOLE, "RayFronts' encoder, one window", method="rayfronts"),
+    Preset(
+        "rayfronts-b-paper",
+        "radio_v2.5-b",
+        _WHOLE,
+        "RayFronts' encoder with its transposed neighbourhood",
+        method="rayfronts-paper",
+    ),
+    Preset("miniature-radio", None, _ROOMS, "the miniature without SCRA and SCGA", "miniature"),
+    Preset("miniature-naradio", None, _ROOMS, "NARADIO on the miniature", "miniature", "naradio"),
+    Preset(
+        "miniature-rayfronts",
+        None,
+        replace(_ROOMS, crop=None),
+        "RayFronts on the miniature",
+        "miniature",
+        "rayfronts",
+    ),
+    Preset("miniature-resradio", None, _ROOMS, "ResRADIO on the miniature", "miniature", "resradio"),
+)
+"""What the paper's Table 5 compares, in one harness; SCGA and the size rule are options of each."""
+
 # Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
 _CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 _PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
@@ -67,6 +99,9 @@ ON_CLIP = (
     Preset("sclip-b", _B, _CLIP, "SCLIP: query-query and key-key attention", method="sclip"),
     Preset("clearclip-b", _B, _CLIP, "ClearCLIP: query-query, no residual", method="clearclip"),
     Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", method="naclip"),
+    Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", method="resclip"),
+    Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", method="resclip-paper"),
+    Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", method="scclip"),
     Preset(
         "proxyclip-b",
         _B,
@@ -133,6 +168,6 @@ ON_CLIP = (
         text_map="talk2dino-vit-b-map",
     ),
 )
-"""The methods on CLIP. The RADIO-based ones have their own group."""
+"""The methods on CLIP."""
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*RADSEG, *ON_CLIP)}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*RADSEG, *ON_CLIP, *ON_RADIO)}

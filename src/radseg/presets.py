@@ -17,11 +17,13 @@ from radseg.models.sam2 import load_sam2
 from radseg.models.sam_encoder import load_whole_sam
 from radseg.models.stored_words import StoredWords
 from radseg.models.text_towers import EncoderTower, load_tower
+from radseg.modes import WITH_SAM
 from radseg.options import Options
 from radseg.preset_methods import METHODS, require_read
 from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
+from radseg.refine.pamr import Pamr
 from radseg.refine.radio_sam import RadioSam
 from radseg.refine.reference import Reference
 from radseg.segment import Segmenter
@@ -77,7 +79,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
-        return _segmenter(ColourEncoder(), ColourWords(), options, origin)
+        return _refining(_segmenter(ColourEncoder(), ColourWords(), options, origin), options, sam)
     where, number_type = torch.device(device), DTYPES[dtype]
     if preset.embedded == "miniature":
         radio, tower = miniature.load_parts()
@@ -85,14 +87,14 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         radio = radio.to(where)
         origin |= {"checkpoint": "miniature", "version": radio.config.version}
         built = METHODS[preset.method].build(radio, (), options)
-        return _segmenter(built, TowerWords(tower, templates), options, origin)
+        return _refining(_segmenter(built, TowerWords(tower, templates), options, origin), options, sam)
     source = checkpoint or str(preset.checkpoint)
     found = dict(helpers or {})
     _require_helpers(preset, found)
     if catalog.row(str(preset.checkpoint)).kind == "radio":
         backbone: Radio | ImageTower = load_radio(
             source,
-            adaptors=() if options.refine == "none" else ("sam",),
+            adaptors=_adaptors(preset, options),
             device=where,
             dtype=number_type,
             accept_license=accept_license,
@@ -111,11 +113,10 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     if preset.text_map is not None:
         words = _mapped_words(preset, options, found, folder, device, accept_license)
     segmenter = _segmenter(built, words, options, origin)
-    if options.refine == "none":
-        return segmenter
     own = METHODS[preset.method].refiner
-    refiner = _refiner(built, options, sam) if own is None else own(backbone, parts, options)
-    return replace(segmenter, refine=refiner)
+    if own is not None and options.refine in WITH_SAM:
+        return replace(segmenter, refine=own(backbone, parts, options))
+    return _refining(segmenter, options, sam)
 
 
 def _mapped_words(
@@ -172,7 +173,7 @@ def check(
     if dtype not in DTYPES:
         raise InputError(f"There is no dtype {dtype!r}; choose from {', '.join(DTYPES)}.")
     preset = PRESETS[name]
-    if preset.embedded and changes.get("refine", "none") != "none":
+    if preset.embedded and changes.get("refine") in WITH_SAM:
         raise InputError(f"{name} has no SAM adaptor, so it cannot refine; radseg-b+ does.")
     if preset.embedded and dtype != "float32":
         raise InputError(f"{name} computes in float32 only, not in {dtype}.")
@@ -186,6 +187,21 @@ def check(
     options = preset.options.changed(changes)
     require_read(name, METHODS[preset.method], options, tuple(changes))
     return preset, options
+
+
+def _adaptors(preset: Preset, options: Options) -> tuple[str, ...]:
+    """Return what is needed of RADIO beside its language adaptor."""
+    own = METHODS[preset.method].adaptors
+    return own if options.refine not in WITH_SAM or "sam" in own else (*own, "sam")
+
+
+def _refining(segmenter: Segmenter, options: Options, sam: str | Path) -> Segmenter:
+    if options.refine == "none":
+        return segmenter
+    if options.refine == "pamr":
+        short = options.short_side or Pamr.short_side
+        return replace(segmenter, refine=Pamr(short_side=short, memory_budget=options.memory_budget // 4))
+    return replace(segmenter, refine=_refiner(segmenter.encoder, options, sam))
 
 
 def _refiner(built: Any, options: Options, sam: str | Path) -> Refiner:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from radseg.cli.compare import compare
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.failures import GuardedGroup
@@ -30,6 +31,7 @@ app.command(no_args_is_help=True)(text)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
+app.command(no_args_is_help=True)(compare)
 
 
 def _print_version(wanted: bool) -> None:

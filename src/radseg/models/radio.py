@@ -86,6 +86,20 @@ class Radio(nn.Module):
         """Name of the text space that `to_language` lands in."""
         return str(self._language_config().space)
 
+    def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
+        """Return images in [0, 1] as the transformer takes them.
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        require_multiple(image_size(images), self.patch)
+        return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
+
+    def patches_of(self, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n p d"]:
+        """Return the patches among the tokens after the last block, as the adaptors take them."""
+        patches = tokens[:, self.prefix_tokens :]
+        return patches if self.normalizer is None else self.normalizer(patches)
+
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
         """Return the tokens of a batch of equal-size windows in [0, 1]; sides must be multiples of the patch.
 
@@ -93,14 +107,10 @@ class Radio(nn.Module):
             ImageError: a side that is not a multiple of the patch.
         """
         size = image_size(images)
-        require_multiple(size, self.patch)
-        pixels = self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
-        tokens = self.vit(pixels, last_block)
-        patches = tokens[:, self.prefix_tokens :]
-        if self.normalizer is not None:
-            patches = self.normalizer(patches)
+        tokens = self.vit(self.pixels(images), last_block)
         summary = tokens[:, : self.config.cls_tokens]
-        return PatchTokens(patches, summary, Size(size.height // self.patch, size.width // self.patch))
+        grid = Size(size.height // self.patch, size.width // self.patch)
+        return PatchTokens(self.patches_of(tokens), summary, grid)
 
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Return tokens mapped by the language adaptor's CLS head into `space` (RADSeg §3.2).

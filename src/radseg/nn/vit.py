@@ -198,6 +198,12 @@ class VisionTransformer(nn.Module):
             tokens = block(tokens)
             yield tokens
 
+    def steps(self, images: Float[Tensor, "n 3 H W"]) -> Iterator[tuple[Block, Float[Tensor, "n t d"]]]:
+        """Yield each block with the tokens it takes, the last one included, which is not run."""
+        for block, tokens in zip(self.blocks, self.walk(images), strict=True):
+            assert isinstance(block, Block)
+            yield block, tokens
+
     def forward(
         self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block
     ) -> Float[Tensor, "n t d"]:

@@ -3,6 +3,8 @@
 Pure functions on per-head tensors; `Attention.project` and `Attention.merge` (nn/vit.py) stand around them.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,12 +18,12 @@ def softmax_attention(
     keys: Float[Tensor, "n m t k"],
     values: Float[Tensor, "n m t v"],
     *,
-    bias: Float[Tensor, "t t"] | None = None,
+    bias: Float[Tensor, "*b t t"] | None = None,
 ) -> Float[Tensor, "n m t v"]:
     """Return softmax(QKᵀ/√k + bias)V per window and head.
 
     Args:
-        bias: added to the logits, the same for all windows and heads.
+        bias: added to the logits: one for all windows and heads, or broadcast against "n m t t".
     """
     mask = None if bias is None else bias.to(queries)
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
@@ -42,6 +44,21 @@ def query_query_attention(
 ) -> Float[Tensor, "n m t v"]:
     """Return softmax(QQᵀ/√k)V (ClearCLIP, arXiv 2407.12442; half of SCLIP, arXiv 2312.01597)."""
     return softmax_attention(queries, queries, values)
+
+
+def mean_attention(
+    looks: Sequence[tuple[Float[Tensor, "n m t k"], Float[Tensor, "n m t k"]]],
+    values: Float[Tensor, "n m t v"],
+) -> Float[Tensor, "n m t v"]:
+    """Return the mean over (queries, keys) of several blocks of softmax(QKᵀ/√k)V, V of one block.
+
+    The attention maps of inner blocks at work on the last one's values (ResCLIP's RCS, arXiv 2411.15851),
+    without a t × t matrix.
+    """
+    mixed = torch.zeros_like(values)
+    for queries, keys in looks:
+        mixed += softmax_attention(queries, keys, values)
+    return mixed / len(looks)
 
 
 def neighbour_bias(

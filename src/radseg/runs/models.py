@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from radseg.errors import InputError
+from radseg.modes import WITH_SAM
 from radseg.weights import cache, catalog
 
 if TYPE_CHECKING:
@@ -129,6 +130,6 @@ def _rows(preset: "Preset") -> tuple[catalog.Row, ...]:
     image = catalog.row(preset.checkpoint)
     space = catalog.OPENAI_B if preset.text_map else image.space
     text = () if space is None else (catalog.row(space),)
-    refiner = (SAM,) if image.kind == "radio" and preset.options.refine != "none" else ()
+    refiner = (SAM,) if image.kind == "radio" and preset.options.refine in WITH_SAM else ()
     further = (*preset.helpers, *([preset.text_map] if preset.text_map else []), *refiner)
     return (image, *text, *(catalog.row(name) for name in further))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
-from radseg.modes import Mode
+from radseg.modes import WITH_SAM, Mode
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.manifest import Record
 from radseg.runs.models import SAM, Fetching, obtain, rows_of, tower_rows
@@ -185,6 +185,7 @@ class _Lazy:
     def _check(self) -> None:
         """Say what is wrong with the request before anything is fetched."""
         from radseg import presets  # noqa: PLC0415
+        from radseg.preset_methods import METHODS  # noqa: PLC0415
 
         request = self.request
         settings = {**request.settings, **request.machine}
@@ -192,7 +193,12 @@ class _Lazy:
         for name in ("checkpoint", "sam", "drop", "text_tower", "accept_license"):
             settings.pop(name, None)
         name = "radseg-b" if checkpoint_path(request.model) is not None else request.model
-        _, options = presets.check(name, changes=settings, **about)
+        preset, options = presets.check(name, changes=settings, **about)
+        if "pca" in request.kinds and METHODS[preset.method].text_dependent:
+            raise InputError(
+                f"{name} looks at the words while it looks at the picture: it has no features to draw. "
+                "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
+            )
         if options.refine != "none" and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
@@ -206,7 +212,7 @@ class _Lazy:
         elif own:
             rows = tower_rows(Path(own), settings.get("drop", ()))
         # A method that brings a whole SAM refines with that.
-        if settings.get("refine", "none") != "none" and all(row.kind != "segmenter" for row in rows):
+        if settings.get("refine") in WITH_SAM and all(row.kind != "segmenter" for row in rows):
             rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
         unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
         accept = bool(self.request.machine.get("accept_license", False))
