@@ -1,11 +1,17 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from builders import tiny_radio
+from preset_builders import tiny_part
 from radseg.errors import InputError
+from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
-from radseg.presets import PRESETS, Options, load, method
+from radseg.preset_methods import METHODS
+from radseg.presets import PRESETS, Options, load
+from radseg.types import TextEmbeddings
 from radseg.weights import catalog
 
 
@@ -17,8 +23,19 @@ def test_every_preset_names_a_checkpoint_of_the_catalogue(preset):
 
 @pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.checkpoint])
 def test_every_preset_builds_its_method(name):
-    built = method(tiny_radio(), PRESETS[name].options)
-    assert built.encode([torch.rand(3, 64, 64)])[0].values.isfinite().all()
+    preset = PRESETS[name]
+    parts = [tiny_part(row) for row in preset.helpers]
+    options = replace(preset.options, crop=None, stride=112)
+    row = METHODS[preset.method]
+    built = row.build(tiny_part(preset.checkpoint, row.adaptors), parts, options)
+    assert isinstance(built, Scorer) == row.text_dependent
+    image, text = torch.rand(3, 112, 112), TextEmbeddings(("a", "b"), torch.randn(2, 20), (0, 1), built.space)
+    found = built.score([image], text)[0] if row.text_dependent else built.encode([image])[0].values
+    assert found.isfinite().all()
+
+
+def method(radio, options):
+    return METHODS["radseg"].build(radio, (), options)
 
 
 def test_plain_radio_has_neither_self_correlation():
@@ -52,7 +69,10 @@ def test_every_option_reaches_the_method_or_the_segmenter():
     ("arguments", "message"),
     [
         ({"name": "radseg-b", "size_rule": "Stride"}, "size_rule is 'Stride'; choose from 'patch', 'stride'"),
-        ({"name": "radseg-b+", "refine": None}, "refine is None; choose from 'none', 'mended', 'reference'"),
+        (
+            {"name": "radseg-b+", "refine": None},
+            "refine is None; choose from 'none', 'pamr', 'mended', 'reference'",
+        ),
         ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
         ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
         ({"name": "radseg-b", "temperature": -1}, "temperature is -1; it must be above 0"),
@@ -69,6 +89,9 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-x"}, "presets are radseg-b"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),
+        ({"name": "naclip-b", "scra_temperature": 9.0}, "naclip-b has no scra_temperature"),
+        ({"name": "naclip-b", "refine": "mended"}, "naclip-b cannot refine as 'mended'"),
+        ({"name": "naclip-b", "helpers": {"dino-vit-b-8": "."}}, "naclip-b uses no 'dino-vit-b-8'; .*: none"),
         ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),
     ],
 )
@@ -80,3 +103,29 @@ def test_wrong_choices_say_what_would_be_right(arguments, message):
 def test_the_miniature_uses_its_own_templates_unless_told_otherwise():
     assert load("miniature").words.templates.name == "none"
     assert load("miniature", templates="simple").words.templates.name == "simple"
+
+
+@pytest.mark.parametrize("name", ["miniature-radio", "miniature-naradio", "miniature-resradio", "miniature"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"size_rule": "stride", "scga_temperature": 10.0}, {"refine": "pamr"}]
+)
+def test_the_miniature_runs_every_method_it_can(name, changes):
+    segmenter = load(name, short_side=96, **changes)
+    result = segmenter.segment(torch.rand(3, 90, 121), ["white sofa", "red vase"], mode="assign")
+    assert result.labels.shape == (90, 121)
+    assert segmenter.encoder.size_rule == changes.get("size_rule", "patch")
+    assert (segmenter.encoder.aggregate is None) == (
+        name != "miniature" and "scga_temperature" not in changes
+    )
+    assert (segmenter.refine is None) == ("refine" not in changes)
+
+
+def test_scra_is_radsegs_alone():
+    with pytest.raises(InputError, match="miniature-naradio has no scra_temperature"):
+        load("miniature-naradio", scra_temperature=10.0)
+
+
+def test_a_method_whose_teacher_is_not_in_the_checkpoint_says_so():
+    row = METHODS["proxyradio-s"]
+    with pytest.raises(InputError, match="no feature head 'sam'"):
+        row.build(tiny_part("c-radio_v3-b"), (), PRESETS["proxyradio-s-b"].options)

@@ -6,3 +6,6 @@ Mode = Literal["assign", "background", "independent"]
 """assign: every pixel gets a name. background: a contrast bank may win it. independent: each name alone."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
+
+WITH_SAM = frozenset({"mended", "reference"})
+"""The values of the option `refine` that need SAM's decoder."""

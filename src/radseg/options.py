@@ -5,12 +5,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET
-from radseg.methods.radseg import SizeRule
+from radseg.methods.base import DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.text.templates import template_set
 
 AllDenoised = Literal["none", "first"]
-Refine = Literal["none", "mended", "reference"]
+Refine = Literal["none", "pamr", "mended", "reference"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +17,9 @@ class Options:
     """Every parameter of a preset; see RADSeg and Segmenter for their meaning.
 
     A temperature of None means that the part is absent: no SCRA, no SCGA. `scra_recursions` is how often SCRA
-    is applied (Table A.5 of the paper). `refine` chooses the rules of RADSeg+: "mended", or "reference" as in
-    the released code; the three options after it belong to it (see RadioSam). `language` names the language
-    adaptor, such as "clip"; None takes the best of the checkpoint.
+    is applied (Table A.5 of the paper). `refine` is "pamr", or chooses the rules of RADSeg+: "mended", or
+    "reference" as in the released code; the three options after it belong to RADSeg+ (see RadioSam).
+    `language` names the language adaptor, such as "clip"; None takes the best of the checkpoint.
     """
 
     crop: int | None = 336

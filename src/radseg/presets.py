@@ -1,87 +1,49 @@
 """Named, complete configurations, and `load`, which turns one into a Segmenter."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from radseg import miniature
 from radseg.errors import InputError
-from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.models.image_tower import ImageTower, load_image_tower
+from radseg.models.mapped_words import MappedWords, load_text_map
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import SamDecoder, load_sam
+from radseg.models.sam2 import load_sam2
+from radseg.models.sam_encoder import load_whole_sam
 from radseg.models.stored_words import StoredWords
+from radseg.models.text_towers import EncoderTower, load_tower
 from radseg.models.untrained import UntrainedWords, untrained_config, untrained_radio, untrained_sam
-from radseg.nn.vit import standard_block
+from radseg.modes import WITH_SAM
 from radseg.options import Options
+from radseg.preset_methods import METHODS, require_read
+from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
+from radseg.refine.pamr import Pamr
 from radseg.refine.radio_sam import RadioSam
 from radseg.refine.reference import Reference
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.templates import template_set
 from radseg.text.words import TowerWords
-from radseg.weights import store
+from radseg.weights import catalog, store
+from radseg.weights.pull import Terms, published_file
+
+__all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-# The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
-_PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
-_PLUS = Options(refine="mended")
-_MINIATURE = Options(
-    crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
-)
-_MINIATURE_PLUS = replace(_MINIATURE, refine="mended", iou_threshold=miniature.IOU_THRESHOLD)
 _OF_THE_METHOD = frozenset(
     ["crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "scra_recursions", "templates"]
 )
 """Options that a model without windows, correlation and templates cannot read."""
 
 
-@dataclass(frozen=True)
-class Preset:
-    """A name for a checkpoint and the way to use it.
-
-    Attributes:
-        checkpoint: catalogue name of the weights; None where the preset brings its own.
-        note: what it is for, one line.
-        embedded: which model inside this package it is, where it is one.
-    """
-
-    name: str
-    checkpoint: str | None
-    options: Options
-    note: str
-    embedded: Literal["toy", "miniature"] | None = None
-
-
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset("radseg-b", "c-radio_v3-b", Options(), "RADSeg, 105 M parameters: the one to start with"),
-        Preset("radseg-h", "c-radio_v3-h", Options(), "RADSeg with the huge backbone"),
-        Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
-        Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
-        Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
-        Preset("radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone"),
-        Preset(
-            "radio-b",
-            "c-radio_v3-b",
-            Options(scra_temperature=None, scga_temperature=None),
-            "plain RADIO patches without SCRA and SCGA, for ablation",
-        ),
-        Preset("miniature", None, _MINIATURE, miniature.NOTE, "miniature"),
-        Preset("miniature+", None, _MINIATURE_PLUS, f"{miniature.NOTE}; masks refined", "miniature"),
-        Preset("toy", None, Options(short_side=None), "colours only, for tests and examples", "toy"),
-    )
-}
-
-
-def load(
+def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to say
     name: str = "radseg-b",
     *,
     checkpoint: str | Path | None = None,
@@ -91,6 +53,7 @@ def load(
     dtype: str = "float32",
     accept_license: bool = False,
     drop: Sequence[str] = (),
+    helpers: Mapping[str, str | Path] | None = None,
     **changes: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -107,6 +70,8 @@ def load(
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
         drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
+        helpers: where the further weights of a method lie, by catalogue name: {"dino-vit-b-8": folder}; by
+            default the cache.
         **changes: options that differ from the preset's; see Options.
 
     Raises:
@@ -119,32 +84,47 @@ def load(
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
-        return _plain(ColourEncoder(), ColourWords(), options, origin)
+        return _refining(_segmenter(ColourEncoder(), ColourWords(), options, origin), options, None)
     where, number_type = torch.device(device), DTYPES[dtype]
     if preset.embedded == "miniature":
         radio, tower = miniature.load_parts()
+        templates = template_set(options.templates)
+        radio = radio.to(where)
         origin |= {"checkpoint": "miniature", "version": radio.config.version}
-        built = method(radio.to(where), options)
-        vectors = TowerWords(tower, template_set(options.templates))
-        return _segmenter(built, vectors, options, origin, lambda: miniature.load_decoder().to(where))
+        built = METHODS[preset.method].build(radio, (), options)
+        segmenter = _segmenter(built, TowerWords(tower, templates), options, origin)
+        return _refining(segmenter, options, lambda: miniature.load_decoder().to(where))
     source = checkpoint or str(preset.checkpoint)
-    radio = load_radio(
-        source,
-        adaptors=() if options.refine == "none" else ("sam",),
-        language=options.language,
-        device=where,
-        dtype=number_type,
-        accept_license=accept_license,
-        drop=drop,
-    )
-    origin |= {"checkpoint": str(source), "version": radio.config.version}
-    origin["sha256"] = radio.config.source_sha256
+    found = dict(helpers or {})
+    _require_helpers(preset, found)
+    if catalog.row(str(preset.checkpoint)).kind == "radio":
+        backbone: Radio | ImageTower = load_radio(
+            source,
+            adaptors=_adaptors(preset, options),
+            language=options.language,
+            device=where,
+            dtype=number_type,
+            accept_license=accept_license,
+            drop=drop,
+        )
+    else:
+        backbone = load_image_tower(str(preset.checkpoint), checkpoint, device=where, dtype=number_type)
+    origin |= {"checkpoint": str(source), "version": backbone.config.version}
+    origin["sha256"] = backbone.config.source_sha256
+    parts = [load_helper(name, found.get(name), where, number_type) for name in preset.helpers]
+    built = METHODS[preset.method].build(backbone, parts, options)
     folder = None if text_tower is None else Path(text_tower)
-    words = StoredWords(radio.space, template_set(options.templates), folder, device)
-    # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
-    return _segmenter(
-        method(radio, options), words, options, origin, lambda: load_sam(store.resolve_sam(sam), device=where)
+    words: StoredWords | MappedWords = StoredWords(
+        built.space, template_set(options.templates), folder, device
     )
+    if preset.text_map is not None:
+        words = _mapped_words(preset, options, found, folder, device, accept_license)
+    segmenter = _segmenter(built, words, options, origin)
+    own = METHODS[preset.method].refiner
+    if own is not None and options.refine in WITH_SAM:
+        return replace(segmenter, refine=own(backbone, parts, options))
+    # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
+    return _refining(segmenter, options, lambda: load_sam(store.resolve_sam(sam), device=where))
 
 
 def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **changes: Any) -> Segmenter:
@@ -156,15 +136,55 @@ def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **chang
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
     if preset.checkpoint is None:
         raise InputError(f"{name} brings its own weights; load it as it is.")
-    refining = options.refine != "none"
+    if preset.method != "radseg":
+        raise InputError(f"{name} has no shapes to build from; RADSeg's presets have.")
     if options.language is not None:
         raise InputError("A model with random weights has one language adaptor; leave language out.")
-    config = untrained_config(preset.checkpoint, sam=refining)
+    config = untrained_config(preset.checkpoint, sam=options.refine in WITH_SAM)
     radio = untrained_radio(config, device=device, dtype=DTYPES[dtype])
     origin = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     origin |= {"checkpoint": "random weights", "version": config.version}
-    words = UntrainedWords(radio.space)
-    return _segmenter(method(radio, options), words, options, origin, lambda: untrained_sam(device=device))
+    built = METHODS[preset.method].build(radio, (), options)
+    segmenter = _segmenter(built, UntrainedWords(radio.space), options, origin)
+    return _refining(segmenter, options, lambda: untrained_sam(device=device))
+
+
+def _mapped_words(
+    preset: Preset,
+    options: Options,
+    found: Mapping[str, str | Path],
+    folder: Path | None,
+    device: str,
+    accept_license: bool,
+) -> MappedWords:
+    """Return words that pass through the preset's trained map, from OpenAI's CLIP B/16."""
+    row = catalog.row(str(preset.text_map))
+    path = found.get(row.name) or published_file(row, Terms(accept_license))
+
+    def tower() -> EncoderTower:
+        return load_tower(
+            catalog.OPENAI_B, folder=folder or store.resolve_tower(catalog.OPENAI_B), device=device
+        )
+
+    text_map = load_text_map(path).to(device)
+    return MappedWords(str(row.space), template_set(options.templates), text_map, tower)
+
+
+def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return the network behind a catalogue name that a method looks with beside its backbone."""
+    if name.startswith("sam2"):
+        return load_sam2(name, source, device=device, dtype=dtype)
+    if catalog.row(name).kind == "segmenter":
+        return load_whole_sam(name, source, device=device, dtype=dtype)
+    return load_image_tower(name, source, device=device, dtype=dtype)
+
+
+def _require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
+    for name in given:
+        further = (*preset.helpers, *([preset.text_map] if preset.text_map else []))
+        if name not in further:
+            uses = ", ".join(further) or "none"
+            raise InputError(f"{preset.name} uses no {name!r}; its further weights are: {uses}.")
 
 
 def check(
@@ -183,7 +203,7 @@ def check(
     if dtype not in DTYPES:
         raise InputError(f"There is no dtype {dtype!r}; choose from {', '.join(DTYPES)}.")
     preset = PRESETS[name]
-    if preset.embedded == "toy" and changes.get("refine", "none") != "none":
+    if preset.embedded == "toy" and changes.get("refine") in WITH_SAM:
         raise InputError(
             "The toy model has no SAM adaptor, so it cannot refine; miniature+ and radseg-b+ do."
         )
@@ -195,41 +215,29 @@ def check(
         unread = sorted(set(changes) & _OF_THE_METHOD)
         if unread:
             raise InputError(f"The toy model has no {', '.join(unread)}; leave it out, or use another model.")
-    return preset, preset.options.changed(changes)
+    options = preset.options.changed(changes)
+    require_read(name, METHODS[preset.method], options, tuple(changes))
+    return preset, options
 
 
-def method(radio: Radio, options: Options) -> RADSeg:
-    """Return RADSeg around `radio` as the options say."""
-    return RADSeg(
-        radio,
-        crop=options.crop,
-        stride=options.stride,
-        size_rule=options.size_rule,
-        last_block=standard_block
-        if options.scra_temperature is None
-        else SelfCorrelatingAttention(
-            options.scra_temperature, options.memory_budget // 16, options.scra_recursions
-        ),
-        aggregate=None
-        if options.scga_temperature is None
-        else SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16),
-        memory_budget=options.memory_budget,
-    )
+def _adaptors(preset: Preset, options: Options) -> tuple[str, ...]:
+    """Return what is needed of RADIO beside its language adaptor."""
+    own = METHODS[preset.method].adaptors
+    return own if options.refine not in WITH_SAM or "sam" in own else (*own, "sam")
 
 
-def _segmenter(
-    built: RADSeg,
-    words: Any,
-    options: Options,
-    origin: Mapping[str, Any],
-    decoder: Callable[[], SamDecoder],
-) -> Segmenter:
-    """Return the segmenter; `decoder` is asked for only where the options refine."""
-    plain = _plain(built, words, options, origin)
-    return plain if options.refine == "none" else replace(plain, refine=_refiner(built, options, decoder()))
+def _refining(segmenter: Segmenter, options: Options, decoder: Callable[[], SamDecoder] | None) -> Segmenter:
+    """Return the segmenter with its refiner; `decoder` is asked for only where the options need SAM."""
+    if options.refine == "none":
+        return segmenter
+    if options.refine == "pamr":
+        short = options.short_side or Pamr.short_side
+        return replace(segmenter, refine=Pamr(short_side=short, memory_budget=options.memory_budget // 4))
+    assert decoder is not None, "check() refuses to refine the toy model with SAM"
+    return replace(segmenter, refine=_refiner(segmenter.encoder, options, decoder()))
 
 
-def _refiner(built: RADSeg, options: Options, decoder: SamDecoder) -> Refiner:
+def _refiner(built: Any, options: Options, decoder: SamDecoder) -> Refiner:
     return RadioSam(
         built.radio,
         decoder,
@@ -242,7 +250,7 @@ def _refiner(built: RADSeg, options: Options, decoder: SamDecoder) -> Refiner:
     )
 
 
-def _plain(encoder: Any, words: Any, options: Options, origin: Mapping[str, Any]) -> Segmenter:
+def _segmenter(encoder: Any, words: Any, options: Options, origin: Mapping[str, Any]) -> Segmenter:
     return Segmenter(
         encoder,
         words,

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
 from radseg.io import picture_of, to_rgb
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, DenseEncoder
+from radseg.methods.base import DEFAULT_MEMORY_BUDGET, DenseEncoder, Scorer, require_features
 from radseg.modes import MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import Coarse, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
     Decision,
+    best_synonym,
     class_cosine,
     class_probabilities,
     contrasted_probabilities,
@@ -57,12 +58,37 @@ class WordEncoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Cosines:
+    """What the patches of one image say to the names, and to the contrast bank where there is one."""
+
+    names: Float[Tensor, "c h w"]
+    contrast: Float[Tensor, "b h w"] | None
+
+    @classmethod
+    def of(
+        cls, features: LanguageFeatures, text: TextEmbeddings, contrast: TextEmbeddings | None
+    ) -> "Cosines":
+        """Return the cosines of features with names and bank."""
+        bank = None if contrast is None else class_cosine(features, contrast)
+        return cls(class_cosine(features, text), bank)
+
+    @classmethod
+    def of_rows(
+        cls, rows: Float[Tensor, "r h w"], text: TextEmbeddings, contrast: TextEmbeddings | None
+    ) -> "Cosines":
+        """Return the cosines of names and bank from those of the rows of both, the bank's rows last."""
+        count = len(text.row_class)
+        bank = None if contrast is None else best_synonym(rows[count:], contrast)
+        return cls(best_synonym(rows[:count], text), bank)
+
+
 @dataclass(frozen=True)
 class Segmenter:
     """Open-vocabulary segmentation of single images.
 
     Attributes:
-        encoder: images to language-aligned features.
+        encoder: images to language-aligned features; or a Scorer, images and words to cosines.
         words: names to text embeddings of the same space.
         short_side: images are scaled to this short side in pixels before encoding; None keeps their size.
         long_side: the long side is never more than this after scaling, in pixels.
@@ -77,7 +103,7 @@ class Segmenter:
         origin: preset, checkpoint and parameters, copied into every result.
     """
 
-    encoder: DenseEncoder
+    encoder: DenseEncoder | Scorer
     words: WordEncoder
     short_side: int | None = 576
     long_side: int | None = 2048
@@ -121,21 +147,35 @@ class Segmenter:
             pictures = [to_rgb(image) for image in group]
             clock = Stopwatch()
             with clock("encode"):
-                features = self._encode(pictures)
-            for picture, one in zip(pictures, features, strict=True):
+                looks = self.look(pictures, text, contrast)
+            for picture, one in zip(pictures, looks, strict=True):
                 own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
                 yield self.finish(
                     one, image_size(picture), text, contrast, mode=mode, picture=picture, clock=own
                 )
 
     def encode(self, image: "ImageLike") -> LanguageFeatures:
-        """Return the language-aligned feature map of one image, to be scored or looked at later."""
-        return self._encode([to_rgb(image)])[0]
+        """Return the language-aligned feature map of one image, to be scored or looked at later.
 
-    def _encode(self, pictures: Sequence[Rgb]) -> list[LanguageFeatures]:
-        if self.short_side is not None:
-            pictures = [fit_short_side(p, self.short_side, long_max=self.long_side) for p in pictures]
-        return self.encoder.encode(pictures)
+        Raises:
+            InputError: the method is text-dependent: it has no features without words.
+        """
+        return require_features(self.encoder, "A map of features").encode([self._fitted(to_rgb(image))])[0]
+
+    def look(
+        self, pictures: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
+    ) -> Sequence[LanguageFeatures | Cosines]:
+        """Return what `finish` takes: features of every picture, or cosines where the method needs words."""
+        fitted = [self._fitted(picture) for picture in pictures]
+        if not isinstance(self.encoder, Scorer):
+            return self.encoder.encode(fitted)
+        joint = text if contrast is None else text.followed_by(contrast)
+        return [Cosines.of_rows(rows, text, contrast) for rows in self.encoder.score(fitted, joint)]
+
+    def _fitted(self, picture: Rgb) -> Rgb:
+        if self.short_side is None:
+            return picture
+        return fit_short_side(picture, self.short_side, long_max=self.long_side)
 
     def embed(self, words: Words, *, mode: Mode) -> tuple[TextEmbeddings, TextEmbeddings | None]:
         """Return the embeddings of the names and, unless the mode is `assign`, of the contrast bank.
@@ -176,7 +216,7 @@ class Segmenter:
     @torch.inference_mode()
     def finish(
         self,
-        features: LanguageFeatures,
+        features: LanguageFeatures | Cosines,
         size: Size,
         text: TextEmbeddings,
         contrast: TextEmbeddings | None,
@@ -185,14 +225,15 @@ class Segmenter:
         picture: Rgb | None = None,
         clock: "Stopwatch | None" = None,
     ) -> Segmentation:
-        """Return the segmentation of encoded features at `size`: everything after the encoder."""
+        """Return the segmentation at `size` of what `look` or `encode` gave: everything after the encoder."""
         clock = clock or Stopwatch()
         with clock("score"):
-            low, none = self._score(features, text, contrast, mode=mode)
+            cosines = features if isinstance(features, Cosines) else Cosines.of(features, text, contrast)
+            low, none = self._score(cosines, mode=mode)
         with clock("decide"):
             decision = self._decide(low, none, size, mode=mode)
         low = torch.where(decision.kept[:, None, None], low, 0)
-        coarse = Coarse(low, decision.labels, decision.confidence)
+        coarse = Coarse(low, decision.labels, decision.confidence, none, self._threshold(mode))
         outcome: Coarse | Refinement = coarse
         counts: dict[str, int] = {}
         if self.refine is not None:
@@ -219,15 +260,14 @@ class Segmenter:
         )
 
     def _score(
-        self, features: LanguageFeatures, text: TextEmbeddings, contrast: TextEmbeddings | None, *, mode: Mode
+        self, cosines: Cosines, *, mode: Mode
     ) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "1 h w"] | None]:
-        cosine = class_cosine(features, text)
-        if contrast is None:
-            return class_probabilities(cosine, temperature=self.temperature), None
-        bank = class_cosine(features, contrast)
+        own, bank = cosines.names, cosines.contrast
+        if bank is None:
+            return class_probabilities(own, temperature=self.temperature), None
         if mode == "independent":
-            return independent_probabilities(cosine, bank, temperature=self.temperature), None
-        return contrasted_probabilities(cosine, bank, temperature=self.temperature)
+            return independent_probabilities(own, bank, temperature=self.temperature), None
+        return contrasted_probabilities(own, bank, temperature=self.temperature)
 
     def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
         threshold, stream_bytes = self._threshold(mode), self.memory_budget // 4

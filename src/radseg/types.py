@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -94,6 +95,17 @@ class TextEmbeddings:
                 f"The text embeddings are in space {self.space!r}, the image features in {space!r}. "
                 f"Embed the words with the text tower of {space!r} (radseg text --model …)."
             )
+
+    def followed_by(self, other: "TextEmbeddings") -> "TextEmbeddings":
+        """Return these names with those of `other` after them, in one vocabulary of one space."""
+        other.require_space(self.space)
+        shifted = (len(self.names) + index for index in other.row_class)
+        return TextEmbeddings(
+            names=(*self.names, *other.names),
+            values=torch.cat([self.values, other.values.to(self.values)]),
+            row_class=(*self.row_class, *shifted),
+            space=self.space,
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from radseg import presets, testing
 from radseg.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GENERATED = {"cli.md"}
 EXTERNAL = ("make", "git", "pip", "cd", "uv")  # run by CI itself, or not ours to run
 
@@ -28,7 +28,7 @@ def world(tmp_path, monkeypatch):
     for name in ("photo.jpg", "street.jpg", "photos/one.jpg", "photos/two.png"):
         Image.fromarray(picture).save(tmp_path / name)
     toy = presets.PRESETS["toy"]
-    for name in ("radseg-b", "radseg-b-paper", "radseg-h"):
+    for name in [name for name, preset in presets.PRESETS.items() if preset.checkpoint]:
         monkeypatch.setitem(presets.PRESETS, name, replace(toy, name=name))
     known, colours = testing.COLOURS, list(testing.COLOURS.values())
     any_word = {word: colours[sum(word.encode()) % len(colours)] for word in ("sky", "grass", "sheep", "dog")}

@@ -251,7 +251,7 @@ def test_every_tower_of_the_catalogue_can_be_loaded_and_every_adaptor_finds_its_
 
 
 def test_the_published_towers_are_told_apart_by_their_facts() -> None:
-    assert len({(f.depth, f.width_out, f.vocabulary) for f in TOWERS}) == len(TOWERS)
+    assert len({(f.depth, f.width_out, f.vocabulary, f.activation) for f in TOWERS}) == len(TOWERS)
 
 
 def test_a_lazy_tower_touches_no_file_and_imports_no_transformers(tmp_path: Path) -> None:

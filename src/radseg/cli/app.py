@@ -10,6 +10,7 @@ import typer
 from radseg.cli.ablate import ablate
 from radseg.cli.analyse import analyse_app
 from radseg.cli.bench import bench
+from radseg.cli.compare import compare
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.eval import evaluate
@@ -42,6 +43,7 @@ app.command(no_args_is_help=True)(ablate)
 app.command()(bench)
 app.command(no_args_is_help=True)(sheet)
 app.add_typer(analyse_app, name="analyse")
+app.command(no_args_is_help=True)(compare)
 
 
 def _print_version(wanted: bool) -> None:

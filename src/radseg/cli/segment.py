@@ -104,9 +104,10 @@ Threshold = Annotated[
     ),
 ]
 Refine = Annotated[
-    Literal["none", "mended", "reference"] | None,
+    Literal["none", "pamr", "mended", "reference"] | None,
     typer.Option(
-        "--refine", help="RADSeg+, masks through SAM's decoder; reference: as the published code does.",
+        "--refine", help="mended: RADSeg+, masks through SAM's decoder; reference: as its published code. "
+        "pamr: follow the picture's colours.",
         rich_help_panel=_METHOD,
     ),
 ]  # fmt: skip

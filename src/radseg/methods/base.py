@@ -1,21 +1,26 @@
-"""What all methods share: the protocol they fulfil and the sliding-window pass over several images."""
+"""What all methods share: the protocols they fulfil and the sliding-window pass over several images."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.models.radio import Radio
+from radseg.errors import InputError
+from radseg.models.base import PatchBackbone
 from radseg.nn.vit import LastBlock, standard_block
-from radseg.ops.resize import image_size
+from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
-from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, Window
+from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
 
 DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes of working memory that one call may use beside weights, inputs and outputs."""
+
+SizeRule = Literal["patch", "stride"]
+"""How an image gets legal sides: the nearest multiples of the patch, so the picture keeps its shape; or the
+published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
 
 
 class DenseEncoder(Protocol):
@@ -31,8 +36,64 @@ class DenseEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class Scorer(Protocol):
+    """A text-dependent method: it looks at the words before it knows what a patch is.
+
+    It has no features without words, so nothing of it can be kept and asked later (no feature maps in 3D, no
+    picture of features). `require_features` is where such uses refuse it.
+    """
+
+    @property
+    def space(self) -> str:
+        """Name of the text space it compares in."""
+        ...
+
+    def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
+        """Return per image the cosine of every text row on a grid of the method's choice.
+
+        No result depends on the other images; every result may depend on all rows.
+        """
+        ...
+
+
+def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncoder:
+    """Return `method` if it has features without words.
+
+    Args:
+        purpose: what they are needed for, in the message: "A feature map", "Saving features".
+
+    Raises:
+        InputError: it is a Scorer.
+    """
+    if isinstance(method, Scorer):
+        raise InputError(
+            f"{purpose} needs features that do not depend on the words; {type(method).__name__} looks at the "
+            "words while it looks at the picture. Use a vocabulary-free method such as RADSeg, or keep its "
+            "probabilities."
+        )
+    return method
+
+
+def fit_windows(image: Rgb, *, quantum: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
+    """Return `image` with both sides multiples of `quantum` pixels, by the rule."""
+    size = image_size(image)
+    if size_rule == "stride" and crop is not None:
+        return resize(image, round_up_to_stride(size, stride=stride, crop=crop))
+    return resize(image, round_to_patch(size, quantum))
+
+
+def require_windows(*, quantum: int, crop: int | None, stride: int) -> None:
+    """Raise InputError unless crop and stride are positive multiples of `quantum` that leave nothing out."""
+    for name, length in (("crop", crop), ("stride", stride)):
+        if length is not None and (length < quantum or length % quantum):
+            raise InputError(f"{name} is {length}; it must be a positive multiple of {quantum} pixels.")
+    if crop is not None and stride > crop:
+        raise InputError(f"stride {stride} is beyond crop {crop}: patches between windows would be left out.")
+
+
 def slide(
-    radio: Radio,
+    backbone: PatchBackbone,
     images: Sequence[Rgb],
     *,
     crop: int | None,
@@ -51,40 +112,81 @@ def slide(
         stride: step between windows in pixels; crop and stride must be multiples of the patch.
         map_patches: applied to every batch of window features before stitching.
     """
-    grids = [Size(s.height // radio.patch, s.width // radio.patch) for s in map(image_size, images)]
+
+    def features(crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
+        patches = backbone.encode(crops, last_block).patches
+        return patches if map_patches is None else map_patches(patches)
+
+    return slide_windows(
+        images,
+        features,
+        patch=backbone.patch,
+        crop=crop,
+        stride=stride,
+        window_bytes=lambda size: window_bytes(backbone, size),
+        memory_budget=memory_budget,
+    )
+
+
+def slide_windows(
+    images: Sequence[Rgb],
+    features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]],
+    *,
+    patch: int,
+    crop: int | None,
+    stride: int,
+    window_bytes: Callable[[Size], int],
+    memory_budget: int = DEFAULT_MEMORY_BUDGET,
+) -> list[FeatureMap]:
+    """Return the stitched map of what `features` says of every window, for methods of several backbones.
+
+    Args:
+        features: a batch of equal-size windows to features on their grid of `patch`; no window's result may
+            depend on the others.
+        patch: side of a cell of that grid in pixels; image sides, crop and stride must be multiples of it.
+        window_bytes: working memory of one window, given its size in pixels.
+    """
+    grids = [Size(s.height // patch, s.width // patch) for s in map(image_size, images)]
     stitchers = [Stitcher(grid) for grid in grids]
-    for batch in _batches(radio, grids, crop=crop, stride=stride, memory_budget=memory_budget):
-        crops = [crop_windows(images[i], windows, patch=radio.patch) for i, windows in batch]
-        tokens = radio.encode(torch.cat(crops), last_block).patches
-        if map_patches is not None:
-            tokens = map_patches(tokens)
-        counts = [len(windows) for _, windows in batch]
-        for (i, windows), patches in zip(batch, tokens.split(counts), strict=True):
-            stitchers[i].add(windows, patches)
+    for size, windows in _windows_by_size(grids, patch=patch, crop=crop, stride=stride).items():
+        limit = max(1, memory_budget // 4 // window_bytes(Size(size.height * patch, size.width * patch)))
+        for batch in _batches(windows, limit):
+            crops = [crop_windows(images[i], group, patch=patch) for i, group in batch]
+            parts = features(torch.cat(crops)).split([len(group) for _, group in batch])
+            for (i, group), patches in zip(batch, parts, strict=True):
+                stitchers[i].add(group, patches)
     return [stitcher.mean() for stitcher in stitchers]
 
 
-def _batches(
-    radio: Radio, grids: Sequence[Size], *, crop: int | None, stride: int, memory_budget: int
-) -> Iterator[list[tuple[int, tuple[Window, ...]]]]:
-    """Yield batches of equal-size windows as (image index, its windows in this batch)."""
+def _windows_by_size(
+    grids: Sequence[Size], *, patch: int, crop: int | None, stride: int
+) -> dict[Size, list[tuple[int, Window]]]:
+    """Return the windows of all images as (image index, window), by their size in patches."""
     by_size: dict[Size, list[tuple[int, Window]]] = defaultdict(list)
     for i, grid in enumerate(grids):
-        side = max(grid) if crop is None else crop // radio.patch
-        step = side if crop is None else stride // radio.patch
+        side = max(grid) if crop is None else crop // patch
+        step = side if crop is None else stride // patch
         for window in plan_windows(grid, crop=side, stride=step):
             by_size[Size(window.height, window.width)].append((i, window))
-    for size, windows in by_size.items():
-        limit = max(1, memory_budget // 4 // _window_bytes(radio, size))
-        for start in range(0, len(windows), limit):
-            grouped: dict[int, list[Window]] = defaultdict(list)
-            for i, window in windows[start : start + limit]:
-                grouped[i].append(window)
-            yield [(i, tuple(group)) for i, group in grouped.items()]
+    return by_size
 
 
-def _window_bytes(radio: Radio, size: Size) -> int:
-    """Bytes alive at the widest point of a block: the MLP's hidden layer before and after GELU."""
-    config = radio.config
-    tokens = size.height * size.width + config.cls_tokens + config.registers
-    return tokens * (2 * config.mlp_width + 4 * config.width) * radio.dtype.itemsize
+def _batches(
+    windows: Sequence[tuple[int, Window]], limit: int
+) -> Iterator[list[tuple[int, tuple[Window, ...]]]]:
+    """Yield at most `limit` windows at a time as (image index, its windows in this batch)."""
+    for start in range(0, len(windows), limit):
+        grouped: dict[int, list[Window]] = defaultdict(list)
+        for i, window in windows[start : start + limit]:
+            grouped[i].append(window)
+        yield [(i, tuple(group)) for i, group in grouped.items()]
+
+
+def window_bytes(backbone: PatchBackbone, size: Size) -> int:
+    """Return the bytes alive for one window of `size` pixels at the widest point of a block.
+
+    That is the MLP's hidden layer before and after its activation.
+    """
+    patches = (size.height // backbone.patch) * (size.width // backbone.patch)
+    channels = 2 * backbone.mlp_width + 4 * backbone.width
+    return (patches + backbone.prefix_tokens) * channels * backbone.dtype.itemsize

@@ -1,6 +1,6 @@
 """RADSeg (arXiv 2511.19704): language-aligned RADIO patches, sharpened by self-correlation twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,15 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, slide
-from radseg.models.radio import Radio
+from radseg.methods.on_radio import RadioMethod
 from radseg.nn.vit import Block, LastBlock
 from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, correlation_attention, mean_cosine
-from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
-from radseg.types import FeatureMap, LanguageFeatures, Rgb
-
-SizeRule = Literal["patch", "stride"]
+from radseg.types import FeatureMap
 
 
 @dataclass(frozen=True)
@@ -96,80 +91,25 @@ class SelfCorrelatingAggregation:
 
 
 @dataclass(frozen=True)
-class RADSeg:
-    """Images to language-aligned features with RADIO.
+class RADSeg(RadioMethod):
+    """Images to language-aligned features with RADIO; see RadioMethod for the windows.
 
     Attributes:
-        radio: the backbone with its language adaptor.
-        crop: window side in pixels, None for the whole image as one window.
-        stride: step between windows in pixels.
-        size_rule: "patch" takes the nearest multiples of the patch, so the picture keeps its shape;
-            "stride" is the reference's rounding up to the stride, which distorts by up to 25 % (spec 4.1).
-        last_block: SelfCorrelatingAttention, or `standard_block` for plain RADIO.
         aggregate: SelfCorrelatingAggregation, or None to leave the stitched map as it is.
+        last_block: SelfCorrelatingAttention, or `standard_block` for plain RADIO.
         stitch_in: the space in which windows are averaged and aggregated. The paper stitches in "backbone"
             space and aligns last; "language" aligns each window first.
-        memory_budget: bytes of working memory beside weights, inputs and outputs.
     """
 
-    radio: Radio
-    crop: int | None = 336
-    stride: int = 224
-    size_rule: SizeRule = "patch"
-    last_block: LastBlock = SelfCorrelatingAttention()
     aggregate: Callable[[FeatureMap], FeatureMap] | None = SelfCorrelatingAggregation()
+    last_block: LastBlock = SelfCorrelatingAttention()
     stitch_in: Literal["backbone", "language"] = "backbone"
-    memory_budget: int = DEFAULT_MEMORY_BUDGET
 
-    def __post_init__(self) -> None:
-        patch = self.radio.patch
-        for name, length in (("crop", self.crop), ("stride", self.stride)):
-            if length is not None and (length < patch or length % patch):
-                raise InputError(f"{name} is {length}; it must be a positive multiple of {patch} pixels.")
-        if self.crop is not None and self.stride > self.crop:
-            raise InputError(
-                f"stride {self.stride} is beyond crop {self.crop}: patches between windows would be left out."
-            )
-
-    @property
-    def space(self) -> str:
-        """Name of the text space of the features."""
-        return self.radio.space
-
-    @torch.inference_mode()
-    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
-        """Return one language-aligned feature map per image."""
-        maps = self.encode_backbone([self.prepare(image) for image in images])
-        return [LanguageFeatures(self.align(m), self.space) for m in maps]
-
-    def prepare(self, image: Rgb) -> Rgb:
-        """Return `image` at the size the windows need, on the backbone's device."""
-        size = image_size(image)
-        if self.size_rule == "stride" and self.crop is not None:
-            target = round_up_to_stride(size, stride=self.stride, crop=self.crop)
-        else:
-            target = round_to_patch(size, self.radio.patch)
-        return resize(image.to(self.radio.device), target)
-
-    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
-        """Return the stitched and aggregated maps of prepared images, in the space of `stitch_in`."""
-        maps = slide(
-            self.radio,
-            images,
-            crop=self.crop,
-            stride=self.stride,
-            last_block=self.last_block,
-            map_patches=self.radio.to_language if self.stitch_in == "language" else None,
-            memory_budget=self.memory_budget,
-        )
-        return maps if self.aggregate is None else [self.aggregate(m) for m in maps]
+    def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
+        """Return the patches after the last block, in the space of `stitch_in`."""
+        patches = self.radio.encode(crops, self.last_block).patches
+        return self.radio.to_language(patches) if self.stitch_in == "language" else patches
 
     def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
-        """Return the map in language space: the CLS adaptor applied to every patch (RADSeg §3.2)."""
-        if self.stitch_in == "language":
-            return features
-        tokens = features.flatten(1).mT.to(self.radio.dtype)
-        # Blocks of patches: the adaptor's hidden layer may use an eighth of the budget.
-        rows = max(1, self.memory_budget // 8 // (2048 * tokens.element_size()))
-        aligned = torch.cat([self.radio.to_language(part) for part in tokens.split(rows)])
-        return aligned.float().mT.unflatten(1, features.shape[1:])
+        """Return the map in language space."""
+        return features if self.stitch_in == "language" else super().align(features)

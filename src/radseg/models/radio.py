@@ -8,27 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
+from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size, require_multiple
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
-
-
-class Conditioner(nn.Module):
-    """Input normalisation as part of the network: there is no way to leave it out or to apply it twice."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(3))
-        self.register_buffer("std", torch.ones(3))
-
-    def forward(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
-        """Return (images − mean)/std per channel; images in [0, 1]."""
-        return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
 
 class Adaptor(nn.Module):
@@ -60,7 +45,7 @@ class Radio(nn.Module):
             mlp_width=config.mlp_width,
             patch=config.patch,
             position_grid=config.position_grid,
-            prefix_tokens=config.cls_tokens + config.registers,
+            prefix_tokens=self.prefix_tokens,
             layer_scale=config.layer_scale,
         )
         self.normalizer = FeatureNormalizer(width=config.width) if config.normalizer else None
@@ -70,6 +55,21 @@ class Radio(nn.Module):
     def patch(self) -> int:
         """Side of a patch in pixels."""
         return self.config.patch
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return self.config.width
+
+    @property
+    def mlp_width(self) -> int:
+        """Channels of the hidden layer of a block's MLP."""
+        return self.config.mlp_width
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Number of CLS and register tokens before the patches."""
+        return self.config.cls_tokens + self.config.registers
 
     @property
     def device(self) -> torch.device:
@@ -86,6 +86,20 @@ class Radio(nn.Module):
         """Name of the text space that `to_language` lands in."""
         return str(self._language_config().space)
 
+    def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
+        """Return images in [0, 1] as the transformer takes them.
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        require_multiple(image_size(images), self.patch)
+        return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
+
+    def patches_of(self, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n p d"]:
+        """Return the patches among the tokens after the last block, as the adaptors take them."""
+        patches = tokens[:, self.prefix_tokens :]
+        return patches if self.normalizer is None else self.normalizer(patches)
+
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
         """Return the tokens of a batch of equal-size windows in [0, 1]; sides must be multiples of the patch.
 
@@ -93,15 +107,10 @@ class Radio(nn.Module):
             ImageError: a side that is not a multiple of the patch.
         """
         size = image_size(images)
-        require_multiple(size, self.patch)
-        prefix = self.config.cls_tokens + self.config.registers
-        pixels = self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
-        tokens = self.vit(pixels, last_block)
-        patches = tokens[:, prefix:]
-        if self.normalizer is not None:
-            patches = self.normalizer(patches)
+        tokens = self.vit(self.pixels(images), last_block)
         summary = tokens[:, : self.config.cls_tokens]
-        return PatchTokens(patches, summary, Size(size.height // self.patch, size.width // self.patch))
+        grid = Size(size.height // self.patch, size.width // self.patch)
+        return PatchTokens(self.patches_of(tokens), summary, grid)
 
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Return tokens mapped by the language adaptor's CLS head into `space` (RADSeg §3.2).

@@ -34,13 +34,17 @@ class TowerFacts:
     depth: int
     width_out: int
     vocabulary: int
+    activation: str | None = None  # told apart only where two towers are alike in everything else
 
 
 TOWERS = (
     TowerFacts("siglip2-so400m-patch16-naflex", SIGLIP2, depth=27, width_out=1152, vocabulary=256_000),
     TowerFacts("siglip2-giant-opt-patch16-384", SIGLIP2, depth=27, width_out=1536, vocabulary=256_000),
     TowerFacts("siglip-so400m-patch14-384", SIGLIP, depth=27, width_out=1152, vocabulary=32_000),
-    TowerFacts("clip-vit-h-14-378-dfn5b", CLIP, depth=24, width_out=1024, vocabulary=49_408),
+    TowerFacts("clip-vit-h-14-378-dfn5b", CLIP, 24, 1024, 49_408, "quick_gelu"),
+    TowerFacts("clip-vit-h-14-laion2b-s32b", CLIP, 24, 1024, 49_408, "gelu"),
+    TowerFacts("clip-vit-b-16-openai", CLIP, depth=12, width_out=512, vocabulary=49_408),
+    TowerFacts("clip-vit-l-14-openai", CLIP, depth=12, width_out=768, vocabulary=49_408),
 )
 
 
@@ -58,13 +62,18 @@ class EncoderTower:
 
         Prompts are cleaned as the space demands; those beyond the tower's length are cut, with a warning.
         """
+        return F.normalize(self.embed_raw(prompts), dim=-1)
+
+    @torch.inference_mode()
+    def embed_raw(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
+        """Return the pooled vector of each prompt at its own length: what a trained text map takes."""
         if not prompts:
             raise InputError("There is no prompt to embed.")
         clean = cleaning_of(self.space)
         ids = self.tokenise([clean(prompt) for prompt in prompts])
         device = next(self.network.parameters()).device
         rows = [self._pooled(batch) for batch in torch.split(ids.to(device), _BATCH)]
-        return F.normalize(torch.cat(rows).float(), dim=-1)
+        return torch.cat(rows).float()
 
     def _pooled(self, ids: Tensor) -> Tensor:
         # No attention mask, on purpose. SigLIP 1 and 2 were trained without one: every position attends to
@@ -227,10 +236,13 @@ def _text_config(config: dict[str, Any]) -> dict[str, Any]:
 def _check_space(facts: TowerFacts, config: Any, folder: Path) -> None:
     """Raise SpaceMismatchError unless depth, output width and number of tokens are those of the space."""
     width = config.projection_size if hasattr(config, "projection_size") else config.projection_dim
-    found = (config.num_hidden_layers, width, config.vocab_size)
-    expected = (facts.depth, facts.width_out, facts.vocabulary)
+    found: tuple[object, ...] = (config.num_hidden_layers, width, config.vocab_size)
+    expected: tuple[object, ...] = (facts.depth, facts.width_out, facts.vocabulary)
+    if facts.activation is not None:
+        found, expected = (*found, config.hidden_act), (*expected, facts.activation)
     if found != expected:
         raise SpaceMismatchError(
-            f"{folder} does not hold the text tower of {facts.space!r}: layers, output width and tokens are "
-            f"{found}, expected {expected}. The adaptor of the image model decides which tower is needed."
+            f"{folder} does not hold the text tower of {facts.space!r}: layers, output width, tokens "
+            f"(and activation) are {found}, expected {expected}. "
+            "The adaptor of the image model decides which tower is needed."
         )

@@ -1,16 +1,47 @@
-"""The vision transformer of RADIO. Its last block is an argument, so no method patches a network."""
+"""The one vision transformer of RADIO, CLIP and DINO. Its last block is an argument, nothing is patched."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radseg.nn.position import resampled_grid
+from radseg.nn.position import RESAMPLE, Positions
 from radseg.types import Size
 
 LAYER_NORM_EPS = 1e-6  # of the backbone; the adaptors use 1e-5 (spec 2.2, 3.5)
+
+Activation = Literal["gelu", "quick_gelu"]
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    # OpenAI's CLIP was trained with this approximation; with the exact GELU its patches lose several mIoU.
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """In what the families of vision transformers differ, as numbers and names; the defaults are RADIO's.
+
+    Attributes:
+        activation: of the MLPs.
+        norm_eps: of every LayerNorm.
+        patch_bias: whether the patch projection has a bias.
+        pre_norm: whether tokens are normalised before the first block (CLIP).
+        positions: how the position field meets another grid.
+    """
+
+    activation: Activation = "gelu"
+    norm_eps: float = LAYER_NORM_EPS
+    patch_bias: bool = False
+    pre_norm: bool = False
+    positions: Positions = "bilinear-square"
+
+
+RADIO = Family()
 
 
 class Attention(nn.Module):
@@ -41,16 +72,17 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them."""
+    """Two linear layers with an activation between them."""
 
-    def __init__(self, *, width: int, hidden: int) -> None:
+    def __init__(self, *, width: int, hidden: int, activation: Activation = "gelu") -> None:
         super().__init__()
+        self.activate = ACTIVATIONS[activation]
         self.up = nn.Linear(width, hidden)
         self.down = nn.Linear(hidden, width)
 
     def forward(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Return the transformed tokens."""
-        return self.down(F.gelu(self.up(tokens)))
+        return self.down(self.activate(self.up(tokens)))
 
 
 class Block(nn.Module):
@@ -60,13 +92,20 @@ class Block(nn.Module):
     scale2: Tensor | None
 
     def __init__(
-        self, *, width: int, heads: int, mlp_width: int, layer_scale: bool, norm_eps: float = LAYER_NORM_EPS
+        self,
+        *,
+        width: int,
+        heads: int,
+        mlp_width: int,
+        layer_scale: bool,
+        norm_eps: float = LAYER_NORM_EPS,
+        activation: Activation = "gelu",
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=norm_eps)
         self.attention = Attention(width=width, heads=heads)
         self.norm2 = nn.LayerNorm(width, eps=norm_eps)
-        self.mlp = Mlp(width=width, hidden=mlp_width)
+        self.mlp = Mlp(width=width, hidden=mlp_width, activation=activation)
         for name in ("scale1", "scale2"):
             self.register_parameter(name, nn.Parameter(torch.full((width,), 1e-2)) if layer_scale else None)
 
@@ -93,10 +132,22 @@ def standard_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor
     return block(tokens)
 
 
+def project_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+    """Return the block's values after its output projection: no mixing, no residual, no MLP (MaskCLIP).
+
+    Attention whose weights are shared by the heads and sum to 1 may mix these as well as the values: the
+    projection is affine, so O(Σ aᵢvᵢ) = Σ aᵢO(vᵢ).
+    """
+    _, _, values = block.attention.project(block.norm1(tokens))
+    return block.attention.merge(values)
+
+
 class VisionTransformer(nn.Module):
     """Patches, position field, prefix tokens (CLS then registers) and blocks; no final norm."""
 
-    def __init__(
+    pre_norm: nn.LayerNorm | None
+
+    def __init__(  # noqa: PLR0913 - a transformer is its numbers
         self,
         *,
         width: int,
@@ -107,14 +158,24 @@ class VisionTransformer(nn.Module):
         position_grid: int,
         prefix_tokens: int,
         layer_scale: bool,
+        family: Family = RADIO,
     ) -> None:
         super().__init__()
         self.patch = patch
-        self.patch_embed = nn.Linear(3 * patch * patch, width, bias=False)
+        self.resample = RESAMPLE[family.positions]
+        self.patch_embed = nn.Linear(3 * patch * patch, width, bias=family.patch_bias)
         self.position = nn.Parameter(torch.zeros(position_grid, position_grid, width))
         self.prefix = nn.Parameter(torch.zeros(prefix_tokens, width))
+        self.pre_norm = nn.LayerNorm(width, eps=family.norm_eps) if family.pre_norm else None
         self.blocks = nn.ModuleList(
-            Block(width=width, heads=heads, mlp_width=mlp_width, layer_scale=layer_scale)
+            Block(
+                width=width,
+                heads=heads,
+                mlp_width=mlp_width,
+                layer_scale=layer_scale,
+                norm_eps=family.norm_eps,
+                activation=family.activation,
+            )
             for _ in range(depth)
         )
 
@@ -125,16 +186,30 @@ class VisionTransformer(nn.Module):
         # Flattened channel first, (c, y, x), patches row by row.
         pixels = images.unflatten(-1, (grid.width, side)).unflatten(-3, (grid.height, side))
         patches = self.patch_embed(pixels.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2))
-        patches = patches + resampled_grid(self.position, grid).flatten(0, 1)
-        return torch.cat([self.prefix.expand(len(images), -1, -1), patches], dim=1)
+        patches = patches + self.resample(self.position, grid).flatten(0, 1)
+        tokens = torch.cat([self.prefix.expand(len(images), -1, -1), patches], dim=1)
+        return tokens if self.pre_norm is None else self.pre_norm(tokens)
+
+    def walk(self, images: Float[Tensor, "n 3 H W"]) -> Iterator[Float[Tensor, "n t d"]]:
+        """Yield the tokens before the first block, then after each block but the last: x_0 … x_{L-1}."""
+        tokens = self.embed(images)
+        yield tokens
+        for block in list(self.blocks)[:-1]:
+            tokens = block(tokens)
+            yield tokens
+
+    def steps(self, images: Float[Tensor, "n 3 H W"]) -> Iterator[tuple[Block, Float[Tensor, "n t d"]]]:
+        """Yield each block with the tokens it takes, the last one included, which is not run."""
+        for block, tokens in zip(self.blocks, self.walk(images), strict=True):
+            assert isinstance(block, Block)
+            yield block, tokens
 
     def forward(
         self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block
     ) -> Float[Tensor, "n t d"]:
         """Return all tokens, prefix first, after the last block."""
-        tokens = self.embed(images)
-        *inner, last = self.blocks
-        for block in inner:
-            tokens = block(tokens)
+        for tokens in self.walk(images):  # noqa: B007 - the last one is wanted
+            pass
+        last = self.blocks[-1]
         assert isinstance(last, Block)
         return last_block(last, tokens)

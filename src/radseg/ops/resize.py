@@ -39,6 +39,17 @@ def short_side_size(size: Size, short: int, *, long_max: int | None = None) -> S
     return Size(max(1, round(size.height * scale)), max(1, round(size.width * scale)))
 
 
+def fit_frame(image: Rgb, *, frame: int, patch: int) -> Rgb:
+    """Return `image` at long side `frame`, the short side at the nearest number of patches; antialiased."""
+    size = image_size(image)
+    scale = frame / patch / max(size)
+    target = Size(*(max(1, round(side * scale)) * patch for side in size))
+    if target == size:
+        return image
+    resized = F.interpolate(image[None], tuple(target), mode="bilinear", align_corners=False, antialias=True)
+    return resized[0].clamp_(0, 1)  # antialiasing weights sum to 1 only up to rounding
+
+
 def round_to_patch(size: Size, patch: int) -> Size:
     """Return the legal size nearest to `size`: both sides multiples of `patch`, at least one patch.
 

@@ -20,11 +20,15 @@ class Coarse:
         probabilities: of each name on the patch grid; zero where a name was dropped.
         labels: at the picture's size; 0 for none, names from 1.
         confidence: probability of each pixel's own label.
+        none: probability on the patch grid that no name fits; None where every pixel gets a name.
+        threshold: pixels whose best name is less probable than this are 0.
     """
 
     probabilities: Float[Tensor, "c h w"]
     labels: Integer[Tensor, "H W"]
     confidence: Float[Tensor, "H W"]
+    none: Float[Tensor, "1 h w"] | None = None
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.confidence.shape:

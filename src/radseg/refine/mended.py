@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from radseg.models.sam import SamDecoder
 from radseg.ops.regions import label_regions
-from radseg.ops.resize import image_size
+from radseg.ops.resize import fit_frame
 from radseg.refine.axes import linear_axis, resample
 from radseg.refine.base import Coarse
 from radseg.refine.rules import Merged, Proposals, by_class
@@ -31,15 +31,7 @@ class Mended:
         Differs from the published code, which floors the short side (up to 15 pixels of distortion), and
         shrinks without antialiasing.
         """
-        size = image_size(picture)
-        scale = sam.frame / patch / max(size)
-        target = Size(*(max(1, round(side * scale)) * patch for side in size))
-        if target == size:
-            return picture
-        resized = F.interpolate(
-            picture[None], tuple(target), mode="bilinear", align_corners=False, antialias=True
-        )
-        return resized[0].clamp_(0, 1)  # antialiasing weights sum to 1 only up to rounding
+        return fit_frame(picture, frame=sam.frame, patch=patch)
 
     def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
         """Return the regions of the label map itself.

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from radseg.errors import InputError
+from radseg.modes import WITH_SAM
 from radseg.weights import cache, catalog
 
 if TYPE_CHECKING:
+    from radseg.preset_table import Preset
     from radseg.weights.store import Check
 
 
@@ -49,10 +51,7 @@ def models() -> tuple[Model, ...]:
     """Return the presets in their order."""
     from radseg.presets import PRESETS  # noqa: PLC0415
 
-    return tuple(
-        Model(p.name, _rows(p.checkpoint, refined=p.options.refine != "none"), p.note)
-        for p in PRESETS.values()
-    )
+    return tuple(Model(p.name, _rows(p), p.note) for p in PRESETS.values())
 
 
 def default_model() -> Model:
@@ -107,6 +106,8 @@ def obtain(
         WeightsUnavailableError: offline, licence not accepted, or the download failed; says what to do.
     """
     from radseg.weights import store  # noqa: PLC0415
+    from radseg.weights.image_towers import resolve_image_tower  # noqa: PLC0415
+    from radseg.weights.pull import Terms, published_file, vision_files  # noqa: PLC0415
 
     paths = []
     for row in rows:
@@ -116,6 +117,12 @@ def obtain(
                 paths.append(store.resolve_sam(row.name, **told))
             elif row.kind == "text":
                 paths.append(store.resolve_tower(row.name, accept_license=accept_license, **told))
+            elif row.kind == "vision":
+                paths.append(resolve_image_tower(row.name, terms=Terms(accept_license, **told)))
+            elif row.kind == "segmenter":
+                paths.append(vision_files(row, Terms(accept_license, **told))[1])
+            elif row.kind == "text_map":
+                paths.append(published_file(row, Terms(accept_license, **told)))
             else:
                 paths.append(store.resolve(row.name, accept_license=accept_license, drop=tuple(drop), **told))
     return tuple(paths)
@@ -129,9 +136,12 @@ def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "t
         yield row, verify(row.name) if cache.read_records(row.name) else ()
 
 
-def _rows(checkpoint: str | None, *, refined: bool) -> tuple[catalog.Row, ...]:
-    if checkpoint is None:
+def _rows(preset: "Preset") -> tuple[catalog.Row, ...]:
+    if preset.checkpoint is None:
         return ()
-    image = catalog.row(checkpoint)
-    text = () if image.space is None else (catalog.row(image.space),)
-    return (image, *text, *((catalog.row(SAM),) if refined else ()))
+    image = catalog.row(preset.checkpoint)
+    space = catalog.OPENAI_B if preset.text_map else image.space
+    text = () if space is None else (catalog.row(space),)
+    refiner = (SAM,) if image.kind == "radio" and preset.options.refine in WITH_SAM else ()
+    further = (*preset.helpers, *([preset.text_map] if preset.text_map else []), *refiner)
+    return (image, *text, *(catalog.row(name) for name in further))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from radseg.runs.models import Fetching, obtain
 from radseg.runs.segmentation import checkpoint_path
@@ -71,10 +71,11 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
             templates = template_set(request.templates or preset.options.templates)
             return StoredWords(space, templates, request.text_tower, request.device)
     checkpoint_path(request.model)
+    changes: dict[str, Any] = {} if request.templates is None else {"templates": request.templates}
     return presets.load(
         request.model,
         text_tower=request.text_tower,
         device=request.device,
         accept_license=request.accept_license,
-        **({} if request.templates is None else {"templates": request.templates}),
+        **changes,
     ).words

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
-from radseg.modes import Mode
+from radseg.modes import WITH_SAM, Mode
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.manifest import Record
 from radseg.runs.models import SAM, Fetching, obtain, rows_of, tower_rows
@@ -185,6 +185,7 @@ class _Lazy:
     def _check(self) -> None:
         """Say what is wrong with the request before anything is fetched."""
         from radseg import presets  # noqa: PLC0415
+        from radseg.preset_methods import METHODS  # noqa: PLC0415
 
         request = self.request
         settings = {**request.settings, **request.machine}
@@ -192,16 +193,26 @@ class _Lazy:
         for name in ("checkpoint", "sam", "drop", "text_tower", "accept_license"):
             settings.pop(name, None)
         name = "radseg-b" if checkpoint_path(request.model) is not None else request.model
-        _, options = presets.check(name, changes=settings, **about)
+        preset, options = presets.check(name, changes=settings, **about)
+        if "pca" in request.kinds and METHODS[preset.method].text_dependent:
+            raise InputError(
+                f"{name} looks at the words while it looks at the picture: it has no features to draw. "
+                "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
+            )
         if options.refine != "none" and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def _obtain(self, *, with_tower: bool) -> None:
         """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
         settings = self.request.settings
-        own = settings.get("checkpoint") or checkpoint_path(self.request.model)
-        rows = tower_rows(Path(own), settings.get("drop", ())) if own else rows_of(self.request.model)
-        if settings.get("refine", "none") != "none":
+        path = checkpoint_path(self.request.model)
+        own, rows = settings.get("checkpoint") or path, () if path else rows_of(self.request.model)
+        if own and rows and rows[0].kind == "vision":
+            rows = rows[1:]  # CLIP and DINO do not say their text space; the model's name does
+        elif own:
+            rows = tower_rows(Path(own), settings.get("drop", ()))
+        # A method that brings a whole SAM refines with that.
+        if settings.get("refine") in WITH_SAM and all(row.kind != "segmenter" for row in rows):
             rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
         unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
         accept = bool(self.request.machine.get("accept_license", False))

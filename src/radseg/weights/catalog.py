@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from radseg.errors import InputError
 
-Kind = Literal["radio", "text", "sam"]
+Kind = Literal["radio", "text", "sam", "vision", "segmenter", "text_map"]
+"""radio: RADIO. text: a text tower. sam: SAM's decoder for RADSeg+. vision: an image tower of CLIP or DINO.
+segmenter: a whole SAM or SAM 2.1. text_map: a trained map from one text space into another."""
 HUB = "https://huggingface.co"
 
 
@@ -49,6 +51,14 @@ APPLE = License(
     "Apple-AMLR",
     "Apple model licence (see the repository; not open source)",
     f"{HUB}/apple/DFN5B-CLIP-ViT-H-14-378",
+    requires_acceptance=True,
+)
+
+MIT = License("MIT", "MIT License", "https://opensource.org/license/mit")
+NO_LICENSE = License(
+    "none",
+    "no licence stated (all rights reserved; ask its authors before you publish or sell anything)",
+    "https://github.com/lorebianchi98/Talk2DINO",
     requires_acceptance=True,
 )
 
@@ -113,12 +123,20 @@ SO400M_NAFLEX = "siglip2-so400m-patch16-naflex"
 GIANT = "siglip2-giant-opt-patch16-384"
 SIGLIP = "siglip-so400m-patch14-384"
 DFN5B = "clip-vit-h-14-378-dfn5b"
+OPENAI_B = "clip-vit-b-16-openai"
+OPENAI_L = "clip-vit-l-14-openai"
+LAION_H = "clip-vit-h-14-laion2b-s32b"
+TALK2DINO = "talk2dino-vit-b"
 
 _V3 = "2412.07679"  # RADIOv2.5, the family's report; C-RADIOv3 has none of its own
 _V4 = "2601.17237"
 _FOUR = ("clip", "siglip2", "dino_v2", "sam")
 _FOUR_G = ("clip", "siglip2-g", "dino_v2", "sam")
 _FOUR_25 = ("clip", "siglip", "dino_v2", "sam")
+_CLIP = "2103.00020"
+_QUICK = "QuickGELU. The same weights as open_clip's `-quickgelu` models with tag openai."
+_DINO = "No text space. Trained with norm eps 1e-6, whatever config.json says."
+_BIN = "That main holds a safetensors file is not verified (i), so the pickle is read, restrictedly."
 _FILES = "Repository and file: NVlabs/RADIO radio/common.py."
 
 ROWS: tuple[Row, ...] = (
@@ -201,6 +219,65 @@ ROWS: tuple[Row, ...] = (
         notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
         "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is "
         "accepted as a local file.",
+    ),
+    Row(
+        "clip-vit-b-16", "vision", "openai/clip-vit-base-patch16", "pytorch_model.bin", MIT, _CLIP, 16,
+        OPENAI_B, Shape(768, 12, 12, 3072, 1, 0), notes=f"{_QUICK} {_BIN}",
+    ),
+    Row(
+        "clip-vit-l-14", "vision", "openai/clip-vit-large-patch14", "model.safetensors", MIT, _CLIP, 14,
+        OPENAI_L, Shape(1024, 24, 16, 4096, 1, 0), notes=_QUICK,
+    ),
+    Row(
+        "clip-vit-h-14-laion2b", "vision", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors", MIT,
+        "2212.07143", 14, LAION_H, Shape(1280, 32, 16, 5120, 1, 0), notes="Exact GELU. open_clip "
+        "ViT-H-14/laion2b_s32b_b79k; that it holds a transformers safetensors file is not verified (i).",
+    ),
+    Row(
+        OPENAI_B, "text", "openai/clip-vit-base-patch16", "model.safetensors", MIT, _CLIP, 0, OPENAI_B,
+        notes="512-d. That main holds a safetensors file is not verified (i); a local folder is taken.",
+    ),
+    Row(
+        OPENAI_L, "text", "openai/clip-vit-large-patch14", "model.safetensors", MIT, _CLIP, 0, OPENAI_L,
+        notes="768-d.",
+    ),
+    Row(
+        LAION_H, "text", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors", MIT, "2212.07143", 0,
+        LAION_H, notes="1024-d. Safetensors file not verified (i).",
+    ),
+    Row(
+        "dino-vit-b-8", "vision", "facebook/dino-vitb8", "pytorch_model.bin", APACHE, "2104.14294", 8, None,
+        Shape(768, 12, 12, 3072, 1, 0), notes=f"{_DINO} {_BIN}",
+    ),
+    Row(
+        "dino-vit-b-16", "vision", "facebook/dino-vitb16", "pytorch_model.bin", APACHE, "2104.14294", 16,
+        None, Shape(768, 12, 12, 3072, 1, 0), notes=f"{_DINO} {_BIN}",
+    ),
+    Row(
+        "dinov2-vit-b-14-reg", "vision", "facebook/dinov2-with-registers-base", "model.safetensors", APACHE,
+        "2309.16588", 14, None, Shape(768, 12, 12, 3072, 1, 4), notes="LayerScale; antialiased positions.",
+    ),
+    Row(
+        "sam-vit-b-whole", "segmenter", "facebook/sam-vit-base", "model.safetensors", APACHE, "2304.02643",
+        16, None, Shape(768, 12, 12, 3072), notes="Image encoder, prompt encoder, mask decoder: Trident-B.",
+    ),
+    Row(
+        "sam-vit-h-whole", "segmenter", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643",
+        16, None, Shape(1280, 32, 16, 5120), notes="As sam-vit-h, with the image encoder: Trident-H.",
+    ),
+    Row(
+        "sam2.1-hiera-b+", "segmenter", "facebook/sam2.1-hiera-base-plus", "model.safetensors", APACHE,
+        "2408.00714", 16, None, notes="TextRegion-B. The video parts are left unread.",
+    ),
+    Row(
+        "sam2.1-hiera-l", "segmenter", "facebook/sam2.1-hiera-large", "model.safetensors", APACHE,
+        "2408.00714", 16, None, notes="TextRegion-H. The video parts are left unread.",
+    ),
+    Row(
+        "talk2dino-vit-b-map", "text_map", "lorebianchi98/Talk2DINO-ViTB", "vitb_mlp_infonce.pth", NO_LICENSE,
+        "2411.19331", 0, TALK2DINO, notes="Trained on COCO 2014 captions, so methods with it are not "
+        "training-free. The authors' repository has it in weights/; that the hub's has it "
+        "under this name is not verified (i). A local file is accepted.",
     ),
 )  # fmt: skip
 SAM_PTH = ("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")

@@ -106,6 +106,23 @@ def tower_folder(row: Row, terms: Terms) -> Path:
     return folder
 
 
+def vision_files(row: Row, terms: Terms) -> tuple[Path, Path]:
+    """Return the config.json and the published file of an image tower or a whole SAM, fetched if need be.
+
+    Raises:
+        WeightsUnavailableError: see `published_file`.
+    """
+    folder = model_folder(row.name)
+    repository = Repository(row.repository, row.revision, (row.file,))
+    try:
+        if not (folder / "config.json").is_file():
+            _require_acceptance(row, terms)
+            _fetch_beside(row, repository, "config.json")
+    except WeightsUnavailableError as error:
+        raise _with_advice(row, folder / row.file, error) from error
+    return folder / "config.json", published_file(row, terms)
+
+
 def sam_file(row: Row, terms: Terms) -> Path:
     """Return the converted parts of SAM ViT-H, fetching only their bytes if need be."""
     target = model_folder(row.name) / "sam.safetensors"
@@ -210,6 +227,8 @@ def _with_advice(row: Row, target: Path, error: WeightsUnavailableError) -> Weig
     what = f"Fetch {row.file} from {row.page} and put it at {target}"
     if row.kind == "text":
         what = f"Put {row.file}, config.json and the tokenizer files from {row.page} into {target.parent}"
+    if row.kind in ("vision", "segmenter"):
+        what = f"Put {row.file} and config.json from {row.page} into {target.parent}"
     if row.kind == "sam":
         what = f"Fetch {row.file} from {row.page}, or {SAM_PTH[0]}"
     return WeightsUnavailableError(

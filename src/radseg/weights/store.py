@@ -262,6 +262,8 @@ def verify(name: str) -> tuple[Check, ...]:
 def _main_files(row: catalog.Row) -> set[str]:
     """Return the names without which a row's folder is only half fetched."""
     by_kind = {"text": {"model.safetensors", "config.json"}, "sam": {"sam.safetensors"}}
+    if row.kind in ("vision", "segmenter"):
+        return {row.file, "config.json"}
     return by_kind.get(row.kind, {row.file})
 
 

@@ -1,0 +1,131 @@
+"""Every method in one table: lines, parameters, seconds, memory: `python -m benchmarks.methods`.
+
+Random weights at real sizes, 576 × 768 pixels as they are, 20 names given as embeddings, mode `assign`; one
+fresh process per method, seconds the median of the repeats. Thresholds are lowered so that random weights
+give regions to refine and to pool; how many were refined is in the table, because the cost depends on it.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measure import Cost, cost
+from benchmarks.parts import count, random_decoder, random_part
+from radseg import methods
+from radseg.methods.textregion import TextRegion
+from radseg.options import Options
+from radseg.preset_methods import METHODS
+from radseg.preset_table import PRESETS, Preset
+from radseg.refine.mended import Mended
+from radseg.refine.radio_sam import RadioSam
+from radseg.segment import Segmenter
+from radseg.testing import ColourWords
+from radseg.types import TextEmbeddings
+from radseg.weights.config import SamSizes
+
+SIZE = (576, 768)
+NAMES = 20
+BASE_SIZED = tuple(
+    name
+    for name, preset in PRESETS.items()
+    if preset.checkpoint is not None and not name.endswith("-paper") and "-h" not in name and "-l" not in name
+)
+"""All presets with base-size backbones: new rows of the table are measured without being named here."""
+
+
+def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
+    """Return the segmenter of a preset with random weights, random words, and its number of parameters."""
+    preset = PRESETS[name]
+    options = replace(preset.options, short_side=None, coarse_threshold=0.0, denoising=0.0, iou_threshold=0.0)
+    backbone = random_part(str(preset.checkpoint))
+    helpers = [random_part(helper) for helper in preset.helpers]
+    encoder = METHODS[preset.method].build(backbone, helpers, options)
+    if isinstance(encoder, TextRegion):
+        encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)
+    refiner = _refiner(preset, encoder, backbone, helpers, options)
+    extra = [refiner.sam] if isinstance(refiner, RadioSam) else []
+    segmenter = Segmenter(
+        encoder,
+        ColourWords(),
+        short_side=None,
+        temperature=options.temperature,
+        denoising=0.0,
+        refine=refiner,
+    )
+    width = segmenter.encoder.encode([torch.rand(3, 112, 112)])[0].values.shape[0]
+    words = torch.randn(NAMES, width, generator=torch.Generator().manual_seed(0))
+    names = tuple(f"name {i}" for i in range(NAMES))
+    text = TextEmbeddings(names, words, tuple(range(NAMES)), encoder.space)
+    return segmenter, text, count([backbone, *helpers, *extra])
+
+
+def _refiner(
+    preset: Preset, encoder: Any, backbone: Any, helpers: list[Any], options: Options
+) -> RadioSam | None:
+    if options.refine == "none":
+        return None
+    own = METHODS[preset.method].refiner
+    if own is not None:
+        return own(backbone, helpers, options)
+    return RadioSam(
+        backbone,
+        random_decoder(SamSizes()),
+        encoder.last_block,
+        coarse_threshold=0.0,
+        iou_threshold=0.0,
+        rules=Mended(),
+    )
+
+
+def picture(height: int, width: int) -> torch.Tensor:
+    """Return a picture with structure."""
+    coarse = torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
+
+
+def call(name: str, height: int, width: int) -> Callable[[], Any]:
+    """Prepare the call a user makes."""
+    segmenter, text, _ = prepared(name)
+    image = picture(height, width)
+    return lambda: segmenter.segment(image, text, mode="assign")
+
+
+def facts(name: str) -> tuple[int, int, int]:
+    """Return lines of the method's file, parameters, and regions in the refined picture."""
+    segmenter, text, parameters = prepared(name)
+    regions = 0
+    if segmenter.refine is not None:
+        result = segmenter.segment(picture(*SIZE), text, mode="assign")
+        regions = int(result.meta["regions"])
+    return lines_of(type(segmenter.encoder).__module__), parameters, regions
+
+
+def lines_of(module: str) -> int:
+    """Return the number of lines of a method's file."""
+    file = Path(str(methods.__file__)).parent / f"{module.rsplit('.', 1)[1]}.py"
+    return len(file.read_text(encoding="utf-8").splitlines())
+
+
+def main() -> None:
+    """Print one row per method."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("presets", nargs="*", default=BASE_SIZED)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    print(f"{SIZE[0]} × {SIZE[1]}, {NAMES} names, {options.threads} thread(s), random weights, float32")
+    print("| preset | lines | parameters, M | seconds | added, MB | peak, MB | regions |")
+    print("|---|---|---|---|---|---|---|")
+    for name in options.presets:
+        found: Cost = cost(call, name, *SIZE, repeats=options.repeats, threads=options.threads)
+        lines, parameters, regions = facts(name)
+        numbers = f"{parameters / 1e6:.0f} | {found.seconds:.2f} | {found.added_mb:.0f} | {found.peak_mb:.0f}"
+        print(f"| {name} | {lines} | {numbers} | {regions or ''} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Every network a preset needs, at its real size with random weights, by its name in the catalogue."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.models import BASE, random_radio
+from radseg.models.image_tower import ImageTower, build_image_tower
+from radseg.models.sam import SamDecoder, build_sam
+from radseg.models.sam2 import Sam2, build_sam2
+from radseg.models.sam_encoder import WholeSam, build_sam_encoder
+from radseg.weights import catalog
+from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig, SamSizes
+from radseg.weights.vit_config import VitConfig
+
+LANGUAGE_WIDTHS = {catalog.OPENAI_B: 512, catalog.OPENAI_L: 768, catalog.LAION_H: 1024}
+POSITIONS_OF = {"dinov2-vit-b-14-reg": 37}  # side of the learned field; the others were trained at 224 pixels
+
+
+def random_part(name: str) -> Any:
+    """Return the network behind a catalogue name."""
+    torch.manual_seed(0)
+    row = catalog.row(name)
+    if row.kind == "radio":
+        return random_radio(with_sam(BASE))
+    if row.kind == "vision":
+        return random_tower(row)
+    return random_sam2() if name.startswith("sam2") else random_sam(row)
+
+
+def with_sam(config: RadioConfig) -> RadioConfig:
+    """Return the configuration with a "sam" adaptor of the published size."""
+    sam = AdaptorConfig("sam", 3, None, None, HeadConfig("mlp_v2", config.width, 1520, 1280, 2))
+    return replace(config, adaptors=(*config.adaptors, sam))
+
+
+def random_tower(row: catalog.Row) -> ImageTower:
+    """Return an image tower of CLIP or DINO."""
+    assert row.shape is not None
+    clip = row.space is not None
+    config = VitConfig(
+        name=row.name,
+        width=row.shape.width,
+        depth=row.shape.depth,
+        heads=row.shape.heads,
+        mlp_width=row.shape.mlp_width,
+        patch=row.patch,
+        position_grid=POSITIONS_OF.get(row.name, 224 // row.patch),
+        registers=row.shape.registers or 0,
+        layer_scale=row.name.startswith("dinov2"),
+        activation="quick_gelu" if clip else "gelu",
+        norm_eps=1e-5 if clip else 1e-6,
+        patch_bias=not clip,
+        pre_norm=clip,
+        positions="bicubic-offset",
+        language_width=LANGUAGE_WIDTHS.get(row.space or "", 0),
+        space=row.space,
+    )
+    tower = build_image_tower(config)
+    _scale(tower.parameters())
+    nn.init.constant_(tower.conditioner.std, 0.27)
+    return tower.requires_grad_(False)
+
+
+def random_sam(row: catalog.Row) -> WholeSam:
+    """Return a whole SAM with the image encoder of `row`."""
+    from transformers import SamVisionConfig  # noqa: PLC0415
+    from transformers.models.sam.modeling_sam import SamVisionEncoder  # noqa: PLC0415
+
+    assert row.shape is not None
+    depth = row.shape.depth
+    config = SamVisionConfig(
+        hidden_size=row.shape.width,
+        num_hidden_layers=depth,
+        num_attention_heads=row.shape.heads,
+        mlp_dim=row.shape.mlp_width,
+        global_attn_indexes=[depth // 4 * (i + 1) - 1 for i in range(4)],
+    )
+    encoder = SamVisionEncoder(config)
+    _scale(encoder.parameters())
+    state = {k: v for k, v in encoder.state_dict().items() if not k.startswith("neck.")}
+    sizes = SamSizes(features=row.shape.width)
+    return WholeSam(build_sam_encoder(config.to_dict(), state), random_decoder(sizes))
+
+
+def random_decoder(sizes: SamSizes) -> SamDecoder:
+    """Return SAM without its image encoder."""
+    torch.manual_seed(0)
+    return build_sam(SamDecoder(sizes).state_dict(), sizes)
+
+
+def random_sam2() -> Sam2:
+    """Return SAM 2.1 with the base-plus encoder."""
+    from transformers import Sam2Config, Sam2Model  # noqa: PLC0415
+
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 112,
+        "num_attention_heads": 2,
+        "window_positional_embedding_background_size": [14, 14],
+        "blocks_per_stage": [2, 3, 16, 3],
+        "embed_dim_per_stage": [112, 224, 448, 896],
+        "num_attention_heads_per_stage": [2, 4, 8, 16],
+        "global_attention_blocks": [12, 16, 20],
+    }
+    vision = {"backbone_config": backbone, "backbone_channel_list": [896, 448, 224, 112]}
+    model = Sam2Model(Sam2Config(vision_config=vision))
+    return build_sam2(model.config.to_dict(), model.state_dict())
+
+
+def count(networks: Iterable[Any]) -> int:
+    """Return the number of parameters of networks that look at pictures; each counts once."""
+    seen: dict[int, int] = {}
+    for network in networks:
+        parts = (network.encoder, network.decoder) if isinstance(network, WholeSam) else (network,)
+        for part in parts:
+            seen |= {id(p): p.numel() for p in part.parameters()}
+    return sum(seen.values())
+
+
+def _scale(parameters: Iterable[nn.Parameter]) -> None:
+    """Give matrices fan-in scaled values, so that activations stay finite."""
+    with torch.no_grad():
+        for parameter in parameters:
+            if parameter.ndim > 1:
+                parameter.normal_(std=parameter[0].numel() ** -0.5)

@@ -1,0 +1,63 @@
+"""`radseg compare`: one photo, the same words, several models side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.failures import ExitCode, printable
+from radseg.errors import InputError
+from radseg.modes import Mode
+
+if TYPE_CHECKING:
+    from radseg.runs.comparison import Compared
+
+
+def compare(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The photo.", show_default=False)],
+    prompts: options.Prompts = None,
+    classes: options.Classes = None,
+    models: Annotated[
+        str, typer.Option("--presets", help="Models by name, comma separated (radseg models list).")
+    ] = "miniature-radio,miniature-naradio,miniature-resradio,miniature",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet: .png, .jpg or .webp.")] = Path(
+        "sheet.png"
+    ),
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="How the names compete; see `radseg segment`.")
+    ] = "assign",
+    device: options.Device = "cpu",
+    accept_license: options.AcceptLicense = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw what several models see in one photo, side by side, with their seconds.
+
+    Seconds are those of one call after another one, without loading and without embedding the words.
+
+    Example: radseg compare photo.jpg -p "sky, grass, sheep" --presets radseg-b,naradio-b -o sheet.png
+    """
+    from radseg.cli.downloads import fetching
+    from radseg.runs.comparison import CompareRequest
+    from radseg.runs.comparison import compare as run
+
+    words = options.vocabulary_of(prompts, classes)
+    if words is None:
+        raise InputError("Say what to look for with -p or --classes.")
+    settings: dict[str, Any] = {"device": device, "accept_license": accept_license}
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    request = CompareRequest(image, words, names, output, mode, settings)
+    answers = run(request, fetching("text", quiet=quiet), lambda one: _tell(one, quiet=quiet))
+    if not quiet:
+        typer.echo(f"Written: {printable(str(output))}")
+    if any(one.result is None for one in answers):
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _tell(one: "Compared", *, quiet: bool) -> None:
+    if one.result is None:
+        typer.echo(f"{one.preset}: left out. {printable(one.failure)}", err=True)
+    elif not quiet:
+        shares = sorted(one.result.areas.items(), key=lambda item: -item[1])
+        found = ", ".join(f"{printable(name)} {share:.0%}" for name, share in shares[:5] if share >= 0.005)
+        typer.echo(f"{one.preset}: {one.seconds:.2f} s; {found or 'nothing'}")

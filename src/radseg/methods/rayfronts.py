@@ -1,0 +1,39 @@
+"""The image encoder of RayFronts (arXiv 2504.06994): neighbour-aware RADIO, the whole image as one window."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from radseg.methods.on_radio import KeyKeyBlock, RadioMethod
+from radseg.ops.attention import neighbour_bias
+from radseg.ops.resize import image_size
+from radseg.types import Size
+
+
+@dataclass(frozen=True)
+class RayFronts(RadioMethod):
+    """Key-key attention with neighbours of σ = 7 patches, residual and MLP kept; the CLS head aligns patches.
+
+    Differs from the published code, which takes the window's grid as (width, height), so that on images that
+    are not square patches favour others than their neighbours; `grid_order="transposed"` does as it does.
+    Its authors left out the input normalisation until July 2026, which nothing here can do.
+
+    Attributes:
+        crop: None as published; RADSeg's tables ran it in windows of 336.
+        sigma: of the neighbourhood in patches.
+        grid_order: "rows" is right; "transposed" is as published.
+    """
+
+    crop: int | None = None
+    sigma: float = 7.0
+    grid_order: Literal["rows", "transposed"] = "rows"
+
+    def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
+        """Return the patches after the neighbour-aware last block."""
+        height, width = (side // self.radio.patch for side in image_size(crops))
+        grid = Size(height, width) if self.grid_order == "rows" else Size(width, height)
+        radio = self.radio
+        bias = neighbour_bias(grid, sigma=self.sigma, prefix=radio.prefix_tokens, device=radio.device)
+        return radio.encode(crops, KeyKeyBlock(bias)).patches

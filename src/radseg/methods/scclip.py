@@ -1,0 +1,109 @@
+"""SC-CLIP (arXiv 2411.15869): CLIP calibrated by itself, by the likeness of tokens in its inner layers."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from radseg.methods.windowed import WindowedEncoder, grid_of
+from radseg.models.image_tower import ImageTower
+from radseg.nn.vit import Block
+from radseg.ops.attention import key_key_attention
+from radseg.ops.correlation import correlation_attention, mean_cosine, unit_rows
+from radseg.ops.outliers import find_outliers, mend_outliers
+
+FLOOR = 0.4
+"""Cosines below it do not count where tokens are averaged with their like."""
+CLS_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Which outputs x_l of the twelve blocks SC-CLIP looks at, from 1.
+
+    Attributes:
+        middle: whose likeness guides the attention (9).
+        early: whose likeness averages the result (4).
+        levels: summed for the second stream (4 to 10).
+    """
+
+    middle: int
+    early: int
+    levels: tuple[int, ...]
+
+    @classmethod
+    def of(cls, depth: int) -> "Layers":
+        """Return the published layers; where there are not twelve, at the same relative depth (ours)."""
+        at = [max(1, min(round(layer * depth / 12), depth - 1)) for layer in (9, 4, 10)]
+        return cls(at[0], at[1], tuple(range(at[1], at[2] + 1)))
+
+
+@dataclass(frozen=True)
+class SCCLIP(WindowedEncoder):
+    """CLIP whose tokens are mended, mixed by an inner layer's likeness, and joined by a multi-level stream.
+
+    Methods spec 4: outliers of x_{L-1} by a local outlier factor; they are replaced in x_{L-1} and in the
+    middle layer; x ← likeness average; the last block without residual and MLP, half of its attention
+    softmax(3(cos − mean cos)) of the middle layer, half softmax(KKᵀ/√k); 0.3·CLS added; averaged by the early
+    layer's likeness; plus the same of the sum of the levels.
+
+    Differs from the published code in taking the mean cosine per window, not over the batch, in keeping the
+    diagonal, and in the rows and columns of windows that are not square.
+
+    Attributes:
+        layers: None takes the published ones.
+        neighbours: of the outlier factor.
+        outlier_share: of the tokens that are taken as outliers.
+        temperature: of the middle layer's cosines.
+    """
+
+    layers: Layers | None = None
+    neighbours: int = 30
+    outlier_share: float = 0.05
+    temperature: float = 3.0
+
+    def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
+        """Return the language features of every window."""
+        clip, grid = self.backbone, grid_of(crops, self.backbone.patch)
+        assert isinstance(clip, ImageTower)
+        layers = self.layers or Layers.of(len(clip.vit.blocks))
+        wanted = {layers.middle, layers.early, *layers.levels}
+        kept: dict[int, Tensor] = {}
+        for number, tokens in enumerate(clip.vit.walk(clip.pixels(crops))):
+            if number in wanted:
+                kept[number] = tokens
+        # What the loop leaves is x_{L-1}.
+        last = clip.vit.blocks[-1]
+        assert isinstance(last, Block)
+        cls, patches = tokens[:, :1], tokens[:, 1:]
+        outliers = find_outliers(patches, neighbours=self.neighbours, share=self.outlier_share)
+        middle = mend_outliers(kept[layers.middle][:, 1:], outliers, grid)
+        mended = like_average(middle, mend_outliers(patches, outliers, grid))
+        levels = torch.stack([kept[layer] for layer in layers.levels]).sum(dim=0)
+        early = kept[layers.early][:, 1:]
+        mixed = self._attend(last, mended, middle) + self._attend(last, levels[:, 1:], middle)
+        return clip.to_language(like_average(early, mixed + CLS_SHARE * (cls + levels[:, :1])))
+
+    def _attend(
+        self, block: Block, tokens: Float[Tensor, "n p d"], middle: Float[Tensor, "n p d"]
+    ) -> Float[Tensor, "n p d"]:
+        """Return the last attention over patches alone: half the middle layer's likeness, half the keys'."""
+        _, keys, values = block.attention.project(block.norm1(tokens))
+        together = values.transpose(1, 2).flatten(2)
+        alike = correlation_attention(
+            middle,
+            together,
+            temperature=self.temperature,
+            threshold=mean_cosine(middle),
+            block_bytes=self.memory_budget // 16,
+        )
+        return block.attention.merge((block.attention.split(alike) + key_key_attention(keys, values)) / 2)
+
+
+def like_average(tokens: Float[Tensor, "n p d"], values: Float[Tensor, "n p d"]) -> Float[Tensor, "n p d"]:
+    """Return per token the mean of the values, weighted by the tokens' cosines from 0.4."""
+    unit = unit_rows(tokens)
+    cosine = unit @ unit.mT
+    weights = torch.where(cosine >= FLOOR, cosine, 0)
+    return (weights / (weights.sum(dim=-1, keepdim=True) + 1e-6)).to(values) @ values

@@ -1,0 +1,168 @@
+"""TextRegion (arXiv 2505.23769): CLIP's values pooled inside SAM 2's masks; no windows.
+
+Everything is text-free: what a region is and its feature come from the picture alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.errors import InputError
+from radseg.methods.base import DEFAULT_MEMORY_BUDGET, window_bytes
+from radseg.methods.windowed import correlative_block
+from radseg.models.image_tower import ImageTower
+from radseg.models.sam2 import Sam2
+from radseg.nn.vit import Block, LastBlock
+from radseg.ops.correlation import unit_rows
+from radseg.ops.region_masks import boxes_of, fuse, stability, suppress, without_global_patches
+from radseg.ops.resize import image_size
+from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size
+
+MOST_LOGIT = 3.0
+"""Mask logits are cut here: a mask is sure enough."""
+SMALLEST = 100 / 256**2
+"""Masks of no more than this part of the picture are dropped: 100 cells of the published 256 × 256."""
+
+
+def plain_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+    """Return the block's values, heads side by side, before the output projection."""
+    _, _, values = block.attention.project(block.norm1(tokens))
+    return values.transpose(1, 2).flatten(-2)
+
+
+@dataclass(frozen=True)
+class TextRegion:
+    """Every region's feature is the projection of the sum of CLIP's values in it; a pixel adds its regions'.
+
+    Differs from the published code: masks stay on SAM's grid instead of the picture's, and where masks lie on
+    each other the cosine takes the mean of their features where the published logits add up, so the winner is
+    the same and the softmax is not sharper there. Very wide pictures are not cut in halves.
+
+    Attributes:
+        clip: the backbone whose values are pooled.
+        sam: makes the masks.
+        view: side in pixels of the square every view of the picture is squeezed to.
+        points: masks are asked for on a grid of points × points; 36 for street scenes in the paper.
+        least_iou, least_stability: masks whose predicted IoU is not above, or stability below, are dropped.
+        box_iou: of two masks whose boxes overlap by more, the one of less predicted IoU is dropped.
+        least_locality: see `without_global_patches`.
+        memory_budget: bytes of working memory; views go through CLIP a few at a time.
+    """
+
+    clip: ImageTower
+    sam: Sam2
+    view: int = 336
+    points: int = 16
+    least_iou: float = 0.6
+    least_stability: float = 0.6
+    box_iou: float = 0.9
+    least_locality: float = 0.07
+    memory_budget: int = DEFAULT_MEMORY_BUDGET
+
+    def __post_init__(self) -> None:
+        if self.view % self.clip.patch:
+            raise InputError(f"view is {self.view}; it must be a multiple of {self.clip.patch} pixels.")
+        if self.points < 1:
+            raise InputError(f"points is {self.points}; at least 1 is needed.")
+
+    @property
+    def space(self) -> str:
+        """Name of the text space of the features."""
+        return self.clip.space
+
+    @property
+    def side(self) -> int:
+        """Patches to a side of a view."""
+        return self.view // self.clip.patch
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
+        """Return one feature map per image, on SAM's mask grid."""
+        return [LanguageFeatures(self._encode(image.to(self.clip.device)), self.space) for image in images]
+
+    def _encode(self, image: Rgb) -> Float[Tensor, "e k k"]:
+        regions = self.regions(image).to(self.clip.device)
+        rest = self.fallback(image, Size(*regions.shape[1:]))
+        if not len(regions):
+            return rest
+        canvas = self.canvas(image, plain_values)
+        small = F.interpolate(regions[None], canvas.shape[1:], mode="bilinear", align_corners=False)[0]
+        masks = small.flatten(1).clamp(0, 1)
+        values = canvas.flatten(1).mT
+        masks = without_global_patches(masks, unit_rows(values), least=self.least_locality)
+        kept = masks.sum(dim=1) > 0
+        if not bool(kept.any()):
+            return rest
+        tokens = self.pool(masks[kept], values)
+        shares = regions[kept].clamp(max=1)
+        covered = torch.einsum("re,rhw->ehw", tokens, shares)
+        return torch.where(shares.amax(dim=0) > 0, covered, rest)
+
+    def pool(self, masks: Float[Tensor, "r p"], values: Float[Tensor, "p d"]) -> Float[Tensor, "r e"]:
+        """Return the unit language feature of every region: the sum of its values, projected and aligned."""
+        last = self.clip.vit.blocks[-1]
+        assert isinstance(last, Block)
+        summed = last.attention.out((masks @ values).to(self.clip.dtype))
+        return unit_rows(self.clip.to_language(summed))
+
+    def regions(self, image: Rgb) -> Float[Tensor, "r k k"]:
+        """Return SAM's soft masks in [0, 3], those of one thing fused; wholes first, then parts."""
+        found = self.sam.masks_of_grid(image, side=self.points)
+        # Wholes, parts, sub-parts; the network gives them the other way round.
+        logits = found.logits.flip(1).transpose(0, 1)
+        scores = found.scores.flip(1).T
+        level = torch.arange(3, device=scores.device)[:, None].expand_as(scores).flatten()
+        masks, scores = logits.flatten(0, 1), scores.flatten()
+        areas = (masks > 0).flatten(1).sum(dim=1)
+        good = (scores > self.least_iou) & (stability(masks) >= self.least_stability)
+        good &= areas > SMALLEST * masks[0].numel()
+        masks, scores, level = masks[good], scores[good], level[good]
+        boxes = boxes_of(masks > 0)
+        left = suppress(boxes, scores, iou=self.box_iou)
+        left = left[torch.sort(level[left], stable=True).indices]  # by level, inside by predicted IoU
+        return fuse(masks[left].clamp(0, MOST_LOGIT), boxes[left])
+
+    def canvas(self, image: Rgb, last_block: LastBlock) -> FeatureMap:
+        """Return tokens of the whole picture plus those of its tiles, on the tiles' joint patch grid."""
+        size, side = image_size(image), self.side
+        counts = Size(*(max(length // self.view, 1) for length in size))
+        tiles = _tiles(size, counts)
+        views = torch.stack([self._square(v) for v in (image, *(image[:, r, c] for r, c in tiles))])
+        limit = max(1, self.memory_budget // 4 // window_bytes(self.clip, image_size(views)))
+        tokens = torch.cat([self.clip.encode(some, last_block).patches for some in views.split(limit)])
+        maps = tokens.float().mT.unflatten(-1, (side, side))
+        whole = F.interpolate(
+            maps[:1], (side * counts.height, side * counts.width), mode="bilinear", align_corners=False
+        )[0]
+        rows = maps[1:].unflatten(0, tuple(counts)).permute(2, 0, 3, 1, 4)
+        return whole + rows.flatten(3).flatten(1, 2)
+
+    def fallback(self, image: Rgb, size: Size) -> FeatureMap:
+        """Return the unit features SCLIP gives the same views: for what no mask covers."""
+
+        def aligned(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t e"]:
+            return unit_rows(self.clip.to_language(correlative_block(block, tokens)))
+
+        features = self.canvas(image, aligned)
+        resized = F.interpolate(features[None], tuple(size), mode="bilinear", align_corners=False)[0]
+        return F.normalize(resized, dim=0)
+
+    def _square(self, view: Rgb) -> Rgb:
+        square = F.interpolate(
+            view[None], (self.view, self.view), mode="bicubic", align_corners=False, antialias=True
+        )
+        return square[0].clamp(0, 1)
+
+
+def _tiles(size: Size, counts: Size) -> list[tuple[slice, slice]]:
+    """Return equal tiles that cover the picture, row by row; the last ones end at the border."""
+    spans = []
+    for length, count in zip(size, counts, strict=True):
+        tile = -(-length // count)
+        starts = [min(i * tile, length - tile) for i in range(count)]
+        spans.append([slice(start, start + tile) for start in starts])
+    return [(rows, columns) for rows in spans[0] for columns in spans[1]]

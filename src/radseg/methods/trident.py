@@ -1,0 +1,127 @@
+"""Trident (arXiv 2411.09219): CLIP's values mixed by DINO in windows, then by SAM over the whole picture.
+
+Its third part, masks from SAM's decoder, is the refiner `refine.own_sam`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.methods.base import slide_windows
+from radseg.methods.windowed import WindowedEncoder, grid_of, on_grid
+from radseg.models.base import PatchBackbone
+from radseg.models.image_tower import ImageTower
+from radseg.models.sam_encoder import SamEncoder
+from radseg.nn.vit import project_values
+from radseg.ops.correlation import correlation_attention, mean_cosine, unit_rows
+from radseg.ops.resize import fit_frame, resize
+from radseg.types import FeatureMap, LanguageFeatures, Rgb
+
+MOST = 0.9
+"""The threshold on the cosine is never above this, so a patch always keeps itself."""
+
+
+@dataclass(frozen=True)
+class Trident(WindowedEncoder):
+    """CLIP, DINO and SAM together (Trident §3).
+
+    Windows: CLIP's values mixed by DINO's similarity, as in ProxyCLIP, stitched in CLIP's own width. Picture:
+    the stitched map is mixed by the attention of SAM's last block where SAM's values agree, then aligned.
+
+    Differs from the published code: SAM sees the picture at the size the windows get, enlarged to its frame,
+    where there it sees the file; very wide pictures are not cut in halves for it.
+
+    Attributes:
+        dino: DINO B/16 in the paper.
+        sam: SAM's image encoder.
+        temperature, centre: γ and β of the mixing in windows, as in ProxyCLIP.
+        cosine_factor: a key counts for a query when SAM's values agree by more than this times the query's
+            mean cosine; 1.2 in the paper, 3 for street scenes.
+        below_zero: takes the place of a threshold that is negative; None leaves it.
+    """
+
+    crop: int | None = 336
+    stride: int = 224
+    dino: ImageTower = field(kw_only=True)
+    sam: SamEncoder = field(kw_only=True)
+    temperature: float = 3.0
+    centre: float = 1.2
+    cosine_factor: float = 1.2
+    below_zero: float | None = None
+
+    @property
+    def backbones(self) -> tuple[PatchBackbone, ...]:
+        """The networks that look at windows."""
+        return (self.backbone, self.dino)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
+        """Return one language-aligned feature map per image."""
+        prepared = [self.prepare(image) for image in images]
+        maps = slide_windows(
+            prepared,
+            self.window,
+            patch=self.cell,
+            crop=self.crop,
+            stride=self.stride,
+            window_bytes=self.window_bytes,
+            memory_budget=self.memory_budget,
+        )
+        guided = (self.guide(image, map_) for image, map_ in zip(prepared, maps, strict=True))
+        return [LanguageFeatures(self.align(map_), self.space) for map_ in guided]
+
+    def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
+        """Return the mixed values of every window, in CLIP's width, on CLIP's grid."""
+        grid, other = grid_of(crops, self.backbone.patch), grid_of(crops, self.dino.patch)
+        features = self.dino.normalise(self.dino.encode(crops).patches)
+        values = self.backbone.encode(crops, project_values).patches
+        mixed = correlation_attention(
+            features,
+            on_grid(values, grid, other),
+            temperature=self.temperature,
+            threshold=self.centre * mean_cosine(features),
+            block_bytes=self.memory_budget // 16,
+        )
+        return on_grid(mixed, other, grid)
+
+    def guide(self, image: Rgb, features: FeatureMap) -> FeatureMap:
+        """Return the stitched map on SAM's grid, mixed by SAM's last attention where its values agree.
+
+        A few rows of queries at a time: the published code keeps heads × 4096 × 4096 numbers.
+        """
+        framed = fit_frame(image, frame=self.sam.frame, patch=self.sam.patch)
+        grid, side = self.sam.grid_of(framed), self.sam.frame // self.sam.patch
+        tokens, last = self.sam.trunk(framed), self.sam.layers[-1]
+
+        def seen(per_patch: Tensor) -> Tensor:
+            """Cut the frame's patches (the one axis but last) to those of the picture."""
+            cut = per_patch.unflatten(-2, (side, side))[..., : grid.height, : grid.width, :]
+            return cut.flatten(-3, -2)
+
+        agreeing = seen(unit_rows(self.sam.values(last, tokens)))
+        mixed = resize(features.to(self.sam.device), grid).flatten(1).mT.float()
+        out = []
+        for part, weights in self.sam.attend(last, tokens, rows=grid.height):
+            keys = seen(weights.float().mT).mT.unflatten(1, (-1, side))[:, :, : grid.width].flatten(1, 2)
+            first = part.start // side * grid.width
+            cosine = agreeing[:, first : first + keys.shape[1]] @ agreeing.mT
+            kept = (keys * (cosine > self.threshold(cosine))).mean(dim=0)
+            out.append(kept / kept.sum(dim=-1, keepdim=True) @ mixed)
+        return torch.cat(out).mT.unflatten(1, tuple(grid))
+
+    def threshold(self, cosine: Float[Tensor, "m q p"]) -> Float[Tensor, "q 1"]:
+        """Return per query the cosine above which a key counts."""
+        found = self.cosine_factor * cosine.mean(dim=(0, 2))
+        if self.below_zero is not None:
+            found = torch.where(found < 0, self.below_zero, found)
+        return found.clamp(max=MOST)[:, None]
+
+    def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
+        """Return the map in language space, of unit length: final norm and projection come last."""
+        tokens = features.flatten(1).mT.to(self.backbone.device, self.backbone.dtype)
+        aligned = F.normalize(self.backbone.to_language(tokens).float(), dim=-1)
+        return aligned.mT.unflatten(1, tuple(features.shape[1:]))

@@ -1,0 +1,65 @@
+"""What a backbone is to the methods: the members they may use, whichever network stands behind them."""
+
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from radseg.nn.vit import LastBlock
+from radseg.types import PatchTokens
+
+
+class PatchBackbone(Protocol):
+    """A vision transformer that turns equal-size windows into patch tokens (DINO; CLIP and RADIO too)."""
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in pixels."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        ...
+
+    @property
+    def mlp_width(self) -> int:
+        """Channels of the hidden layer of a block's MLP, the widest point."""
+        ...
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Number of CLS and register tokens before the patches."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters and of the features."""
+        ...
+
+    def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = ...) -> PatchTokens:
+        """Return the tokens after `last_block`, before any final norm; images in [0, 1].
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        ...
+
+
+class Backbone(PatchBackbone, Protocol):
+    """A backbone whose patches can be compared with words (CLIP, RADIO with a language adaptor)."""
+
+    @property
+    def space(self) -> str:
+        """Name of the text space that `to_language` lands in."""
+        ...
+
+    def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
+        """Return tokens in `space`, not normalised."""
+        ...

@@ -1,0 +1,163 @@
+"""CLIP's and DINO's image towers: conditioner, vision transformer, final norm, and CLIP's projection."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from radseg.errors import CheckpointError
+from radseg.nn.conditioner import Conditioner
+from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
+from radseg.ops.resize import image_size, require_multiple
+from radseg.types import PatchTokens, Size
+from radseg.weights.vit_config import VitConfig
+
+
+class ImageTower(nn.Module):
+    """The vision transformer of CLIP (arXiv 2103.00020), DINO (2104.14294) or DINOv2 (2304.07193).
+
+    Attributes:
+        config: the numbers it was built from.
+    """
+
+    projection: nn.Linear | None
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.conditioner = Conditioner()
+        self.vit = VisionTransformer(
+            width=config.width,
+            depth=config.depth,
+            heads=config.heads,
+            mlp_width=config.mlp_width,
+            patch=config.patch,
+            position_grid=config.position_grid,
+            prefix_tokens=self.prefix_tokens,
+            layer_scale=config.layer_scale,
+            family=Family(
+                config.activation, config.norm_eps, config.patch_bias, config.pre_norm, config.positions
+            ),
+        )
+        self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
+        language = config.language_width
+        self.projection = nn.Linear(config.width, language, bias=False) if language else None
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in pixels."""
+        return self.config.patch
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return self.config.width
+
+    @property
+    def mlp_width(self) -> int:
+        """Channels of the hidden layer of a block's MLP."""
+        return self.config.mlp_width
+
+    @property
+    def prefix_tokens(self) -> int:
+        """The CLS token and the registers."""
+        return 1 + self.config.registers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.vit.prefix.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters and of the features."""
+        return self.vit.prefix.dtype
+
+    @property
+    def space(self) -> str:
+        """Name of the text space that `to_language` lands in.
+
+        Raises:
+            CheckpointError: a model without a text space (DINO).
+        """
+        if self.config.space is None:
+            raise CheckpointError(f"{self.config.name} has no text space.")
+        return self.config.space
+
+    def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
+        """Return images in [0, 1] as the transformer takes them.
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        require_multiple(image_size(images), self.patch)
+        return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
+
+    def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
+        """Return the tokens after the last block, before the final norm; images in [0, 1].
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        size = image_size(images)
+        tokens = self.vit(self.pixels(images), last_block)
+        grid = Size(size.height // self.patch, size.width // self.patch)
+        return PatchTokens(tokens[:, self.prefix_tokens :], tokens[:, :1], grid)
+
+    def normalise(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Return tokens after the final norm: DINO's features."""
+        return self.norm(tokens)
+
+    def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
+        """Return tokens after the final norm and CLIP's projection, not normalised.
+
+        Raises:
+            CheckpointError: a model without a text space (DINO).
+        """
+        if self.projection is None:
+            raise CheckpointError(f"{self.config.name} has no projection into a text space.")
+        return self.projection(self.norm(tokens))
+
+
+def build_image_tower(config: VitConfig) -> ImageTower:
+    """Return an untrained network of this shape."""
+    return ImageTower(config).eval()
+
+
+def load_image_tower(
+    name: str,
+    source: str | Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    positions: Literal["bicubic", "bicubic-offset"] | None = None,
+) -> ImageTower:
+    """Return the image tower `name` with its weights, loaded strictly, in evaluation mode, without gradients.
+
+    Args:
+        name: of the catalogue: "clip-vit-b-16", "dino-vit-b-8", "dinov2-vit-b-14-reg".
+        source: its Hugging Face folder or our converted file; by default the cache, fetching it if need be.
+        positions: how positions meet another grid, where not as in the published code (methods §1.5):
+            "bicubic" is what `transformers` does.
+
+    Raises:
+        InputError: no such name.
+        WeightsUnavailableError: not local, and cannot be fetched.
+        CheckpointError: the file is damaged, or holds something else.
+    """
+    from radseg.weights import image_towers  # noqa: PLC0415 - pulls the hub client, which only loading needs
+
+    path = image_towers.resolve_image_tower(name, None if source is None else Path(source))
+    config, tensors = image_towers.load_image_tower(path)
+    config = config if positions is None else replace(config, positions=positions)
+    with torch.device("meta"):
+        network = ImageTower(config)
+    # The conditioner stays float32, as in RADIO: rounding mean and std moves features by percents.
+    placed = {
+        k: v.to(device, torch.float32 if k.startswith("conditioner.") else dtype) for k, v in tensors.items()
+    }
+    network.load_state_dict(placed, strict=True, assign=True)
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,125 @@
+"""Words that pass through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from radseg.errors import CheckpointError, MissingFileError
+from radseg.text.clean import clean_phrases
+from radseg.text.contrast import contrast_vocabulary
+from radseg.text.templates import TemplateSet
+from radseg.text.vocabulary import Vocabulary
+from radseg.types import TextEmbeddings
+from radseg.weights.catalog import TALK2DINO
+from radseg.weights.image_towers import published_tensors
+from radseg.weights.lazy import require_finite
+
+__all__ = ["TALK2DINO", "MappedWords", "RawTower", "TextMap", "load_text_map"]
+
+
+class RawTower(Protocol):
+    """A text tower that also gives its vectors at their own length."""
+
+    @property
+    def space(self) -> str:
+        """Name of the embedding space."""
+        ...
+
+    def embed_raw(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
+        """Return the pooled vector of each prompt as the network gives it."""
+        ...
+
+
+class TextMap(nn.Module):
+    """Two linear layers with tanh between them, from a text tower's width to an image model's."""
+
+    def __init__(self, *, width_in: int, hidden: int, width_out: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width_in, hidden)
+        self.second = nn.Linear(hidden, width_out)
+
+    def forward(self, rows: Float[Tensor, "r e"]) -> Float[Tensor, "r d"]:
+        """Return the rows in the image model's space."""
+        return self.second(torch.tanh(self.first(rows)))
+
+
+@dataclass(frozen=True)
+class MappedWords:
+    """WordEncoder through a map that was trained on raw text vectors: their length counts.
+
+    So the mean over the templates is of vectors as the tower gives them, mapped afterwards (methods §8).
+
+    Attributes:
+        space: the space the map lands in.
+        templates: sentences around each name.
+        text_map: the trained map.
+        load: makes the tower, when the first word arrives; called at most once.
+    """
+
+    space: str
+    templates: TemplateSet
+    text_map: TextMap
+    load: Callable[[], RawTower]
+
+    @cached_property
+    def _tower(self) -> RawTower:
+        return self.load()
+
+    @torch.inference_mode()
+    def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
+        """Return one row per name and synonym, of length 1."""
+        clean_phrases(vocabulary.rows, self._tower.space)
+        means = [self._tower.embed_raw(self.templates.fill(row)).mean(dim=0) for row in vocabulary.rows]
+        weight = self.text_map.first.weight
+        mapped = self.text_map(torch.stack(means).to(weight))
+        rows = F.normalize(mapped.to("cpu", torch.float32), dim=1)
+        return TextEmbeddings(vocabulary.names, rows.clone(), vocabulary.row_class, self.space)
+
+    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
+        """Return the contrast bank without what `vocabulary` asks for itself."""
+        return self.embed(contrast_vocabulary(vocabulary, self._tower.space))
+
+
+def load_text_map(path: str | Path) -> TextMap:
+    """Return the trained map in a file: a `.pth` of tensors, read restrictedly, or safetensors.
+
+    The names inside are the training script's; shapes decide which of the two layers is which, in the file's
+    order.
+
+    Raises:
+        MissingFileError: no such file.
+        CheckpointError: not two linear layers that follow each other.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"There is no {path}; Talk2DINO's map is vitb_mlp_infonce.pth of its authors.")
+    tensors = published_tensors(path)
+    weights = [key for key, tensor in tensors.items() if len(tensor.shape) == 2]
+    layers = {key.removesuffix("weight") for key in weights}
+    if len(weights) != 2 or tensors.keys() != {f"{a}{b}" for a in layers for b in ("weight", "bias")}:
+        raise CheckpointError(f"{path.name} holds {', '.join(tensors)[:200]}; a map is two linear layers.")
+    first, second = (key.removesuffix("weight") for key in weights)
+    (hidden, width_in), (width_out, between) = (tensors[key].shape for key in weights)
+    if between != hidden:
+        raise CheckpointError(
+            f"{path.name}: {hidden} channels after the first layer, {between} before the second."
+        )
+    network = TextMap(width_in=width_in, hidden=hidden, width_out=width_out)
+    state = {}
+    for ours, theirs in (("first.", first), ("second.", second)):
+        for part in ("weight", "bias"):
+            value = tensors[theirs + part].load()
+            require_finite(theirs + part, value, path.name)
+            state[ours + part] = value.float()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,178 @@
+"""SAM 2.1 as a source of region masks (arXiv 2408.00714): the class of `transformers`, and a grid of points.
+
+Resizing and normalising are done here; the library's image processor needs torchvision, its mask generation
+makes masks binary and forgets which is the whole and which the part.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from radseg.errors import CheckpointError
+from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
+from radseg.types import Rgb
+from radseg.weights import catalog
+
+POINTS_AT_ONCE = 8
+"""Decoded together: 3 masks of 256 × 256 each, about 40 MB per point at the widest place."""
+
+_VIDEO = re.compile(
+    r"(memory_|mask_downsample|object_pointer_proj|temporal_positional_encoding_projection_layer"
+    r"|no_memory_positional_encoding|no_object_pointer|occlusion_spatial_embedding_parameter).*"
+)
+"""Tensors of the video tracker, in the same published file."""
+
+
+class PointMasks(NamedTuple):
+    """Three masks for every point of a grid, smallest first: sub-part, part, whole.
+
+    Attributes:
+        logits: on SAM's mask grid, of the picture squeezed to a square.
+        scores: the IoU the network predicts of each.
+    """
+
+    logits: Float[Tensor, "q 3 k k"]
+    scores: Float[Tensor, "q 3"]
+
+
+class Sam2(nn.Module):
+    """SAM 2.1 for single pictures."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: Any) -> None:
+        """Build from a Sam2Config."""
+        super().__init__()
+        from transformers import Sam2Model  # noqa: PLC0415 - takes seconds
+
+        self.network = Sam2Model(config)
+        self.frame: int = config.prompt_encoder_config.image_size
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN, device="cpu"), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD, device="cpu"), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.network.no_memory_embedding.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters."""
+        return self.network.no_memory_embedding.dtype
+
+    def embed(self, image: Rgb) -> list[Tensor]:
+        """Return the features of a picture, squeezed to the square frame, at three sizes."""
+        square = F.interpolate(
+            image[None].to(self.device, torch.float32),
+            (self.frame, self.frame),
+            mode="bilinear",
+            align_corners=False,
+            antialias=True,
+        )
+        pixels = (square - self.mean[:, None, None]) / self.std[:, None, None]
+        found: list[Tensor] = self.network.get_image_embeddings(pixels.to(self.dtype))
+        return found
+
+    def masks_of_grid(self, image: Rgb, *, side: int) -> PointMasks:
+        """Return the masks of `side` × `side` points spread evenly over the picture, row by row.
+
+        Args:
+            side: 16 in TextRegion.
+        """
+        embedded = self.embed(image)
+        # In the middle of equal cells; SAM adds half a pixel to every coordinate itself.
+        places = (torch.arange(side, device=self.device) + 0.5) * self.frame / side
+        y, x = torch.meshgrid(places, places, indexing="ij")
+        points = torch.stack([x, y], dim=-1).flatten(0, 1).to(self.dtype)
+        parts = [self._decode(embedded, some) for some in points.split(POINTS_AT_ONCE)]
+        return PointMasks(
+            torch.cat([p.logits for p in parts]).float(), torch.cat([p.scores for p in parts]).float()
+        )
+
+    def _decode(self, embedded: list[Tensor], points: Float[Tensor, "q 2"]) -> PointMasks:
+        found = self.network(
+            image_embeddings=list(embedded), input_points=points[None, :, None], multimask_output=True
+        )
+        return PointMasks(found.pred_masks[0], found.iou_scores[0])
+
+
+def build_sam2(
+    description: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    *,
+    file: str = "weights",
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Sam2:
+    """Return the network described by a published config.json with these weights, video parts left out.
+
+    Raises:
+        CheckpointError: tensors are missing, left over, or of another shape.
+    """
+    from transformers import Sam2Config  # noqa: PLC0415
+
+    parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
+    config = Sam2Config(**{part: dict(description[part]) for part in parts if part in description})
+    with torch.device("meta"):
+        network = Sam2(config)
+    wanted = {f"network.{k}": v.to(device, dtype) for k, v in tensors.items() if not _VIDEO.fullmatch(k)}
+    _fill_tied(network, wanted)
+    try:
+        network.load_state_dict(wanted, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file} does not hold SAM 2.1: {error}") from error
+    left = [name for name, buffer in network.named_buffers() if buffer.is_meta]
+    assert not left, left
+    return network.to(device).eval().requires_grad_(False)
+
+
+_TIED = (
+    "network.shared_image_embedding.positional_embedding",
+    "network.prompt_encoder.shared_embedding.positional_embedding",
+)
+
+
+def _fill_tied(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give both names of the one tensor the library may save once."""
+    here = [name for name in _TIED if name in tensors]
+    expected = network.state_dict()
+    for name in _TIED:
+        if here and name in expected:
+            tensors.setdefault(name, tensors[here[0]])
+
+
+def load_sam2(
+    name: str,
+    source: str | Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Sam2:
+    """Return SAM 2.1 with its weights from a Hugging Face folder, loaded strictly, without gradients.
+
+    Args:
+        name: of the catalogue: "sam2.1-hiera-b+", "sam2.1-hiera-l".
+        source: the folder; by default the cache, fetching it if need be.
+
+    Raises:
+        WeightsUnavailableError: not local, and cannot be fetched.
+        CheckpointError: the file is damaged, or holds something else.
+    """
+    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
+
+    files = image_towers.files_of(catalog.row(name), None if source is None else Path(source))
+    tensors = {
+        k: t.load()
+        for k, t in image_towers.published_tensors(files.weights).items()
+        if not _VIDEO.fullmatch(k)
+    }
+    return build_sam2(
+        image_towers.describe(files.description), tensors, file=files.label, device=device, dtype=dtype
+    )

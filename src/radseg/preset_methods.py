@@ -1,0 +1,193 @@
+"""How each method is put together from networks and options: one row per method."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from radseg.errors import InputError
+from radseg.methods.base import DenseEncoder, Scorer
+from radseg.methods.clearclip import ClearCLIP
+from radseg.methods.maskclip import MaskCLIP
+from radseg.methods.naclip import NACLIP
+from radseg.methods.naradio import NARADIO
+from radseg.methods.proxyclip import ProxyCLIP
+from radseg.methods.proxyradio import DINO, SAM, ProxyRADIO
+from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.methods.rayfronts import RayFronts
+from radseg.methods.resclip import ResCLIP
+from radseg.methods.resradio import ResRADIO
+from radseg.methods.scclip import SCCLIP
+from radseg.methods.sclip import SCLIP
+from radseg.methods.talk2dino import Talk2DINO
+from radseg.methods.textregion import TextRegion
+from radseg.methods.trident import Trident
+from radseg.methods.windowed import WindowedEncoder
+from radseg.nn.vit import standard_block
+from radseg.ops.feedback import Rules
+from radseg.options import Options
+from radseg.refine.base import Refiner
+from radseg.refine.mended import Mended
+from radseg.refine.own_sam import OwnSam
+from radseg.refine.reference import Reference
+
+Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
+"""Backbone, helpers in the preset's order, options: the method, ready to look at images."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        build: puts it together.
+        unread: options that have no effect on it; changing one is refused.
+        refines: the values of the option `refine` it can carry out.
+        adaptors: of RADIO, that it looks with beside the language one.
+        text_dependent: whether it is a Scorer: it has no features without words.
+    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
+    """
+
+    build: Build
+    unread: frozenset[str] = frozenset()
+    refines: tuple[str, ...] = ("none", "pamr")
+    adaptors: tuple[str, ...] = ()
+    text_dependent: bool = False
+    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
+
+
+def radseg(radio: Any, _: Sequence[Any], options: Options) -> RADSeg:
+    """Return RADSeg around `radio` as the options say."""
+    return RADSeg(
+        radio,
+        crop=options.crop,
+        stride=options.stride,
+        size_rule=options.size_rule,
+        last_block=standard_block
+        if options.scra_temperature is None
+        else SelfCorrelatingAttention(
+            options.scra_temperature, options.memory_budget // 16, options.scra_recursions
+        ),
+        aggregate=_aggregation(options),
+        memory_budget=options.memory_budget,
+    )
+
+
+def _aggregation(options: Options) -> SelfCorrelatingAggregation | None:
+    if options.scga_temperature is None:
+        return None
+    return SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16)
+
+
+def _on_radio(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Build:
+    def build(radio: Any, _: Sequence[Any], options: Options) -> DenseEncoder | Scorer:
+        return kind(
+            radio,
+            options.crop,
+            options.stride,
+            options.size_rule,
+            _aggregation(options),
+            options.memory_budget,
+            **numbers,
+        )
+
+    return build
+
+
+def _on_clip(kind: type[WindowedEncoder]) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> WindowedEncoder:
+        return kind(clip, options.crop, options.stride, options.size_rule, options.memory_budget)
+
+    return build
+
+
+def _resclip(rules: Rules) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> ResCLIP:
+        return ResCLIP(
+            clip, options.crop, options.stride, options.size_rule, options.memory_budget, rules=rules
+        )
+
+    return build
+
+
+def _proxyclip(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP:
+    (vfm,) = helpers
+    return ProxyCLIP(clip, options.crop, options.stride, options.size_rule, options.memory_budget, vfm=vfm)
+
+
+def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
+    return Talk2DINO(
+        dino,
+        crop=options.crop,
+        stride=options.stride,
+        size_rule=options.size_rule,
+        memory_budget=options.memory_budget,
+    )
+
+
+def _trident(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
+    dino, sam = helpers
+    return Trident(
+        clip,
+        options.crop,
+        options.stride,
+        options.size_rule,
+        options.memory_budget,
+        dino=dino,
+        sam=sam.encoder,
+    )
+
+
+def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> OwnSam:
+    sam = helpers[-1]
+    return OwnSam(
+        sam.encoder,
+        sam.decoder,
+        coarse_threshold=options.coarse_threshold,
+        min_area=options.min_area,
+        iou_threshold=options.iou_threshold,
+        rules=Mended() if options.refine == "mended" else Reference(),
+        memory_budget=options.memory_budget,
+    )
+
+
+def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegion:
+    (sam,) = helpers
+    return TextRegion(clip, sam, memory_budget=options.memory_budget)
+
+
+_NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
+_NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
+
+METHODS: dict[str, Method] = {
+    "radseg": Method(radseg, refines=("none", "pamr", "mended", "reference")),
+    "naradio": Method(_on_radio(NARADIO), _NOT_SCRA),
+    "rayfronts": Method(_on_radio(RayFronts), _NOT_SCRA),
+    "rayfronts-paper": Method(_on_radio(RayFronts, grid_order="transposed"), _NOT_SCRA),
+    "proxyradio-d": Method(_on_radio(ProxyRADIO, teacher=DINO), _NOT_SCRA, adaptors=(DINO,)),
+    "proxyradio-s": Method(_on_radio(ProxyRADIO, teacher=SAM), _NOT_SCRA, adaptors=(SAM,)),
+    "proxyradio-surface": Method(_on_radio(ProxyRADIO, teacher="surface"), _NOT_SCRA, adaptors=("surface",)),
+    "resradio": Method(_on_radio(ResRADIO), _NOT_SCRA, text_dependent=True),
+    "maskclip": Method(_on_clip(MaskCLIP), _NOT_RADSEG),
+    "sclip": Method(_on_clip(SCLIP), _NOT_RADSEG),
+    "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
+    "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
+    "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
+    "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
+    "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
+    "proxyclip": Method(_proxyclip, _NOT_RADSEG),
+    "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "trident": Method(
+        _trident, _NOT_RADSEG, refines=("none", "pamr", "mended", "reference"), refiner=_own_sam
+    ),
+    "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
+}
+
+
+def require_read(name: str, method: Method, options: Options, changed: Sequence[str]) -> None:
+    """Raise InputError if a changed option has no effect on the preset `name`, or it cannot refine so."""
+    unread = sorted(set(changed) & method.unread)
+    if unread:
+        raise InputError(f"{name} has no {', '.join(unread)}; leave it out, or use a RADSeg preset.")
+    if options.refine not in method.refines:
+        able = ", ".join(method.refines)
+        raise InputError(f"{name} cannot refine as {options.refine!r} (it can: {able}); radseg-b+ does.")

@@ -1,0 +1,63 @@
+"""`radseg compare`: several models, one sheet."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_builders import Command
+from PIL import Image
+
+ROOM = ("-p", "white sofa, tiled wall")
+
+
+def test_the_miniatures_methods_are_drawn_side_by_side_offline(radseg: Command, photo: Path) -> None:
+    names = ["miniature-radio", "miniature-naradio", "miniature-resradio"]
+    result = radseg("compare", photo, *ROOM, "--presets", ",".join(names), "-o", "sheet.png")
+    assert result.exit_code == 0, result.output
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [*names, "Written"]
+    assert all(" s; " in line for line in result.stdout.splitlines()[:-1])
+    assert Image.open("sheet.png").width > 1500
+
+
+def test_models_of_two_spaces_each_get_their_own_words(radseg: Command, photo: Path) -> None:
+    result = radseg("compare", photo, "-p", "red, blue", "--presets", "toy,miniature", "--mode", "background")
+    assert result.exit_code == 0, result.output
+    assert "toy: " in result.stdout
+    assert "red 50%, blue 50%" in result.stdout
+    assert Path("sheet.png").is_file()
+
+
+def test_a_model_without_weights_is_left_out_and_counted(radseg: Command, photo: Path) -> None:
+    result = radseg("compare", photo, "-p", "red, blue", "--presets", "naradio-b,toy", "-o", "two.jpg")
+    assert result.exit_code == 1
+    assert "naradio-b: left out." in result.stderr
+    assert "toy: " in result.stdout
+    assert Image.open("two.jpg").format == "JPEG"
+
+
+def test_no_answer_at_all_is_an_error_and_writes_nothing(radseg: Command, photo: Path) -> None:
+    result = radseg("compare", photo, "-p", "red, blue", "--presets", "naradio-b")
+    assert result.exit_code not in (0, 1)
+    assert "No model gave an answer. naradio-b" in result.stderr
+    assert not Path("sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--presets", "toy"], "with -p or --classes"),
+        (["-p", "red, blue", "--presets", "toy,best"], "no preset 'best'"),
+        (["-p", "red, blue", "--presets", "toy,toy"], "names toy more than once"),
+        (["-p", "red, blue", "--presets", " , "], "Name the models"),
+        (["-p", "red, blue", "--presets", "toy", "-o", "sheet.gif"], "must end in one of .jpeg, .jpg, .png"),
+    ],
+)
+def test_wrong_use_is_explained(radseg: Command, photo: Path, arguments: list[str], message: str) -> None:
+    result = radseg("compare", photo, *arguments)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.output
+
+
+def test_quiet_prints_nothing(radseg: Command, photo: Path) -> None:
+    result = radseg("compare", photo, "-p", "red, blue", "--presets", "toy", "--quiet")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert np.asarray(Image.open("sheet.png")).std() > 10

@@ -1,0 +1,104 @@
+"""Every preset × what every method must keep: small random networks stand in for the weights."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from preset_builders import tiny_part
+from radseg import miniature
+from radseg.preset_methods import METHODS
+from radseg.presets import PRESETS
+from radseg.scoring import class_cosine
+from radseg.types import TextEmbeddings
+from radseg.weights import catalog
+
+
+def different(presets):
+    """Names of the presets that differ with small networks: one for -b and -h of the same method."""
+    first = {}
+    for name, preset in presets.items():
+        if preset.embedded != "toy":
+            first.setdefault((preset.method, replace(preset.options, refine="none"), preset.embedded), name)
+    return list(first.values())
+
+
+NAMES = different(PRESETS)
+# Methods that look through SAM take seconds a picture even when small; their own tests try odd sizes.
+WITH_SAM = [n for n in NAMES if any(catalog.row(h).kind == "segmenter" for h in PRESETS[n].helpers)]
+SIZES = ((112, 130), (33, 150))
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Methods by preset, made once, with their networks and words."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = build(name)
+        return made[name]
+
+    return get
+
+
+def build(name):
+    preset = PRESETS[name]
+    row = METHODS[preset.method]
+    if preset.embedded == "miniature":
+        backbone = miniature.load_parts()[0]
+    else:
+        backbone = tiny_part(preset.checkpoint, row.adaptors)
+    parts = [tiny_part(helper) for helper in preset.helpers]
+    options = replace(preset.options, crop=None if preset.options.crop is None else 112, stride=112)
+    method = row.build(backbone, parts, options)
+    if row.text_dependent:
+        width = 96 if preset.embedded == "miniature" else 20
+    else:
+        width = method.encode([torch.rand(3, 32, 32)])[0].values.shape[0]
+    values = torch.randn(3, width, generator=torch.Generator().manual_seed(1))
+    return method, (backbone, *parts), TextEmbeddings(("a", "b", "c"), values, (0, 1, 2), method.space)
+
+
+def answers(method, images, text):
+    if hasattr(method, "score"):
+        return method.score(images, text)
+    return [class_cosine(features, text) for features in method.encode(images)]
+
+
+def pictures():
+    return [torch.rand(3, *size, generator=torch.Generator().manual_seed(i)) for i, size in enumerate(SIZES)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_image_alone_equals_it_in_a_list(name, built):
+    method, _, text = built(name)
+    images = pictures()
+    for one, together in zip(images, answers(method, images, text), strict=True):
+        # Worst seen 1e-6 on this machine: GEMMs of other batch sizes.
+        torch.testing.assert_close(answers(method, [one], text)[0], together, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_twice_finite_and_parameters_untouched(name, built):
+    method, networks, text = built(name)
+    before = [copy.deepcopy(network.state_dict()) for network in networks if hasattr(network, "state_dict")]
+    first, second = (answers(method, pictures()[1:2], text)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.isfinite().all()
+    assert float(first.abs().max()) <= 1 + 1e-5
+    after = [network.state_dict() for network in networks if hasattr(network, "state_dict")]
+    for one, other in zip(before, after, strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITH_SAM])
+@pytest.mark.parametrize("size", [(1, 1), (2, 200), (113, 97)])
+def test_odd_sizes_give_answers_on_a_grid(name, size, built):
+    method, _, text = built(name)
+    found = answers(method, [torch.rand(3, *size)], text)[0]
+    assert found.isfinite().all()
+    assert found.shape[0] == 3
+    assert min(found.shape[1:]) >= 1

@@ -1,0 +1,68 @@
+"""SC-CLIP written token by token (methods spec 4). Tokens are numpy, CLS first; blocks as in last_block."""
+
+import numpy as np
+
+from oracles.last_block import heads_of, merged, softmax_rows
+
+
+def outliers(tokens, k, share):
+    """Which rows have an outlier score above the quantile, by the textbook's steps with SC-CLIP's reach."""
+    count = len(tokens)
+    distance = [[((a - b) ** 2).sum() for b in tokens] for a in tokens]
+    near = [
+        sorted((j for j in range(count) if j != i), key=lambda j: distance[i][j])[:k] for i in range(count)
+    ]
+    kth = [distance[i][near[i][-1]] for i in range(count)]
+    reach = [[max(distance[i][j], kth[i]) for j in near[i]] for i in range(count)]
+    density = [len(r) / sum(r) for r in reach]
+    scores = np.array([np.mean([density[j] for j in near[i]]) / density[i] for i in range(count)])
+    return scores > np.quantile(scores, 1 - share)
+
+
+def mend(tokens, bad, height, width):
+    out = tokens.copy()
+    for i in np.flatnonzero(bad):
+        y, x = divmod(int(i), width)
+        around = [
+            tokens[b * width + a]
+            for b in range(max(y - 1, 0), min(y + 2, height))
+            for a in range(max(x - 1, 0), min(x + 2, width))
+            if (b, a) != (y, x) and not bad[b * width + a]
+        ]
+        if around:
+            out[i] = np.mean(around, axis=0)
+    return out
+
+
+def cosine(tokens):
+    unit = tokens / np.linalg.norm(tokens, axis=1, keepdims=True)
+    return unit @ unit.T
+
+
+def like_average(tokens, values):
+    weights = cosine(tokens)
+    weights[weights < 0.4] = 0
+    return weights / (weights.sum(1, keepdims=True) + 1e-6) @ values
+
+
+def window(outputs, last, heads, size, layers, k, share):
+    """(p, d) before the final norm. outputs: x_l by l; layers: middle, early, levels."""
+    middle, early, levels = layers
+    x = outputs[max(outputs)]
+    bad = outliers(x[1:], k, share)
+    guide = mend(outputs[middle][1:], bad, *size)
+    alike = cosine(guide)
+    logits = 3 * (alike - alike.mean())
+    logits[(logits < 0) & ~np.eye(len(logits), dtype=bool)] = -np.inf
+    guided = softmax_rows(logits)
+
+    def stream(tokens, cls):
+        per_head = []
+        for _, keys, values in heads_of(tokens, last, heads):
+            own = softmax_rows(keys @ keys.T / keys.shape[1] ** 0.5)
+            per_head.append((guided + own) / 2 @ values)
+        return like_average(outputs[early][1:], merged(per_head, last) + 0.3 * cls)
+
+    total = sum(outputs[level] for level in levels)
+    first = stream(like_average(guide, mend(x[1:], bad, *size)), x[:1])
+    return first + stream(total[1:], total[:1])

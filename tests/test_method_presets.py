@@ -1,0 +1,131 @@
+"""Presets of the other methods, loaded from folders as published and asked about a picture."""
+
+import pytest
+import torch
+
+from published_folders import (
+    any_shape,
+    clip_folder,
+    dino_folder,
+    dinov2_folder,
+    sam2_model,
+    sam_folder,
+    write,
+)
+from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
+from radseg.presets import load
+from radseg.types import TextEmbeddings
+
+
+@pytest.fixture(autouse=True)
+def _any_shape(monkeypatch):
+    any_shape(monkeypatch)
+
+
+def words(space, width=20):
+    return TextEmbeddings(("cat", "dog", "sky"), torch.randn(3, width), (0, 1, 2), space)
+
+
+HELPERS = {"proxyclip-b": {"dino-vit-b-8": lambda path: dino_folder(path / "dino")}}
+
+
+@pytest.mark.parametrize(
+    "name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "resclip-b", "scclip-b", "proxyclip-b"]
+)
+def test_a_preset_on_clip_segments_with_weights_as_published(name, tmp_path):
+    helpers = {row: make(tmp_path) for row, make in HELPERS.get(name, {}).items()}
+    segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), helpers=helpers, short_side=240)
+    result = segmenter.segment(torch.rand(3, 240, 260), words(segmenter.encoder.space), mode="assign")
+    assert result.labels.shape == (240, 260)
+    assert set(result.labels.flatten().tolist()) <= {1, 2, 3}
+    assert result.meta["preset"] == name
+    assert result.meta["version"] == "clip-vit-b-16"
+    assert len(result.meta["sha256"]) == 64
+
+
+def test_words_of_another_tower_are_refused(tmp_path):
+    segmenter = load("naclip-b", checkpoint=clip_folder(tmp_path / "clip"))
+    with pytest.raises(SpaceMismatchError, match="clip-vit-l-14-openai"):
+        segmenter.segment(torch.rand(3, 64, 64), words("clip-vit-l-14-openai"), mode="assign")
+
+
+def test_weights_that_are_not_here_say_where_to_put_them():
+    with pytest.raises(
+        WeightsUnavailableError, match="Put pytorch_model.bin and config.json from .*openai/clip"
+    ):
+        load("naclip-b")
+
+
+def test_options_reach_the_method(tmp_path):
+    folder = clip_folder(tmp_path / "clip")
+    segmenter = load("naclip-b", checkpoint=folder, crop=112, stride=64 - 16, size_rule="stride")
+    method = segmenter.encoder
+    assert (method.crop, method.stride, method.size_rule) == (112, 48, "stride")
+    assert (segmenter.temperature, segmenter.denoising, segmenter.short_side) == (40.0, 0.0, 336)
+
+
+def test_a_helper_the_preset_does_not_use_is_refused(tmp_path):
+    with pytest.raises(InputError, match="uses no 'sam'; its further weights are: dino-vit-b-8"):
+        load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), helpers={"sam": tmp_path})
+
+
+def test_talk2dino_takes_its_map_and_its_words_from_where_it_is_told(tmp_path):
+    torch.save(
+        {
+            "a.weight": torch.randn(32, 512),
+            "a.bias": torch.zeros(32),
+            "b.weight": torch.randn(32, 32),
+            "b.bias": torch.zeros(32),
+        },
+        tmp_path / "map.pth",
+    )
+    segmenter = load(
+        "talk2dino-b",
+        checkpoint=dinov2_folder(tmp_path / "dino"),
+        helpers={"talk2dino-vit-b-map": tmp_path / "map.pth"},
+    )
+    assert segmenter.encoder.space == segmenter.words.space == "talk2dino-vit-b"
+    assert segmenter.words.templates.name == "imagenet7"
+    assert segmenter.words.text_map.first.in_features == 512
+    result = segmenter.segment(torch.rand(3, 448, 470), words("talk2dino-vit-b", 32), mode="assign")
+    assert result.labels.shape == (448, 470)
+
+
+def test_talk2dinos_map_has_no_licence_and_is_not_fetched_unasked(tmp_path):
+    with pytest.raises(WeightsUnavailableError, match="no licence stated"):
+        load("talk2dino-b", checkpoint=dinov2_folder(tmp_path / "dino"))
+
+
+def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
+    segmenter = load(
+        "trident-b",
+        checkpoint=clip_folder(tmp_path / "clip"),
+        helpers={
+            "dino-vit-b-16": dino_folder(tmp_path / "dino", patch=16),
+            "sam-vit-b-whole": sam_folder(tmp_path / "sam"),
+        },
+        iou_threshold=0.01,
+        coarse_threshold=0.01,
+        min_area=400,
+    )
+    assert segmenter.refine.radio is segmenter.encoder.sam
+    assert segmenter.refine.iou_threshold == 0.01
+    picture = torch.cat([torch.zeros(3, 100, 60), torch.ones(3, 100, 60)], dim=2)
+    result = segmenter.segment(picture, words(segmenter.encoder.space), mode="assign")
+    assert result.labels.shape == (100, 120)
+    assert result.meta["regions"] >= 1
+
+
+def test_textregion_takes_its_masks_from_the_sam_it_is_given(tmp_path):
+    sam = write(sam2_model(), tmp_path / "sam2")
+    segmenter = load(
+        "textregion-b", checkpoint=clip_folder(tmp_path / "clip"), helpers={"sam2.1-hiera-b+": sam}
+    )
+    assert segmenter.encoder.sam.frame == 256
+    result = segmenter.segment(torch.rand(3, 60, 90), words(segmenter.encoder.space), mode="assign")
+    assert result.labels.shape == (60, 90)
+
+
+def test_textregion_has_no_windows():
+    with pytest.raises(InputError, match="textregion-b has no crop, stride"):
+        load("textregion-b", crop=224, stride=112)

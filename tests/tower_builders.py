@@ -1,0 +1,66 @@
+"""Small random CLIP and DINO towers for tests: real architecture, real code path, no weights."""
+
+import torch
+from torch import nn
+
+from radseg.models.image_tower import ImageTower, build_image_tower
+from radseg.weights.vit_config import VitConfig
+
+SPACE = "clip-vit-b-16-openai"
+
+
+def tower_config(**changes) -> VitConfig:
+    values = {
+        "name": "clip-vit-b-16",
+        "width": 32,
+        "depth": 3,
+        "heads": 2,
+        "mlp_width": 48,
+        "patch": 16,
+        "position_grid": 6,
+        "registers": 0,
+        "layer_scale": False,
+        "activation": "quick_gelu",
+        "norm_eps": 1e-5,
+        "patch_bias": False,
+        "pre_norm": True,
+        "positions": "bicubic-offset",
+        "language_width": 20,
+        "space": SPACE,
+    }
+    return VitConfig(**(values | changes))
+
+
+def tiny_tower(seed: int = 0, **changes) -> ImageTower:
+    generator = torch.Generator().manual_seed(seed)
+    tower = build_image_tower(tower_config(**changes))
+    for name, parameter in tower.named_parameters():
+        if name.endswith("bias"):
+            scale, offset = 0.05, 0.0
+        elif parameter.ndim == 1:
+            scale, offset = 0.1, 0.5 if "scale" in name else 1.0
+        else:
+            scale, offset = (0.5 if "position" in name else parameter.shape[-1] ** -0.5), 0.0
+        with torch.no_grad():
+            parameter.copy_(offset + scale * torch.randn(parameter.shape, generator=generator))
+    nn.init.constant_(tower.conditioner.std, 0.3)
+    nn.init.constant_(tower.conditioner.mean, 0.5)
+    return tower.requires_grad_(False)
+
+
+def tiny_clip(seed: int = 0, **changes) -> ImageTower:
+    return tiny_tower(seed, **changes)
+
+
+def tiny_dino(seed: int = 1, **changes) -> ImageTower:
+    numbers = {
+        "name": "dino-vit-b-8",
+        "patch": 8,
+        "activation": "gelu",
+        "norm_eps": 1e-6,
+        "patch_bias": True,
+        "pre_norm": False,
+        "language_width": 0,
+        "space": None,
+    }
+    return tiny_tower(seed, **(numbers | changes))
