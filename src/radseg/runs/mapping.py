@@ -115,6 +115,7 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
 @contextmanager
 def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[MapManifest | None]":
     """Lock the folder; yield the manifest of a build to go on with, None for a new one."""
+    from radseg.io.writing import clear_halves  # noqa: PLC0415
     from radseg.mapping.manifest import holds_map, read_manifest  # noqa: PLC0415
 
     folder = request.output
@@ -124,6 +125,7 @@ def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[M
     make_folder(folder)
     try:
         with locked(folder):
+            clear_halves(folder)
             earlier = None
             if holds_map(folder):
                 if request.existing == "refuse":
