@@ -59,6 +59,7 @@ ALLOWED = {
         "weights",
     },
     "cli": {"presets", "runs", "text", "weights"},
+    "datasets": {"io"},
 }
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 
