@@ -21,7 +21,7 @@ from radseg.types import Frame
 GAPS = (1, 2, 4, 8, 16, 32)
 LEAST_TURN, LEAST_SHIFT = math.radians(5), 0.1
 STEP = 3  # every third row and column, as in the specification's numbers
-LEAST_PIXELS = 200
+LEAST_SHARE = 0.1  # of the sampled pixels that must be seen twice
 PLAUSIBLE = (0.1, 100.0)  # metres; the median depth of anything a depth camera or laser sees
 
 READINGS = tuple(PoseReading(direction, axes) for axes in get_args(Axes) for direction in get_args(Direction))
@@ -128,7 +128,8 @@ def _residual(
             other.to_camera_to_world(reading.to_file(frame.camera_to_world)) for frame in (a, b)
         )
         found.append(_residuals(a, b, pose, other_pose, scale))
-    enough = [values for values in found if len(values) >= LEAST_PIXELS]
+    least = LEAST_SHARE * chosen[0][0].depth.numel() / STEP**2
+    enough = [values for values in found if len(values) >= least]
     # A reading under which most pairs see nothing in common is no explanation, however well the rest fits.
     return float(torch.cat(enough).median()) if len(enough) * 2 >= len(chosen) else math.nan
 
