@@ -58,8 +58,24 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights"},
+    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets"},
+    "metrics": set(),
     "datasets": {"io"},
+    "evaluation": {
+        "datasets",
+        "io",
+        "metrics",
+        "miniature",
+        "models",
+        "options",
+        "presets",
+        "runs",
+        "segment",
+        "text",
+        "weights",
+        "mapping",
+    },
+    "viewer": {"colours", "io", "mapping", "visual"},
 }
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 

@@ -48,7 +48,8 @@ def matrix_text(matrix):
 
 def save(path, array):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)
+    settings = {} if path.suffix == ".png" else {"quality": 100, "subsampling": 0}
+    Image.fromarray(array).save(path, **settings)
 
 
 def write(path, text):
