@@ -76,6 +76,7 @@ ALLOWED = {
         "mapping",
     },
     "viewer": {"colours", "io", "mapping", "visual"},
+    "mapping": {"io", "scoring"},
 }
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 

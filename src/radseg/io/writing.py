@@ -44,6 +44,15 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
         raise EnvironmentFailure(f"{shown(target)} cannot be the name of a file: {error}.") from error
 
 
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Make `content` the file at `path`, whole or not at all; see `write_atomically`."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    write_atomically(path, write)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself durable; Windows has no such call and needs none."""
     if os.name != "posix":
