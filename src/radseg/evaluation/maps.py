@@ -65,8 +65,8 @@ def predict_labels(
 ) -> Int[Tensor, " n"]:
     """Return the label of every voxel of a map, given in chunks: denoising looks at the whole map.
 
-    Differs from RayFronts, which denoises every 10 000 voxels on their own, so that labels depend on the order
-    of the rows (`predict_labels_by_chunk` does that), and where one voxel without direction (NaN) gets
+    Differs from RayFronts, which denoises every 10 000 voxels on their own, so that labels depend on the
+    order of the rows (`predict_labels_by_chunk` does that), and where one voxel without direction (NaN) gets
     class 1 and switches denoising off for its whole chunk: here it gets 0 and touches nothing else.
 
     Args:
@@ -115,9 +115,9 @@ def external_voxels(
 
 
 def read_external(file: Path) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
-    """Return points (metres) and raw class numbers of a truth file: torch, `semseg_gt_xyz`, `semseg_gt_label`.
+    """Return points (metres) and raw class numbers of a truth file.
 
-    Only tensors are read; nothing in the file is executed.
+    It holds the tensors `semseg_gt_xyz` and `semseg_gt_label`; nothing in it is executed.
 
     Raises:
         MissingFileError: no such file.
@@ -212,8 +212,8 @@ class LabelVotes:
 def lifted_voxels(frames: Iterator[Frame], classes: int, voxel_size: float) -> LabelledVoxels:
     """Return true voxels from the labels of frames: per voxel the commonest class that is not "ignore".
 
-    Differs from RayFronts, which sends averaged one-hot labels through the classifier: with at most 10 classes
-    a voxel that only "ignore" saw gets class 1 there (a uniform softmax is 1/n ≥ 0.1), and a class
+    Differs from RayFronts, which sends averaged one-hot labels through the classifier: with at most 10
+    classes a voxel that only "ignore" saw gets class 1 there (a uniform softmax is 1/n ≥ 0.1), and a class
     with under about 1.4 % of the votes beside "ignore" gets 0. Equal otherwise (mapping spec 1.5).
 
     Args:

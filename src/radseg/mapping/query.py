@@ -1,6 +1,6 @@
 """Ask a map for words: probabilities of names per voxel, streamed part by part, and the things they form."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -213,11 +213,3 @@ def _score(
     joint, none = contrasted_probabilities(names, others, temperature=temperature)
     value, winner = joint[:, :, 0].max(dim=0)
     return joint[:, :, 0], torch.where(value > none[0, :, 0], winner + 1, 0)
-
-
-def without_cache(
-    semantic_map: SemanticMap, align: "Align | None", *, rows: int = 16384
-) -> Iterator[AlignedPart]:
-    """Yield the voxels of a map aligned on the way: for one question to a map that is not on the disk."""
-    for chunk in semantic_map.chunks(rows):
-        yield AlignedPart(chunk.keys, unit_rows(chunk.values if align is None else align(chunk.values)))

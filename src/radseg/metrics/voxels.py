@@ -114,9 +114,7 @@ def transfer_labels_float32(
     return _commonest(labels[nearest])
 
 
-def union_labels(
-    truth: Keys, truth_labels: Labels, keys: Keys, labels: Labels
-) -> tuple[Labels, Labels]:
+def union_labels(truth: Keys, truth_labels: Labels, keys: Keys, labels: Labels) -> tuple[Labels, Labels]:
     """Return truth and prediction on the union of both voxel sets, 0 where one has no voxel.
 
     RayFronts calls this k = 0. Rows follow the voxel indices, first axis first.
