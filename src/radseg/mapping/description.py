@@ -22,7 +22,7 @@ class MapDescription:
     Attributes:
         voxel_size: side of a voxel in metres.
         space: "backbone:<version>" for features whose language alignment is still to be applied (mapping spec
-            2.8), the name of a text space for aligned ones, "probabilities", or "none": no values, only colour.
+            2.8), the name of a text space for aligned ones, "probabilities", or "none": only colour.
         channels: length of a voxel's value; 0 in space "none".
         number_type: in which means and colours are stored; arithmetic is float32 always.
         names: one name per channel of a probability map, otherwise empty.

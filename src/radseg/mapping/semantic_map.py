@@ -112,7 +112,7 @@ class SemanticMap:
             yield chunk.keys
 
     def whole(self) -> Chunk:
-        """Return all voxels at once, in lexicographic order of their indices; the map must fit into memory."""
+        """Return all voxels at once, in lexicographic order of their indices; they must fit into memory."""
         parts = [part.read(0, len(part)) for part in self.parts]
         c, dtype = self.description.channels, self.description.dtype
         parts.append(
