@@ -16,6 +16,7 @@ from torch import Tensor
 from radseg.datasets.rgbd.base import FileSequence, RgbdSequence
 from radseg.datasets.rgbd.files import Axes, Direction, PoseReading, inverse_pose
 from radseg.errors import InputError
+from radseg.ops.camera import project, transform, unproject, valid_depth
 from radseg.types import Frame
 
 GAPS = (1, 2, 4, 8, 16, 32)
@@ -93,29 +94,16 @@ def _residuals(
     scale: float,
     step: int = STEP,
 ) -> Float[Tensor, " k"]:
-    depth = one.depth.to(torch.float64)[::step, ::step] * scale
-    v, u = torch.meshgrid(
-        torch.arange(0, one.depth.shape[0], step), torch.arange(0, one.depth.shape[1], step), indexing="ij"
-    )
-    known = torch.isfinite(depth) & (depth > 0)
-    z, camera = depth[known], one.intrinsics
-    points = torch.stack(
-        [
-            (u[known] - camera.centre_x) / camera.focal_x * z,
-            (v[known] - camera.centre_y) / camera.focal_y * z,
-            z,
-            torch.ones_like(z),
-        ]
-    )
-    x, y, depth_there, _ = inverse_pose(other_pose) @ pose @ points
-    target = other.intrinsics
-    column = (x / depth_there * target.focal_x + target.centre_x).round()
-    row = (y / depth_there * target.focal_y + target.centre_y).round()
-    height, width = other.depth.shape
-    inside = (depth_there > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    measured = other.depth.to(torch.float64)[row[inside].long(), column[inside].long()] * scale
-    seen = torch.isfinite(measured) & (measured > 0)
-    return (depth_there[inside][seen] - measured[seen]).abs()
+    height, width = one.depth.shape
+    sampled = torch.arange(height * width).reshape(height, width)[::step, ::step]
+    depth = one.depth.to(torch.float64) * scale
+    pixels = sampled[valid_depth(depth)[::step, ::step]]
+    points = transform(unproject(depth, one.intrinsics, pixels), inverse_pose(other_pose) @ pose)
+    place, seen = project(points, other.intrinsics)
+    column, row = place[seen].round().long().unbind(1)
+    measured = other.depth.to(torch.float64)[row, column] * scale
+    known = valid_depth(measured)
+    return (points[seen, 2][known] - measured[known]).abs()
 
 
 def _residual(
@@ -223,5 +211,5 @@ def _moves(one: Frame, other: Frame) -> bool:
 
 
 def _median_depth(frame: Frame) -> Float[Tensor, ""]:
-    known = frame.depth[torch.isfinite(frame.depth) & (frame.depth > 0)]
+    known = frame.depth[valid_depth(frame.depth)]
     return known.median() if len(known) else torch.tensor(math.nan)

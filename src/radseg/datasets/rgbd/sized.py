@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn import functional as F
-
 from radseg.datasets.rgbd.base import RgbdSequence
-from radseg.types import Frame, Rgb, Size
+from radseg.ops.resize import resize_antialiased, resize_nearest
+from radseg.types import Frame, Size
 
 
 @dataclass(frozen=True)
@@ -42,34 +38,14 @@ class Sized:
             camera = frame.colour_intrinsics
             frame = replace(
                 frame,
-                rgb=resize_colour(frame.rgb, self.colour),
-                semantics=None if frame.semantics is None else resize_labels(frame.semantics, self.colour),
+                rgb=resize_antialiased(frame.rgb, self.colour),
+                semantics=None if frame.semantics is None else resize_nearest(frame.semantics, self.colour),
                 colour_intrinsics=None if camera is None else camera.resized(self.colour),
             )
         if self.depth is not None:
             frame = replace(
                 frame,
-                depth=resize_depth(frame.depth, self.depth),
+                depth=resize_nearest(frame.depth, self.depth),
                 intrinsics=frame.intrinsics.resized(self.depth),
             )
         return frame
-
-
-def resize_colour(rgb: Rgb, size: Size) -> Rgb:
-    """Return the picture at `size`: bilinear, half-pixel centres, antialiased where it shrinks."""
-    if tuple(rgb.shape[1:]) == tuple(size):
-        return rgb
-    return F.interpolate(rgb[None], tuple(size), mode="bilinear", align_corners=False, antialias=True)[0]
-
-
-def resize_depth(depth: Float[Tensor, "H W"], size: Size) -> Float[Tensor, "h w"]:
-    """Return the depth at `size`: the source pixel floor((i + 0.5)·in/out), so no value is invented."""
-    if tuple(depth.shape) == tuple(size):
-        return depth
-    return F.interpolate(depth[None, None], tuple(size), mode="nearest-exact")[0, 0]
-
-
-def resize_labels(labels: Int[Tensor, "H W"], size: Size) -> Int[Tensor, "h w"]:
-    """Return the labels at `size`, by the rule of `resize_depth`."""
-    # Through float64, exact up to 2^53: nearest-exact takes no integers.
-    return resize_depth(labels.to(torch.float64), size).to(labels.dtype)

@@ -1,9 +1,9 @@
-"""What a map is judged by and with: true voxels from points or labels, and the labels a map gives its voxels.
+"""True voxels, from labelled points or from labelled pictures (mapping spec 1.4 and 1.5).
 
-Mapping spec 1.4, 1.5 and 3.5. Class indices are 0 for ignore or none, classes from 1.
+Class indices are 0 for "ignore", classes from 1.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.datasets.rgbd.classes import ClassTable
-from radseg.datasets.rgbd.sized import resize_colour
 from radseg.errors import InputError, MissingFileError
 from radseg.io import shown
-from radseg.ops.camera import unproject
+from radseg.ops.camera import transform, unproject, valid_depth
+from radseg.ops.resize import resize_antialiased
 from radseg.ops.voxels import pack, reachable, unpack, voxel_indices
 from radseg.types import Frame, Size
-
-TEMPERATURE, DENOISING, THRESHOLD = 100.0, 0.5, 0.1
-PUBLISHED_ROWS = 10_000
-"""Voxels over which RayFronts judges whether a class occurs at all (its chunk_size)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,66 +29,6 @@ class LabelledVoxels:
 
     keys: Integer[np.ndarray, "m 3"]
     labels: Integer[np.ndarray, "m"]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How probabilities become labels (mapping spec 3.5).
-
-    Attributes:
-        denoising: a class that is nowhere at least this probable is removed; 0 keeps all.
-        threshold: a voxel whose best class is less probable than this gets 0.
-    """
-
-    denoising: float = DENOISING
-    threshold: float = THRESHOLD
-
-
-PUBLISHED = Decision()
-
-
-def voxel_probabilities(
-    features: Float[Tensor, "m e"], text: Float[Tensor, "c e"], *, temperature: float = TEMPERATURE
-) -> Float[Tensor, "m c"]:
-    """Return softmax(temperature · cosine) over the classes; NaN for a feature without direction."""
-    lengths = features.norm(dim=1, keepdim=True)
-    cosine = (features / lengths) @ F.normalize(text, dim=1, eps=1e-12).T
-    return (temperature * cosine).softmax(dim=1)
-
-
-def predict_labels(
-    probabilities: Iterable[Float[Tensor, "m c"]], decision: Decision = PUBLISHED
-) -> Int[Tensor, " n"]:
-    """Return the label of every voxel of a map, given in chunks: denoising looks at the whole map.
-
-    Differs from RayFronts, which denoises every 10 000 voxels on their own, so that labels depend on the
-    order of the rows (`predict_labels_by_chunk` does that), and where one voxel without direction (NaN) gets
-    class 1 and switches denoising off for its whole chunk: here it gets 0 and touches nothing else.
-
-    Args:
-        probabilities: over the same classes in every chunk.
-    """
-    chunks = list(probabilities)
-    peaks = [part.nan_to_num(0.0).amax(dim=0) for part in chunks if len(part)]
-    if not peaks:
-        return torch.empty(0, dtype=torch.int64)
-    kept = torch.stack(peaks).amax(dim=0) >= decision.denoising
-    return torch.cat([_decide(part, kept, decision) for part in chunks])
-
-
-def predict_labels_by_chunk(
-    probabilities: Float[Tensor, "m c"], decision: Decision = PUBLISHED, *, rows: int = PUBLISHED_ROWS
-) -> Int[Tensor, " m"]:
-    """Return labels as RayFronts gives them: denoised among each `rows` consecutive voxels alone."""
-    parts = [predict_labels([part], decision) for part in probabilities.split(rows)]
-    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
-
-
-def _decide(part: Float[Tensor, "m c"], kept: Tensor, decision: Decision) -> Int[Tensor, " m"]:
-    """Return winner + 1 among the kept classes of unchanged probabilities, 0 under the threshold."""
-    usable = part.nan_to_num(-1.0).masked_fill(~kept, -1.0)
-    value, winner = usable.max(dim=1)
-    return torch.where((value >= decision.threshold) & (value >= 0), winner + 1, 0)
 
 
 def external_voxels(
@@ -173,14 +109,16 @@ class LabelVotes:
         if frame.semantics is None:
             raise InputError(f"Frame {frame.id} has no labels; the reader was given no class table.")
         size = Size(*frame.depth.shape)
-        points, pixels = unproject(frame.depth, frame.intrinsics, frame.camera_to_world)
+        pixels = valid_depth(frame.depth).flatten().nonzero()[:, 0]
+        local = unproject(frame.depth, frame.intrinsics, pixels)
+        points = transform(local, frame.camera_to_world)
         near = reachable(points, voxel_size)
         keys = pack(voxel_indices(points[near], voxel_size))
         if tuple(frame.semantics.shape) == size:
             self.add(keys, frame.semantics.flatten()[pixels[near]])
             return
         one_hot = F.one_hot(frame.semantics, self.classes).movedim(-1, 0).float()
-        shares = resize_colour(one_hot, size).flatten(1)[:, pixels[near]].T
+        shares = resize_antialiased(one_hot, size).flatten(1)[:, pixels[near]].T
         found, row = torch.unique(keys, return_inverse=True)
         votes = torch.zeros(len(found), self.classes, dtype=torch.float64)
         self._merge(found, votes.index_add_(0, row, shares.double()))
