@@ -58,7 +58,7 @@ def golden_frames(goldens: MapGoldenSet) -> list[Frame]:
 
 
 def lift_stages(goldens: MapGoldenSet) -> Iterator[Row]:
-    """Truth lifted from pictures of labels, by our rule and by the published detour through the classifier."""
+    """Truth lifted from label pictures, by our rule and by the published detour through the classifier."""
     golden = goldens.arrays("gt_lift")
     size = float(goldens.arrays("scene")["vox_size"])
     for ending, kept in (("", 11), ("_6cls", 6)):
