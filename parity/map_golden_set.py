@@ -1,4 +1,4 @@
-"""Read a golden folder of the mapping kind: a manifest that lists npz files and says its tolerances in words."""
+"""Read a golden folder of the mapping kind: the manifest lists npz files and says tolerances in words."""
 
 import json
 import re
@@ -35,8 +35,8 @@ class MapGoldenSet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every npz file of the set, without its suffix."""
-        return tuple(name.removesuffix(".npz") for name in self.manifest["files"])
+        """Every npz file of the set, without its suffix; tables belong to the npz file of the same name."""
+        return tuple(name.removesuffix(".npz") for name in self.manifest["files"] if name.endswith(".npz"))
 
     def __contains__(self, name: str) -> bool:
         return f"{name}.npz" in self.manifest["files"]
@@ -83,5 +83,6 @@ def same(case: str, stage: str, ours: Any, golden: Any, allowed: float = 0) -> R
     ours, golden = np.asarray(ours), np.asarray(golden)
     if ours.shape != golden.shape:
         return Row(case, stage, float(max(ours.size, golden.size, 1)), allowed, integer=True)
-    differ = (ours != golden) & ~((ours != ours) & (golden != golden))
-    return Row(case, stage, float(differ.sum()), allowed, integer=True)
+    nan = ours.dtype.kind == "f" and golden.dtype.kind == "f"
+    equal = np.isclose(ours, golden, rtol=0, atol=0, equal_nan=True) if nan else ours == golden
+    return Row(case, stage, float((~equal).sum()), allowed, integer=True)

@@ -13,7 +13,7 @@ INPUTS = frozenset({"scene", "replica_features", "replica_external_gt", "scannet
 
 
 def compare_maps(folder: Path, only: Sequence[str] | None = None) -> tuple[list[Row], dict[str, list[str]]]:
-    """Return the rows of every file that has stages, and the files that have none; print rows as they come."""
+    """Return the rows of every file that has stages, and the files without; print rows as they come."""
     goldens = MapGoldenSet(folder)
     rows: list[Row] = []
     left_out: dict[str, list[str]] = {}
