@@ -65,6 +65,8 @@ def read_external(file: Path) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
         )
     try:
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}")
         points, labels = content["semseg_gt_xyz"], content["semseg_gt_label"]
         points, labels = points.to(torch.float32), labels.reshape(-1)
     except MemoryError:
