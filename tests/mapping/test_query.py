@@ -52,8 +52,8 @@ def test_other_modes_need_the_bank():
 
 
 def test_alignment_is_applied_to_the_averages():
-    turned = answer(["red"], align=lambda values: values.roll(1, dims=1))
-    assert turned.instances() == {"red": ()}
+    nothing = answer(["red"], align=lambda values: values * (torch.arange(126) == 125))  # "anything" alone
+    assert nothing.instances() == {"red": ()}
 
 
 def test_a_voxel_without_direction_gets_no_name_and_no_nan():
