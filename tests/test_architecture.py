@@ -50,6 +50,8 @@ ALLOWED = {
         "colours",
         "export",
         "io",
+        "mapping",
+        "methods",
         "miniature",
         "presets",
         "result",

@@ -6,6 +6,7 @@ has none) and `colours` "n 3" in the map's number type.
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,14 @@ def read_shard(
         raise _damaged(path, "its voxels are not in ascending order")
     values = tensors.get("values", torch.empty(len(keys), 0, dtype=description.dtype))
     return TileArrays(keys, tensors["counts"], values, tensors["colours"])
+
+
+def delete_tiles(folder: Path, keep: Collection[str]) -> None:
+    """Delete the tiles in `folder` that are not to be kept, and halves left by kill -9; nothing else."""
+    for path in list(folder.iterdir()):
+        half = path.name.startswith(".radseg-") and path.suffix == ".part"
+        if (half or FILE_NAME.fullmatch(path.name)) and path.name not in keep:
+            path.unlink(missing_ok=True)
 
 
 def _require_layout(path: Path, file: Any, shard: Shard, description: MapDescription) -> None:

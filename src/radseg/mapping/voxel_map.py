@@ -4,7 +4,7 @@ A frame touches the tiles it sees and nothing else, so its cost does not depend 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from radseg.errors import EnvironmentFailure, InputError
 from radseg.mapping.description import MapDescription
 from radseg.mapping.manifest import TILES, MapManifest
 from radseg.mapping.semantic_map import ArraysPart, SemanticMap
-from radseg.mapping.shards import FILE_NAME, Shard, check_shard, read_shard, write_shard
+from radseg.mapping.shards import Shard, check_shard, delete_tiles, read_shard, write_shard
 from radseg.mapping.tiles import Tile, TileIndex, tile_ids, tile_index
 from radseg.ops.voxels import VoxelSums
 
@@ -123,13 +123,7 @@ class VoxelMap:
         """Delete the files that no manifest names any more, once `manifest` is on the disk."""
         folder = self._folder()
         self._named = {shard.file for shard in manifest.shards}
-        for path in list(folder.iterdir()):
-            # Only files that we may have written: tiles of this format, and halves left by kill -9.
-            ours = FILE_NAME.fullmatch(path.name) or (
-                path.name.startswith(".radseg-") and path.suffix == ".part"
-            )
-            if ours and path.name not in self._named:
-                path.unlink(missing_ok=True)
+        delete_tiles(folder, keep=self._named)
 
     def finish(self) -> SemanticMap:
         """Return the map as it is now, read-only, of a map that is all in memory."""
@@ -137,10 +131,6 @@ class VoxelMap:
             raise InputError("This map lives in a folder; write its manifest, then use SemanticMap.open.")
         parts = [ArraysPart(self._resident[index].arrays()) for index in sorted(self._resident)]
         return SemanticMap(self.description, parts, "", {})
-
-    def tiles(self) -> Iterator[TileIndex]:
-        """Yield the indices of all tiles, in order."""
-        yield from sorted({*self._resident, *self._shards})
 
     def _folder(self) -> Path:
         assert self.folder is not None

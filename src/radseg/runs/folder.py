@@ -101,7 +101,7 @@ def opened(
         EnvironmentFailure: another process runs in the folder, or it cannot be written.
     """
     existed = folder.exists()
-    _make(folder)
+    make_folder(folder)
     try:
         yield from _planned(folder, images, parameters, endings, existing)
     finally:
@@ -116,7 +116,7 @@ def _planned(
     endings: Sequence[str],
     existing: OnExisting,
 ) -> Iterator[Plan]:
-    with _locked(folder):
+    with locked(folder):
         clear_staging(folder)
         earlier = _earlier_run(folder, parameters, existing)
         history = earlier if existing == "resume" else None
@@ -273,7 +273,8 @@ def _remove_if_unused(folder: Path) -> None:
         folder.rmdir()
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the output folder, or say why it cannot be one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -285,7 +286,7 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; the system releases it even after kill -9."""
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
     try:

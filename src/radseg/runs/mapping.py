@@ -1,0 +1,186 @@
+"""From a request to a map folder: checks, model, frames, checkpoints; and what can be said about a map."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from radseg.errors import CheckpointError, EnvironmentFailure, InputError
+from radseg.runs.folder import OnExisting, locked, make_folder
+from radseg.runs.manifest import require_same
+
+if TYPE_CHECKING:
+    from radseg.mapping.builder import Progress
+    from radseg.mapping.manifest import MapManifest
+    from radseg.mapping.mapper import Mapper
+    from radseg.types import Frame
+
+
+class Sequence3D(Protocol):
+    """What a build reads frames from (datasets.rgbd.RgbdSequence)."""
+
+    def frame_ids(self) -> tuple[str, ...]:
+        """Return the names of the frames in order."""
+        ...
+
+    def read(self, frame_id: str, /) -> "Frame":
+        """Return one frame, or raise InputError."""
+        ...
+
+
+class MapReporter(Protocol):
+    """Is told how a build goes, in this order."""
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Begin `todo` frames, after `earlier` ones of an interrupted build."""
+
+    def frame(self, frame_id: str, points: int, reason: str) -> None:
+        """One frame is in the map, or was skipped with a reason."""
+
+    def ended(self, manifest: "MapManifest", progress: "Progress", folder: Path) -> None:
+        """Sum up."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What a person asked for.
+
+    Attributes:
+        output: the map folder.
+        parameters: everything that decides the map; must be equal on resume.
+        existing: what to do with a map that is there.
+        skip: frames left out after each one taken: f mod (skip + 1) = 0 stays (mapping spec 1.0).
+        budget: bytes of tiles in memory; None has no limit.
+        checkpoint_seconds: time between checkpoints.
+    """
+
+    output: Path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    existing: OnExisting = "refuse"
+    skip: int = 0
+    budget: int | None = None
+    checkpoint_seconds: float = 60.0
+
+
+def build_map(
+    request: BuildRequest,
+    sequence: Sequence3D,
+    make_mapper: "Callable[[], Mapper]",
+    reporter: MapReporter,
+) -> "Progress":
+    """Build a map and return what became of the frames.
+
+    Args:
+        make_mapper: loads the model; called only when the folder was found usable.
+
+    Raises:
+        InputError: the folder holds a map and may not be changed, its settings differ, or no frame could be
+            used; nothing is left behind then.
+        EnvironmentFailure: the folder cannot be written, or another process writes it.
+    """
+    from radseg.mapping.builder import Builder, Progress  # noqa: PLC0415 - torch loads here
+    from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
+
+    ids = sequence.frame_ids()[:: request.skip + 1]
+    parameters = {**request.parameters, "skip": request.skip}
+    with _opened(request, parameters) as earlier:
+        progress = Progress() if earlier is None else Progress.resumed(earlier.build["frames"], ids)
+        mapper = make_mapper()
+        if earlier is not None:
+            earlier.description.require_same(mapper.description, what="The model")
+        grown = VoxelMap(
+            mapper.description,
+            folder=request.output,
+            budget=request.budget,
+            shards=() if earlier is None else earlier.shards,
+        )
+        builder = Builder(mapper, grown, request.output, parameters, progress, request.checkpoint_seconds)
+        reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
+        builder.run(ids, sequence.read, reporter)
+        if not progress.used:
+            remove_map(request.output)
+            raise InputError(_no_frame(ids, progress))
+        reporter.ended(builder.checkpoint(), progress, request.output)
+    return progress
+
+
+def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
+    if not ids:
+        return "The sequence has no frames."
+    frame_id, reason = progress.skipped[0]
+    return f"None of the {len(ids)} frames could be used. Frame {frame_id}: {reason}"
+
+
+@contextmanager
+def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[MapManifest | None]":
+    """Lock the folder; yield the manifest of a build to go on with, None for a new one."""
+    from radseg.mapping.manifest import holds_map, read_manifest  # noqa: PLC0415
+
+    folder = request.output
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; name another with -o.")
+    existed = folder.exists()
+    make_folder(folder)
+    try:
+        with locked(folder):
+            earlier = None
+            if holds_map(folder):
+                if request.existing == "refuse":
+                    raise InputError(
+                        f"{folder} holds a map. Go on with --resume, build it again with --overwrite, or "
+                        "name another folder with -o."
+                    )
+                if request.existing == "overwrite":
+                    remove_map(folder)
+                else:
+                    earlier = read_manifest(folder)
+                    if "parameters" not in earlier.build:
+                        raise InputError(f"{folder} was not built from a sequence; it cannot be resumed.")
+                    require_same(earlier.build["parameters"], parameters)
+            yield earlier
+    finally:
+        if not existed:
+            _remove_if_unused(folder)
+
+
+def remove_map(folder: Path) -> None:
+    """Delete a map: its manifest, its tiles, and nothing else."""
+    from radseg.mapping.manifest import MANIFEST, TILES  # noqa: PLC0415
+    from radseg.mapping.shards import delete_tiles  # noqa: PLC0415
+
+    (folder / MANIFEST).unlink(missing_ok=True)
+    tiles = folder / TILES
+    if tiles.is_symlink():
+        raise EnvironmentFailure(f"{tiles} is a link; it must be a folder. Remove it.")
+    if tiles.is_dir():
+        delete_tiles(tiles, keep=frozenset())
+        if not any(tiles.iterdir()):
+            tiles.rmdir()
+
+
+def _remove_if_unused(folder: Path) -> None:
+    from radseg.runs.folder import LOCK_NAME  # noqa: PLC0415
+
+    if {path.name for path in folder.iterdir()} <= {LOCK_NAME}:
+        (folder / LOCK_NAME).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield each tile's file name and what is wrong with it; an empty text where nothing is.
+
+    Raises:
+        MissingFileError, CheckpointError: no map, or a damaged manifest.
+    """
+    from radseg.mapping.manifest import TILES, read_manifest  # noqa: PLC0415
+    from radseg.mapping.shards import check_shard, read_shard  # noqa: PLC0415
+
+    manifest = read_manifest(folder)
+    for shard in manifest.shards:
+        try:
+            check_shard(folder / TILES, shard)
+            read_shard(folder / TILES, shard, manifest.description)
+            yield shard.file, ""
+        except CheckpointError as error:
+            yield shard.file, str(error)

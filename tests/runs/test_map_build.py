@@ -1,0 +1,216 @@
+"""Building a map folder: resumed exactly, faults of single frames reported, other files left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from mapping.map_builders import description, frame, grid_lift
+
+from radseg.errors import CheckpointError, EnvironmentFailure, ImageError, InputError
+from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
+from radseg.mapping.mapper import Mapper
+from radseg.mapping.semantic_map import SemanticMap
+from radseg.runs.folder import LOCK_NAME
+from radseg.runs.mapping import BuildRequest, build_map, verify_map
+
+
+@dataclass
+class Walk:
+    """A sequence of `frames` frames; those in `broken` cannot be read, `stop` is where a person stops it."""
+
+    frames: int = 6
+    broken: tuple[int, ...] = ()
+    stop: int | None = None
+
+    def frame_ids(self):
+        return tuple(f"{index:03}" for index in range(self.frames))
+
+    def read(self, frame_id):
+        if int(frame_id) in self.broken:
+            raise ImageError(f"{frame_id}.depth.png is cut short.")
+        if int(frame_id) == self.stop:
+            raise KeyboardInterrupt
+        return frame(int(frame_id))
+
+
+@dataclass
+class Silent:
+    def started(self, todo, earlier, folder):
+        self.todo, self.earlier = todo, earlier
+
+    def frame(self, frame_id, points, reason):
+        pass
+
+    def ended(self, manifest, progress, folder):
+        self.manifest = manifest
+
+
+def mapper():
+    return Mapper(description(number_type="float16"), grid_lift())
+
+
+def build(folder, walk, *, make_mapper=mapper, **settings):
+    watcher = Silent()
+    request = BuildRequest(folder, {"source": "walk"}, **settings)
+    progress = build_map(request, walk, make_mapper, watcher)
+    return progress, watcher
+
+
+def content(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
+            if p.is_file() and p.name != LOCK_NAME}  # fmt: skip
+
+
+def test_an_interrupted_build_goes_on_to_the_same_folder(tmp_path):
+    build(tmp_path / "whole", Walk())
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "parts", Walk(stop=4))
+    assert read_manifest(tmp_path / "parts").build["frames"]["done"] == 4
+    _, watcher = build(tmp_path / "parts", Walk(), existing="resume")
+    assert (watcher.todo, watcher.earlier) == (2, 4)
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_eviction_and_checkpoints_change_nothing(tmp_path):
+    build(tmp_path / "one", Walk())
+    build(tmp_path / "other", Walk(), budget=1, checkpoint_seconds=0)
+    assert content(tmp_path / "one") == content(tmp_path / "other")
+
+
+def test_a_bad_frame_is_passed_over_and_counted_with_its_reason(tmp_path):
+    progress, _ = build(tmp_path / "map", Walk(broken=(1, 3)))
+    assert progress.used == 4
+    assert dict(progress.reasons) == {"001.depth.png is cut short.": 1, "003.depth.png is cut short.": 1}
+    noted = SemanticMap.open(tmp_path / "map").build["frames"]
+    assert [pair[0] for pair in noted["skipped"]] == ["001", "003"]
+
+
+def test_a_sequence_without_a_usable_frame_leaves_nothing(tmp_path):
+    with pytest.raises(InputError, match=r"None of the 2 frames could be used. Frame 000: 000.depth"):
+        build(tmp_path / "map", Walk(frames=2, broken=(0, 1)))
+    assert not (tmp_path / "map").exists()
+
+
+def test_every_third_frame_with_skip_two(tmp_path):
+    build(tmp_path / "map", Walk(frames=7), skip=2)
+    assert read_manifest(tmp_path / "map").build["frames"]["done"] == 3
+
+
+def test_a_map_is_not_replaced_unasked(tmp_path):
+    build(tmp_path / "map", Walk(frames=2))
+    before = content(tmp_path / "map")
+    with pytest.raises(InputError, match="holds a map"):
+        build(tmp_path / "map", Walk(frames=3))
+    assert content(tmp_path / "map") == before
+    build(tmp_path / "map", Walk(frames=3), existing="overwrite")
+    build(tmp_path / "fresh", Walk(frames=3))
+    assert content(tmp_path / "map") == content(tmp_path / "fresh")
+
+
+def test_resuming_with_other_settings_or_frames_is_refused(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    with pytest.raises(InputError, match="skip was 0, is now 1"):
+        build(tmp_path / "map", Walk(), existing="resume", skip=1)
+    other = replace_ids(Walk())
+    with pytest.raises(InputError, match="not those in the map"):
+        build(tmp_path / "map", other, existing="resume")
+    coarser = lambda: Mapper(description(number_type="float16", voxel_size=0.2), grid_lift())  # noqa: E731
+    with pytest.raises(InputError, match="voxel_size is 0.2, not 0.1"):
+        build(tmp_path / "map", Walk(), existing="resume", make_mapper=coarser)
+
+
+def replace_ids(walk):
+    class Renamed(Walk):
+        def frame_ids(self):
+            return tuple(f"9{name}" for name in walk.frame_ids())
+
+    return Renamed()
+
+
+def test_a_longer_recording_is_taken_up_where_the_map_ends(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    build(tmp_path / "map", Walk(frames=6), existing="resume")
+    build(tmp_path / "whole", Walk(frames=6))
+    assert content(tmp_path / "map") == content(tmp_path / "whole")
+
+
+def test_an_exchanged_tile_stops_the_resumed_build(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    tile = next((tmp_path / "map" / TILES).iterdir())
+    data = bytearray(tile.read_bytes())
+    data[-1] ^= 1
+    tile.write_bytes(data)
+    assert [name for name, fault in verify_map(tmp_path / "map") if fault] == [tile.name]
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        build(tmp_path / "map", Walk(), existing="resume")
+
+
+def test_a_linked_tile_folder_is_not_written_through(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map" / TILES).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EnvironmentFailure, match="is a link"):
+        build(tmp_path / "map", Walk())
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_cameras_up_is_noted(tmp_path):
+    build(tmp_path / "map", Walk(frames=2))
+    up = torch.tensor(SemanticMap.open(tmp_path / "map").build["frames"]["camera_up"])
+    assert torch.allclose(up / up.norm(), torch.tensor([0.0, -1, 0]), atol=1e-6)  # the walk's y points down
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from runs.test_map_build import Walk, build
+
+class Slow(Walk):
+    def read(self, frame_id):
+        time.sleep(0.002)
+        return super().read(frame_id)
+
+    def frame_ids(self):
+        print("started", flush=True)
+        return super().frame_ids()
+
+build(Path(sys.argv[1]), Slow(frames=60), existing="resume", checkpoint_seconds=0, budget=40_000)
+"""
+
+
+def start(folder: Path, root: Path) -> subprocess.Popen[str]:
+    """Start a build and wait until it has loaded what it needs."""
+    path = os.pathsep.join([str(root / "src"), str(root / "tests")])
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder), str(root / "tests")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "started\n", child.communicate()[1]
+    return child
+
+
+def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path, repository: Path) -> None:
+    build(tmp_path / "whole", Walk(frames=60))
+    moments, folder, done = random.Random(11), tmp_path / "killed", []
+    for _ in range(30):
+        child = start(folder, repository)
+        time.sleep(moments.uniform(0, 0.12))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        assert child.returncode == -signal.SIGKILL, "the build ended before it was killed"
+        if (folder / MANIFEST).exists():
+            assert not [fault for _, fault in verify_map(folder) if fault]
+            done.append(read_manifest(folder).build["frames"]["done"])
+    assert len(set(done)) > 10, "the kills must fall on different frames"
+    last = start(folder, repository)
+    assert last.communicate()[1] == ""
+    assert content(folder) == content(tmp_path / "whole")
