@@ -60,8 +60,25 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights"},
-    "mapping": {"io"},
+    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets"},
+    "metrics": set(),
+    "datasets": {"io"},
+    "evaluation": {
+        "datasets",
+        "io",
+        "metrics",
+        "miniature",
+        "models",
+        "options",
+        "presets",
+        "runs",
+        "segment",
+        "text",
+        "weights",
+        "mapping",
+    },
+    "viewer": {"colours", "io", "mapping", "visual"},
+    "mapping": {"io", "scoring"},
 }
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 

@@ -26,11 +26,16 @@ def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tens
     text.require_space(features.space)
     tokens = F.normalize(features.values.flatten(1), dim=0, eps=1e-12)
     rows = F.normalize(text.values.to(tokens), dim=1, eps=1e-12) @ tokens
-    if len(text.names) != len(text.row_class):
-        index = torch.tensor(text.row_class, device=rows.device)[:, None].expand_as(rows)
-        best = rows.new_full((len(text.names), rows.shape[1]), -torch.inf)
-        rows = best.scatter_reduce_(0, index, rows, "amax")
-    return rows.unflatten(1, features.values.shape[1:])
+    return best_synonym(rows, text).unflatten(1, features.values.shape[1:])
+
+
+def best_synonym(rows: Float[Tensor, "r n"], text: TextEmbeddings) -> Float[Tensor, "c n"]:
+    """Return one row per name from one row per name and synonym: the largest of each column."""
+    if len(text.names) == len(text.row_class):
+        return rows
+    index = torch.tensor(text.row_class, device=rows.device)[:, None].expand_as(rows)
+    best = rows.new_full((len(text.names), rows.shape[1]), -torch.inf)
+    return best.scatter_reduce_(0, index, rows, "amax")
 
 
 def class_probabilities(cosine: Float[Tensor, "c h w"], *, temperature: float) -> Float[Tensor, "c h w"]:

@@ -1,0 +1,1 @@
+"""Evaluation on labelled images: protocols as data, the run over a dataset, and its result."""

@@ -1,0 +1,1 @@
+"""Numbers that compare label maps with truth. No network, no files."""
