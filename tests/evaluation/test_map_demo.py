@@ -7,18 +7,19 @@ import torch
 from radseg.datasets.rgbd import PoseReading, check_conventions
 from radseg.errors import InputError
 from radseg.evaluation.map_demo import ABSENT, WANTED, RoomWalk, run_map_demo
+from radseg.types import Size
 
 
 @pytest.fixture(scope="module")
 def demo():
-    return run_map_demo(RoomWalk(frames=8))
+    return run_map_demo(RoomWalk(frames=5))
 
 
 @pytest.mark.parametrize("space", ["features", "probabilities"])
 def test_the_map_is_right_for_most_voxels(demo, space):
-    """8 views: 0.76 and 0.71 mIoU when this was written; the guard-rail is well below, chance far below."""
+    """5 views: 0.72 and 0.64 mIoU when this was written; the guard-rail is well below, chance far below."""
     scores = demo.scores[space]
-    assert scores.miou > 0.6
+    assert scores.miou > 0.55
     assert scores.fmiou > 0.65
     assert scores.miou <= 1
 
@@ -33,7 +34,7 @@ def test_what_is_not_there_is_not_found(demo):
 
 
 def test_the_walk_is_a_sequence_whose_poses_and_depth_fit():
-    report = check_conventions(RoomWalk(frames=12), pairs=4)
+    report = check_conventions(RoomWalk(frames=12, size=Size(120, 160)), pairs=3)
     assert report.ok
     # Nearest pixel, sharp edges, 320 pixels across 64 degrees: a step of a pixel on a far floor is 3 cm.
     assert report.residuals[PoseReading()] < 0.02
