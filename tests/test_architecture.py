@@ -60,7 +60,7 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets"},
+    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping"},
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {

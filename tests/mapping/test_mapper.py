@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from mapping.map_builders import CHANNELS, SIZE, description, frame, grid_lift, grown
 
+from mapping.map_builders import CHANNELS, SIZE, description, frame, grid_lift, grown
 from radseg.errors import InputError
 from radseg.mapping.description import MapDescription
 from radseg.mapping.mapper import Mapper, SkippedFrame

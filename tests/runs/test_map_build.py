@@ -1,18 +1,16 @@
 """Building a map folder: resumed exactly, faults of single frames reported, other files left alone."""
 
-import os
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from mapping.map_builders import description, frame, grid_lift
 
+from mapping.map_builders import description, frame, grid_lift
 from radseg.errors import CheckpointError, EnvironmentFailure, ImageError, InputError
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
@@ -143,11 +141,12 @@ def test_a_longer_recording_is_taken_up_where_the_map_ends(tmp_path):
 
 def test_an_exchanged_tile_stops_the_resumed_build(tmp_path):
     build(tmp_path / "map", Walk(frames=3))
-    tile = next((tmp_path / "map" / TILES).iterdir())
-    data = bytearray(tile.read_bytes())
-    data[-1] ^= 1
-    tile.write_bytes(data)
-    assert [name for name, fault in verify_map(tmp_path / "map") if fault] == [tile.name]
+    tiles = sorted((tmp_path / "map" / TILES).iterdir())
+    for tile in tiles:
+        data = bytearray(tile.read_bytes())
+        data[-1] ^= 1
+        tile.write_bytes(data)
+    assert {name for name, fault in verify_map(tmp_path / "map") if fault} == {tile.name for tile in tiles}
     with pytest.raises(CheckpointError, match="SHA-256"):
         build(tmp_path / "map", Walk(), existing="resume")
 
@@ -167,50 +166,42 @@ def test_the_cameras_up_is_noted(tmp_path):
     assert torch.allclose(up / up.norm(), torch.tensor([0.0, -1, 0]), atol=1e-6)  # the walk's y points down
 
 
-CHILD = """
-import sys, time
-from pathlib import Path
-from runs.test_map_build import Walk, build
-
 class Slow(Walk):
+    """Tells the parent when it begins, and takes its time over each frame."""
+
+    def __init__(self, frames, begun):
+        super().__init__(frames)
+        self.begun = begun
+
     def read(self, frame_id):
-        time.sleep(0.002)
+        self.begun.set()
+        time.sleep(0.004)
         return super().read(frame_id)
 
-    def frame_ids(self):
-        print("started", flush=True)
-        return super().frame_ids()
 
-build(Path(sys.argv[1]), Slow(frames=60), existing="resume", checkpoint_seconds=0, budget=40_000)
-"""
-
-
-def start(folder: Path, root: Path) -> subprocess.Popen[str]:
-    """Start a build and wait until it has loaded what it needs."""
-    path = os.pathsep.join([str(root / "src"), str(root / "tests")])
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), str(root / "tests")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert child.stdout is not None
-    assert child.stdout.readline() == "started\n", child.communicate()[1]
-    return child
+def build_slowly(folder, begun):
+    """What the child process does."""
+    torch.set_num_threads(1)
+    build(folder, Slow(150, begun), existing="resume", checkpoint_seconds=0, budget=40_000)
 
 
-def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path, repository: Path) -> None:
-    build(tmp_path / "whole", Walk(frames=60))
+def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("forkserver")  # torch is imported once, not thirty times
+    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_builders"])
+    build(tmp_path / "whole", Walk(frames=150))
     moments, folder, done = random.Random(11), tmp_path / "killed", []
     for _ in range(30):
-        child = start(folder, repository)
-        time.sleep(moments.uniform(0, 0.12))
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
-        assert child.returncode == -signal.SIGKILL, "the build ended before it was killed"
+        begun = processes.Event()
+        child = processes.Process(target=build_slowly, args=(folder, begun))
+        child.start()
+        assert begun.wait(60)
+        time.sleep(moments.uniform(0, 0.1))
+        child.kill()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, "the build ended before it was killed"
         if (folder / MANIFEST).exists():
             assert not [fault for _, fault in verify_map(folder) if fault]
             done.append(read_manifest(folder).build["frames"]["done"])
     assert len(set(done)) > 10, "the kills must fall on different frames"
-    last = start(folder, repository)
-    assert last.communicate()[1] == ""
+    build_slowly(folder, processes.Event())
     assert content(folder) == content(tmp_path / "whole")

@@ -10,6 +10,7 @@ import typer
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.failures import GuardedGroup
+from radseg.cli.map import map_app
 from radseg.cli.models import models_app
 from radseg.cli.segment import segment
 from radseg.cli.text import text
@@ -30,6 +31,7 @@ app.command(no_args_is_help=True)(text)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
+app.add_typer(map_app, name="map")
 
 
 def _print_version(wanted: bool) -> None:

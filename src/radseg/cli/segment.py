@@ -229,7 +229,7 @@ def segment(
         settings=settings,
         machine=machine,
     )
-    with _terminated_like_interrupted():
+    with terminated_like_interrupted():
         told = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))
         report = segment_sources(request, told, fetching(log_format, quiet=quiet))
     if report.failed:
@@ -257,7 +257,7 @@ def _words(
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
+def terminated_like_interrupted() -> Iterator[None]:
     """Let `kill` and a cluster's time limit end the run as Ctrl-C does: recorded, with a way to continue."""
     if current_thread() is not main_thread():
         yield

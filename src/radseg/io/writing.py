@@ -53,6 +53,12 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     write_atomically(path, write)
 
 
+def clear_halves(folder: Path) -> None:
+    """Delete the hidden files that `write_atomically` left in `folder` when it was killed."""
+    for path in folder.glob(".radseg-*.part"):
+        path.unlink(missing_ok=True)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself durable; Windows has no such call and needs none."""
     if os.name != "posix":

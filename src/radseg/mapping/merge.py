@@ -21,8 +21,7 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
             differ; the output is one of the sources.
         MissingFileError, CheckpointError: a source is no map, or a damaged one. `output` is then no map.
     """
-    manifests = [read_manifest(source) for source in sources]
-    _require_mergeable(sources, manifests, output)
+    manifests = require_mergeable(sources, output)
     grown = VoxelMap(manifests[0].description, folder=output, budget=budget)
     tables = [{shard.index: shard for shard in manifest.shards} for manifest in manifests]
     for index in sorted(set().union(*tables)):
@@ -42,11 +41,13 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
     return merged
 
 
-def _require_mergeable(sources: Sequence[Path], manifests: Sequence[MapManifest], output: Path) -> None:
+def require_mergeable(sources: Sequence[Path], output: Path) -> list[MapManifest]:
+    """Return the manifests of maps that can be merged; see `merge_maps` for what is raised otherwise."""
     if len(sources) < 2:
         raise InputError("Merging needs at least two maps.")
     if output.resolve() in {source.resolve() for source in sources}:
         raise InputError(f"{output} is one of the maps to be merged; name another output folder.")
+    manifests = [read_manifest(source) for source in sources]
     seen: dict[str, Path] = {}
     for source, manifest in zip(sources, manifests, strict=True):
         if manifest.digest in seen:
@@ -55,3 +56,4 @@ def _require_mergeable(sources: Sequence[Path], manifests: Sequence[MapManifest]
             )
         seen[manifest.digest] = source
         manifests[0].description.require_same(manifest.description, what=f"{source}")
+    return manifests

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from radseg.errors import CheckpointError
 from radseg.io import shown
-from radseg.io.writing import write_bytes
+from radseg.io.writing import clear_halves, write_bytes
 from radseg.mapping.description import MapDescription
 from radseg.mapping.tiles import SIDE, TileArrays, TileIndex
 from radseg.ops.voxels import pack, unpack
@@ -113,9 +113,9 @@ def read_shard(
 
 def delete_tiles(folder: Path, keep: Collection[str]) -> None:
     """Delete the tiles in `folder` that are not to be kept, and halves left by kill -9; nothing else."""
+    clear_halves(folder)
     for path in list(folder.iterdir()):
-        half = path.name.startswith(".radseg-") and path.suffix == ".part"
-        if (half or FILE_NAME.fullmatch(path.name)) and path.name not in keep:
+        if FILE_NAME.fullmatch(path.name) and path.name not in keep:
             path.unlink(missing_ok=True)
 
 

@@ -14,6 +14,8 @@ from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, N
 from radseg.mapping.mapper import Mapper
 from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import fit_short_side
+from radseg.runs.models import Fetching, obtain, rows_of, tower_rows
+from radseg.runs.segmentation import checkpoint_path
 from radseg.types import Rgb, TextEmbeddings
 
 if TYPE_CHECKING:
@@ -70,13 +72,20 @@ class ProbabilityLift:
         return channels.scatter_(0, labels[None], confidence[None])[1:]
 
 
-def colour_mapper(voxel_size: float, *, number_type: NumberType = "float16", **limits: Any) -> Mapper:
+def colour_mapper(
+    voxel_size: float, *, number_type: NumberType = "float16", frame: str = "world", **limits: Any
+) -> Mapper:
     """Return a mapper of geometry and colour, without a network."""
-    return Mapper(MapDescription(voxel_size, NOTHING, 0, number_type), None, **limits)
+    return Mapper(MapDescription(voxel_size, NOTHING, 0, number_type, frame=frame), None, **limits)
 
 
 def feature_mapper(
-    segmenter: "Segmenter", voxel_size: float, *, number_type: NumberType = "float16", **limits: Any
+    segmenter: "Segmenter",
+    voxel_size: float,
+    *,
+    number_type: NumberType = "float16",
+    frame: str = "world",
+    **limits: Any,
 ) -> Mapper:
     """Return a mapper of features; `limits` are those of Mapper (max_depth, max_points, box)."""
     lift = FeatureLift(segmenter)
@@ -91,6 +100,7 @@ def probability_mapper(
     voxel_size: float,
     *,
     number_type: NumberType = "float16",
+    frame: str = "world",
     **limits: Any,
 ) -> Mapper:
     """Return a mapper of class probabilities; `words` as for Segmenter.segment.
@@ -105,9 +115,39 @@ def probability_mapper(
         len(text.names),
         number_type,
         names=text.names,
+        frame=frame,
         encoder=encoder_of(segmenter),
     )
     return Mapper(description, ProbabilityLift(segmenter, text), **limits)
+
+
+def load_segmenter(
+    model: str,
+    fetching: Fetching,
+    *,
+    with_words: bool,
+    settings: Mapping[str, Any],
+    machine: Mapping[str, Any],
+) -> "Segmenter":
+    """Return the model by name or path, fetching what is missing of it.
+
+    Args:
+        with_words: whether its text tower is needed; maps of features need none.
+        settings, machine: arguments of `presets.load`.
+
+    Raises:
+        InputError: an unknown model or option.
+        WeightsUnavailableError: offline, licence not accepted, or the download failed.
+    """
+    from radseg import presets  # noqa: PLC0415
+
+    path = checkpoint_path(model)
+    about = {name: machine[name] for name in ("device", "dtype") if name in machine}
+    presets.check("radseg-b" if path else model, changes=settings, **about)
+    rows = tower_rows(path, ()) if path else rows_of(model)
+    wanted = tuple(row for row in rows if with_words or row.kind != "text")
+    obtain(wanted, fetching, accept_license=bool(machine.get("accept_license", False)))
+    return presets.load(model, **settings, **machine)
 
 
 def encoder_of(segmenter: "Segmenter") -> Mapping[str, Any]:

@@ -115,6 +115,7 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
 @contextmanager
 def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[MapManifest | None]":
     """Lock the folder; yield the manifest of a build to go on with, None for a new one."""
+    from radseg.io.writing import clear_halves  # noqa: PLC0415
     from radseg.mapping.manifest import holds_map, read_manifest  # noqa: PLC0415
 
     folder = request.output
@@ -124,6 +125,7 @@ def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[M
     make_folder(folder)
     try:
         with locked(folder):
+            clear_halves(folder)
             earlier = None
             if holds_map(folder):
                 if request.existing == "refuse":
@@ -184,3 +186,66 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
             yield shard.file, ""
         except CheckpointError as error:
             yield shard.file, str(error)
+
+
+def merge_into(
+    sources: Sequence[Path], output: Path, *, budget: int | None = None, overwrite: bool = False
+) -> "MapManifest":
+    """Merge maps into the folder `output`; see `mapping.merge.merge_maps`.
+
+    Raises:
+        InputError: the maps do not fit, or `output` holds a map and may not be replaced.
+        EnvironmentFailure: the folder cannot be written, or another process writes it.
+    """
+    from radseg.mapping.merge import merge_maps, require_mergeable  # noqa: PLC0415
+
+    require_mergeable(sources, output)
+    request = BuildRequest(output, existing="overwrite" if overwrite else "refuse")
+    with _opened(request, {}):
+        try:
+            return merge_maps(sources, output, budget=budget)
+        except BaseException:
+            remove_map(output)
+            raise
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Return what a person wants to know about a map, as JSON values; reads the indices of all voxels.
+
+    Raises:
+        MissingFileError, CheckpointError: no map, or a damaged one.
+    """
+    from radseg.mapping.manifest import read_manifest  # noqa: PLC0415
+    from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
+
+    manifest, opened = read_manifest(folder), SemanticMap.open(folder)
+    what, frames = manifest.description, dict(manifest.build.get("frames", {}))
+    corners = [(keys.amin(0), keys.amax(0)) for keys in opened.keys()]  # noqa: SIM118
+    size = what.voxel_size
+    low = (
+        [round(min(int(a[i]) for a, _ in corners) * size - size / 2, 4) for i in range(3)] if corners else []
+    )
+    high = (
+        [round(max(int(b[i]) for _, b in corners) * size + size / 2, 4) for i in range(3)] if corners else []
+    )
+    reasons: dict[str, int] = {}
+    for _, reason in frames.get("skipped", []):
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return {
+        "voxels": manifest.voxels,
+        "voxel size": size,
+        "space": what.space,
+        "channels": what.channels,
+        "stored as": what.number_type,
+        "names": list(what.names),
+        "frame": what.frame,
+        "axes": what.axes,
+        "from": low,
+        "to": high,
+        "frames used": frames.get("used", 0),
+        "frames left out": reasons,
+        "tiles": len(manifest.shards),
+        "bytes": sum(shard.bytes for shard in manifest.shards),
+        "encoder": dict(what.encoder),
+        "digest": manifest.digest,
+    }
