@@ -39,6 +39,12 @@ class Instance:
     high: tuple[float, float, float]
 
     @property
+    def middle(self) -> tuple[float, float, float]:
+        """Middle of the box, metres: of a thing seen from one side nearer to its own than the centroid is."""
+        x, y, z = ((bottom + top) / 2 for bottom, top in zip(self.low, self.high, strict=True))
+        return x, y, z
+
+    @property
     def size(self) -> tuple[float, float, float]:
         """Extent of the box along each axis, metres."""
         x, y, z = (top - bottom for bottom, top in zip(self.low, self.high, strict=True))
