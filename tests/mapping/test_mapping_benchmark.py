@@ -2,6 +2,7 @@
 
 import torch
 from benchmarks.mapping_plain import PlainMap, integrate
+
 from mapping.map_builders import CHANNELS, frame, grid_lift, grown
 
 
