@@ -2,33 +2,16 @@
 
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from cli.cli_builders import BLUE, RED, events
+from cli.cli_builders import events
 from radseg.mapping.semantic_map import SemanticMap
-
-FRAMES = 4
 
 
 @pytest.fixture
 def recording(tmp_path):
-    """A camera that moves 10 cm to the right per frame, 2 m before a wall that is red left of x = 0."""
-    folder = tmp_path / "recording"
-    folder.mkdir()
-    np.savetxt(folder / "camera-intrinsics.txt", [[60, 0, 48], [0, 60, 32], [0, 0, 1]])
-    columns = np.arange(96)
-    for index in range(FRAMES):
-        x = (columns - 48) / 60 * 2 + 0.1 * index
-        row = np.where((x < 0)[:, None], RED, BLUE).astype(np.uint8)
-        stem = folder / f"frame-{index:06}"
-        Image.fromarray(np.repeat(row[None], 64, 0)).save(f"{stem}.color.jpg", quality=95)
-        Image.fromarray(np.full((64, 96), 2000, np.uint16)).save(f"{stem}.depth.png")
-        pose = np.eye(4)
-        pose[0, 3] = 0.1 * index
-        np.savetxt(f"{stem}.pose.txt", pose)
-    return folder
+    """Four frames of a wall."""
+    return write_recording(tmp_path / "recording")
 
 
 @pytest.fixture
