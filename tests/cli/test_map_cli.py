@@ -71,7 +71,7 @@ def test_a_frame_without_pose_is_left_out_and_said(build, recording):
     result = build("-o", "map", "--space", "none")
     assert result.exit_code == 1
     assert "Left out frame frame-000002" in result.stderr
-    assert "from 3 frames; 1 frames left out" in result.stdout
+    assert "from 3 frames; 1 frame left out" in result.stdout
 
 
 def test_a_map_is_resumed_when_the_recording_grows(build, recording):
