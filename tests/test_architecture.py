@@ -60,7 +60,7 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping"},
+    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping", "viewer"},
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {

@@ -189,7 +189,7 @@ def look_from_above(points: Points, *, up: Up = "+z", aspect: float = 4 / 3) -> 
 
 
 def look_across(
-    points: Points, *, up: Up = "+z", azimuth: float = 35.0, elevation: float = 40.0
+    points: Points, *, up: Up = "+z", azimuth: float | None = None, elevation: float = 35.0
 ) -> Perspective:
     """Return a perspective view of all the points from outside.
 
@@ -313,7 +313,9 @@ def _draw_axes(
         if np.hypot(*directions[axis]) < 0.2 * length:  # towards the viewer or away: a ring
             radius = size * 0.28
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=2)
-            draw.text((x + size * 0.5, y - size * 0.7), name.letters, font=name.font, fill=colour, anchor="mm")
+            draw.text(
+                (x + size * 0.5, y - size * 0.7), name.letters, font=name.font, fill=colour, anchor="mm"
+            )
             continue
         draw.line([origin, (x, y)], fill=colour, width=3)
         tip = (origin[0] + directions[axis, 0] * 1.28, origin[1] + directions[axis, 1] * 1.28)
