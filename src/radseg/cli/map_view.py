@@ -34,7 +34,7 @@ def render(
     mode: ModeOption = "background",
     up: UpAxis = "+z",
     azimuth: Azimuth = None,
-    elevation: Elevation = 35.0,
+    elevation: Elevation = 45.0,
     ceiling: Ceiling = None,
     width: Width = 960,
     height: Height = 720,
@@ -73,11 +73,14 @@ def view(
 
     Example: radseg map view kitchen-map --up -y
     """
+    from radseg.mapping.semantic_map import SemanticMap
     from radseg.runs.map_words import MapWords
     from radseg.viewer.page import MapPage
 
-    words = MapWords.open(path, _changes(checkpoint, text_tower, device))
-    page = MapPage(words, up=up, port=port)
+    opened = SemanticMap.open(path)
+    changes = _changes(checkpoint, text_tower, device)
+    ask = None if opened.space == "none" else MapWords.open(path, changes).ask
+    page = MapPage(opened, ask, up=up, port=port)
     typer.echo(f"http://127.0.0.1:{page.port}   (Ctrl-C ends)")
     page.serve()
 

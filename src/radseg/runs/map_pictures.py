@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from radseg.colours import colours
-from radseg.errors import InputError
 from radseg.io import write_atomically
+from radseg.mapping.points import coloured_points
 from radseg.runs.folder import make_folder
 from radseg.visual.heat import with_scale
 from radseg.visual.legend import Entry, with_legend
@@ -48,7 +48,7 @@ class Look:
 
     up: Up = "+z"
     azimuth: float | None = None
-    elevation: float = 35.0
+    elevation: float = 45.0
     ceiling: float | None = None
     width: int = 960
     height: int = 720
@@ -66,15 +66,8 @@ class MapScene:
     """
 
     def __init__(self, semantic_map: "SemanticMap", look: Look) -> None:
-        keys, shades = [np.empty((0, 3))], [np.empty((0, 3), np.float32)]
-        for chunk in semantic_map.chunks():
-            keys.append(chunk.keys.numpy())
-            shades.append(chunk.colours.numpy())
         self.look, self.voxel_size = look, semantic_map.voxel_size
-        self.points: Float[np.ndarray, "m 3"] = np.concatenate(keys) * self.voxel_size
-        self.colours: Float[np.ndarray, "m 3"] = np.concatenate(shades)
-        if not len(self.points):
-            raise InputError("The map has no voxels to show.")
+        self.points, self.colours = coloured_points(semantic_map)
         self.shown = without_ceiling(self.points, up=look.up, above=look.ceiling)
         points = self.points[self.shown]
         self.views: dict[str, View] = {
