@@ -65,6 +65,7 @@ ALLOWED = {
     "datasets": {"io"},
     "evaluation": {
         "datasets",
+        "export",
         "io",
         "metrics",
         "miniature",

@@ -9,6 +9,7 @@ import typer
 
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
+from radseg.cli.eval import evaluate
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.map import map_app
 from radseg.cli.models import models_app
@@ -34,6 +35,7 @@ app.command()(doctor)
 app.command()(demo)
 app.command(no_args_is_help=True)(query)
 app.add_typer(map_app, name="map")
+app.command("eval", no_args_is_help=True)(evaluate)
 
 
 def _print_version(wanted: bool) -> None:
