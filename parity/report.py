@@ -10,6 +10,9 @@ from parity.golden_set import Array, Case, allowed_mismatches, tolerance
 # The peak of a region is not defined where several pixels tie; the manifest says to compare the others.
 TIED_POINTS = ("region_point", "prompt_points")
 
+INPUTS = {"miou": ("pred", "label")}
+"""Arrays of a case's kind that go in, and so cannot be compared."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -52,5 +55,5 @@ def compare(case: Case, stage: str, full: Array) -> Row:
 
 def uncovered(case: Case, rows: list[Row]) -> Iterator[str]:
     """Yield the stages of a case that were not compared."""
-    seen = {row.stage for row in rows}
+    seen = {row.stage for row in rows} | set(INPUTS.get(case.kind, ()))
     yield from (stage for stage in case.arrays if stage not in seen)

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from parity.golden_set import Array, Case, GoldenSet, noise
+from radseg.evaluation.images import mmseg_size, resize_picture, rgb_of
+from radseg.io import read_picture
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
+from radseg.metrics.confusion import Counts, confusion_matrix, mean_accuracy, mean_iou, pixel_accuracy
 from radseg.models.radio import Radio
 from radseg.nn.position import resampled_grid
 from radseg.nn.vit import Block, standard_block
@@ -54,6 +57,8 @@ def case_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages
         "scga": scga_stages,
         "text": text_stages,
         "encoder": encoder_stages,
+        "mmseg": resize_stages,
+        "miou": score_stages,
     }
     if case.kind in stages:
         yield from stages[case.kind](goldens, case, load_radio)
@@ -115,6 +120,34 @@ def scga_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages
     for stage in case.arrays:
         aggregate = SelfCorrelatingAggregation(float(stage.removeprefix("scga@")))
         yield stage, _numpy(aggregate(features[0])[None])
+
+
+def resize_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages:
+    """The evaluation's resizing, and what mmsegmentation makes of it before the network."""
+    picture = read_picture(goldens.image_path(case.params["image"]))
+    for name, scale in case.params["scales"].items():
+        size = mmseg_size(Size(*picture.shape[:2]), long_side=max(scale), short_side=min(scale))
+        resized = resize_picture(picture, size)
+        yield f"mm_{name}_bgr_uint8", resized[..., ::-1]
+        channels = rgb_of(resized).numpy() * np.float32(255)
+        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (EXTERNAL_MEAN, EXTERNAL_STD))
+        yield f"mm_{name}_normalised", (channels - mean) / std
+
+
+def score_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages:
+    """Accumulated counts of the evaluation; the printed scores, in per cent, must agree in every digit."""
+    classes, ignore = case.params["num_classes"], case.params["ignore_index"]
+    confusion = np.zeros((classes, classes + 1), np.int64)
+    for truth, predicted in zip(case.arrays["label"], case.arrays["pred"], strict=True):
+        confusion += confusion_matrix(truth, predicted.astype(np.int64) + 1, classes=classes, ignore=ignore)
+    counts = Counts.of(confusion)
+    yield "intersect", counts.both
+    yield "union", counts.truth + counts.predicted - counts.both
+    yield "label_area", counts.truth
+    for name, score in (("mIoU", mean_iou), ("mAcc", mean_accuracy), ("aAcc", pixel_accuracy)):
+        ours = round(100 * float(score(counts)), 2)
+        if ours != case.params[name]:
+            raise ValueError(f"{case.name}: {name} is {ours}, golden {case.params[name]}")
 
 
 def text_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages:

@@ -60,11 +60,12 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping"},
+    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping", "viewer"},
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {
         "datasets",
+        "export",
         "io",
         "metrics",
         "miniature",

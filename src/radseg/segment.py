@@ -214,7 +214,8 @@ class Segmenter:
                 "seconds": dict(clock.seconds),
                 "parameters": self._parameters(),
             },
-            picture=None if picture is None else picture_of(picture),
+            # An evaluation looks at a resized picture and labels at the size of the truth: not one image.
+            picture=picture_of(picture) if picture is not None and image_size(picture) == size else None,
         )
 
     def _score(

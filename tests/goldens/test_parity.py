@@ -13,7 +13,7 @@ from radseg.models.radio import load_radio
 TINY = [
     "u_radio_forward", "u_layers", "u_pos", "u_scra", "u_scga", "u_text", "t_land_336_224",
     "t_port_336_112", "t_small", "t_below_crop", "t_low_224_112", "t_nowin_feat", "t_langspace",
-    "t_prompts", "t_external_norm",
+    "t_prompts", "t_external_norm", "u_mmseg", "u_miou",
 ]  # fmt: skip
 BASE = ["b_land"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from query_builders import BLOCKS, SIDE, memory_map, words
 
+from query_builders import BLOCKS, SIDE, memory_map, words
 from radseg.errors import InputError, VocabularyError
 from radseg.mapping.aligned import aligned_parts
 from radseg.mapping.description import MapDescription

@@ -9,9 +9,11 @@ import typer
 
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
+from radseg.cli.eval import evaluate
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.map import map_app
 from radseg.cli.models import models_app
+from radseg.cli.query import query
 from radseg.cli.segment import segment
 from radseg.cli.text import text
 
@@ -31,7 +33,9 @@ app.command(no_args_is_help=True)(text)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
+app.command(no_args_is_help=True)(query)
 app.add_typer(map_app, name="map")
+app.command("eval", no_args_is_help=True)(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.cli.map_view import render, view
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -276,3 +277,7 @@ def export(
     opened = SemanticMap.open(path)
     export_map(opened, output)
     typer.echo(printable(f"{len(opened)} voxels → {output}"))
+
+
+map_app.command("render", no_args_is_help=True)(render)
+map_app.command("view", no_args_is_help=True)(view)

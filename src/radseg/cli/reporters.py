@@ -14,11 +14,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from radseg.cli.failures import printable
 from radseg.runs.folder import Report
@@ -97,15 +100,17 @@ class PlainReporter:
             self._say(f"{earlier} of {earlier + todo} images were done before; {todo} to do.")
 
     def finished(self, record: Record, result: SegmentationLike | None) -> None:
-        """Print one line: counter, image, seconds or the reason, and the time left."""
+        """Print one line: counter, image, seconds or the reason, images per second and the time left."""
         self._count += 1
         self._last = result
         if record.status == "failed":
             self._say(_failure(record))
         elif self._todo > 1:
-            left = (time.perf_counter() - self._start) / self._count * (self._todo - self._count)
+            rate = self._count / max(time.perf_counter() - self._start, 1e-9)
+            left = (self._todo - self._count) / rate
             self._say(
-                f"[{self._count}/{self._todo}] {record.source} {record.seconds:.1f} s, {left:.0f} s left"
+                f"[{self._count}/{self._todo}] {record.source} {record.seconds:.1f} s, "
+                f"{rate:.3g} images/s, {left:.0f} s left"
             )
 
     def stopped(self, folder: Path) -> None:
@@ -132,6 +137,14 @@ class PlainReporter:
         typer.echo(printable(line), err=True)
 
 
+class RateColumn(ProgressColumn):
+    """Images per second of a progress bar."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, or nothing before the second image."""
+        return Text("" if task.speed is None else f"{task.speed:.3g} images/s")
+
+
 class TerminalReporter(PlainReporter):
     """A progress bar with the time left instead of a line per image."""
 
@@ -143,6 +156,7 @@ class TerminalReporter(PlainReporter):
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            RateColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,

@@ -1,1 +1,1 @@
-"""Readers of data sets, pictures and RGB-D; one file per layout. Knows no network."""
+"""Readers of labelled images and of RGB-D recordings: one file per dataset or layout. No network, no scores."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -155,7 +156,7 @@ def run(
         for job in plan.todo:
             started = time.perf_counter()
             size, mtime_ns = _stamp(job.image)
-            result, message = _attempt(segment, job.image)
+            result, message = attempt(partial(segment, job.image))
             outputs = () if result is None else _store(plan.folder, job.name, files_of(result, job.image))
             record = Record(
                 source=os.path.abspath(job.image),  # noqa: PTH100 - lexical: links keep their own name
@@ -174,10 +175,10 @@ def run(
     return Report(tuple(done), tuple(failed), plan.done)
 
 
-def _attempt(segment: Callable[[Path], ResultT], image: Path) -> tuple[ResultT | None, str]:
+def attempt(work: Callable[[], ResultT]) -> tuple[ResultT | None, str]:
     """Return the result, or None and why there is none; let pass what would stop every image."""
     try:
-        return segment(image), ""
+        return work(), ""
     except (VocabularyError, SpaceMismatchError, EnvironmentFailure):
         raise
     except (InputError, OSError) as error:
@@ -274,7 +275,7 @@ def _remove_if_unused(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the output folder, or say why it cannot be one."""
+    """Make the output folder; raises InputError or EnvironmentFailure where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -286,9 +287,12 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the system releases it even after kill -9."""
-    lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
+def locked(folder: Path, name: str = LOCK_NAME, *, wait: float = 0) -> Iterator[None]:
+    """Hold the folder for this process; the system releases it even after kill -9.
+
+    `wait` is how many seconds to wait for another process that holds it.
+    """
+    lock = filelock.FileLock(folder / name, timeout=wait)
     try:
         lock.acquire()
     except filelock.Timeout as error:

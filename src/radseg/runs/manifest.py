@@ -6,7 +6,6 @@ the run goes on, and its image is done again.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from radseg.errors import EnvironmentFailure, InputError
+from radseg.runs.lines import DurableLines, whole_lines
 
 MANIFEST_NAME = "manifest.jsonl"
 FORMAT = "radseg-run/1"
@@ -94,9 +94,7 @@ def read_manifest(path: Path) -> History | None:
         )
     history: History | None = None
     sound = 0
-    for number, line in enumerate(content.splitlines(keepends=True), start=1):
-        if not line.endswith(b"\n"):
-            break  # torn by a kill: a line counts only with its end
+    for number, line in enumerate(whole_lines(content), start=1):
         try:
             raw = json.loads(line)
             if history is None:
@@ -136,22 +134,19 @@ class ManifestWriter:
     """Appends records; each is on the disk when `append` returns."""
 
     def __init__(self, path: Path, parameters: Parameters, history: History | None) -> None:
-        self.path = path
         self.parameters = parameters
-        self.sound_bytes = history.sound_bytes if history else 0
+        self._lines = DurableLines(path, history.sound_bytes if history else 0)
 
     def __enter__(self) -> Self:
-        self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        os.ftruncate(self._handle, self.sound_bytes)
-        os.lseek(self._handle, 0, os.SEEK_END)
-        if not self.sound_bytes:
-            self._write({"format": FORMAT, "parameters": dict(self.parameters)})
+        self._lines.__enter__()
+        if not self._lines.sound_bytes:
+            self._lines.append({"format": FORMAT, "parameters": dict(self.parameters)})
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._handle)
+        self._lines.__exit__(kind, error, trace)
 
     def append(self, record: Record) -> None:
         """Write one record and wait until the disk has it.
@@ -159,19 +154,7 @@ class ManifestWriter:
         Raises:
             OSError: the disk is full; what was written of the line is removed again.
         """
-        self._write(asdict(record))
-
-    def _write(self, value: Mapping[str, Any]) -> None:
-        line = json.dumps(value, ensure_ascii=True).encode() + b"\n"
-        start = os.lseek(self._handle, 0, os.SEEK_CUR)
-        try:
-            while line:
-                line = line[os.write(self._handle, line) :]
-            os.fsync(self._handle)
-        except OSError:
-            os.ftruncate(self._handle, start)
-            os.lseek(self._handle, start, os.SEEK_SET)
-            raise
+        self._lines.append(asdict(record))
 
 
 def _short(value: Any) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from radseg.mapping.clusters import Instance
     from radseg.mapping.query import Answer
     from radseg.mapping.semantic_map import SemanticMap
+    from radseg.runs.models import Fetching
     from radseg.segment import Segmenter
     from radseg.types import TextEmbeddings
 
@@ -84,8 +85,17 @@ class MapWords:
     segmenter: "Segmenter | None" = None
 
     @classmethod
-    def open(cls, folder: Path, model: Mapping[str, Any] | None = None) -> "MapWords":
+    def open(
+        cls,
+        folder: Path,
+        model: Mapping[str, Any] | None = None,
+        fetching: "Fetching | None" = None,
+    ) -> "MapWords":
         """Return the map in a folder with the model it was built with.
+
+        Args:
+            model: what to load it with other than the map says; see MapQuestion.
+            fetching: shows downloads of what is missing; None downloads nothing.
 
         Raises:
             MissingFileError: no map there.
@@ -99,7 +109,7 @@ class MapWords:
             raise InputError(f"{folder} holds colours only, no features; build it with a model: -m radseg-b.")
         if opened.names:
             return cls(opened, folder)
-        return cls(opened, folder, model_of(opened, model or {}))
+        return cls(opened, folder, model_of(opened, model or {}, fetching))
 
     def ask(
         self,
@@ -193,14 +203,18 @@ class MapWords:
         return AlignedCache.of(self.folder, align, identity).parts(self.map, progress)
 
 
-def find_in_map(question: MapQuestion, progress: Callable[[int, int], None] | None = None) -> MapFinding:
+def find_in_map(
+    question: MapQuestion,
+    progress: Callable[[int, int], None] | None = None,
+    fetching: "Fetching | None" = None,
+) -> MapFinding:
     """Return where the named or pictured things are in a map.
 
     Raises:
         InputError, MissingFileError, WeightsUnavailableError: as MapWords.
     """
     start = time.perf_counter()
-    words = MapWords.open(question.map, question.model)
+    words = MapWords.open(question.map, question.model, fetching)
     loaded = time.perf_counter()
     choices: dict[str, Any] = {"mode": question.mode, "threshold": question.threshold, "progress": progress}
     if question.image is None:
@@ -241,7 +255,9 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
     return align
 
 
-def model_of(semantic_map: "SemanticMap", changes: Mapping[str, Any]) -> "Segmenter":
+def model_of(
+    semantic_map: "SemanticMap", changes: Mapping[str, Any], fetching: "Fetching | None" = None
+) -> "Segmenter":
     """Return the model a map was built with, as the map's description of its encoder says.
 
     Args:
@@ -251,7 +267,7 @@ def model_of(semantic_map: "SemanticMap", changes: Mapping[str, Any]) -> "Segmen
         InputError: the map does not name its model, or the weights differ from those it was built with.
     """
     from radseg.presets import PRESETS, load  # noqa: PLC0415
-    from radseg.runs.lifting import encoder_of  # noqa: PLC0415
+    from radseg.runs.lifting import encoder_of, load_segmenter  # noqa: PLC0415
 
     encoder = semantic_map.description.encoder
     preset = PRESETS.get(str(encoder.get("preset")))
@@ -263,9 +279,13 @@ def model_of(semantic_map: "SemanticMap", changes: Mapping[str, Any]) -> "Segmen
         for name, value in dict(encoder.get("options", {})).items()
         if name in known and value != known[name] and name != "refine"
     }
-    if preset.checkpoint is not None:
-        options["checkpoint"] = encoder.get("checkpoint")
-    segmenter = load(preset.name, **{**options, **changes})
+    elsewhere = encoder.get("checkpoint") not in (None, preset.checkpoint, "miniature")
+    if elsewhere:
+        options["checkpoint"] = encoder["checkpoint"]
+    if fetching is not None and not elsewhere and "checkpoint" not in changes:
+        segmenter = load_segmenter(preset.name, fetching, with_words=True, settings=options, machine=changes)
+    else:
+        segmenter = load(preset.name, **{**options, **changes})
     ours, theirs = encoder_of(segmenter).get("sha256"), encoder.get("sha256")
     if theirs and ours != theirs:
         raise InputError(

@@ -189,7 +189,7 @@ def look_from_above(points: Points, *, up: Up = "+z", aspect: float = 4 / 3) -> 
 
 
 def look_across(
-    points: Points, *, up: Up = "+z", azimuth: float = 35.0, elevation: float = 40.0
+    points: Points, *, up: Up = "+z", azimuth: float | None = None, elevation: float = 45.0
 ) -> Perspective:
     """Return a perspective view of all the points from outside.
 
@@ -212,7 +212,7 @@ def look_across(
     turn, lift = np.radians(azimuth), np.radians(elevation)
     direction = np.cos(lift) * (np.cos(turn) * one + np.sin(turn) * other) + np.sin(lift) * vertical
     radius = float(np.linalg.norm(high - low)) / 2
-    distance = radius / np.tan(np.radians(55.0) / 2) * 1.05 + 0.1
+    distance = radius / np.tan(np.radians(55.0) / 2) * 1.2 + 0.1
     return Perspective(_triple(middle + distance * direction), _triple(middle), up)
 
 

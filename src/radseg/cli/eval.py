@@ -1,0 +1,345 @@
+"""`radseg eval`: a labelled dataset in, its scores and everything that decided them out."""
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.failures import ExitCode, printable
+from radseg.cli.segment import (
+    Checkpoint,
+    Crop,
+    Denoise,
+    Dtype,
+    Overwrite,
+    Refine,
+    Resume,
+    Sam,
+    Scga,
+    Scra,
+    SizeRule,
+    Stride,
+    resume_command,
+    terminated_like_interrupted,
+)
+from radseg.errors import InputError
+
+if TYPE_CHECKING:
+    from radseg.datasets.base import ImageSet
+    from radseg.evaluation.result import EvalResult
+    from radseg.evaluation.run import Outcome
+
+_SET = "Dataset"
+_RUN = "Run"
+_LISTED = 20
+
+HANDLERS: dict[str, str] = {}
+"""Datasets that another module evaluates: name to "module:function", which takes a Typed, returns a code."""
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="voc20, context59, cocostuff, ade20k, cityscapes; folder: your own images and labels; "
+        "miniature: rendered rooms, needs no data.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of the dataset, or one above it.", rich_help_panel=_SET)
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Only verify counts, files and labels.", rich_help_panel=_SET)
+]
+Partial = Annotated[
+    bool,
+    typer.Option(
+        "--partial", help="Accept fewer images than the dataset officially has.", rich_help_panel=_SET
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only the first images.", rich_help_panel=_SET)
+]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        "--classes", help="Names to ask for, one class a line; folder: its classes.", rich_help_panel=_SET
+    ),
+]
+Ignore = Annotated[
+    list[int] | None,
+    typer.Option("--ignore", help="folder: a label that is not judged, beside 255.", rich_help_panel=_SET),
+]
+FirstLabel = Annotated[
+    int | None,
+    typer.Option(
+        "--first-label", min=0, max=1, help="folder: label of the first class: 0, or 1 where 0 is none.",
+        rich_help_panel=_SET,
+    ),
+]  # fmt: skip
+PresetOption = Annotated[
+    str, typer.Option("-m", "--preset", "--model", help="A preset (radseg models list), or a checkpoint.")
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="low, mid, high, …-released, …-patch; own: images at their own size. "
+        "Default: mid; own for folder and miniature.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Folder for the result. Default: radseg-eval/DATASET-PROTOCOL-PRESET.",
+        rich_help_panel=_RUN, show_default=False,
+    ),
+]  # fmt: skip
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Do part I of N; under torchrun and srun each process does its own.",
+        rich_help_panel=_RUN,
+    ),
+]  # fmt: skip
+Merge = Annotated[
+    bool, typer.Option("--merge", help="Only sum up finished shards.", rich_help_panel=_RUN)
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed, for the handlers of other kinds of datasets; None is "not given"."""
+
+    dataset: str
+    data: Path | None
+    preset: str
+    protocol: str | None
+    output: Path | None
+    existing: str
+    check: bool
+    partial: bool
+    limit: int | None
+    shard: str | None
+    merge: bool
+    classes: Path | None
+    ignore: tuple[int, ...] | None
+    first_label: int | None
+    settings: dict[str, Any]
+    source: dict[str, Any]
+    device: str
+    dtype: str
+    accept_license: bool
+    log_format: options.LogFormat
+    quiet: bool
+
+
+def evaluate(
+    dataset: Dataset,
+    data: Data = None,
+    preset: PresetOption = "radseg-b",
+    protocol: ProtocolOption = None,
+    check: Check = False,
+    partial: Partial = False,
+    limit: Limit = None,
+    classes: Classes = None,
+    ignore: Ignore = None,
+    first_label: FirstLabel = None,
+    output: Output = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    shard: ShardOption = None,
+    merge: Merge = False,
+    crop: Crop = None,
+    stride: Stride = None,
+    size_rule: SizeRule = None,
+    scra: Scra = None,
+    scga: Scga = None,
+    denoise: Denoise = None,
+    refine: Refine = None,
+    templates: options.Templates = None,
+    checkpoint: Checkpoint = None,
+    text_tower: options.TextTower = None,
+    sam: Sam = None,
+    device: options.Device = "cpu",
+    dtype: Dtype = "float32",
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure a preset on labelled images, as the paper does.
+
+    The result holds scores with intervals, the confusion matrix and every choice behind them.
+
+    Example: radseg eval ade20k --data ADEChallengeData2016 --protocol mid
+    """
+    if resume and overwrite:
+        raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
+    source = {"checkpoint": checkpoint, "text_tower": text_tower and str(text_tower.resolve()), "sam": sam}
+    typed = Typed(
+        dataset=dataset,
+        data=data,
+        preset=preset,
+        protocol=protocol,
+        output=output,
+        existing="resume" if resume else "overwrite" if overwrite else "refuse",
+        check=check,
+        partial=partial,
+        limit=limit,
+        shard=shard,
+        merge=merge,
+        classes=classes,
+        ignore=None if ignore is None else tuple(ignore),
+        first_label=first_label,
+        settings=_settings(crop, stride, size_rule, scra, scga, denoise, refine, templates),
+        source={name: value for name, value in source.items() if value is not None},
+        device=device,
+        dtype=dtype,
+        accept_license=accept_license,
+        log_format=log_format,
+        quiet=quiet,
+    )
+    if dataset in HANDLERS:
+        module, _, function = HANDLERS[dataset].partition(":")
+        code = getattr(import_module(module), function)(typed)
+    else:
+        code = _check(typed) if check else _run(typed)
+    if code:
+        raise typer.Exit(code)
+
+
+def _settings(
+    crop: str | None,
+    stride: int | None,
+    size_rule: str | None,
+    scra: str | None,
+    scga: str | None,
+    denoise: float | None,
+    refine: str | None,
+    templates: str | None,
+) -> dict[str, Any]:
+    """Return the options of the preset that were typed."""
+    from radseg.runs.values import parse_or, parse_temperature
+
+    plain = {"stride": stride, "size_rule": size_rule, "denoising": denoise}
+    plain |= {"refine": refine, "templates": templates}
+    settings: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
+    if crop is not None:
+        settings["crop"] = parse_or(crop, "whole", what="--crop")
+    for name, text, option in (("scra_temperature", scra, "--scra"), ("scga_temperature", scga, "--scga")):
+        if text is not None:
+            settings[name] = parse_temperature(text, what=option)
+    return settings
+
+
+def _run(typed: Typed) -> int:
+    from radseg.cli.downloads import fetching
+    from radseg.cli.reporters import reporter
+    from radseg.evaluation.protocols import protocol
+    from radseg.evaluation.request import EvalRequest
+    from radseg.evaluation.run import run_evaluation
+    from radseg.evaluation.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.shards import launched_shard, parse_shard
+
+    images = open_set(typed)
+    row = protocol(typed.dataset, typed.protocol or default_protocol(typed.dataset))
+    label = Path(typed.preset).name
+    folder = typed.output or Path("radseg-eval") / f"{typed.dataset}-{row.name}-{label}"
+    request = EvalRequest(
+        images=images,
+        protocol=row,
+        preset=typed.preset,
+        output=folder,
+        existing=typed.existing,  # type: ignore[arg-type]
+        settings=typed.settings,
+        source=typed.source,
+        device=typed.device,
+        dtype=typed.dtype,
+        accept_license=typed.accept_license,
+        shard=launched_shard() if typed.shard is None else parse_shard(typed.shard),
+        limit=typed.limit,
+        vocabulary=vocabulary_of(typed),
+        merge_only=typed.merge,
+    )
+    with terminated_like_interrupted():
+        command = resume_command(sys.argv[1:], folder)
+        told = reporter(typed.log_format, quiet=typed.quiet, resume=command)
+        outcome = run_evaluation(request, told, fetching(typed.log_format, quiet=typed.quiet))
+    if not typed.quiet:
+        _show(outcome, folder, typed.log_format)
+    failed = outcome.result is not None and outcome.result.images.failed
+    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+
+
+def _check(typed: Typed) -> int:
+    """Read every image and say what is wrong with the set."""
+    from dataclasses import asdict
+
+    from radseg.datasets.check import check_set
+    from radseg.evaluation.sets import open_set, shortfall
+
+    images: ImageSet = open_set(typed, partial=True)
+    report = check_set(images)
+    problems = [*shortfall(typed), *report.problems.values()]
+    if typed.log_format == "json":
+        typer.echo(json.dumps({"event": "check", "dataset": typed.dataset, **asdict(report)}))
+    else:
+        typer.echo(
+            f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"
+        )
+        typer.echo(f"{report.judged:.1%} of the pixels are judged.")
+        if report.absent:
+            typer.echo(printable(f"Classes in no image: {', '.join(report.absent[:_LISTED])}."))
+        for line in problems[:_LISTED]:
+            typer.echo(printable(f"  {line}"), err=True)
+        if len(problems) > _LISTED:
+            typer.echo(f"  … {len(problems) - _LISTED} more", err=True)
+        typer.echo("Ready to evaluate." if not problems else f"{len(problems)} problems.")
+    return ExitCode.SOME_FAILED if problems else ExitCode.DONE
+
+
+def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
+    """Print the scores, or how many images other shards still have."""
+    result = outcome.result
+    if log_format == "json":
+        scores = None if result is None else json.loads(result.to_json())["scores"]
+        typer.echo(
+            json.dumps(
+                {"event": "result", "missing": outcome.missing, "scores": scores, "folder": str(folder)}
+            )
+        )
+    elif result is None:
+        typer.echo(f"{outcome.missing} images are left to other shards; the last to end writes the result.")
+    else:
+        for line in score_lines(result):
+            typer.echo(printable(line))
+
+
+def score_lines(result: "EvalResult") -> list[str]:
+    """Return the scores in per cent with their intervals, one a line."""
+    lines = [f"{result.dataset}, {result.split}, protocol {result.protocol['name']}, {result.preset}:"]
+    titles = {
+        "miou": "mIoU",
+        "fmiou": "f-mIoU",
+        "pixel_accuracy": "pixel accuracy",
+        "mean_accuracy": "class accuracy",
+        "boundary_iou": "boundary IoU",
+    }
+    for name, title in titles.items():
+        score = result.scores[name]
+        line = f"  {title:15}{100 * score.value:6.2f} %"
+        if score.low is not None and score.high is not None:
+            line += f"  [{100 * score.low:.2f}, {100 * score.high:.2f}]"
+        lines.append(line)
+    seconds, done = result.seconds, result.images.done
+    lines.append(
+        f"  {done} images, {seconds.per_image:.2f} s each in the model, {done / max(seconds.loop, 1e-9):.3g} "
+        "images/s"
+    )
+    return lines

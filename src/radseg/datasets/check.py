@@ -1,0 +1,55 @@
+"""Verify a set before hours are spent on it: every image and label file read once, as an evaluation would."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from radseg.datasets.base import IGNORE, ImageSet
+from radseg.errors import ImageError
+
+READERS = 4
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What reading every image found.
+
+    Attributes:
+        images: how many were read.
+        problems: per image that cannot be evaluated its id and the reason.
+        absent: classes that no readable image has.
+        judged: share of the pixels that are judged, 0 to 1.
+    """
+
+    images: int
+    problems: dict[str, str]
+    absent: tuple[str, ...]
+    judged: float
+
+
+def check_set(images: ImageSet, told: Callable[[], None] = lambda: None) -> CheckReport:
+    """Read every image of the set with its labels and return what was found; `told` is called per image."""
+    classes = len(images.names)
+    pixels = np.zeros(classes, np.int64)
+    total, problems = 0, {}
+    with ThreadPoolExecutor(READERS) as pool:
+        for id, found in zip(images.ids, pool.map(lambda id: _counted(images, id), images.ids), strict=True):
+            if isinstance(found, str):
+                problems[id] = found
+            else:
+                pixels += found[1]
+                total += found[0]
+            told()
+    absent = tuple(name for name, count in zip(images.names, pixels, strict=True) if not count)
+    return CheckReport(len(images.ids), problems, absent, float(pixels.sum()) / max(total, 1))
+
+
+def _counted(images: ImageSet, id: str) -> tuple[int, np.ndarray] | str:
+    """Return the pixels of one image, in all and per class, or what is wrong with it."""
+    try:
+        truth = images.read(id).truth
+    except ImageError as error:
+        return str(error)
+    return truth.size, np.bincount(truth[truth != IGNORE], minlength=len(images.names))

@@ -1,0 +1,108 @@
+"""What an evaluation asks of the model, on real images, camera pictures and the miniature's rooms."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from eval_cases import Silent
+from PIL import Image
+
+import radseg
+from radseg import presets
+from radseg.datasets.base import IGNORE
+from radseg.datasets.catalog import BENCHMARKS
+from radseg.datasets.folder import open_folder
+from radseg.evaluation.model import predict, prepare, source_commit
+from radseg.evaluation.protocols import protocol
+from radseg.evaluation.request import EvalRequest
+from radseg.evaluation.rooms import Rooms
+from radseg.evaluation.run import run_evaluation
+from radseg.scoring import class_cosine
+
+CAMVID = ["sky", "building", "pole", "road", "pavement", "tree"]
+CAMVID += ["sign", "fence", "car", "pedestrian", "bicyclist"]
+
+
+def evaluate(images, row, output, **changes):
+    silent = Silent()
+    request = EvalRequest(images=images, protocol=row, preset="miniature", output=output, **changes)
+    return run_evaluation(request, silent, silent)
+
+
+def test_a_prediction_equals_the_published_pipeline_written_out(shared):
+    """OpenCV's resize, features, softmax, upsampling of all names, denoising, argmax (spec 6.1, 4.8, 4.9)."""
+    images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
+    row = protocol("ade20k", "low")
+    names = ("wooden wall", "white ceiling", "red ball", "green box", "painting")
+    segmenter = presets.load("miniature", **row.options() | {"templates": "none", "denoising": 0.4})
+    text, _ = segmenter.embed(names, mode="assign")
+    for item in images.items:
+        ours = predict(segmenter, text, prepare(images, row, item.id))
+        pixels = cv2.imread(str(item.image))
+        height, width = pixels.shape[:2]
+        scale = min(2048 / max(height, width), 336 / min(height, width))
+        resized = cv2.resize(pixels, (int(width * scale + 0.5), int(height * scale + 0.5)))[..., ::-1]
+        features = segmenter.encoder.encode([torch.from_numpy(resized / 255.0).float().permute(2, 0, 1)])[0]
+        low = (100 * class_cosine(features, text)).softmax(0)
+        up = torch.nn.functional.interpolate(low[None], (height, width), mode="bilinear")[0]
+        up[up.flatten(1).amax(1) < 0.4] = 0
+        assert ours.shape == (height, width)
+        assert np.array_equal(ours, up.argmax(0).numpy() + 1)
+
+
+def test_the_truth_keeps_its_size(shared):
+    images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
+    prepared = prepare(images, protocol("ade20k", "mid"), images.ids[0])
+    assert prepared.truth.shape == (512, 683)
+    assert tuple(prepared.picture.shape) == (3, 576, 768)
+
+
+def test_ade_in_its_own_layout_is_evaluated(shared, tmp_path):
+    images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
+    result = evaluate(images, protocol("ade20k", "low"), tmp_path / "out").result
+    assert (result.split, result.images.done) == ("validation (2 of 2000 images)", 2)
+    assert len(result.per_class) == 150
+    assert "chestofdrawers" in result.names
+    assert "chest of drawers" in [one.name for one in result.per_class]
+    judged = sum(
+        int((np.asarray(Image.open(f)) > 0).sum())
+        for f in (shared / "data/ade20k_sample/annotations").rglob("*.png")
+    )
+    assert sum(one.pixels for one in result.per_class) == judged
+
+
+def test_camvid_goes_through_the_generic_reader(shared, tmp_path):
+    images = open_folder(shared / "data/camvid_sample", CAMVID, ignore=(11,))
+    result = evaluate(images, protocol("folder", "own"), tmp_path / "out", limit=3).result
+    assert (result.images.done, result.images.failed) == (3, {})
+    assert result.per_class[0].name == "sky"
+    assert all(0 <= score.low <= score.high <= 1 for score in result.scores.values())
+
+
+def test_the_miniature_knows_its_own_rooms(tmp_path):
+    result = evaluate(Rooms(4), protocol("miniature", "own"), tmp_path / "out").result
+    # Guessing the largest class everywhere gives a pixel accuracy of about 0.3 in these rooms.
+    assert result.scores["pixel_accuracy"].value > 0.5
+    assert result.model["checkpoint"] == "miniature"
+
+
+def test_rooms_are_the_same_every_time_and_every_pixel_has_a_class():
+    rooms = Rooms(2)
+    one, other = rooms.read("room-001"), Rooms().read("room-001")
+    assert np.array_equal(one.picture, other.picture)
+    assert np.array_equal(one.truth, other.truth)
+    assert one.truth.max() < len(rooms.names) < IGNORE
+    assert len(set(rooms.names)) == len(rooms.names)
+
+
+def test_the_commit_is_that_of_the_checkout(repository):
+    if not (repository / ".git").exists():
+        pytest.skip("not a checkout")
+    commit = source_commit()
+    assert commit is not None
+    assert len(commit.removesuffix("-dirty")) == 40
+
+
+def test_an_installed_package_has_no_commit(monkeypatch, tmp_path):
+    monkeypatch.setattr(radseg, "__file__", str(tmp_path / "site-packages/radseg/__init__.py"))
+    assert source_commit() is None
