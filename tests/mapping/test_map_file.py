@@ -29,10 +29,13 @@ def folder(tmp_path):
 
 
 def tamper(folder: Path, change, *, sealed: bool = True) -> None:
-    """Change the manifest's content; `sealed` makes its checksum fit again, as an attacker would."""
+    """Change the manifest's content; `sealed` makes its sums and checksum fit again, as an attacker would."""
     content = json.loads((folder / MANIFEST).read_text())
     change(content)
     if sealed:
+        if "description" in content and content["voxels"] != 3:
+            content["voxels"] = sum(entry["rows"] for entry in content["tiles"])
+            content["digest"] = _sha256([content["description"], content["tiles"]])
         content.pop("checksum")
         content["checksum"] = _sha256(content)
     (folder / MANIFEST).write_text(json.dumps(content))
@@ -73,7 +76,7 @@ def test_a_manifest_that_names_other_files_is_refused(folder, name):
 def test_a_manifest_that_cannot_be_true_is_refused(folder, change):
     tamper(folder, change)
     with pytest.raises(CheckpointError, match="damaged or was changed"):
-        SemanticMap.open(folder)
+        read_all(folder)
 
 
 def test_a_changed_number_breaks_the_seal(folder):
@@ -142,14 +145,8 @@ def other_tile(folder: Path) -> None:
 
 def test_a_tile_in_another_place_is_not_read(folder):
     other_tile(folder)
-    content = json.loads((folder / MANIFEST).read_text())
-    tamper(folder, lambda c: c.update(digest=_digest_of(content)))
     with pytest.raises(CheckpointError, match="belong to another tile"):
         read_all(folder)
-
-
-def _digest_of(content):
-    return _sha256([content["description"], content["tiles"]])
 
 
 def assert_near(one, other):
