@@ -27,6 +27,7 @@ bench: $(VENV)/.installed-tests
 	$(RUN) -m benchmarks.pipeline
 	$(RUN) -m benchmarks.refine
 	$(RUN) -m benchmarks.evaluation
+	$(RUN) -m benchmarks.mapping
 
 miniature-eval: $(VENV)/.installed
 	$(RUN) -m radseg.miniature.evaluate --rooms 200

@@ -3,11 +3,13 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from parity.golden_set import Case, GoldenSet
+from parity.map_golden_set import is_map_folder
+from parity.maps import compare_maps
 from parity.refine_stages import parity_stages
 from parity.report import Row, compare, uncovered
 from parity.stages import LoadRadio, case_stages
@@ -21,19 +23,10 @@ def main() -> int:
     parser.add_argument("--case", action="append", help="only this case; may be repeated")
     parser.add_argument("--device", default="cpu", help="where the networks run, e.g. cuda")
     options = parser.parse_args()
-    goldens = GoldenSet(options.folder, options.device)
-    rows: list[Row] = []
-    left_out: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        load = seeded_loader(goldens, Path(scratch))
-        for name in options.case or goldens.case_names:
-            case = goldens.case(name)
-            own = list(compare_case(goldens, case, load))
-            for row in own:
-                print(row, flush=True)
-            rows += own
-            if missing := list(uncovered(case, own)):
-                left_out[name] = missing
+    if is_map_folder(options.folder):  # maps are made on the CPU
+        rows, left_out = compare_maps(options.folder, options.case)
+    else:
+        rows, left_out = compare_cases(options.folder, options.case, options.device)
     for name, stages in left_out.items():
         print(f"not compared: {name}: {', '.join(stages)}")
     failed = [row for row in rows if not row.ok]
@@ -42,6 +35,26 @@ def main() -> int:
         f"{sum(map(len, left_out.values()))} not compared"
     )
     return 1 if failed or not rows else 0
+
+
+def compare_cases(
+    folder: Path, only: Sequence[str] | None = None, device: str = "cpu"
+) -> tuple[list[Row], dict[str, list[str]]]:
+    """Return the rows of every case of the segmenter's goldens, and the stages that were not compared."""
+    goldens = GoldenSet(folder, device)
+    rows: list[Row] = []
+    left_out: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        load = seeded_loader(goldens, Path(scratch))
+        for name in only or goldens.case_names:
+            case = goldens.case(name)
+            own = list(compare_case(goldens, case, load))
+            for row in own:
+                print(row, flush=True)
+            rows += own
+            if missing := list(uncovered(case, own)):
+                left_out[name] = missing
+    return rows, left_out
 
 
 def compare_case(goldens: GoldenSet, case: Case, load: LoadRadio) -> Iterator[Row]:

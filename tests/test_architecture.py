@@ -67,6 +67,8 @@ ALLOWED = {
         "colours",
         "export",
         "io",
+        "mapping",
+        "methods",
         "miniature",
         "presets",
         "result",
@@ -75,7 +77,7 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets"},
+    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping", "viewer"},
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {
@@ -93,7 +95,10 @@ ALLOWED = {
         "text",
         "visual",
         "weights",
+        "mapping",
     },
+    "viewer": {"colours", "io", "mapping", "visual"},
+    "mapping": {"io", "scoring"},
 }
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from radseg import presets, testing
 from radseg.cli.app import app
+from recordings import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,6 +28,7 @@ def world(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     for name in ("photo.jpg", "street.jpg", "photos/one.jpg", "photos/two.png"):
         Image.fromarray(picture).save(tmp_path / name)
+    write_recording(tmp_path / "recording")
     toy = presets.PRESETS["toy"]
     for name in [name for name, preset in presets.PRESETS.items() if preset.checkpoint]:
         monkeypatch.setitem(presets.PRESETS, name, replace(toy, name=name))

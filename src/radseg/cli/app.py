@@ -15,7 +15,9 @@ from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.eval import evaluate
 from radseg.cli.failures import GuardedGroup
+from radseg.cli.map import map_app
 from radseg.cli.models import models_app
+from radseg.cli.query import query
 from radseg.cli.report import report
 from radseg.cli.segment import segment
 from radseg.cli.sheet import sheet
@@ -37,6 +39,8 @@ app.command(no_args_is_help=True)(text)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(demo)
+app.command(no_args_is_help=True)(query)
+app.add_typer(map_app, name="map")
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(report)
 app.command(no_args_is_help=True)(ablate)

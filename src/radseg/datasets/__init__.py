@@ -1,1 +1,1 @@
-"""Readers of labelled images: one file per dataset. No network, no scores."""
+"""Readers of labelled images and of RGB-D recordings: one file per dataset or layout. No network, no scores."""

@@ -44,6 +44,21 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
         raise EnvironmentFailure(f"{shown(target)} cannot be the name of a file: {error}.") from error
 
 
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Make `content` the file at `path`, whole or not at all; see `write_atomically`."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    write_atomically(path, write)
+
+
+def clear_halves(folder: Path) -> None:
+    """Delete the hidden files that `write_atomically` left in `folder` when it was killed."""
+    for path in folder.glob(".radseg-*.part"):
+        path.unlink(missing_ok=True)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself durable; Windows has no such call and needs none."""
     if os.name != "posix":

@@ -23,8 +23,9 @@ from radseg.methods.proxyradio import ProxyRADIO
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
 from radseg.methods.rayfronts import RayFronts
 from radseg.methods.resradio import ResRADIO
+from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, STRIDE, load_parts
-from radseg.miniature.evaluate import Question, interval, questions, room_ious
+from radseg.miniature.evaluate import Question, questions, room_ious
 from radseg.miniature.words import WordTower
 from radseg.models.radio import Radio
 from radseg.segment import Segmenter
@@ -76,7 +77,7 @@ def compare(
             for scga in (False, True):
                 rooms = _rooms(build(radio, name, scga=scga, size_rule=rule), tower, asked)
                 title = f"{name}{' + SCGA' if scga else ''}, {rule}"
-                cells[title] = {"miou": interval(rooms), "over plain": interval(rooms - base)}
+                cells[title] = {"miou": mean_interval(rooms), "over plain": mean_interval(rooms - base)}
     return cells
 
 

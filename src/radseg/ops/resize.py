@@ -1,6 +1,7 @@
 """Resizing of images and the two rules that make their sides legal for a patch transformer."""
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +18,35 @@ def resize(image: Float[Tensor, "c H W"], size: Size) -> Float[Tensor, "c h w"]:
     if tuple(image.shape[-2:]) == size:
         return image
     return F.interpolate(image[None], tuple(size), mode="bilinear", align_corners=False)[0]
+
+
+def resize_antialiased(image: Float[Tensor, "c H W"], size: Size) -> Float[Tensor, "c h w"]:
+    """Return `image` resized bilinearly with antialiasing, each axis on its own (mapping spec 1.0).
+
+    Along an axis that grows this is plain bilinear interpolation.
+    """
+    if image_size(image) == size:
+        return image
+    return F.interpolate(image[None], tuple(size), mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def resize_nearest(image: Shaped[Tensor, "H W"], size: Size) -> Shaped[Tensor, "h w"]:
+    """Return depth or labels at another size: source index = floor((i + 0.5) · in / out).
+
+    This is "nearest-exact" (mapping spec 1.0); values are picked, never mixed, whatever their type.
+    """
+    height, width = image.shape
+    if (height, width) == size:
+        return image
+    rows, columns = (_nearest(a, b, image.device) for a, b in ((height, size.height), (width, size.width)))
+    return image[rows[:, None], columns]
+
+
+def _nearest(length: int, wanted: int, device: torch.device) -> Int[Tensor, " w"]:
+    # Asked of torch rather than computed in whole numbers: where (i + 0.5) · in / out is whole, its float32
+    # product may fall just below, and the reference picks that pixel.
+    indices = torch.arange(length, dtype=torch.float32, device=device)
+    return F.interpolate(indices[None, None], wanted, mode="nearest-exact")[0, 0].long()
 
 
 def fit_short_side(image: Rgb, short: int, *, long_max: int | None = None) -> Rgb:

@@ -38,10 +38,11 @@ def heat_map(
             raise InputError(f"The picture is {picture.shape[:2]}, the probability {probability.shape}.")
         heat = Image.blend(Image.fromarray(picture).convert("L").convert("RGB"), heat, HEAT)
     peak = float(np.nanmax(probability)) if probability.size else 0.0
-    return _with_scale(heat, name, peak)
+    return with_scale(heat, name, peak)
 
 
-def _with_scale(picture: Image.Image, name: str, peak: float) -> Image.Image:
+def with_scale(picture: Image.Image, name: str, peak: float) -> Image.Image:
+    """Return the picture over its name, its highest probability, and the scale of the heat colours."""
     width = max(picture.width, NARROWEST)
     size = letter_size(width, picture.height)
     canvas = Image.new("RGB", (width, picture.height + round(size * 3.4)), PANEL)

@@ -1,0 +1,291 @@
+"""`radseg map`: build a map from RGB-D frames; look at, check, merge and export maps."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.cli.map_view import render, view
+from radseg.errors import InputError
+
+if TYPE_CHECKING:
+    from radseg.datasets.rgbd import RgbdSequence
+    from radseg.mapping.mapper import Mapper
+
+map_app = typer.Typer(
+    cls=GuardedGroup,
+    help="Build maps from RGB-D frames, look into them, merge and export them.",
+    no_args_is_help=True,
+)
+
+_FRAMES = "Frames"
+_MAP = "Map"
+MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="What to write.", show_default=False)]
+Model = Annotated[
+    str, typer.Option("-m", "--model", "--preset", help="A model by name, or the path of a checkpoint.")
+]
+Space = Annotated[
+    Literal["features", "probabilities", "none"],
+    typer.Option(
+        help="features: ask for any word later. probabilities: of the words given now. none: colour only.",
+        rich_help_panel=_MAP,
+    ),
+]
+VoxelSize = Annotated[
+    float, typer.Option(help="Side of a voxel in metres.", min=1e-4, max=1e3, rich_help_panel=_MAP)
+]
+NumberType = Annotated[
+    Literal["float16", "float32"], typer.Option("--store", help="Type of stored means.", rich_help_panel=_MAP)
+]
+Components = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Store features in this many principal components, such as 128.", rich_help_panel=_MAP
+    ),
+]
+FrameName = Annotated[
+    str,
+    typer.Option("--frame", help="Name of the world frame; maps of one frame merge.", rich_help_panel=_MAP),
+]
+Clip = Annotated[
+    str | None,
+    typer.Option(help="Keep points in this box: x0,y0,z0,x1,y1,z1 in metres.", rich_help_panel=_MAP),
+]
+MemoryBudget = Annotated[
+    str, typer.Option(help="Memory for tiles; the others wait in files.", rich_help_panel="Machine")
+]
+Layout = Annotated[
+    str,
+    typer.Option(
+        help="Folder layout: auto, replica, scannet, scannetpp, tum, folder.", rich_help_panel=_FRAMES
+    ),
+]
+Skip = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Frames left out after each one taken; 10 takes 0, 11, 22.", rich_help_panel=_FRAMES
+    ),
+]
+DepthScale = Annotated[
+    float | None,
+    typer.Option(help="Units of the depth files per metre; 1000 is mm.", rich_help_panel=_FRAMES),
+]
+MaxDepth = Annotated[
+    float | None, typer.Option(help="Leave out points farther than this, metres.", rich_help_panel=_FRAMES)
+]
+MaxPoints = Annotated[
+    int | None, typer.Option(min=1, help="Points of a frame, at random.", rich_help_panel=_FRAMES)
+]
+Poses = Annotated[
+    Literal["camera-to-world", "world-to-camera"] | None,
+    typer.Option(help="What the pose files hold.", rich_help_panel=_FRAMES),
+]
+Axes = Annotated[
+    Literal["opencv", "opengl"] | None,
+    typer.Option(help="Camera axes of the poses.", rich_help_panel=_FRAMES),
+]
+Check = Annotated[
+    bool,
+    typer.Option("--check/--no-check", help="Compare frames with each other first.", rich_help_panel=_FRAMES),
+]
+
+
+@map_app.command(no_args_is_help=True)
+def build(
+    sequence: Annotated[Path, typer.Argument(help="Folder of RGB-D frames.", show_default=False)],
+    output: Output,
+    model: Model = "radseg-b",
+    space: Space = "features",
+    prompts: options.Prompts = None,
+    classes: options.Classes = None,
+    voxel_size: VoxelSize = 0.05,
+    store: NumberType = "float16",
+    components: Components = None,
+    frame: FrameName = "world",
+    clip: Clip = None,
+    layout: Layout = "auto",
+    skip: Skip = 0,
+    depth_scale: DepthScale = None,
+    max_depth: MaxDepth = None,
+    max_points: MaxPoints = None,
+    poses: Poses = None,
+    axes: Axes = None,
+    check: Check = True,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the map in the output folder.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the map there.")] = False,
+    memory_budget: MemoryBudget = "2GiB",
+    device: options.Device = "cpu",
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+    quiet: options.Quiet = False,
+) -> None:
+    """Build a map from posed RGB-D frames.
+
+    Example: radseg map build recording/ -o kitchen-map
+    """
+    from radseg.cli.downloads import fetching
+    from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
+    from radseg.cli.segment import resume_command, terminated_like_interrupted
+    from radseg.datasets.rgbd import open_sequence
+    from radseg.runs.mapping import BuildRequest, build_map
+    from radseg.runs.values import parse_bytes
+
+    if resume and overwrite:
+        raise InputError("--resume goes on with a map and --overwrite starts it again; use one of them.")
+    words = options.vocabulary_of(prompts, classes)
+    if (words is not None) != (space == "probabilities"):
+        raise InputError("Words (-p, --classes) go with --space probabilities, and it with words.")
+    frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
+    if check:
+        _require_plausible(frames)
+    limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
+    decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
+    decisive |= {"model": None if space == "none" else model, "layout": layout, "depth_scale": depth_scale}
+    decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
+    request = BuildRequest(
+        output=output,
+        parameters=decisive | {"words": None if words is None else [list(one) for one in words.phrases]},
+        existing="resume" if resume else "overwrite" if overwrite else "refuse",
+        skip=skip,
+        components=components,
+        budget=parse_bytes(memory_budget),
+    )
+    machine = {"device": device, "accept_license": accept_license}
+    told = fetching(log_format, quiet=quiet)
+    make = _mapper_maker(
+        model, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
+    )
+    reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
+    with terminated_like_interrupted():
+        try:
+            progress = build_map(request, frames, make, reporter)
+        except (KeyboardInterrupt, OSError):
+            typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
+            raise
+    if progress.skipped:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _mapper_maker(
+    model: str,
+    space: str,
+    words: Any,
+    machine: dict[str, Any],
+    fetching: Any,
+    *sizes: float,
+    **map_options: Any,
+) -> "Callable[[], Mapper]":
+    def make() -> "Mapper":
+        from radseg.runs import lifting
+
+        if space == "none":
+            return lifting.colour_mapper(*sizes, **map_options)
+        named = space == "probabilities"
+        segmenter = lifting.load_segmenter(model, fetching, with_words=named, settings={}, machine=machine)
+        if named:
+            return lifting.probability_mapper(segmenter, words, *sizes, **map_options)
+        return lifting.feature_mapper(segmenter, *sizes, **map_options)
+
+    return make
+
+
+def _require_plausible(frames: "RgbdSequence") -> None:
+    from radseg.datasets.rgbd import check_conventions
+
+    report = check_conventions(frames)
+    if not report.ok:
+        raise InputError(f"{report.verdict} Or build as it is with --no-check.")
+
+
+def _box(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        low, high = tuple(numbers[:3]), tuple(numbers[3:])
+        if len(numbers) != 6 or not all(a < b for a, b in zip(low, high, strict=True)):
+            raise ValueError
+    except ValueError as error:
+        raise InputError(f"--clip is {text!r}; write x0,y0,z0,x1,y1,z1 with x0 < x1 and so on.") from error
+    return low, high
+
+
+@map_app.command(no_args_is_help=True)
+def info(path: MapFolder, log_format: options.LogFormat = "text") -> None:
+    """Say what a map holds."""
+    from radseg.runs.mapping import facts_of
+
+    facts = facts_of(path)
+    if log_format == "json":
+        typer.echo(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        typer.echo(printable(f"{name}: {json.dumps(shown) if isinstance(shown, dict) else shown}"))
+
+
+@map_app.command(no_args_is_help=True)
+def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
+    """Compare every file of a map with its recorded hash. Ends with 1 when one is damaged."""
+    from radseg.runs.mapping import verify_map
+
+    bad = count = 0
+    for name, fault in verify_map(path):
+        count += 1
+        bad += bool(fault)
+        if log_format == "json":
+            typer.echo(json.dumps({"file": name, "ok": not fault, "message": fault}))
+        elif fault:
+            typer.echo(printable(fault), err=True)
+    if log_format == "text":
+        typer.echo(f"{count - bad} of {count} files are sound.")
+    if bad:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@map_app.command(no_args_is_help=True)
+def merge(
+    maps: Annotated[list[Path], typer.Argument(metavar="MAP...", help="Two or more maps.")],
+    output: Output,
+    memory_budget: MemoryBudget = "2GiB",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the map there.")] = False,
+    log_format: options.LogFormat = "text",
+) -> None:
+    """Merge maps that were built apart, exactly: weights add up, means are weighted means."""
+    from radseg.runs.mapping import merge_into
+    from radseg.runs.values import parse_bytes
+
+    merged = merge_into(maps, output, budget=parse_bytes(memory_budget), overwrite=overwrite)
+    if log_format == "json":
+        typer.echo(json.dumps({"event": "merged", "voxels": merged.voxels, "digest": merged.digest}))
+    else:
+        typer.echo(printable(f"{merged.voxels} voxels from {len(maps)} maps → {output}"))
+
+
+@map_app.command(no_args_is_help=True)
+def export(
+    path: MapFolder,
+    output: Output,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there.")] = False,
+) -> None:
+    """Write a map for other programs; the output ends in .ply, .pcd, .npz (with values), .glb or .rrd."""
+    from radseg.mapping.export import export as export_map
+    from radseg.mapping.semantic_map import SemanticMap
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists; replace it with --overwrite, or name another file with -o.")
+    opened = SemanticMap.open(path)
+    export_map(opened, output)
+    typer.echo(printable(f"{len(opened)} voxels → {output}"))
+
+
+map_app.command("render", no_args_is_help=True)(render)
+map_app.command("view", no_args_is_help=True)(view)

@@ -1,0 +1,85 @@
+"""How building a map shows: lines for people, objects for programs."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from radseg.cli.failures import printable
+
+if TYPE_CHECKING:
+    from radseg.mapping.builder import Progress
+    from radseg.mapping.manifest import MapManifest
+
+_EVERY = 5.0  # seconds between two lines of progress
+
+
+class PlainMapReporter:
+    """A line of progress every few seconds and one for each frame left out, on standard error."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._done = 0
+        self._todo = 0
+        self._start = self._last = time.perf_counter()
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Say how many frames are to be done."""
+        self._todo, self._start = todo, time.perf_counter()
+        before = f" after {earlier} done before" if earlier else ""
+        self._say(f"{todo} frames to do{before} → {folder}")
+
+    def frame(self, frame_id: str, points: int, reason: str) -> None:
+        """Count a frame; name one that was left out."""
+        self._done += 1
+        if reason:
+            typer.echo(printable(f"Left out frame {frame_id}: {reason}"), err=True)
+        now = time.perf_counter()
+        if now - self._last >= _EVERY:
+            self._last = now
+            left = (now - self._start) / self._done * (self._todo - self._done)
+            self._say(f"[{self._done}/{self._todo}] frames, {left:.0f} s left")
+
+    def ended(self, manifest: "MapManifest", progress: "Progress", folder: Path) -> None:
+        """Sum up on standard output."""
+        if self._quiet:
+            return
+        text = f"{manifest.voxels} voxels of {manifest.description.voxel_size} m from {progress.used} frames"
+        count = len(progress.skipped)
+        left_out = f"; {count} {'frame' if count == 1 else 'frames'} left out" if count else ""
+        typer.echo(printable(f"{text}{left_out} → {folder}"))
+        for reason, count in progress.reasons.items():
+            typer.echo(printable(f"  {count} × {reason}"))
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            typer.echo(printable(line), err=True)
+
+
+class JsonMapReporter:
+    """One JSON object per line on standard output: started, frame, ended."""
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Write the event."""
+        self._write("started", todo=todo, earlier=earlier, folder=str(folder))
+
+    def frame(self, frame_id: str, points: int, reason: str) -> None:
+        """Write the event."""
+        self._write("frame", frame=frame_id, points=points, skipped=reason)
+
+    def ended(self, manifest: "MapManifest", progress: "Progress", folder: Path) -> None:
+        """Write the sums."""
+        self._write(
+            "ended",
+            voxels=manifest.voxels,
+            frames=progress.used,
+            skipped=dict(progress.reasons),
+            points=progress.points,
+            digest=manifest.digest,
+            folder=str(folder),
+        )
+
+    def _write(self, event: str, **values: Any) -> None:
+        typer.echo(json.dumps({"event": event, **values}))

@@ -1,0 +1,94 @@
+"""`radseg map render` and `radseg map view`: look at a map, in pictures or in a browser."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from radseg.cli import options
+from radseg.cli.query import Checkpoint, MapFolder, ModeOption, TextTower, UpAxis
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")]
+Azimuth = Annotated[
+    float | None,
+    typer.Option("--azimuth", help="Direction of the eye around the up axis, degrees. Default: sees most."),
+]
+Elevation = Annotated[
+    float, typer.Option("--elevation", min=0, max=89, help="Of the eye over the horizon, degrees.")
+]
+Ceiling = Annotated[
+    float | None,
+    typer.Option(
+        "--ceiling", help="Leave out what is this far above the floor, metres. Default: 2 in rooms."
+    ),
+]
+Width = Annotated[int, typer.Option("--width", min=64, max=8192, help="Of a picture, pixels.")]
+Height = Annotated[int, typer.Option("--height", min=64, max=8192, help="Of a picture, pixels.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page on this machine.")]
+
+
+def render(
+    path: MapFolder,
+    output: Output = Path("map-pictures"),
+    prompts: options.Prompts = None,
+    mode: ModeOption = "background",
+    up: UpAxis = "+z",
+    azimuth: Azimuth = None,
+    elevation: Elevation = 45.0,
+    ceiling: Ceiling = None,
+    width: Width = 960,
+    height: Height = 720,
+    checkpoint: Checkpoint = None,
+    text_tower: TextTower = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Draw a map from above and in perspective: in colour, and with -p in classes and as heat.
+
+    Example: radseg map render kitchen-map --up -y -p "mug, chair, table"
+    """
+    from radseg.mapping.semantic_map import SemanticMap
+    from radseg.runs.map_pictures import Look, MapScene, save_pictures
+    from radseg.runs.map_words import MapWords
+
+    words = options.vocabulary_of(prompts, None)
+    opened = SemanticMap.open(path)
+    scene = MapScene(opened, Look(up, azimuth, elevation, ceiling, width, height))
+    written = save_pictures(output, scene.colour_pictures())
+    if words is not None:
+        answer = MapWords.open(path, _changes(checkpoint, text_tower, device)).ask(words, mode=mode)
+        written += save_pictures(output, scene.answer_pictures(answer))
+    for file in written:
+        typer.echo(file)
+
+
+def view(
+    path: MapFolder,
+    port: Port = 8090,
+    up: UpAxis = "+z",
+    checkpoint: Checkpoint = None,
+    text_tower: TextTower = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Open a map in the browser, on this machine only: colour, classes, heat of typed words, names by click.
+
+    Example: radseg map view kitchen-map --up -y
+    """
+    from radseg.mapping.semantic_map import SemanticMap
+    from radseg.runs.map_words import MapWords
+    from radseg.viewer.page import MapPage
+
+    opened = SemanticMap.open(path)
+    changes = _changes(checkpoint, text_tower, device)
+    ask = None if opened.space == "none" else MapWords.open(path, changes).ask
+    page = MapPage(opened, ask, up=up, port=port)
+    typer.echo(f"http://127.0.0.1:{page.port}   (Ctrl-C ends)")
+    page.serve()
+
+
+def _changes(checkpoint: str | None, text_tower: Path | None, device: str) -> dict[str, Any]:
+    changes: dict[str, Any] = {"device": device}
+    if checkpoint is not None:
+        changes["checkpoint"] = checkpoint
+    if text_tower is not None:
+        changes["text_tower"] = text_tower
+    return changes

@@ -1,0 +1,147 @@
+"""`radseg query`: ask a map for words, get things with their place."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from radseg.cli import options
+from radseg.errors import InputError
+from radseg.modes import Mode
+
+_MODEL = "Model (default: the one the map was built with)"
+
+MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[WORDS]...", help='Names: "fire extinguisher" mug.', show_default=False),
+]
+Image = Annotated[
+    Path | None,
+    typer.Option("--image", help="Picture of the thing, cut out closely, instead of words."),
+]
+ModeOption = Annotated[
+    Mode,
+    typer.Option(
+        "--mode",
+        help="background: a voxel may be none of the names. assign: every voxel gets a name. "
+        "independent: each name is judged alone.",
+    ),
+]
+Threshold = Annotated[
+    float, typer.Option("--threshold", min=0, max=1, help="Probability from which independent names count.")
+]
+LeastVoxels = Annotated[int, typer.Option("--least-voxels", min=1, help="Leave out smaller things.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Folder for query.json, heat.npz and pictures.", show_default=False),
+]
+UpAxis = Annotated[
+    Literal["+x", "-x", "+y", "-y", "+z", "-z"],
+    typer.Option("--up", help="World axis that points up, for pictures."),
+]
+Json = Annotated[bool, typer.Option("--json", help="The same as --log-format json.")]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option("--checkpoint", help="Where the map's weights are here.", rich_help_panel=_MODEL),
+]
+TextTower = Annotated[
+    Path | None,
+    typer.Option("--text-tower", help="Folder of the text tower.", rich_help_panel=_MODEL),
+]
+
+
+def query(
+    path: MapFolder,
+    words: Words = None,
+    image: Image = None,
+    mode: ModeOption = "background",
+    threshold: Threshold = 0.5,
+    least_voxels: LeastVoxels = 4,
+    output: Output = None,
+    up: UpAxis = "+z",
+    checkpoint: Checkpoint = None,
+    text_tower: TextTower = None,
+    device: options.Device = "cpu",
+    accept_license: options.AcceptLicense = False,
+    log_format: options.LogFormat = "text",
+    as_json: Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Ask a map for words: where are they, how large, how sure.
+
+    What is not there is not found; its best score is shown.
+
+    Example: radseg query kitchen-map "fire extinguisher" mug
+    """
+    from radseg.cli.downloads import fetching
+    from radseg.runs.map_words import MapQuestion, find_in_map
+
+    if bool(words) == (image is not None):
+        raise InputError('Say what to look for: words ("red ball"), or a picture with --image.')
+    log_format = "json" if as_json else log_format
+    changes: dict[str, Any] = {"device": device, "accept_license": accept_license}
+    if checkpoint is not None:
+        changes["checkpoint"] = checkpoint
+    if text_tower is not None:
+        changes["text_tower"] = text_tower
+    question = MapQuestion(
+        path, tuple(words or ()), image, mode, threshold=threshold, least_voxels=least_voxels, model=changes
+    )
+    progress = None if quiet or log_format == "json" else _Aligning()
+    finding = find_in_map(question, progress, fetching(log_format, quiet=quiet))
+    written = []
+    if output is not None:
+        from radseg.mapping.semantic_map import SemanticMap
+        from radseg.runs.map_pictures import Look, save_finding
+
+        written = save_finding(output, finding, SemanticMap.open(path), Look(up=up))
+    if log_format == "json":
+        typer.echo(json.dumps(finding.as_json() | {"files": [str(file) for file in written]}))
+        return
+    print_finding(finding.as_json())
+    for file in written:
+        typer.echo(f"  {file}")
+
+
+def print_finding(finding: dict[str, Any]) -> None:
+    """Print the things of every name as a table; what was not found, with its best score."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, side in (
+        ("name", "left"),
+        ("score", "right"),
+        ("at x y z (m)", "right"),
+        ("size (m)", "right"),
+    ):
+        table.add_column(title, justify=side)  # type: ignore[arg-type]
+    table.add_column("voxels", justify="right")
+    for name, found in finding["names"].items():
+        for one in found["things"]:
+            place, size = (_triple(one[key]) for key in ("centroid", "size"))
+            table.add_row(escape(name), f"{one['score']:.2f}", place, size, f"{one['voxels']:,}")
+        if not found["found"]:
+            best = found["best"]
+            table.add_row(
+                escape(name), "not found", f"best {best['probability']:.2f} at {_triple(best['at'])}"
+            )
+    Console().print(table)
+
+
+def _triple(values: list[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)
+
+
+class _Aligning:
+    """Says on standard error that features are being aligned, once there is something to wait for."""
+
+    def __init__(self) -> None:
+        self._next = 0.25
+
+    def __call__(self, done: int, total: int) -> None:
+        if total > 50_000 and done >= self._next * total:
+            typer.echo(f"{done:,} of {total:,} voxels", err=True)
+            self._next += 0.25

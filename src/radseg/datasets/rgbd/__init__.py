@@ -1,0 +1,18 @@
+"""Posed RGB-D pictures: one reader per folder layout, and a check of their conventions."""
+
+from radseg.datasets.rgbd.base import RgbdSequence
+from radseg.datasets.rgbd.conventions import ConventionReport, check_conventions
+from radseg.datasets.rgbd.files import PoseReading
+from radseg.datasets.rgbd.layouts import LAYOUTS, Cameras, open_sequence
+from radseg.datasets.rgbd.sized import Sized
+
+__all__ = [
+    "LAYOUTS",
+    "Cameras",
+    "ConventionReport",
+    "PoseReading",
+    "RgbdSequence",
+    "Sized",
+    "check_conventions",
+    "open_sequence",
+]

@@ -1,0 +1,243 @@
+"""What RGB-D folders are made of: matrices in text files, depth pictures, and what their numbers mean."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from radseg.errors import ImageError, InputError
+from radseg.io import shown
+from radseg.types import Intrinsics, Size
+
+Direction = Literal["camera-to-world", "world-to-camera"]
+Axes = Literal["opencv", "opengl"]
+MOST_BYTES = 64 * 2**20
+"""Largest text file that is read; a pose file of an hour at 30 Hz has 20 MB."""
+
+_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+@dataclass(frozen=True)
+class PoseReading:
+    """What the 4 × 4 numbers of a pose mean.
+
+    Attributes:
+        direction: whether the matrix moves points from the camera to the world or back.
+        axes: of the camera: "opencv" x right, y down, z forward; "opengl" x right, y up, z backward (ARKit,
+            Blender and nerfstudio use these).
+    """
+
+    direction: Direction = "camera-to-world"
+    axes: Axes = "opencv"
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (("poses", self.direction, Direction), ("axes", self.axes, Axes)):
+            if value not in get_args(choices):
+                raise InputError(f"{name} is {value!r}; choose from {', '.join(get_args(choices))}.")
+
+    def to_camera_to_world(self, matrix: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
+        """Return the camera-to-world matrix with OpenCV axes; float64."""
+        pose = matrix.to(torch.float64)
+        if self.direction == "world-to-camera":
+            pose = inverse_pose(pose)
+        return pose @ AXIS_FLIP if self.axes == "opengl" else pose
+
+    def to_file(self, camera_to_world: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
+        """Return the matrix that `to_camera_to_world` turns into `camera_to_world`."""
+        pose = camera_to_world @ AXIS_FLIP if self.axes == "opengl" else camera_to_world
+        return inverse_pose(pose) if self.direction == "world-to-camera" else pose
+
+
+AXIS_FLIP = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+"""Turns OpenGL camera axes into OpenCV ones, and back."""
+
+
+def inverse_pose(pose: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
+    """Return the inverse of a pose; a matrix that has none gives NaN, which `rigid` refuses."""
+    inverse, trouble = torch.linalg.inv_ex(pose)
+    return inverse if int(trouble) == 0 else torch.full_like(pose, math.nan)
+
+
+@dataclass(frozen=True)
+class DepthFormat:
+    """How the integers of a depth picture become metres along the optical axis.
+
+    Attributes:
+        per_metre: units per metre: 1000 for millimetres, 5000 in TUM RGB-D, 6553.5 in Replica.
+        invalid: integers that stand for "unknown"; they become NaN.
+        limit: metres beyond which depth becomes infinite, that is, is dropped; None keeps all.
+    """
+
+    per_metre: float = 1000.0
+    invalid: tuple[int, ...] = (0,)
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.per_metre) and self.per_metre > 0):
+            raise InputError(
+                f"Depth has {self.per_metre} units per metre; it must be positive: 1000 for millimetres."
+            )
+        if self.limit is not None and not self.limit > 0:
+            raise InputError(f"The depth limit is {self.limit} m; it must be above 0.")
+
+    def read(self, path: Path, size: Size) -> Float[Tensor, "H W"]:
+        """Return the depth in a 16-bit PNG, metres, NaN where unknown.
+
+        Raises:
+            ImageError: missing, damaged, cut short, not 16 bit of one channel, or not of `size`.
+        """
+        try:
+            with Image.open(path, formats=("PNG",)) as picture:
+                _require_depth(picture, path, size)
+                values = np.array(picture)
+        except (RecursionError, MemoryError):
+            raise
+        except ImageError:
+            raise
+        except FileNotFoundError as error:
+            raise ImageError(f"There is no depth picture {shown(path)}.") from error
+        except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
+            reason = " ".join(str(error).split())[:100] or type(error).__name__
+            raise ImageError(
+                f"The depth picture {shown(path)} is damaged or cut short ({reason}); copy it again."
+            ) from error
+        metres = torch.from_numpy(values.astype(np.float32)) / self.per_metre
+        metres[torch.from_numpy(np.isin(values, self.invalid))] = math.nan
+        if self.limit is not None:
+            metres[metres > self.limit] = math.inf
+        return metres
+
+
+def _require_depth(picture: Image.Image, path: Path, size: Size) -> None:
+    if (picture.height, picture.width) != tuple(size):
+        raise ImageError(
+            f"The depth picture {shown(path)} is {picture.height}×{picture.width} pixels, but its camera is "
+            f"calibrated for {size}; the intrinsics belong to another size, or the file to another camera."
+        )
+    if picture.mode not in _DEPTH_MODES:
+        raise ImageError(
+            f"The depth picture {shown(path)} has mode {picture.mode}, not one channel of 16 bits; depth as "
+            "colours or in 8 bits has lost its unit. Export it again as 16-bit PNG."
+        )
+
+
+def picture_size(path: Path) -> Size:
+    """Return the size in the header of a PNG or JPEG.
+
+    Raises:
+        ImageError: not a picture, or no such file.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+            return Size(picture.height, picture.width)
+    except Exception as error:
+        raise ImageError(f"{shown(path)} is not a picture whose size can be read: {error}.") from error
+
+
+def rigid(pose: Float[Tensor, "4 4"], what: str) -> Float[Tensor, "4 4"]:
+    """Return `pose` if it is one.
+
+    Raises:
+        InputError: not finite (lost tracking), not a rotation, mirrored, or with a wrong last row.
+    """
+    if not bool(torch.isfinite(pose).all()):
+        raise InputError(f"{what} is not finite: tracking was lost there. The frame cannot be placed.")
+    rotation = pose[:3, :3]
+    # 1e-2: poses of real recordings are orthonormal to about 5e-4 (7-Scenes), never to 1e-2.
+    off = float((rotation.T @ rotation - torch.eye(3, dtype=pose.dtype)).abs().max())
+    if off > 1e-2:
+        raise InputError(
+            f"{what} is no rotation and shift: its axes are {off:.3g} off perpendicular unit vectors. "
+            "A scale in the matrix, or another order of the numbers?"
+        )
+    if float(torch.linalg.det(rotation)) < 0:
+        raise InputError(f"{what} mirrors the world (its determinant is -1); swap or flip one axis.")
+    last = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=pose.dtype)
+    if float((pose[3] - last).abs().max()) > 1e-4:
+        raise InputError(f"{what} ends in {pose[3].tolist()}, not 0 0 0 1; transposed (column-major)?")
+    return pose
+
+
+def read_text(path: Path) -> str:
+    """Return a text file.
+
+    Raises:
+        InputError: missing, too large, or not text.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(
+                f"{shown(path)} has {path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are read."
+            )
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {shown(path)}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown(path)} is not text.") from error
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def read_matrix(path: Path, rows: int, columns: int) -> Float[Tensor, "rows columns"]:
+    """Return a matrix of numbers separated by blanks or commas; float64, possibly not finite.
+
+    Raises:
+        InputError: missing, not numbers, or another count of them.
+    """
+    words = read_text(path).replace(",", " ").split()
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError as error:
+        raise InputError(f"{shown(path)} holds something that is no number: {error}.") from error
+    if len(numbers) != rows * columns:
+        raise InputError(f"{shown(path)} holds {len(numbers)} numbers; {rows}×{columns} are needed.")
+    return torch.tensor(numbers, dtype=torch.float64).reshape(rows, columns)
+
+
+def read_intrinsics(path: Path, size: Size) -> Intrinsics:
+    """Return the pinhole camera of a file with its 3 × 3 or 4 × 4 matrix.
+
+    Raises:
+        InputError: missing, not finite, or not such a matrix.
+    """
+    side = 4 if len(read_text(path).replace(",", " ").split()) == 16 else 3
+    k = read_matrix(path, side, side)
+    try:
+        return Intrinsics(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), size)
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error}") from error
+
+
+def pinhole(
+    numbers: Mapping[str, Any], names: tuple[str, str, str, str], size: Size, file: Path
+) -> Intrinsics:
+    """Return the camera whose fx, fy, cx, cy stand in `numbers` under `names`.
+
+    Raises:
+        InputError: one is missing or not finite.
+    """
+    try:
+        fx, fy, cx, cy = (float(numbers[name]) for name in names)
+        return Intrinsics(fx, fy, cx, cy, size)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{shown(file)} needs {', '.join(names)} as finite numbers: {error}.") from error
+
+
+def pose_of_quaternion(quaternion: Sequence[float], shift: Sequence[float]) -> Float[Tensor, "4 4"]:
+    """Return the matrix of a rotation (w, x, y, z; any length but 0) and a shift; NaN where not finite."""
+    q = torch.tensor(quaternion, dtype=torch.float64)
+    w, x, y, z = (q / q.norm()).tolist()  # 0/0 is NaN, which `rigid` refuses
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), shift[0]),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x), shift[1]),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y), shift[2]),
+        (0.0, 0.0, 0.0, 1.0),
+    )
+    return torch.tensor(rows, dtype=torch.float64)

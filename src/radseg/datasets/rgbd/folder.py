@@ -1,0 +1,81 @@
+"""The plain folder: frame-NNN.color.jpg, .depth.png, .pose.txt and one camera file (3DMatch, 7-Scenes)."""
+
+from pathlib import Path
+
+from radseg.datasets.rgbd.base import FileSequence, FrameFiles, pose_file
+from radseg.datasets.rgbd.files import DepthFormat, picture_size, read_intrinsics, read_matrix
+from radseg.errors import InputError
+from radseg.io import shown
+from radseg.types import Intrinsics, Size
+
+CAMERA = "camera-intrinsics.txt"
+COLOUR_CAMERA = "color-intrinsics.txt"
+DEPTH_TO_COLOUR = "depth-to-color.txt"
+DEPTH = DepthFormat(per_metre=1000.0, invalid=(0, 65535))
+_COLOUR_ENDINGS = (".color.jpg", ".color.png", ".color.jpeg")
+
+
+def is_plain_folder(path: Path) -> bool:
+    """Say whether `path` looks like this layout."""
+    return next(path.glob("*.depth.png"), None) is not None
+
+
+def plain_folder(
+    path: Path, *, depth: DepthFormat = DEPTH, intrinsics: Intrinsics | None = None
+) -> FileSequence:
+    """Return the sequence of a plain folder.
+
+    Beside the frames lies `camera-intrinsics.txt`, the 3 × 3 matrix of the depth camera. Where colour is not
+    registered to depth, `color-intrinsics.txt` (3 × 3) and `depth-to-color.txt` (4 × 4, metres) describe
+    the colour camera.
+
+    Args:
+        intrinsics: of the depth camera, instead of the file's.
+
+    Raises:
+        InputError: no frames, or a bad camera file.
+    """
+    colours = {
+        file.name.removesuffix(ending): file
+        for ending in _COLOUR_ENDINGS
+        for file in sorted(path.glob(f"*{ending}"))
+    }
+    depths = {file.name.removesuffix(".depth.png"): file for file in path.glob("*.depth.png")}
+    names = sorted({*colours, *depths})
+    if not names:
+        raise InputError(f"{shown(path)} holds no frames: files like frame-000000.color.jpg and .depth.png.")
+    frames = {
+        name: FrameFiles(
+            colours.get(name, path / f"{name}.color.jpg"),
+            depths.get(name, path / f"{name}.depth.png"),
+            pose_file(path / f"{name}.pose.txt"),
+        )
+        for name in names
+    }
+    colour_camera = None
+    if (path / COLOUR_CAMERA).exists():
+        colour_camera = read_intrinsics(path / COLOUR_CAMERA, first_size(sorted(colours.values())))
+    shift = path / DEPTH_TO_COLOUR
+    return FileSequence(
+        frames,
+        intrinsics or read_intrinsics(path / CAMERA, first_size(sorted(depths.values()))),
+        depth,
+        colour_intrinsics=colour_camera,
+        depth_to_colour=read_matrix(shift, 4, 4) if shift.exists() else None,
+    )
+
+
+def first_size(files: list[Path]) -> Size:
+    """Return the size of the first picture whose header can be read: a camera has one size.
+
+    Raises:
+        InputError: none can be read.
+    """
+    for file in files:
+        try:
+            return picture_size(file)
+        except InputError:
+            continue
+    raise InputError(
+        f"None of {len(files)} pictures can be read{f', such as {shown(files[0])}' if files else ''}."
+    )

@@ -1,0 +1,133 @@
+"""TUM RGB-D: rgb.txt, depth.txt, groundtruth.txt with time stamps; nearest in time belong together."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+
+from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, missing_pose
+from radseg.datasets.rgbd.files import DepthFormat, pose_of_quaternion, read_intrinsics, read_text
+from radseg.datasets.rgbd.folder import CAMERA, first_size
+from radseg.errors import InputError
+from radseg.io import shown
+from radseg.types import Intrinsics
+
+ASSOCIATIONS = ("associations.txt", "associate.txt", "associated.txt")
+LIMIT = 0.02
+"""Seconds two time stamps may lie apart and still belong together; the benchmark's own tool uses 0.02."""
+
+Row = tuple[float, tuple[str, ...]]
+
+
+def is_tum(path: Path) -> bool:
+    """Say whether `path` looks like this layout."""
+    listed = (path / "rgb.txt").is_file() and (path / "depth.txt").is_file()
+    return (path / "groundtruth.txt").is_file() and (listed or _association_file(path) is not None)
+
+
+def tum_sequence(
+    path: Path,
+    *,
+    depth: DepthFormat | None = None,
+    intrinsics: Intrinsics | None = None,
+    limit: float = LIMIT,
+) -> FileSequence:
+    """Return a recording; depth has 5000 units per metre and is registered to colour.
+
+    The folder brings no calibration: give `intrinsics`, or put the 3 × 3 matrix into camera-intrinsics.txt.
+
+    Args:
+        limit: seconds that colour, depth and pose may lie apart; a colour picture without depth in that time
+            is left out and counted in a note, one without pose fails when it is read.
+
+    Raises:
+        InputError: no lists, nothing that belongs together, or no intrinsics.
+    """
+    pairs, alone = _pairs(path, limit)
+    poses = _rows(path / "groundtruth.txt", 8)
+    times = [time for time, _ in poses]
+    frames = {}
+    for (time, (colour,)), (_, (depth_file,)) in pairs:
+        near = nearest(times, time)
+        if near is None or abs(times[near] - time) > limit:
+            gap = "none" if near is None else f"the nearest is {abs(times[near] - time):.3f} s away"
+            pose = missing_pose(f"There is no pose within {limit} s of {time:.6f} ({gap}).")
+        else:
+            x, y, z, qx, qy, qz, qw = _numbers(poses[near], path / "groundtruth.txt")
+            pose = fixed_pose(pose_of_quaternion((qw, qx, qy, qz), (x, y, z)))
+        files = FrameFiles(_inside(path, colour), _inside(path, depth_file), pose, timestamp=time)
+        frames[f"{time:.6f}"] = files
+    if not frames:
+        raise InputError(f"No colour and depth picture of {shown(path)} lie within {limit} s of each other.")
+    if intrinsics is None and not (path / CAMERA).is_file():
+        raise InputError(
+            f"TUM RGB-D has no calibration: put fx 0 cx / 0 fy cy / 0 0 1 into {shown(path / CAMERA)}. "
+            "Published (fx fy cx cy): freiburg1 517.3 516.5 318.6 255.3, freiburg2 520.9 521.0 325.1 249.7, "
+            "freiburg3 535.4 539.2 320.1 247.6."
+        )
+    camera = intrinsics or read_intrinsics(path / CAMERA, first_size([f.depth for f in frames.values()]))
+    notes = (f"{alone} colour pictures have no depth within {limit} s and are left out.",) if alone else ()
+    return FileSequence(frames, camera, depth or DepthFormat(5000.0), notes=notes)
+
+
+def nearest(times: Sequence[float], wanted: float) -> int | None:
+    """Return the index of the time nearest to `wanted` in a rising sequence; the earlier of two equals."""
+    if not times:
+        return None
+    right = bisect_left(times, wanted)
+    around = [i for i in (right - 1, right) if 0 <= i < len(times)]
+    return min(around, key=lambda i: abs(times[i] - wanted))
+
+
+def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
+    """Return colour and depth rows that belong together, and how many colour rows found none."""
+    listed = _association_file(path)
+    if listed is not None:
+        rows = _rows(listed, 4)
+        return [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows], 0
+    colours, depths = _rows(path / "rgb.txt", 2), _rows(path / "depth.txt", 2)
+    times = [time for time, _ in depths]
+    pairs = []
+    for row in colours:
+        near = nearest(times, row[0])
+        if near is not None and abs(times[near] - row[0]) <= limit:
+            pairs.append((row, depths[near]))
+    return pairs, len(colours) - len(pairs)
+
+
+def _association_file(path: Path) -> Path | None:
+    return next((path / name for name in ASSOCIATIONS if (path / name).is_file()), None)
+
+
+def _rows(file: Path, columns: int) -> list[Row]:
+    """Return (time, the other words) of every line, by time."""
+    rows: list[Row] = []
+    for number, line in enumerate(read_text(file).splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            time = float(words[0])
+        except ValueError:
+            time = math.nan
+        if len(words) < columns or math.isnan(time):
+            raise InputError(
+                f"Line {number} of {shown(file)} needs {columns} columns, the first a time in s."
+            )
+        rows.append((time, tuple(words[1:columns])))
+    return sorted(rows)
+
+
+def _numbers(row: Row, file: Path) -> list[float]:
+    try:
+        return [float(word) for word in row[1]]
+    except ValueError as error:
+        raise InputError(f"{shown(file)} has no number at {row[0]}: {error}.") from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the file a list names; nothing outside the folder is read."""
+    target = folder / name
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"A list in {shown(folder)} names {name!r}, outside the folder.")
+    return target

@@ -1,0 +1,94 @@
+"""How each RGB-D set is evaluated in 3D: scenes, sizes, voxels, truth, and the values of the paper.
+
+Mapping spec 1 and 3; RADSeg (arXiv 2511.19704) §4.2 and A3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from radseg.types import Size
+
+Space = Literal["features", "probabilities"]
+Rules = Literal["clean", "published"]
+
+
+@dataclass(frozen=True)
+class MapProtocol:
+    """One row of the table.
+
+    Attributes:
+        name: as typed after `radseg eval`.
+        scenes: of the paper, in its order.
+        colour, depth: sizes that pictures and depth are brought to, each axis on its own.
+        frame_skip: frames left out after each one that is kept.
+        voxel_size: metres.
+        truth: "external", labelled points from a file per scene, or "lifted" from label pictures.
+        ignore: names of classes that are neither asked for nor judged.
+        neighbours: predicted voxels that vote for a true one.
+        denoising, threshold: see voxel_labels.Decision.
+        rules: "clean" denoises over the whole map and breaks ties of distance by voxel index; "published"
+            denoises every 10 000 voxels and lets float32 rounding break ties, as RayFronts does.
+        stride: of the method's windows here, in pixels; its default is 224.
+    """
+
+    name: str
+    scenes: tuple[str, ...]
+    colour: Size
+    depth: Size
+    truth: Literal["external", "lifted"]
+    ignore: tuple[str, ...] = ()
+    frame_skip: int = 10
+    voxel_size: float = 0.05
+    neighbours: int = 5
+    denoising: float = 0.5
+    threshold: float = 0.1
+    rules: Rules = "clean"
+    stride: int = 112
+
+
+_SPACES = {"0011": 2, "0050": 3, "0231": 3, "0378": 3, "0518": 1}
+
+MAP_PROTOCOLS: dict[str, MapProtocol] = {
+    row.name: row
+    for row in (
+        MapProtocol(
+            "replica",
+            (*(f"office{i}" for i in range(5)), *(f"room{i}" for i in range(3))),
+            Size(640, 1136),
+            Size(640, 1136),
+            "external",
+        ),
+        MapProtocol(
+            "scannet",
+            tuple(f"scene{space}_{scan:02d}" for space, scans in _SPACES.items() for scan in range(scans)),
+            Size(640, 864),
+            Size(640, 864),
+            "lifted",
+            ("otherprop", "otherstructure", "otherfurniture"),
+        ),
+        MapProtocol(
+            "scannetpp",
+            (
+                *("00777c41d4", "bcd2436daf", "a5114ca13d", "2b1dc6d6a5", "d551dac194"),
+                *("f9f95681fd", "ea42cd27e6", "20ff72df6e", "bf6e439e38"),
+            ),
+            Size(640, 960),
+            Size(640, 960),
+            "external",
+        ),
+    )
+}
+
+PAPER: Mapping[tuple[str, str, Space], tuple[float, float]] = {
+    ("radseg-b", "replica", "features"): (32.29, 58.96),
+    ("radseg-b", "scannet", "features"): (36.29, 45.64),
+    ("radseg-b", "scannetpp", "features"): (31.95, 46.53),
+    ("radseg-b", "replica", "probabilities"): (32.68, 57.02),
+    ("radseg-b", "scannet", "probabilities"): (36.41, 46.92),
+    ("radseg-b", "scannetpp", "probabilities"): (32.9, 47.76),
+    ("radseg-b+", "replica", "probabilities"): (33.05, 59.21),
+    ("radseg-b+", "scannet", "probabilities"): (38.58, 48.49),
+    ("radseg-b+", "scannetpp", "probabilities"): (33.27, 48.35),
+}
+"""mIoU and f-mIoU in per cent of the base models, by preset, set and aggregation space (RADSeg §4.2)."""

@@ -1,0 +1,165 @@
+"""A build that can be killed: frames in order, checkpoints between them; the manifest says how far it is."""
+
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from radseg.errors import EnvironmentFailure, InputError, SpaceMismatchError, VocabularyError
+from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.mapper import Mapper
+from radseg.mapping.voxel_map import VoxelMap
+from radseg.types import Frame
+
+CHECKPOINT_SECONDS = 60.0
+"""Work that a kill may cost. A checkpoint writes the tiles of the last minute, about 60 MB each."""
+
+
+class Watcher(Protocol):
+    """Is told how a build goes."""
+
+    def frame(self, frame_id: str, points: int, reason: str) -> None:
+        """One frame is in the map with this many points, or was skipped with a reason."""
+        ...
+
+
+@dataclass
+class Progress:
+    """How far a build came; everything is a JSON value, and equal for equal builds.
+
+    Attributes:
+        ids: of the frames done or skipped, in order.
+        skipped: id and reason of each frame that added nothing.
+        points: pixels in the map.
+        camera_up: sum over frames of the world direction in which the picture's top points.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    skipped: list[list[str]] = field(default_factory=list)
+    points: int = 0
+    camera_up: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+
+    @property
+    def used(self) -> int:
+        """Frames in the map."""
+        return len(self.ids) - len(self.skipped)
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """How many frames were skipped for each reason."""
+        return Counter(reason for _, reason in self.skipped)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the manifest notes under "frames"."""
+        return {
+            "used": self.used,
+            "done": len(self.ids),
+            "ids_sha256": _digest(self.ids),
+            "skipped": self.skipped,
+            "points": self.points,
+            "camera_up": self.camera_up,
+        }
+
+    @classmethod
+    def resumed(cls, noted: Mapping[str, Any], ids: Sequence[str]) -> "Progress":
+        """Return the progress that a manifest notes, for a sequence of frames `ids`.
+
+        Raises:
+            InputError: the sequence does not begin with the frames that were done.
+        """
+        done = int(noted["done"])
+        if _digest(ids[:done]) != noted["ids_sha256"]:
+            raise InputError(
+                f"The first {done} frames of the sequence are not those in the map; frames were removed or "
+                "renamed, or --skip differs. Build again with --overwrite, or into another folder."
+            )
+        skipped = [list(map(str, pair)) for pair in noted["skipped"]]
+        return cls(list(ids[:done]), skipped, int(noted["points"]), [float(n) for n in noted["camera_up"]])
+
+
+@dataclass
+class Builder:
+    """Puts frames into a map folder.
+
+    Attributes:
+        mapper: turns frames into sums.
+        grown: the map, in its folder.
+        folder: where the manifest goes.
+        parameters: what decides the result, noted in the manifest.
+        progress: what is done.
+        checkpoint_seconds: time between checkpoints.
+    """
+
+    mapper: Mapper
+    grown: VoxelMap
+    folder: Path
+    parameters: Mapping[str, Any]
+    progress: Progress = field(default_factory=Progress)
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+    def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
+        """Add the frames that are not done yet; one that cannot be used is noted and passed over.
+
+        Raises:
+            KeyboardInterrupt: what was done is in the folder.
+            EnvironmentFailure, OSError: the disk stands in the way; the last checkpoint is sound.
+        """
+        last = time.monotonic()
+        changing = False
+        try:
+            for frame_id in ids[len(self.progress.ids) :]:
+                points, reason, sums = 0, "", None
+                try:
+                    frame = read(frame_id)
+                    sums = self.mapper.sums(frame)
+                except (EnvironmentFailure, VocabularyError, SpaceMismatchError):
+                    raise
+                except (InputError, OSError) as error:
+                    reason = _first_line(str(error) or type(error).__name__)
+                except Exception as error:  # a bug or a full GPU on one frame must not cost the others
+                    if os.environ.get("RADSEG_DEBUG") == "1":
+                        raise
+                    reason = _first_line(f"{type(error).__name__}: {error}")
+                changing = True
+                if sums is not None:
+                    self.grown.add(sums)
+                    points = int(sums.counts.sum())
+                    self._note_up(frame)
+                else:
+                    self.progress.skipped.append([frame_id, reason])
+                self.progress.points += points
+                self.progress.ids.append(frame_id)
+                changing = False
+                watcher.frame(frame_id, points, reason)
+                if time.monotonic() - last >= self.checkpoint_seconds:
+                    self.checkpoint()
+                    last = time.monotonic()
+        except KeyboardInterrupt:
+            if not changing:  # half a frame in the map would count twice after --resume
+                self.checkpoint()
+            raise
+        self.checkpoint()
+
+    def checkpoint(self) -> MapManifest:
+        """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
+        build = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
+        manifest = MapManifest(self.grown.description, self.grown.flush(), build)
+        write_manifest(self.folder, manifest)
+        self.grown.published(manifest)
+        return manifest
+
+    def _note_up(self, frame: Frame) -> None:
+        up = (-frame.camera_to_world[:3, 1]).tolist()
+        self.progress.camera_up = [a + b for a, b in zip(self.progress.camera_up, up, strict=True)]
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0]
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()

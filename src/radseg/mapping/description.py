@@ -1,0 +1,73 @@
+"""What a map is a map of: everything that must be equal for two maps to be merged, or a build to go on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from radseg.errors import InputError
+
+NumberType = Literal["float16", "float32"]
+NUMBER_TYPES: dict[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
+PROBABILITIES, NOTHING = "probabilities", "none"
+AXES = "x y z of the sequence's world, right-handed, metres; poses camera-to-world, OpenCV camera axes"
+
+
+@dataclass(frozen=True)
+class MapDescription:
+    """The meaning of the numbers of a map.
+
+    Attributes:
+        voxel_size: side of a voxel in metres.
+        space: "backbone:<version>" for features whose language alignment is still to be applied (mapping spec
+            2.8), the name of a text space for aligned ones, "probabilities", or "none": only colour.
+        channels: length of a voxel's stored value; 0 in space "none".
+        number_type: in which means and colours are stored; arithmetic is float32 always.
+        names: one name per channel of a probability map, otherwise empty.
+        frame: name of the world frame: maps can be merged only within one.
+        axes: of the world and of the poses, for people.
+        basis: SHA-256 of the principal components that values are stored in; empty for values as they are.
+        encoder: preset, checkpoint, hash of its weights, options: what made the values.
+    """
+
+    voxel_size: float
+    space: str = NOTHING
+    channels: int = 0
+    number_type: NumberType = "float16"
+    names: tuple[str, ...] = ()
+    frame: str = "world"
+    axes: str = AXES
+    basis: str = ""
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.voxel_size) and self.voxel_size > 0):
+            raise InputError(f"The voxel size is {self.voxel_size}; it must be a positive number of metres.")
+        if self.number_type not in NUMBER_TYPES:
+            raise InputError(f"Unknown number type {self.number_type!r}; use {' or '.join(NUMBER_TYPES)}.")
+        if self.channels < 0 or (self.channels == 0) != (self.space == NOTHING):
+            raise InputError(
+                f"{self.channels} channels do not go with space {self.space!r}; only {NOTHING!r} has none."
+            )
+        if (self.space == PROBABILITIES) != bool(self.names):
+            raise InputError(f"Names belong to maps of {PROBABILITIES}, and to them only.")
+        if self.names and len(self.names) != self.channels:
+            raise InputError(f"{len(self.names)} names for {self.channels} channels of probabilities.")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number type of stored means and colours."""
+        return NUMBER_TYPES[self.number_type]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the description as JSON values."""
+        return asdict(self) | {"names": list(self.names), "encoder": dict(self.encoder)}
+
+    def require_same(self, other: "MapDescription", *, what: str) -> None:
+        """Raise InputError naming what differs from `other`, which `what` introduces in the message."""
+        mine, theirs = self.as_json(), other.as_json()
+        changed = [f"{key} is {theirs[key]!r}, not {mine[key]!r}" for key in mine if mine[key] != theirs[key]]
+        if changed:
+            raise InputError(f"{what} does not fit: {'; '.join(changed)}.")

@@ -1,0 +1,156 @@
+"""A map as a file of other programs: PLY, PCD and NPZ written here, GLB and RRD through optional packages."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from radseg.errors import InputError, MissingExtraError
+from radseg.io import write_atomically
+from radseg.mapping.semantic_map import Chunk, SemanticMap
+from radseg.ops.voxels import centres
+
+Array = np.ndarray[Any, Any]
+
+
+def export(semantic_map: SemanticMap, target: Path) -> None:
+    """Write the map to `target` in the format its suffix names, whole or not at all.
+
+    Points are voxel centres in metres. Only NPZ holds the values; the others hold colours and weights.
+
+    Raises:
+        InputError: an unknown suffix, or a map without voxels.
+        MissingExtraError: a format whose package is not installed.
+        EnvironmentFailure: the file cannot be written.
+    """
+    if target.suffix.lower() not in FORMATS:
+        raise InputError(f"{target} should end in one of {', '.join(FORMATS)}.")
+    if not len(semantic_map):
+        raise InputError("The map has no voxels; there is nothing to export.")
+    write = FORMATS[target.suffix.lower()]
+    write_atomically(target, lambda stream: write(semantic_map, stream))
+
+
+def write_ply(semantic_map: SemanticMap, stream: BinaryIO) -> None:
+    """Write binary PLY: x y z, red green blue, weight (pixels)."""
+    fields = ("float x", "float y", "float z", "uchar red", "uchar green", "uchar blue", "float weight")
+    header = ["ply", "format binary_little_endian 1.0", "comment radseg map, metres"]
+    header += [f"element vertex {len(semantic_map)}", *(f"property {field}" for field in fields)]
+    stream.write("\n".join([*header, "end_header", ""]).encode())
+    rows = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("weight", "<f4")])
+    for chunk, points, colours in _points(semantic_map):
+        table = np.empty(len(points), rows)
+        table["xyz"], table["rgb"], table["weight"] = points, colours, chunk.weights.numpy()
+        stream.write(table.tobytes())
+
+
+def write_pcd(semantic_map: SemanticMap, stream: BinaryIO) -> None:
+    """Write binary PCD 0.7: x y z, rgb packed into a float as PCL has it, weight (pixels)."""
+    count = len(semantic_map)
+    header = (
+        "# .PCD v0.7 - Point Cloud Data file format\nVERSION 0.7\nFIELDS x y z rgb weight\nSIZE 4 4 4 4 4\n"
+        f"TYPE F F F F F\nCOUNT 1 1 1 1 1\nWIDTH {count}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {count}\n"
+        "DATA binary\n"
+    )
+    stream.write(header.encode())
+    rows = np.dtype([("xyz", "<f4", 3), ("rgb", "<u4"), ("weight", "<f4")])
+    for chunk, points, colours in _points(semantic_map):
+        table = np.empty(len(points), rows)
+        red, green, blue = colours.astype(np.uint32).T
+        table["xyz"], table["rgb"] = points, red << 16 | green << 8 | blue
+        table["weight"] = chunk.weights.numpy()
+        stream.write(table.tobytes())
+
+
+def write_npz(semantic_map: SemanticMap, stream: BinaryIO) -> None:
+    """Write NPZ: keys, centres, values (float32), weights, colours in [0, 1], and `meta`, a JSON text.
+
+    Voxels are in lexicographic order of their keys. The whole map passes through memory.
+    """
+    chunk = semantic_map.whole()
+    np.savez_compressed(
+        stream,
+        keys=chunk.keys.int().numpy(),
+        centres=centres(chunk.keys, semantic_map.voxel_size).numpy(),
+        values=chunk.values.numpy(),
+        weights=chunk.weights.numpy(),
+        colours=chunk.colours.numpy(),
+        meta=np.array(json.dumps(semantic_map.meta)),
+    )
+
+
+def write_glb(semantic_map: SemanticMap, stream: BinaryIO) -> None:
+    """Write binary glTF: coloured points, y up as glTF has it where the cameras' up is known."""
+    try:
+        import trimesh  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError('glTF export needs trimesh: pip install "radseg[mesh]"') from error
+    points, colours = _all_points(semantic_map)
+    rotation = _to_y_up(camera_up(semantic_map))
+    cloud = trimesh.PointCloud(points @ rotation.T, colors=np.insert(colours, 3, 255, axis=1))
+    stream.write(trimesh.Scene([cloud]).export(file_type="glb"))
+
+
+def write_rrd(semantic_map: SemanticMap, stream: BinaryIO) -> None:
+    """Write a Rerun recording: one set of coloured points of the size of a voxel."""
+    try:
+        import rerun  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError('Rerun export needs rerun-sdk: pip install "radseg[rerun]"') from error
+    points, colours = _all_points(semantic_map)
+    recording = rerun.RecordingStream("radseg")
+    memory = recording.memory_recording()
+    world = f"RIGHT_HAND_{_nearest_axis(camera_up(semantic_map))}"
+    recording.log("map", getattr(rerun.ViewCoordinates, world), static=True)
+    recording.log(
+        "map/voxels",
+        rerun.Points3D(points, colors=colours, radii=semantic_map.voxel_size / 2),
+        static=True,
+    )
+    stream.write(memory.drain_as_bytes())
+
+
+FORMATS: dict[str, Callable[[SemanticMap, BinaryIO], None]] = {
+    ".ply": write_ply,
+    ".pcd": write_pcd,
+    ".npz": write_npz,
+    ".glb": write_glb,
+    ".rrd": write_rrd,
+}
+"""Writers by file suffix."""
+
+
+def camera_up(semantic_map: SemanticMap) -> Array:
+    """Return the unit direction of the world in which the pictures' tops pointed on average; z if unknown."""
+    noted = semantic_map.build.get("frames", {}).get("camera_up", (0.0, 0.0, 1.0))
+    up = np.asarray(noted, np.float64)
+    length = np.linalg.norm(up)
+    return up / length if length > 0 else np.array([0.0, 0.0, 1.0])
+
+
+def _nearest_axis(up: Array) -> str:
+    axis = int(np.abs(up).argmax())
+    return f"{'XYZ'[axis]}_{'UP' if up[axis] > 0 else 'DOWN'}"
+
+
+def _to_y_up(up: Array) -> Array:
+    """Return the rotation that turns the axis nearest to `up` to +y."""
+    axis, turn = int(np.abs(up).argmax()), np.zeros((3, 3))
+    turn[1, axis] = np.sign(up[axis])
+    turn[0, (axis + 1) % 3] = 1.0
+    turn[2] = np.cross(turn[0], turn[1])
+    return turn
+
+
+def _points(semantic_map: SemanticMap) -> Iterator[tuple[Chunk, Array, Array]]:
+    """Yield chunks with centres in metres (float32) and colours (uint8)."""
+    for chunk in semantic_map.chunks():
+        points = centres(chunk.keys, semantic_map.voxel_size).numpy()
+        yield chunk, points, (chunk.colours * 255).round().clamp(0, 255).byte().numpy()
+
+
+def _all_points(semantic_map: SemanticMap) -> tuple[Array, Array]:
+    parts = [(points, colours) for _, points, colours in _points(semantic_map)]
+    return np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])

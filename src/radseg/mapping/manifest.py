@@ -1,0 +1,137 @@
+"""`map.json`: what a map folder holds. Written last, in one step; a folder without it is no map yet."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from radseg.errors import CheckpointError, InputError, MissingFileError, RadsegError
+from radseg.io import shown
+from radseg.io.writing import write_bytes
+from radseg.mapping.description import MapDescription
+from radseg.mapping.shards import FILE_NAME, Shard
+from radseg.mapping.tiles import SIDE, is_tile_index
+
+MANIFEST, TILES = "map.json", "tiles"
+FORMAT = "radseg-map/1"
+RULE = "index = round-half-to-even(position / voxel_size) per axis; centre = index * voxel_size; metres"
+_LARGEST = 256 * 2**20  # bytes; a million tiles take 200 MB
+
+
+@dataclass(frozen=True)
+class MapManifest:
+    """A map folder's table of contents.
+
+    Attributes:
+        description: what the numbers mean.
+        shards: one per tile, in the order of their indices.
+        build: what the builder notes for going on: parameters, frames done, frames skipped with reasons.
+    """
+
+    description: MapDescription
+    shards: tuple[Shard, ...] = ()
+    build: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of the whole map."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def digest(self) -> str:
+        """Hash of the description and of every voxel: equal for equal maps, however they were built."""
+        return _sha256([self.description.as_json(), [asdict(shard) for shard in self.shards]])
+
+
+def holds_map(folder: Path) -> bool:
+    """Return whether `folder` looks like a map."""
+    return (folder / MANIFEST).is_file()
+
+
+def write_manifest(folder: Path, manifest: MapManifest) -> None:
+    """Put a manifest into its place in one step; every shard it names must be on the disk by now."""
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "rule": RULE,
+        "tile_side": SIDE,
+        "voxels": manifest.voxels,
+        "digest": manifest.digest,
+        "description": manifest.description.as_json(),
+        "build": dict(manifest.build),
+        "tiles": [asdict(shard) for shard in manifest.shards],
+    }
+    content["checksum"] = _sha256(content)
+    text = json.dumps(content, indent=1, ensure_ascii=True).encode() + b"\n"
+    write_bytes(folder / MANIFEST, text)
+
+
+def read_manifest(folder: Path) -> MapManifest:
+    """Return the manifest of a map folder, every entry checked; no shard is opened.
+
+    Raises:
+        MissingFileError: there is no such folder, or no map in it.
+        InputError: the map is of a format this version does not know.
+        CheckpointError: the manifest is damaged, or names files a map does not have.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise MissingFileError(
+            f"{shown(folder)} is not a map: it has no {MANIFEST}. Make one: radseg map build SEQUENCE -o MAP"
+        )
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("it is too large")
+        content = json.loads(path.read_bytes())
+        if content["format"] != FORMAT:
+            raise InputError(
+                f"{shown(path)} is of format {content['format']!r}; this version reads {FORMAT!r}."
+            )
+        if content.pop("checksum") != _sha256(content):
+            raise ValueError("its checksum does not fit its content")
+        return _parsed(content)
+    except (InputError, MissingFileError):
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, RadsegError) as error:
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+        raise CheckpointError(
+            f"{shown(path)} is damaged or was changed: {reason}. "
+            "Restore the map from a copy, or build it again."
+        ) from error
+
+
+def _parsed(content: dict[str, Any]) -> MapManifest:
+    if content["tile_side"] != SIDE:
+        raise ValueError(f"tiles of {content['tile_side']} voxels; this version has {SIDE}")
+    try:
+        raw = content["description"]
+        description = MapDescription(**(raw | {"names": tuple(raw["names"])}))
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    shards = tuple(_shard(entry) for entry in content["tiles"])
+    indices = [shard.index for shard in shards]
+    if indices != sorted(set(indices)):
+        raise ValueError("its tiles are not in order, or one is there twice")
+    manifest = MapManifest(description, shards, dict(content["build"]))
+    if content["voxels"] != manifest.voxels or content["digest"] != manifest.digest:
+        raise ValueError("its sums do not fit its entries")
+    return manifest
+
+
+def _shard(entry: Mapping[str, Any]) -> Shard:
+    shard = Shard(**(dict(entry) | {"index": tuple(entry["index"])}))
+    x, y, z = shard.index
+    if not all(type(n) is int for n in (x, y, z, shard.rows, shard.bytes)):
+        raise ValueError("a tile's numbers are not whole")
+    if not is_tile_index(shard.index) or not 0 < shard.rows <= SIDE**3:
+        raise ValueError(f"no map has a tile {shard.index} of {shard.rows} voxels")
+    expected = f"tile_{x}_{y}_{z}_{shard.sha256[:16]}.safetensors"
+    if not FILE_NAME.fullmatch(shard.file) or shard.file != expected:
+        raise ValueError(f"{shown(shard.file)!r} is not the file name of tile {shard.index}")
+    return shard
+
+
+def _sha256(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,184 @@
+"""From an RGB-D frame to sums per voxel; a frame that cannot be used says why (mapping spec 2 and 5.3 A)."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from radseg.errors import InputError
+from radseg.mapping.accumulate import grid_of, mix, mixture
+from radseg.mapping.compression import Basis, ProjectedLift
+from radseg.mapping.description import NOTHING, MapDescription
+from radseg.mapping.voxel_map import VoxelMap
+from radseg.ops.camera import limited, project, transform, unproject, valid_depth
+from radseg.ops.resize import image_size
+from radseg.ops.voxels import VoxelSums, pack, reachable, sum_rows, voxel_indices
+from radseg.types import Frame, Rgb, Size
+
+Lift = Callable[[Rgb], Float[Tensor, "c h w"]]
+"""From a colour picture to values on a grid that covers it: features, class probabilities, and so on."""
+
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+_LARGEST_SKEW = 0.02
+"""Of rotation · rotationᵀ from the identity; poses of real trackers stay below 0.001."""
+
+
+class SkippedFrame(InputError):
+    """A frame adds nothing to the map; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """Turns frames into what they add to a map.
+
+    Attributes:
+        description: of the map.
+        lift: what is averaged; None for a map of colours only.
+        max_depth: points farther than this along the optical axis are left out, metres; None takes all.
+        max_points: points of a frame, chosen at random (the same for a frame of the same id); None takes all.
+        box: only points strictly between these two corners count, world metres.
+    """
+
+    description: MapDescription
+    lift: Lift | None = None
+    max_depth: float | None = None
+    max_points: int | None = None
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        if (self.lift is None) != (self.description.space == NOTHING):
+            raise InputError(f"Space {self.description.space!r} does not go with lift {self.lift}.")
+
+    def compressed(self, basis: Basis, sha256: str) -> "Mapper":
+        """Return the mapper that stores principal components; `sha256` is that of the basis in its file.
+
+        Raises:
+            InputError: the map is one of probabilities or of colours.
+        """
+        if self.lift is None or self.description.names:
+            raise InputError("Only maps of features can be stored in principal components.")
+        description = replace(self.description, channels=basis.axes.shape[1], basis=sha256)
+        return replace(self, description=description, lift=ProjectedLift(self.lift, basis))
+
+    def integrate(self, frame: Frame, into: VoxelMap) -> int:
+        """Add a frame to a map and return its number of points.
+
+        Raises:
+            SkippedFrame: the frame cannot be used; the map is as before.
+        """
+        sums = self.sums(frame)
+        into.add(sums)
+        return int(sums.counts.sum())
+
+    @torch.inference_mode()
+    def sums(self, frame: Frame) -> VoxelSums:
+        """Return the sums per voxel over all valid pixels of a frame, on the CPU.
+
+        Raises:
+            SkippedFrame: pose, depth, colour or lifted values cannot be used.
+        """
+        points, pixels = self._points(frame)
+        world = transform(points, frame.camera_to_world)
+        kept = self._kept(world)
+        points, pixels, world = points[kept], pixels[kept], world[kept]
+        positions, picture, kept = _seen(frame, points, pixels)
+        world, positions = world[kept], positions[kept]
+        if not len(world):
+            raise SkippedFrame("no point of it is within the map's bounds and the colour picture")
+        keys = pack(voxel_indices(world, self.description.voxel_size))
+        found, voxel, counts = torch.unique(keys, return_inverse=True, return_counts=True)
+        colours = _colour_sums(frame.rgb, voxel, len(found), positions, picture)
+        values = self._value_sums(frame.rgb, voxel, len(found), positions, picture)
+        return VoxelSums(found, counts, values, colours)
+
+    def _points(self, frame: Frame) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
+        """Return the points in the depth camera's axes and their flat pixels, or say what is wrong."""
+        _require_usable(frame)
+        valid = valid_depth(frame.depth)
+        if self.max_depth is not None:
+            valid &= frame.depth <= self.max_depth
+        pixels = valid.flatten().nonzero()[:, 0]
+        if not len(pixels):
+            raise SkippedFrame("no pixel has a valid depth")
+        if self.max_points is not None:
+            seed = torch.Generator().manual_seed(zlib.crc32(frame.id.encode()))
+            pixels = pixels[limited(len(pixels), self.max_points, seed)]
+        return unproject(frame.depth.float(), frame.intrinsics, pixels), pixels
+
+    def _kept(self, world: Float[Tensor, "n 3"]) -> Tensor:
+        kept = reachable(world, self.description.voxel_size)
+        if self.box is not None:
+            low, high = (world.new_tensor(corner) for corner in self.box)
+            kept &= ((world > low) & (world < high)).all(1)
+        return kept
+
+    def _value_sums(
+        self, rgb: Rgb, voxel: Int[Tensor, " n"], voxels: int, positions: Tensor, picture: Size
+    ) -> Float[Tensor, "m c"]:
+        if self.lift is None:
+            return torch.zeros(voxels, 0)
+        values = self.lift(rgb)
+        self._require_fitting(values)
+        values = grid_of(values, picture)
+        grid = image_size(values)
+        where = values.device
+        mixed = mixture(voxel.to(where), voxels, positions.to(where), picture, grid)
+        return mix(mixed, values).cpu()
+
+    def _require_fitting(self, values: Float[Tensor, "c h w"]) -> None:
+        channels = self.description.channels
+        if values.ndim != 3 or values.shape[0] != channels:
+            raise InputError(f"The lift gave {tuple(values.shape)}; the map has {channels} channels.")
+        largest = float(values.abs().max())
+        limit = torch.finfo(self.description.dtype).max
+        if not largest <= limit:  # NaN too
+            raise SkippedFrame(
+                f"its lifted values reach {largest:g}, beyond {self.description.number_type} ({limit:g})"
+            )
+
+
+def _require_usable(frame: Frame) -> None:
+    pose = frame.camera_to_world
+    if pose.shape != (4, 4) or not bool(pose.isfinite().all()):
+        raise SkippedFrame("its pose is not finite: tracking was lost")
+    rotation = pose[:3, :3].double()
+    skew = float((rotation @ rotation.mT - torch.eye(3, dtype=torch.float64)).abs().max())
+    if skew > _LARGEST_SKEW or float(rotation.det()) < 0:
+        raise SkippedFrame("its pose is not a rotation and a translation")
+    if tuple(frame.depth.shape) != frame.intrinsics.size:
+        size = image_size(frame.depth)
+        raise SkippedFrame(f"its depth is {size}, its camera {frame.intrinsics.size}")
+    if not bool(frame.rgb.isfinite().all()):
+        raise SkippedFrame("its colours are not finite")
+
+
+def _seen(
+    frame: Frame, points: Float[Tensor, "n 3"], pixels: Int[Tensor, " n"]
+) -> tuple[Float[Tensor, "n 2"], Size, Tensor]:
+    """Return where each point is in the colour picture (column, row), that picture's size, and what it shows.
+
+    With registered colour the picture is thought of at the size of the depth. With a colour camera of its
+    own, points are projected into it; what it sees in front of a point (parallax) is not looked at.
+    """
+    if frame.colour_intrinsics is None:
+        width = frame.depth.shape[1]
+        place = torch.stack([pixels % width, pixels.div(width, rounding_mode="floor")], 1)
+        return place.float(), image_size(frame.depth), torch.ones_like(pixels, dtype=torch.bool)
+    if frame.depth_to_colour is not None:
+        points = transform(points, frame.depth_to_colour)
+    place, seen = project(points, frame.colour_intrinsics)
+    return place, frame.colour_intrinsics.size, seen
+
+
+def _colour_sums(
+    rgb: Rgb, voxel: Int[Tensor, " n"], voxels: int, positions: Float[Tensor, "n 2"], picture: Size
+) -> Float[Tensor, "m 3"]:
+    """Return the sum of the colours at the positions, of the picture at size `picture` or coarser."""
+    rgb = grid_of(rgb, picture)
+    if image_size(rgb) == picture and not bool((positions % 1).any()):
+        column, row = positions.long().unbind(1)
+        return sum_rows(rgb[:, row, column].mT.double(), voxel, voxels).float()
+    return mix(mixture(voxel, voxels, positions, picture, image_size(rgb)), rgb)

@@ -1,0 +1,143 @@
+"""One tile as one safetensors file, named after its place and its content; read only if it is what it claims.
+
+Tensors: `indices` int32 "n 3" in lexicographic order, `counts` int64 "n", `values` "n c" (absent where a map
+has none) and `colours` "n 3" in the map's number type.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from radseg.errors import CheckpointError
+from radseg.io import shown
+from radseg.io.writing import clear_halves, write_bytes
+from radseg.mapping.description import MapDescription
+from radseg.mapping.tiles import SIDE, TileArrays, TileIndex
+from radseg.ops.voxels import pack, unpack
+
+FILE_NAME = re.compile(r"tile_-?\d{1,6}_-?\d{1,6}_-?\d{1,6}_[0-9a-f]{16}\.safetensors")
+"""What the file of a tile may be called: no path separators, nothing that leads elsewhere."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A tile's file as the manifest knows it.
+
+    Attributes:
+        index: of the tile along each axis.
+        file: name within the folder of tiles.
+        rows: voxels in it.
+        bytes: length of the file.
+        sha256: of the whole file.
+    """
+
+    index: TileIndex
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def write_shard(folder: Path, index: TileIndex, arrays: TileArrays) -> Shard:
+    """Write a tile whole or not at all, synced to disk; equal contents give equal files.
+
+    Raises:
+        EnvironmentFailure: the disk is full or not writable.
+    """
+    tensors = {"indices": unpack(arrays.keys).int(), "counts": arrays.counts, "colours": arrays.colours}
+    if arrays.values.shape[1]:
+        tensors["values"] = arrays.values
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    digest = hashlib.sha256(content).hexdigest()
+    name = "tile_{}_{}_{}_{}.safetensors".format(*index, digest[:16])
+    shard = Shard(index, name, len(arrays.keys), len(content), digest)
+    try:
+        check_shard(folder, shard)  # the file of an earlier build may be there already
+    except CheckpointError:
+        write_bytes(folder / name, content)
+    return shard
+
+
+def check_shard(folder: Path, shard: Shard) -> Path:
+    """Return the path of a shard's file after comparing its length and hash with what the manifest says.
+
+    Raises:
+        CheckpointError: the file is missing, a link, or not the one that was written.
+    """
+    path = folder / shard.file
+    if not FILE_NAME.fullmatch(shard.file):
+        raise CheckpointError(f"{shown(shard.file)!r} is not a file name of a map; it was tampered with.")
+    if path.is_symlink() or not path.is_file():
+        raise _damaged(path, "it is missing or not an ordinary file")
+    if path.stat().st_size != shard.bytes:
+        raise _damaged(path, f"it has {path.stat().st_size} bytes instead of {shard.bytes}")
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != shard.sha256:
+        raise _damaged(path, f"its SHA-256 is {digest[:16]}…, the manifest says {shard.sha256[:16]}…")
+    return path
+
+
+def read_shard(
+    folder: Path, shard: Shard, description: MapDescription, *, start: int = 0, stop: int | None = None
+) -> TileArrays:
+    """Return voxels `start` to `stop` of a shard, memory-mapped, after checking types, shapes and places.
+
+    Compare the hash first (`check_shard`): this looks only at what has to be true for the arrays to be used.
+
+    Raises:
+        CheckpointError: the file is not a tile of such a map.
+    """
+    path = folder / shard.file
+    stop = shard.rows if stop is None else min(stop, shard.rows)
+    try:
+        with safe_open(path, "pt") as opened:
+            file: Any = opened  # its methods carry no types
+            _require_layout(path, file, shard, description)
+            tensors = {name: file.get_slice(name)[start:stop] for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, f"it cannot be read ({error})") from error
+    indices = tensors["indices"].long()
+    if bool(((indices.div(SIDE, rounding_mode="floor")) != torch.tensor(shard.index)).any()):
+        raise _damaged(path, "it holds voxels that belong to another tile")
+    keys = pack(indices)
+    if bool((keys.diff() <= 0).any()):
+        raise _damaged(path, "its voxels are not in ascending order")
+    values = tensors.get("values", torch.empty(len(keys), 0, dtype=description.dtype))
+    return TileArrays(keys, tensors["counts"], values, tensors["colours"])
+
+
+def delete_tiles(folder: Path, keep: Collection[str]) -> None:
+    """Delete the tiles in `folder` that are not to be kept, and halves left by kill -9; nothing else."""
+    clear_halves(folder)
+    for path in list(folder.iterdir()):
+        if FILE_NAME.fullmatch(path.name) and path.name not in keep:
+            path.unlink(missing_ok=True)
+
+
+def _require_layout(path: Path, file: Any, shard: Shard, description: MapDescription) -> None:
+    number = {torch.float16: "F16", torch.float32: "F32"}[description.dtype]
+    expected = {"indices": ("I32", 3), "counts": ("I64", None), "colours": (number, 3)}
+    if description.channels:
+        expected["values"] = (number, description.channels)
+    if set(file.keys()) != set(expected):
+        raise _damaged(path, f"it holds {', '.join(sorted(file.keys()))}")
+    for name, (dtype, columns) in expected.items():
+        entry = file.get_slice(name)
+        shape = [shard.rows] if columns is None else [shard.rows, columns]
+        if (entry.get_dtype(), entry.get_shape()) != (dtype, shape):
+            found = f"{entry.get_dtype()} {entry.get_shape()}"
+            raise _damaged(path, f"{name} is {found} instead of {dtype} {shape}")
+
+
+def _damaged(path: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"{shown(path)} is damaged or was changed: {why}. Restore the map from a copy, or build it again."
+    )

@@ -1,0 +1,142 @@
+"""A map that grows: tiles in memory within a byte budget, the least recently used ones in files.
+
+A frame touches the tiles it sees and nothing else, so its cost does not depend on the size of the map.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from radseg.errors import EnvironmentFailure, InputError
+from radseg.mapping.description import MapDescription
+from radseg.mapping.manifest import TILES, MapManifest
+from radseg.mapping.semantic_map import ArraysPart, SemanticMap
+from radseg.mapping.shards import Shard, check_shard, delete_tiles, read_shard, write_shard
+from radseg.mapping.tiles import Tile, TileIndex, tile_ids, tile_index
+from radseg.ops.voxels import VoxelSums
+
+
+class VoxelMap:
+    """Means per voxel, exact counts, found by tile and key.
+
+    Args:
+        description: what the values are.
+        folder: of the map; tiles that leave memory go to its subfolder `tiles`. None keeps all in memory.
+        budget: bytes of tiles in memory; the tile in use stays even if it is larger. None has no limit.
+        shards: tiles that `folder` holds already, of a build that goes on.
+
+    Raises:
+        InputError: a budget without a folder.
+    """
+
+    def __init__(
+        self,
+        description: MapDescription,
+        *,
+        folder: Path | None = None,
+        budget: int | None = None,
+        shards: Iterable[Shard] = (),
+    ) -> None:
+        if budget is not None and folder is None:
+            raise InputError("A map with a byte budget needs a folder for the tiles that leave memory.")
+        self.description = description
+        self.budget = budget
+        self.folder = None if folder is None else folder / TILES
+        self._resident: OrderedDict[TileIndex, Tile] = OrderedDict()
+        self._shards = {shard.index: shard for shard in shards}
+        self._named = {shard.file for shard in self._shards.values()}
+        """Files that the manifest on disk names: not to be deleted before the next manifest is written."""
+        self._unchecked = set(self._named)
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        stored = sum(shard.rows for index, shard in self._shards.items() if index not in self._resident)
+        return stored + sum(len(tile) for tile in self._resident.values())
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory of the tiles that are not in files."""
+        return self._bytes
+
+    def add(self, sums: VoxelSums) -> None:
+        """Merge the sums of one frame, or of a part of another map, into the map.
+
+        Raises:
+            EnvironmentFailure: a tile had to leave memory and the disk is full. The map is then incomplete.
+        """
+        ids = tile_ids(sums.keys)
+        order = ids.argsort(stable=True)  # keys stay ascending within each tile
+        found, lengths = torch.unique_consecutive(ids[order], return_counts=True)
+        for tile_id, rows in zip(found.tolist(), order.split(lengths.tolist()), strict=True):
+            self._add_to(tile_index(tile_id), VoxelSums(*(array[rows] for array in sums)))
+
+    def _add_to(self, index: TileIndex, sums: VoxelSums) -> None:
+        tile = self._tile(index)
+        before = tile.bytes
+        tile.add(sums)
+        self._bytes += tile.bytes - before
+        self._evict()
+
+    def _tile(self, index: TileIndex) -> Tile:
+        """Return a tile, brought back from its file or new, as the most recently used one."""
+        if index not in self._resident:
+            shard = self._shards.get(index)
+            tile = Tile(self.description) if shard is None else self._read(shard)
+            self._resident[index] = tile
+            self._bytes += tile.bytes
+        self._resident.move_to_end(index)
+        return self._resident[index]
+
+    def _read(self, shard: Shard) -> Tile:
+        folder = self._folder()
+        if shard.file in self._unchecked:
+            check_shard(folder, shard)
+            self._unchecked.discard(shard.file)
+        return Tile.of(self.description, read_shard(folder, shard, self.description))
+
+    def _evict(self) -> None:
+        while self.budget is not None and self._bytes > self.budget and len(self._resident) > 1:
+            index, tile = next(iter(self._resident.items()))
+            self._store(index, tile)
+            del self._resident[index]
+            self._bytes -= tile.bytes
+
+    def _store(self, index: TileIndex, tile: Tile) -> None:
+        if not tile.dirty:
+            return
+        folder = self._folder()
+        before, shard = self._shards.get(index), write_shard(folder, index, tile.arrays())
+        if before is not None and before.file not in self._named and before.file != shard.file:
+            (folder / before.file).unlink(missing_ok=True)
+        self._shards[index] = shard
+        tile.dirty = False
+
+    def flush(self) -> tuple[Shard, ...]:
+        """Write every tile that changed; return all tiles' files, in the order of their indices."""
+        for index, tile in self._resident.items():
+            self._store(index, tile)
+        return tuple(self._shards[index] for index in sorted(self._shards))
+
+    def published(self, manifest: MapManifest) -> None:
+        """Delete the files that no manifest names any more, once `manifest` is on the disk."""
+        folder = self._folder()
+        self._named = {shard.file for shard in manifest.shards}
+        delete_tiles(folder, keep=self._named)
+
+    def finish(self) -> SemanticMap:
+        """Return the map as it is now, read-only, of a map that is all in memory."""
+        if self.folder is not None:
+            raise InputError("This map lives in a folder; write its manifest, then use SemanticMap.open.")
+        if self.description.basis:
+            raise InputError("A map in principal components is read from its folder, which holds the basis.")
+        parts = [ArraysPart(self._resident[index].arrays()) for index in sorted(self._resident)]
+        return SemanticMap(self.description, parts, "", {}, self.description.channels)
+
+    def _folder(self) -> Path:
+        assert self.folder is not None
+        if self.folder.is_symlink():
+            raise EnvironmentFailure(f"{self.folder} is a link; it must be a folder. Remove it.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder

@@ -1,0 +1,176 @@
+"""What a Segmenter lifts into a map: features before or after language alignment, or class probabilities."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from radseg.errors import InputError
+from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, NumberType
+from radseg.mapping.mapper import Mapper
+from radseg.methods.radseg import RADSeg
+from radseg.ops.resize import fit_short_side
+from radseg.runs.models import Fetching, obtain, rows_of, tower_rows
+from radseg.runs.segmentation import checkpoint_path
+from radseg.types import Rgb, TextEmbeddings
+
+if TYPE_CHECKING:
+    from radseg.segment import Segmenter
+
+
+@dataclass(frozen=True)
+class FeatureLift:
+    """Features before language alignment where the method has them: alignment is not linear, so it belongs
+    after averaging (mapping spec 2.8). Methods without it give their aligned features.
+    """
+
+    segmenter: "Segmenter"
+
+    @property
+    def space(self) -> str:
+        """The map's space."""
+        encoder = self.segmenter.encoder
+        if isinstance(encoder, RADSeg) and encoder.stitch_in == "backbone":
+            return f"backbone:{encoder.radio.config.version}"
+        return encoder.space
+
+    @torch.inference_mode()
+    def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
+        """Return the features of one picture on the patch grid."""
+        segmenter, encoder = self.segmenter, self.segmenter.encoder
+        if not (isinstance(encoder, RADSeg) and encoder.stitch_in == "backbone"):
+            return segmenter.encode(rgb).values.float()
+        if segmenter.short_side is not None:
+            rgb = fit_short_side(rgb, segmenter.short_side, long_max=segmenter.long_side)
+        return encoder.encode_backbone([encoder.prepare(rgb)])[0].float()
+
+
+@dataclass(frozen=True)
+class ProbabilityLift:
+    """Class probabilities, a class that is nowhere probable in the picture set to 0 (mapping spec 2.9)."""
+
+    segmenter: "Segmenter"
+    text: TextEmbeddings
+
+    @torch.inference_mode()
+    def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
+        """Return one channel per name, on the patch grid, or at the picture's size where masks are refined.
+
+        Differs from the published RADSeg+ lift, which keeps the evidence of every refined mask: here a pixel
+        has the probability of its own label and 0 for the others.
+        """
+        result = self.segmenter.segment(rgb, self.text, mode="assign")
+        if self.segmenter.refine is None:
+            return torch.as_tensor(result.scores).float()
+        labels = torch.from_numpy(result.labels.astype("int64"))
+        confidence = torch.from_numpy(result.confidence).float()
+        channels = torch.zeros(len(self.text.names) + 1, *labels.shape)
+        return channels.scatter_(0, labels[None], confidence[None])[1:]
+
+
+def colour_mapper(
+    voxel_size: float, *, number_type: NumberType = "float16", frame: str = "world", **limits: Any
+) -> Mapper:
+    """Return a mapper of geometry and colour, without a network."""
+    return Mapper(MapDescription(voxel_size, NOTHING, 0, number_type, frame=frame), None, **limits)
+
+
+def feature_mapper(
+    segmenter: "Segmenter",
+    voxel_size: float,
+    *,
+    number_type: NumberType = "float16",
+    frame: str = "world",
+    **limits: Any,
+) -> Mapper:
+    """Return a mapper of features; `limits` are those of Mapper (max_depth, max_points, box)."""
+    if segmenter.refine is not None:
+        raise InputError("Refinement sharpens labels; a map of features has none. Use the model without +.")
+    lift = FeatureLift(segmenter)
+    channels = len(lift(torch.zeros(3, 32, 32)))
+    description = MapDescription(
+        voxel_size, lift.space, channels, number_type, frame=frame, encoder=encoder_of(segmenter)
+    )
+    return Mapper(description, lift, **limits)
+
+
+def probability_mapper(
+    segmenter: "Segmenter",
+    words: Any,
+    voxel_size: float,
+    *,
+    number_type: NumberType = "float16",
+    frame: str = "world",
+    **limits: Any,
+) -> Mapper:
+    """Return a mapper of class probabilities; `words` as for Segmenter.segment.
+
+    Raises:
+        VocabularyError: no usable words, or one alone.
+    """
+    text, _ = segmenter.embed(words, mode="assign")
+    description = MapDescription(
+        voxel_size,
+        PROBABILITIES,
+        len(text.names),
+        number_type,
+        names=text.names,
+        frame=frame,
+        encoder=encoder_of(segmenter),
+    )
+    return Mapper(description, ProbabilityLift(segmenter, text), **limits)
+
+
+def load_segmenter(
+    model: str,
+    fetching: Fetching,
+    *,
+    with_words: bool,
+    settings: Mapping[str, Any],
+    machine: Mapping[str, Any],
+) -> "Segmenter":
+    """Return the model by name or path, fetching what is missing of it.
+
+    Args:
+        with_words: whether its text tower is needed; maps of features need none.
+        settings, machine: arguments of `presets.load`.
+
+    Raises:
+        InputError: an unknown model or option.
+        WeightsUnavailableError: offline, licence not accepted, or the download failed.
+    """
+    from radseg import presets  # noqa: PLC0415
+
+    path = checkpoint_path(model)
+    about = {name: machine[name] for name in ("device", "dtype") if name in machine}
+    presets.check("radseg-b" if path else model, changes=settings, **about)
+    rows = tower_rows(path, ()) if path else rows_of(model)
+    wanted = tuple(row for row in rows if with_words or row.kind != "text")
+    obtain(wanted, fetching, accept_license=bool(machine.get("accept_license", False)))
+    return presets.load(model, **settings, **machine)
+
+
+def encoder_of(segmenter: "Segmenter") -> Mapping[str, Any]:
+    """Return what made the values, without what does not decide them: equal for equal models anywhere."""
+    origin = {key: value for key, value in segmenter.origin.items() if key not in ("device", "dtype")}
+    if not origin:
+        raise InputError("This Segmenter does not know its origin; load it with radseg.presets.load.")
+    options = dict(origin["options"])
+    options.pop("memory_budget")
+    encoder = segmenter.encoder
+    if not origin.get("sha256") and isinstance(encoder, RADSeg):
+        origin["sha256"] = _sha256_of(encoder.radio)
+    return origin | {"options": options}
+
+
+def _sha256_of(network: torch.nn.Module) -> str:
+    """Return a hash over names and values of all weights: for models that come with the package."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""Pictures of a map folder: in colour, in classes, and the heat of every name, from above and across."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from radseg.colours import colours
+from radseg.io import write_atomically
+from radseg.mapping.points import coloured_points
+from radseg.runs.folder import make_folder
+from radseg.visual.heat import with_scale
+from radseg.visual.legend import Entry, with_legend
+from radseg.visual.maps import (
+    Up,
+    View,
+    class_shades,
+    heat_shades,
+    look_across,
+    look_from_above,
+    render_voxels,
+    without_ceiling,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from radseg.mapping.query import Answer
+    from radseg.mapping.semantic_map import SemanticMap
+    from radseg.runs.map_words import MapFinding
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a map is shown.
+
+    Attributes:
+        up: world axis that points up.
+        azimuth, elevation: of the eye of the perspective view, degrees; azimuth None looks for a good one.
+        ceiling: metres over the floor from which voxels are left out; None decides by the map's height.
+        width, height: of a picture, pixels.
+    """
+
+    up: Up = "+z"
+    azimuth: float | None = None
+    elevation: float = 45.0
+    ceiling: float | None = None
+    width: int = 960
+    height: int = 720
+
+
+class MapScene:
+    """The voxels of a map as they are shown, ready for several pictures.
+
+    Args:
+        semantic_map: read whole but for its values.
+        look: how it is shown.
+
+    Raises:
+        InputError: the map is empty.
+    """
+
+    def __init__(self, semantic_map: "SemanticMap", look: Look) -> None:
+        self.look, self.voxel_size = look, semantic_map.voxel_size
+        self.points, self.colours = coloured_points(semantic_map)
+        self.shown = without_ceiling(self.points, up=look.up, above=look.ceiling)
+        points = self.points[self.shown]
+        self.views: dict[str, View] = {
+            "above": look_from_above(points, up=look.up, aspect=look.width / look.height),
+            "across": look_across(points, up=look.up, azimuth=look.azimuth, elevation=look.elevation),
+        }
+
+    def draw(self, shades: UInt8[np.ndarray, "m 3"], view: str) -> "Image":
+        """Return the picture of all shown voxels in these colours."""
+        return render_voxels(
+            self.points[self.shown],
+            shades[self.shown],
+            voxel_size=self.voxel_size,
+            view=self.views[view],
+            width=self.look.width,
+            height=self.look.height,
+        )
+
+    def colour_pictures(self) -> "Iterator[tuple[str, Image]]":
+        """Yield the map in its own colours."""
+        shades = (np.clip(self.colours, 0, 1) * 255).round().astype(np.uint8)
+        for view in self.views:
+            yield f"colour.{view}", self.draw(shades, view)
+
+    def answer_pictures(self, answer: "Answer") -> "Iterator[tuple[str, Image]]":
+        """Yield the map in classes, and the heat of each name; the voxels are the answer's, in order."""
+        shades = class_shades(self.colours, answer.labels, answer.names)
+        entries = class_entries(answer)
+        for view in self.views:
+            yield f"classes.{view}", with_legend(self.draw(shades, view), entries)
+        for i, name in enumerate(answer.names):
+            heat = heat_shades(self.colours, answer.heat[i])
+            for view in self.views:
+                picture = with_scale(self.draw(heat, view), name, float(answer.heat[i].max()))
+                yield f"heat-{i + 1}-{slug(name)}.{view}", picture
+
+
+def class_entries(answer: "Answer") -> list[Entry]:
+    """Return the legend of an answer: names that won voxels, with their number."""
+    counts = np.bincount(answer.labels, minlength=len(answer.names) + 1)[1:]
+    shades = colours(answer.names)
+    return [
+        Entry(
+            name,
+            f"{int(counts[i]):,} voxels",
+            (int(shades[i][0]), int(shades[i][1]), int(shades[i][2])),
+            f"{i + 1}",
+        )
+        for i, name in enumerate(answer.names)
+        if counts[i]
+    ]
+
+
+def slug(name: str) -> str:
+    """Return a name as part of a file name: letters, digits and dashes, at most 40."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "name"
+
+
+def save_pictures(folder: Path, pictures: "Iterator[tuple[str, Image]]") -> list[Path]:
+    """Write pictures as PNG, each whole or not at all, and return their paths.
+
+    Raises:
+        EnvironmentFailure: the folder cannot be written.
+    """
+    make_folder(folder)
+    written = []
+    for name, picture in pictures:
+        path = folder / f"{name}.png"
+
+        def save(stream: Any, picture: Any = picture) -> None:
+            picture.save(stream, format="PNG")
+
+        write_atomically(path, save)
+        written.append(path)
+    return written
+
+
+def save_finding(folder: Path, finding: "MapFinding", semantic_map: "SemanticMap", look: Look) -> list[Path]:
+    """Write an answer: query.json, heat.npz (keys, heat, labels, names) and pictures; return the paths."""
+    make_folder(folder)
+    text = json.dumps(finding.as_json(), indent=1, ensure_ascii=False).encode() + b"\n"
+    answer = finding.answer
+    arrays: dict[str, Any] = {
+        "keys": answer.keys.astype(np.int32),
+        "heat": answer.heat.astype(np.float16),
+        "labels": answer.labels.astype(np.int16),
+        "names": np.array(answer.names),
+        "voxel_size": np.array(answer.voxel_size),
+    }
+
+    def write_text(stream: Any) -> None:
+        stream.write(text)
+
+    def write_arrays(stream: Any) -> None:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+    write_atomically(folder / "query.json", write_text)
+    write_atomically(folder / "heat.npz", write_arrays)
+    pictures = MapScene(semantic_map, look).answer_pictures(answer)
+    return [folder / "query.json", folder / "heat.npz", *save_pictures(folder, pictures)]

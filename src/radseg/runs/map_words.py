@@ -1,0 +1,309 @@
+"""From a map folder and words to an answer: the model the map was built with, alignment, cache, question."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from radseg.errors import InputError
+from radseg.modes import Mode
+
+if TYPE_CHECKING:
+    from radseg.mapping.aligned import Align
+    from radseg.mapping.clusters import Instance
+    from radseg.mapping.query import Answer
+    from radseg.mapping.semantic_map import SemanticMap
+    from radseg.runs.models import Fetching
+    from radseg.segment import Segmenter
+    from radseg.types import TextEmbeddings
+
+IMAGE_QUERY = "the mean of the crop's aligned patch features"
+"""What stands for a picture that is asked for."""
+
+
+@dataclass(frozen=True)
+class MapQuestion:
+    """What a person asks.
+
+    Attributes:
+        words: names, or "a, b, c"; empty with an image.
+        image: picture of the thing that is wanted, instead of words.
+        mode: how names compete (see query.ask).
+        threshold: of mode "independent".
+        least_voxels: smaller things are left out.
+        model: what to load the model with other than the map says: checkpoint, text_tower, device, dtype.
+    """
+
+    map: Path
+    words: Any = ()
+    image: Path | None = None
+    mode: Mode = "background"
+    threshold: float = 0.5
+    least_voxels: int = 4
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class MapFinding:
+    """An answer, the things in it, and the seconds of each step ("model", "voxels": aligning and scoring)."""
+
+    answer: "Answer"
+    things: "Mapping[str, tuple[Instance, ...]]"
+    seconds: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return names, things and best scores as JSON values; metres."""
+        names = {}
+        for name, things in self.things.items():
+            best, place = self.answer.best_voxel(name)
+            names[name] = {
+                "found": bool(things),
+                "best": {"probability": round(best, 4), "at": [round(v, 4) for v in place]},
+                "things": [_thing(one) for one in things],
+            }
+        return {
+            "mode": self.answer.mode,
+            "voxels": len(self.answer.keys),
+            "voxel_size": self.answer.voxel_size,
+            "names": names,
+            "seconds": {key: round(value, 3) for key, value in self.seconds.items()},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class MapWords:
+    """A map that answers, with its model loaded: the first question pays for it, the others do not.
+
+    Attributes:
+        segmenter: None for maps of probabilities, which need none.
+        folder: of the map, where aligned features are kept; None for a map in memory.
+    """
+
+    map: "SemanticMap"
+    folder: Path | None = None
+    segmenter: "Segmenter | None" = None
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        model: Mapping[str, Any] | None = None,
+        fetching: "Fetching | None" = None,
+    ) -> "MapWords":
+        """Return the map in a folder with the model it was built with.
+
+        Args:
+            model: what to load it with other than the map says; see MapQuestion.
+            fetching: shows downloads of what is missing; None downloads nothing.
+
+        Raises:
+            MissingFileError: no map there.
+            InputError: a map of colours only, or the model differs from the one the map was built with.
+            WeightsUnavailableError: the model's weights are not here.
+        """
+        from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
+
+        opened = SemanticMap.open(folder)
+        if opened.space == "none":
+            raise InputError(f"{folder} holds colours only, no features; build it with a model: -m radseg-b.")
+        if opened.names:
+            return cls(opened, folder)
+        return cls(opened, folder, model_of(opened, model or {}, fetching))
+
+    def ask(
+        self,
+        words: Any,
+        *,
+        mode: Mode = "background",
+        threshold: float = 0.5,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Answer":
+        """Return what the map says to words; `progress` is told the voxels done and in all.
+
+        Raises:
+            VocabularyError: no usable words, or a name a map of probabilities does not have.
+        """
+        from radseg.mapping.query import ask_probabilities  # noqa: PLC0415
+        from radseg.text.vocabulary import Vocabulary  # noqa: PLC0415
+
+        vocabulary = words if isinstance(words, Vocabulary) else Vocabulary.parse(words)
+        if self.segmenter is None:
+            return ask_probabilities(self.map, vocabulary.names, mode=mode, threshold=threshold)
+        text, contrast = self.segmenter.embed(vocabulary, mode=mode)
+        return self._scored(text, contrast, mode, threshold, progress)
+
+    def ask_image(
+        self,
+        path: Path,
+        *,
+        mode: Mode = "background",
+        threshold: float = 0.5,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Answer":
+        """Return where the map looks like a picture of a thing, cut out closely.
+
+        The picture stands for itself as the mean of its aligned patch features; it competes with the mean of
+        the map instead of the contrast bank: cosines between pictures are far higher than between pictures
+        and words, so words would never win.
+
+        Raises:
+            ImageError: not a picture.
+            InputError: the map has no features, or mode "assign", where one thing would get every voxel.
+        """
+        import torch  # noqa: PLC0415
+
+        from radseg.types import TextEmbeddings  # noqa: PLC0415
+
+        if self.segmenter is None:
+            raise InputError("A map of probabilities answers its own names only, not pictures.")
+        if mode == "assign":
+            raise InputError("A picture is one thing; use mode 'background' or 'independent'.")
+        features = torch.nn.functional.normalize(self.segmenter.encode(path).values.flatten(1), dim=0)
+        space = self.segmenter.encoder.space
+        total, count = torch.zeros(len(features)), 0
+        for part in self._parts(progress):
+            total, count = total + part.features.float().sum(dim=0), count + len(part.keys)
+        if count == 0:
+            raise InputError("The map has no voxels to ask.")
+        text = TextEmbeddings((path.stem,), features.mean(dim=1)[None].cpu(), (0,), space)
+        contrast = TextEmbeddings(("mean of the map",), total[None] / count, (0,), space)
+        return self._scored(text, contrast, mode, threshold, None)
+
+    def _scored(
+        self,
+        text: "TextEmbeddings",
+        contrast: "TextEmbeddings | None",
+        mode: Mode,
+        threshold: float,
+        progress: Callable[[int, int], None] | None,
+    ) -> "Answer":
+        from radseg.mapping.query import ask  # noqa: PLC0415
+
+        assert self.segmenter is not None
+        return ask(
+            self._parts(progress),
+            text,
+            contrast,
+            mode=mode,
+            voxel_size=self.map.voxel_size,
+            temperature=self.segmenter.temperature,
+            threshold=threshold,
+        )
+
+    def _parts(self, progress: Callable[[int, int], None] | None) -> Any:
+        from radseg.mapping.aligned import AlignedCache, aligned_parts  # noqa: PLC0415
+
+        assert self.segmenter is not None
+        align = alignment(self.map, self.segmenter)
+        if self.folder is None:
+            return aligned_parts(self.map, align)
+        encoder = self.map.description.encoder
+        identity = f"{self.segmenter.encoder.space} {encoder.get('sha256') or encoder.get('checkpoint')}"
+        return AlignedCache.of(self.folder, align, identity).parts(self.map, progress)
+
+
+def find_in_map(
+    question: MapQuestion,
+    progress: Callable[[int, int], None] | None = None,
+    fetching: "Fetching | None" = None,
+) -> MapFinding:
+    """Return where the named or pictured things are in a map.
+
+    Raises:
+        InputError, MissingFileError, WeightsUnavailableError: as MapWords.
+    """
+    start = time.perf_counter()
+    words = MapWords.open(question.map, question.model, fetching)
+    loaded = time.perf_counter()
+    choices: dict[str, Any] = {"mode": question.mode, "threshold": question.threshold, "progress": progress}
+    if question.image is None:
+        answer = words.ask(question.words, **choices)
+    else:
+        answer = words.ask_image(question.image, **choices)
+    asked = time.perf_counter()
+    things = answer.instances(least_voxels=question.least_voxels)
+    seconds = {"model": loaded - start, "voxels": asked - loaded, "things": time.perf_counter() - asked}
+    return MapFinding(answer, things, seconds)
+
+
+def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | None":
+    """Return what brings a map's values into the text space; None where they are in it.
+
+    Raises:
+        InputError: the model's features are others than the map's.
+    """
+    import torch  # noqa: PLC0415
+
+    from radseg.methods.radseg import RADSeg  # noqa: PLC0415
+    from radseg.runs.lifting import FeatureLift  # noqa: PLC0415
+
+    encoder = segmenter.encoder
+    if semantic_map.space == encoder.space:
+        return None
+    if semantic_map.space != FeatureLift(segmenter).space or not isinstance(encoder, RADSeg):
+        raise InputError(
+            f"The map's features are of {semantic_map.space!r}, the model's of "
+            f"{FeatureLift(segmenter).space!r}; load the model the map was built with."
+        )
+    radio = encoder.radio
+
+    @torch.inference_mode()
+    def align(values: "torch.Tensor") -> "torch.Tensor":
+        return radio.to_language(values.to(radio.device, radio.dtype)).float().cpu()
+
+    return align
+
+
+def model_of(
+    semantic_map: "SemanticMap", changes: Mapping[str, Any], fetching: "Fetching | None" = None
+) -> "Segmenter":
+    """Return the model a map was built with, as the map's description of its encoder says.
+
+    Args:
+        changes: what is different here: checkpoint, text_tower, device, dtype, accept_license.
+
+    Raises:
+        InputError: the map does not name its model, or the weights differ from those it was built with.
+    """
+    from radseg.presets import PRESETS, load  # noqa: PLC0415
+    from radseg.runs.lifting import encoder_of, load_segmenter  # noqa: PLC0415
+
+    encoder = semantic_map.description.encoder
+    preset = PRESETS.get(str(encoder.get("preset")))
+    if preset is None:
+        raise InputError(f"The map was built with the preset {encoder.get('preset')!r}, unknown here.")
+    known = vars(preset.options)
+    options = {
+        name: value
+        for name, value in dict(encoder.get("options", {})).items()
+        if name in known and value != known[name] and name != "refine"
+    }
+    elsewhere = encoder.get("checkpoint") not in (None, preset.checkpoint, "miniature")
+    if elsewhere:
+        options["checkpoint"] = encoder["checkpoint"]
+    if fetching is not None and not elsewhere and "checkpoint" not in changes:
+        segmenter = load_segmenter(preset.name, fetching, with_words=True, settings=options, machine=changes)
+    else:
+        segmenter = load(preset.name, **{**options, **changes})
+    ours, theirs = encoder_of(segmenter).get("sha256"), encoder.get("sha256")
+    if theirs and ours != theirs:
+        raise InputError(
+            f"The map was built with other weights (SHA-256 {str(theirs)[:16]}…) than those loaded "
+            f"({str(ours)[:16]}…); name theirs with --checkpoint."
+        )
+    return segmenter
+
+
+def _thing(one: "Instance") -> dict[str, Any]:
+    def rounded(values: Sequence[float]) -> list[float]:
+        return [round(value, 4) for value in values]
+
+    return {
+        "score": round(one.score, 4),
+        "peak": round(one.peak, 4),
+        "voxels": one.voxels,
+        "centroid": rounded(one.centroid),
+        "box": {"low": rounded(one.low), "high": rounded(one.high)},
+        "size": rounded(one.size),
+    }

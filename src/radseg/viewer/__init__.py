@@ -1,0 +1,1 @@
+"""An interactive page of a map, on this machine only (extra `view`)."""

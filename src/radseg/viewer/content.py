@@ -1,0 +1,91 @@
+"""What the page shows, as pure functions: colours of voxels, legend, what was clicked. No server here."""
+
+from html import escape
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from radseg.colours import NONE_COLOUR, colours, hex_colour
+from radseg.mapping.points import ColouredPoints
+from radseg.mapping.query import Answer
+from radseg.visual.maps import class_shades, heat_shades
+
+Show = Literal["colour", "classes", "heat"]
+SHOWS: tuple[Show, ...] = ("colour", "classes", "heat")
+NAMES_OF_A_CLICK = 5
+
+
+def shades(
+    voxels: ColouredPoints, show: Show, answer: Answer | None, name: str = ""
+) -> UInt8[np.ndarray, "m 3"]:
+    """Return the colour of every voxel; the map's own before anything was asked.
+
+    Args:
+        name: whose heat is shown; the first of the answer where it has no such name.
+    """
+    if answer is None or show == "colour":
+        return (np.clip(voxels.colours, 0, 1) * 255).round().astype(np.uint8)
+    if show == "classes":
+        return class_shades(voxels.colours, answer.labels, answer.names)
+    index = answer.names.index(name) if name in answer.names else 0
+    return heat_shades(voxels.colours, answer.heat[index])
+
+
+def picked(
+    points: Float[np.ndarray, "m 3"],
+    origin: tuple[float, float, float],
+    direction: tuple[float, float, float],
+    *,
+    voxel_size: float,
+) -> int | None:
+    """Return the row of the first voxel a ray hits; None where it hits none.
+
+    A voxel counts as a ball around its centre that holds the voxel's corners.
+    """
+    ray = np.asarray(direction, np.float64)
+    ray = ray / np.linalg.norm(ray)
+    offset = points - np.asarray(origin, np.float64)
+    along = offset @ ray
+    aside = np.einsum("ij,ij->i", offset, offset) - along**2
+    hit = np.flatnonzero((along > 0) & (aside <= 0.75 * voxel_size**2))  # (√3/2)²
+    return int(hit[np.argmin(along[hit])]) if len(hit) else None
+
+
+def best_names(answer: Answer, row: int, most: int = NAMES_OF_A_CLICK) -> list[tuple[str, float]]:
+    """Return the most probable names of one voxel, best first."""
+    heat = answer.heat[:, row]
+    order = np.argsort(-heat, kind="stable")[:most]
+    return [(answer.names[i], float(heat[i])) for i in order]
+
+
+def legend_html(answer: Answer) -> str:
+    """Return the names with their colours, voxels and things, as HTML; names are escaped."""
+    found = answer.instances()
+    counts = np.bincount(answer.labels, minlength=len(answer.names) + 1)[1:]
+    rows = []
+    for name, colour, count in zip(answer.names, colours(answer.names), counts, strict=True):
+        things = found[name]
+        if things:
+            note = f"{len(things)} found, best {things[0].score:.2f}, {int(count):,} voxels"
+        else:
+            note = f"not found, best {answer.best_voxel(name)[0]:.2f}"
+        shade = hex_colour(colour if things else NONE_COLOUR)
+        rows.append(
+            f'<div style="margin:4px 0"><span style="display:inline-block;width:.9em;height:.9em;'
+            f'border-radius:.25em;background:{shade};margin-right:.5em"></span>{escape(name)} '
+            f'<small style="opacity:.65">{note}</small></div>'
+        )
+    return f'<div style="padding:0 .8em">{"".join(rows)}</div>'
+
+
+def click_html(names: list[tuple[str, float]], place: tuple[float, float, float]) -> str:
+    """Return what a clicked voxel is, as HTML."""
+    rows = "".join(f"<div>{escape(name)} <b>{value:.2f}</b></div>" for name, value in names)
+    at = " ".join(f"{value:.2f}" for value in place)
+    return f'<div style="padding:0 .8em"><small style="opacity:.65">at {at} m</small>{rows}</div>'
+
+
+def note_html(text: str) -> str:
+    """Return a line of text as HTML."""
+    return f'<div style="padding:0 .8em;opacity:.75">{escape(text)}</div>'

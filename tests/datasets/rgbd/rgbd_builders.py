@@ -1,0 +1,145 @@
+"""Writes one rendered room as every layout, so that each reader must return the same frames."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from radseg.miniature.world import make_room, sequence_cameras
+from radseg.miniature.world.render import render
+
+UNIT = 1000.0
+HEIGHT, WIDTH, FRAMES = 36, 48, 6
+
+
+@dataclass(frozen=True)
+class Recording:
+    rgb: list
+    depth: list
+    poses: list
+    focal: float
+    labels: list
+
+
+def record(frames=FRAMES):
+    room = make_room(3)
+    cameras = sequence_cameras(room, frames * 4, height=HEIGHT, width=WIDTH)[:frames]
+    views = [render(room, camera, noise=0) for camera in cameras]
+    return Recording(
+        [v.rgb for v in views],
+        [np.round(v.depth * UNIT).astype(np.uint16) for v in views],
+        [c.camera_to_world for c in cameras],
+        cameras[0].focal,
+        [v.semantic.astype(np.uint16) + 1 for v in views],
+    )
+
+
+def k_text(focal, side=3):
+    k = np.eye(side)
+    k[0, 0] = k[1, 1] = focal
+    k[0, 2], k[1, 2] = WIDTH / 2 - 0.5, HEIGHT / 2 - 0.5
+    return "\n".join(" ".join(map(str, row)) for row in k)
+
+
+def matrix_text(matrix):
+    return "\n".join(" ".join(f"{value:.9f}" for value in row) for row in matrix)
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings = {} if path.suffix == ".png" else {"quality": 100, "subsampling": 0}
+    Image.fromarray(array).save(path, **settings)
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def write_folder(root, recording, change=lambda pose: pose):
+    write(root / "camera-intrinsics.txt", k_text(recording.focal))
+    for i, pose in enumerate(recording.poses):
+        save(root / f"frame-{i:06d}.color.png", recording.rgb[i])
+        save(root / f"frame-{i:06d}.depth.png", recording.depth[i])
+        write(root / f"frame-{i:06d}.pose.txt", matrix_text(change(pose)))
+    return root
+
+
+def write_replica(root, recording):
+    camera = {"w": WIDTH, "h": HEIGHT, "fx": recording.focal, "fy": recording.focal, "scale": UNIT}
+    camera |= {"cx": WIDTH / 2 - 0.5, "cy": HEIGHT / 2 - 0.5}
+    write(root / "cam_params.json", json.dumps({"camera": camera}))
+    scene = root / "office0"
+    write(scene / "traj.txt", "\n".join(matrix_text(p).replace("\n", " ") for p in recording.poses))
+    for i in range(len(recording.poses)):
+        save(scene / "results" / f"frame{i:06d}.jpg", recording.rgb[i])
+        save(scene / "results" / f"depth{i:06d}.png", recording.depth[i])
+    return scene
+
+
+def write_scannet(root, recording):
+    scan = root / "scene0000_00"
+    write(scan / "intrinsic" / "intrinsic_depth.txt", k_text(recording.focal, 4))
+    for i, pose in enumerate(recording.poses):
+        save(scan / "color" / f"{i}.jpg", recording.rgb[i])
+        save(scan / "depth" / f"{i}.png", recording.depth[i])
+        save(scan / "scene0000_00_2d-label-filt" / "label-filt" / f"{i}.png", recording.labels[i])
+        write(scan / "pose" / f"{i}.txt", matrix_text(pose))
+    return scan
+
+
+def write_scannetpp(root, recording):
+    """Colmap numbers run against the file names, and the last picture has no depth."""
+    scene = root / "data" / "0a1b"
+    camera = {"fl_x": recording.focal, "fl_y": recording.focal, "w": WIDTH, "h": HEIGHT}
+    camera |= {"cx": WIDTH / 2 - 0.5, "cy": HEIGHT / 2 - 0.5}
+    write(scene / "dslr/nerfstudio/transforms_undistorted.json", json.dumps(camera))
+    lines = ["# Image list"]
+    for i, pose in enumerate(recording.poses):
+        q, t = quaternion(np.linalg.inv(pose)), np.linalg.inv(pose)[:3, 3]
+        lines += [" ".join(map(str, (100 - i, *q, *t, 1, f"DSC{i:05d}.JPG"))), ""]
+        save(scene / "dslr/undistorted_images" / f"DSC{i:05d}.JPG", recording.rgb[i])
+        if i < len(recording.poses) - 1:
+            depths = root / "data/depth/0a1b/dslr/render_depth"
+            save(depths / f"DSC{i:05d}.png", recording.depth[i])
+    write(scene / "dslr/colmap/images.txt", "\n".join(lines))
+    return scene
+
+
+def write_tum(root, recording, shift=0.005):
+    write(root / "camera-intrinsics.txt", k_text(recording.focal))
+    colours, depths, poses = ["# colour"], ["# depth"], ["# timestamp tx ty tz qx qy qz qw"]
+    for i, pose in enumerate(recording.poses):
+        save(root / "rgb" / f"{i}.png", recording.rgb[i])
+        save(root / "depth" / f"{i}.png", recording.depth[i] * 5)
+        colours.append(f"{i * 0.1:.4f} rgb/{i}.png")
+        depths.append(f"{i * 0.1 + shift:.4f} depth/{i}.png")
+        w, x, y, z = quaternion(pose)
+        poses.append(f"{i * 0.1 - shift:.4f} {' '.join(map(str, (*pose[:3, 3], x, y, z, w)))}")
+    for name, lines in (("rgb", colours), ("depth", depths), ("groundtruth", poses)):
+        write(root / f"{name}.txt", "\n".join(lines))
+    return root
+
+
+WRITERS = {
+    "folder": write_folder,
+    "replica": write_replica,
+    "scannet": write_scannet,
+    "scannetpp": write_scannetpp,
+    "tum": write_tum,
+}
+
+
+def quaternion(pose):
+    """Return w, x, y, z of a rotation, by the eigenvector of the symmetric 4×4 form (no branch)."""
+    r = pose[:3, :3]
+    k = np.array(
+        [
+            [r[0, 0] + r[1, 1] + r[2, 2], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
+            [0, r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
+            [0, 0, r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1]],
+            [0, 0, 0, r[2, 2] - r[0, 0] - r[1, 1]],
+        ]
+    )
+    return np.linalg.eigh(k + np.triu(k, 1).T)[1][:, -1]

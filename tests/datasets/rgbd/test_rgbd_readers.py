@@ -1,0 +1,275 @@
+"""Every layout gives the same frames; broken folders are named, one bad frame is an error of that frame."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from rgbd_builders import (
+    HEIGHT,
+    UNIT,
+    WIDTH,
+    WRITERS,
+    matrix_text,
+    record,
+    save,
+    write,
+    write_folder,
+    write_replica,
+    write_scannet,
+    write_scannetpp,
+    write_tum,
+)
+
+from radseg.datasets.rgbd import Cameras, Sized, open_sequence
+from radseg.datasets.rgbd.classes import class_table
+from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
+from radseg.errors import ImageError, InputError, MissingFileError
+from radseg.types import Intrinsics, Size
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return record()
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_every_layout_is_recognised_and_gives_the_same_frames(layout, tmp_path, recording):
+    path = WRITERS[layout](tmp_path, recording)
+    sequence = open_sequence(path)
+    order = list(reversed(range(6))) if layout == "scannetpp" else list(range(6))
+    assert len(sequence) == 6
+    for frame_id, i in zip(sequence.frame_ids(), order, strict=True):
+        if layout == "scannetpp" and i == 5:
+            continue
+        frame = sequence.read(frame_id)
+        assert np.allclose(frame.depth.numpy(), recording.depth[i] / UNIT, atol=1e-6)
+        assert np.allclose(frame.camera_to_world.numpy(), recording.poses[i], atol=1e-7)
+        assert frame.intrinsics.focal_x == pytest.approx(recording.focal)
+        assert np.abs(frame.rgb.numpy() * 255 - recording.rgb[i].transpose(2, 0, 1)).mean() < 1  # JPEG
+
+
+@pytest.mark.parametrize(("skip", "kept"), [(0, [0, 1, 2, 3, 4, 5]), (1, [0, 2, 4]), (2, [0, 3]), (9, [0])])
+def test_frame_skip_keeps_every_frame_whose_number_divides_by_skip_plus_one(tmp_path, recording, skip, kept):
+    sequence = open_sequence(write_folder(tmp_path, recording), frame_skip=skip)
+    assert sequence.frame_ids() == tuple(f"frame-{i:06d}" for i in kept)
+
+
+def test_a_negative_frame_skip_is_refused(tmp_path, recording):
+    with pytest.raises(InputError, match="frame_skip is -1"):
+        open_sequence(write_folder(tmp_path, recording), frame_skip=-1)
+
+
+def test_scannetpp_pairs_by_name_and_misses_only_what_is_missing(tmp_path, recording):
+    sequence = open_sequence(write_scannetpp(tmp_path, recording))
+    with pytest.raises(ImageError, match="DSC00005.png"):
+        sequence.read("DSC00005")
+    assert "fisheye" in sequence.notes[0]
+
+
+def test_scannetpp_refuses_a_lens_with_distortion(tmp_path, recording):
+    scene = write_scannetpp(tmp_path, recording)
+    file = scene / "dslr/nerfstudio/transforms_undistorted.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"k1": 0.1}))
+    with pytest.raises(InputError, match="distortion \\(k1\\)"):
+        open_sequence(scene)
+
+
+def test_scannetpp_picture_names_stay_inside_the_folder(tmp_path, recording):
+    scene = write_scannetpp(tmp_path, recording)
+    file = scene / "dslr/colmap/images.txt"
+    file.write_text(file.read_text().replace("DSC00000.JPG", "../../secret.JPG"))
+    with pytest.raises(InputError, match="plain file name"):
+        open_sequence(scene)
+
+
+def test_tum_leaves_out_colour_without_depth_in_time_and_says_so(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    text = (tmp_path / "depth.txt").read_text().replace("0.1050 ", "0.1300 ")
+    (tmp_path / "depth.txt").write_text(text)
+    sequence = open_sequence(tmp_path)
+    assert len(sequence) == 5
+    assert sequence.notes == ("1 colour pictures have no depth within 0.02 s and are left out.",)
+
+
+def test_tum_frame_without_pose_in_time_fails_alone(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    lines = (tmp_path / "groundtruth.txt").read_text().splitlines()
+    (tmp_path / "groundtruth.txt").write_text("\n".join(lines[:-1]))
+    sequence = open_sequence(tmp_path)
+    assert sequence.read("0.400000").timestamp == pytest.approx(0.4)
+    with pytest.raises(InputError, match="the nearest is 0.105 s away"):
+        sequence.read("0.500000")
+
+
+def test_tum_association_file_wins_and_stays_inside_the_folder(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    write(tmp_path / "associations.txt", "0.0 rgb/0.png 0.0 depth/3.png")
+    frame = open_sequence(tmp_path).read("0.000000")
+    assert np.allclose(frame.depth.numpy(), recording.depth[3] / UNIT, atol=1e-6)
+    write(tmp_path / "associations.txt", "0.0 ../rgb/0.png 0.0 depth/3.png")
+    with pytest.raises(InputError, match="outside the folder"):
+        open_sequence(tmp_path)
+
+
+def test_tum_without_calibration_says_where_to_put_it(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    (tmp_path / "camera-intrinsics.txt").unlink()
+    with pytest.raises(InputError, match="freiburg3 535.4"):
+        open_sequence(tmp_path)
+    camera = Intrinsics(30, 30, 24, 18, Size(HEIGHT, WIDTH))
+    assert open_sequence(tmp_path, cameras=Cameras(depth=camera)).intrinsics == camera
+
+
+def _break(root, what):
+    pose, depth = root / "frame-000002.pose.txt", root / "frame-000002.depth.png"
+    if what == "missing pose":
+        pose.unlink()
+    elif what == "missing depth":
+        depth.unlink()
+    elif what == "missing colour":
+        (root / "frame-000002.color.png").unlink()
+    elif what == "truncated depth":
+        depth.write_bytes(depth.read_bytes()[:-200])
+    elif what == "depth of another size":
+        save(depth, np.ones((HEIGHT, WIDTH + 1), np.uint16))
+    elif what == "depth in 8 bits":
+        save(depth, np.ones((HEIGHT, WIDTH), np.uint8))
+    elif what == "lost tracking":
+        write(pose, matrix_text(np.full((4, 4), -np.inf)))
+    elif what == "scaled pose":
+        write(pose, matrix_text(np.diag([2.0, 2, 2, 1])))
+    elif what == "mirrored pose":
+        write(pose, matrix_text(np.diag([1.0, 1, -1, 1])))
+    elif what == "transposed pose":
+        write(pose, matrix_text(np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0.5, 1, 2, 1]])))
+    elif what == "pose of words":
+        write(pose, "one two")
+    else:
+        write(pose, "1 2 3")
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("missing pose", "no file .*frame-000002.pose.txt"),
+        ("missing depth", "no depth picture .*frame-000002.depth.png"),
+        ("missing colour", "no file .*frame-000002.color.jpg"),
+        ("truncated depth", "frame-000002.depth.png is damaged or cut short"),
+        ("depth of another size", "36×49 pixels, but its camera is calibrated for 36×48"),
+        ("depth in 8 bits", "mode L, not one channel of 16 bits"),
+        ("lost tracking", "The pose of frame frame-000002 is not finite: tracking was lost"),
+        ("scaled pose", "no rotation and shift"),
+        ("mirrored pose", "mirrors the world"),
+        ("transposed pose", "transposed"),
+        ("pose of words", "frame-000002.pose.txt holds something that is no number"),
+        ("three numbers", "holds 3 numbers; 4×4 are needed"),
+    ],
+)
+def test_one_bad_frame_is_an_error_of_that_frame_alone(tmp_path, recording, what, message):
+    _break(write_folder(tmp_path, recording), what)
+    sequence = open_sequence(tmp_path)
+    assert len(sequence) == 6
+    with pytest.raises(InputError, match=message):
+        sequence.read("frame-000002")
+    assert sequence.read("frame-000003").rgb.shape == (3, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nan 0 1 0 1 1 0 0 1", "camera-intrinsics.txt: Intrinsics need finite numbers"),
+        ("-5 0 1 0 1 1 0 0 1", "positive focal lengths"),
+        ("1 2 3", "3 numbers; 3×3 are needed"),
+    ],
+)
+def test_bad_intrinsics_are_refused_at_once_and_name_their_file(tmp_path, recording, text, message):
+    write(write_folder(tmp_path, recording) / "camera-intrinsics.txt", text)
+    with pytest.raises(InputError, match=message):
+        open_sequence(tmp_path)
+
+
+def test_folders_that_are_no_recording_say_what_is_needed(tmp_path):
+    with pytest.raises(MissingFileError, match="no folder"):
+        open_sequence(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="replica: results/.*tum: rgb.txt.*folder: frame-"):
+        open_sequence(tmp_path)
+    with pytest.raises(InputError, match="no layout 'kitti'; choose from auto, replica"):
+        open_sequence(tmp_path, layout="kitti")
+
+
+def test_replica_needs_its_camera_file_and_sixteen_numbers_a_line(tmp_path, recording):
+    scene = write_replica(tmp_path, recording)
+    lines = (scene / "traj.txt").read_text().splitlines()
+    write(scene / "traj.txt", "\n".join([*lines[:3], "1 2 3", *lines[4:]]))
+    with pytest.raises(InputError, match="Line 4 of .*traj.txt is not the 16 numbers"):
+        open_sequence(scene).read("000003")
+    write(tmp_path / "cam_params.json", '{"camera": {"w": 48, "h": 36, "fx": NaN}}')
+    with pytest.raises(InputError, match="cam_params.json needs"):
+        open_sequence(scene)
+    (tmp_path / "cam_params.json").unlink()
+    with pytest.raises(InputError, match="no file .*cam_params.json"):
+        open_sequence(scene)
+
+
+def test_unknown_depth_is_nan_and_far_depth_infinite(tmp_path, recording):
+    write_folder(tmp_path, recording)
+    depth = recording.depth[0].copy()
+    depth[0, :3] = (0, 65535, 2500)
+    save(tmp_path / "frame-000000.depth.png", depth)
+    row = open_sequence(tmp_path, depth_limit=2.0).read("frame-000000").depth[0]
+    assert row[:2].isnan().all()
+    assert row[2] == float("inf")
+
+
+def test_a_second_camera_is_read_and_checked(tmp_path, recording):
+    write_folder(tmp_path, recording)
+    write(tmp_path / "color-intrinsics.txt", "50 0 24 0 50 18 0 0 1")
+    write(tmp_path / "depth-to-color.txt", matrix_text(np.eye(4)))
+    frame = open_sequence(tmp_path).read("frame-000000")
+    assert frame.colour_intrinsics == Intrinsics(50, 50, 24, 18, Size(HEIGHT, WIDTH))
+    assert torch.equal(frame.depth_to_colour, torch.eye(4, dtype=torch.float64))
+    save(tmp_path / "frame-000001.color.png", np.zeros((10, 10, 3), np.uint8))
+    with pytest.raises(InputError, match="10×10 pixels, but the colour camera"):
+        open_sequence(tmp_path).read("frame-000001")
+
+
+def test_sizes_of_a_protocol_change_pictures_and_camera_alike(tmp_path, recording):
+    sequence = Sized(open_sequence(write_folder(tmp_path, recording)), Size(72, 48), Size(18, 24))
+    frame = sequence.read("frame-000000")
+    assert frame.rgb.shape == (3, 72, 48)
+    assert frame.depth.shape == (18, 24)
+    assert frame.intrinsics.focal_x == pytest.approx(recording.focal / 2)
+    assert np.allclose(frame.depth.numpy(), recording.depth[0][1::2, 1::2] / UNIT, atol=1e-6)
+
+
+def test_scannet_labels_go_through_nyu40_to_ranks(tmp_path, recording):
+    scan = write_scannet(tmp_path, recording)
+    highest = int(max(labels.max() for labels in recording.labels))
+    rows = ["id\tnyu40id\tnyu40class", *(f"{i}\t{i + 1}\tclass{i + 1}" for i in range(1, highest + 1))]
+    write(tmp_path / "scannetv2-labels.combined.tsv", "\n".join(rows))
+    table, to_nyu40 = scannet_classes(tmp_path, ignore=("class2",))
+    sequence = scannet_scan(scan, read_semantics=scannet_labels(table, to_nyu40))
+    assert table.names[0] == "class3"
+    assert np.array_equal(sequence.read("0").semantics.numpy(), recording.labels[0].astype(int) - 1)
+    short = {raw: number for raw, number in to_nyu40.items() if raw != recording.labels[0][0, 0]}
+    with pytest.raises(InputError, match="which scannetv2-labels.combined.tsv lacks"):
+        scannet_scan(scan, read_semantics=scannet_labels(table, short)).read("0")
+
+
+def test_class_indices_are_ranks_of_kept_numbers():
+    table = class_table({7: "wall", 2: "floor", 4: "lamp", 0: "void"}, ignore=("lamp",))
+    assert table.names == ("floor", "wall")
+    assert table.indices(torch.tensor([-1, 0, 2, 4, 7, 3])).tolist() == [0, 0, 1, 0, 2, 0]
+    with pytest.raises(InputError, match="class number 8; the class table ends at 7"):
+        table.indices(torch.tensor([8]))
+    with pytest.raises(InputError, match="must be integers"):
+        table.indices(torch.tensor([1.0]))
+
+
+def test_class_lists_that_name_nothing_are_refused():
+    with pytest.raises(InputError, match="No class is called 'lmap'"):
+        class_table({1: "lamp"}, ignore=("lmap",))
+    with pytest.raises(InputError, match="not both"):
+        class_table({1: "lamp"}, ignore=("lamp",), only=("lamp",))
+    assert class_table({1: "lamp", 2: "bed"}, only=("bed",)).names == ("bed",)

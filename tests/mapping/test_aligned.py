@@ -1,0 +1,83 @@
+"""Aligned features are made once, used again, and made again when their tile or their encoder changes."""
+
+import numpy as np
+import torch
+
+from query_builders import BLOCKS, stored_map
+from radseg.mapping.aligned import AlignedCache, aligned_parts
+
+
+class Counting:
+    def __init__(self):
+        self.rows = 0
+
+    def __call__(self, values):
+        self.rows += len(values)
+        return values * 2.0
+
+
+def features(parts):
+    keys, rows = zip(*parts, strict=True)
+    return torch.cat(keys), torch.cat(rows)
+
+
+def test_the_second_time_nothing_is_aligned_and_the_features_are_the_same(tmp_path):
+    stored, align = stored_map(tmp_path / "map"), Counting()
+    cache = AlignedCache.of(tmp_path / "map", align, "encoder a")
+    assert cache.missing(stored) == len(stored)
+    first = features(cache.parts(stored))
+    assert align.rows == len(stored)
+    second = features(cache.parts(stored))
+    assert align.rows == len(stored)
+    assert cache.missing(stored) == 0
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    plain = features(aligned_parts(stored, Counting()))
+    assert torch.equal(first[0], plain[0])
+    assert torch.allclose(first[1].float(), plain[1], atol=5e-4)  # float16
+
+
+def test_only_tiles_that_changed_are_aligned_again_and_old_files_go(tmp_path):
+    align = Counting()
+    cache = AlignedCache.of(tmp_path / "map", align, "encoder a")
+    list(cache.parts(stored_map(tmp_path / "map")))
+    files = set(cache.folder.glob("*.npy"))
+    align.rows = 0
+    changed = stored_map(tmp_path / "map", BLOCKS | {"white": (201, 0, 0)})
+    assert len(features(cache.parts(changed))[0]) == len(changed)
+    assert 0 < align.rows < len(changed)
+    assert len(set(cache.folder.glob("*.npy"))) == len(files)
+
+
+def test_another_encoder_has_another_folder(tmp_path):
+    one, other = (AlignedCache.of(tmp_path, None, name) for name in ("a", "b"))
+    assert one.folder != other.folder
+
+
+def test_damaged_cache_files_are_made_again(tmp_path):
+    stored, align = stored_map(tmp_path / "map"), Counting()
+    cache = AlignedCache.of(tmp_path / "map", align, "encoder a")
+    wanted = features(cache.parts(stored))
+    names = sorted(cache.folder.glob("*.features.npy"))
+    names[0].write_bytes(names[0].read_bytes()[:-100])
+    np.save(sorted(cache.folder.glob("*.keys.npy"))[-1], np.zeros((1, 3), np.int32))
+    align.rows = 0
+    again = features(cache.parts(stored))
+    assert align.rows > 0
+    assert torch.equal(wanted[1], again[1])
+
+
+def test_values_that_are_aligned_already_need_no_align(tmp_path):
+    stored = stored_map(tmp_path / "map")
+    cached = features(AlignedCache.of(tmp_path / "map", None, "same").parts(stored))
+    assert torch.allclose(cached[1].float().norm(dim=1), torch.ones(len(stored)), atol=1e-3)
+
+
+def test_progress_counts_voxels(tmp_path):
+    stored, seen = stored_map(tmp_path / "map"), []
+    list(
+        AlignedCache.of(tmp_path / "map", None, "x").parts(
+            stored, lambda done, total: seen.append((done, total))
+        )
+    )
+    assert seen[-1] == (len(stored), len(stored))
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})

@@ -1,0 +1,95 @@
+"""Exported maps, read back by others."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mapping.map_builders import CHANNELS, description, grown
+from radseg.errors import InputError
+from radseg.mapping.export import export
+from radseg.mapping.semantic_map import Chunk
+from radseg.mapping.voxel_map import VoxelMap
+from radseg.ops.voxels import centres
+
+
+@pytest.fixture(scope="module")
+def voxels():
+    return grown(range(2)).finish()
+
+
+def all_chunks(voxels):
+    """Return the voxels in the order of the chunks, which exporters keep."""
+    return Chunk(*(torch.cat(parts) for parts in zip(*voxels.chunks(), strict=True)))
+
+
+def expected_points(voxels):
+    return centres(voxels.whole().keys, 0.1).numpy()
+
+
+def in_order(points):
+    return points[np.lexsort(points.T[::-1])]
+
+
+def test_ply_is_read_by_trimesh(voxels, tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    export(voxels, tmp_path / "map.ply")
+    cloud = trimesh.load(tmp_path / "map.ply")
+    chunk = all_chunks(voxels)
+    assert np.array_equal(cloud.vertices.astype(np.float32), centres(chunk.keys, 0.1).numpy())
+    assert np.abs(cloud.colors[:, :3] / 255 - chunk.colours.numpy()).max() <= 0.5 / 255 + 1e-6
+    weights = cloud.metadata["_ply_raw"]["vertex"]["data"]["weight"]
+    assert np.array_equal(weights.ravel(), chunk.weights.numpy())
+
+
+def test_glb_is_read_by_trimesh_with_y_up(voxels, tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    export(voxels, tmp_path / "map.glb")
+    (cloud,) = trimesh.load(tmp_path / "map.glb").geometry.values()
+    points = expected_points(voxels)
+    # Without a note on the cameras z is up, which glTF calls y: x y z → x z -y.
+    turned = points[:, [0, 2, 1]] * np.array([1, 1, -1], np.float32)
+    assert np.array_equal(in_order(np.asarray(cloud.vertices, np.float32)), in_order(turned))
+
+
+def test_pcd_follows_its_header(voxels, tmp_path):
+    export(voxels, tmp_path / "map.pcd")
+    header, body = (tmp_path / "map.pcd").read_bytes().split(b"DATA binary\n")
+    assert f"POINTS {len(voxels)}\n".encode() in header
+    table = np.frombuffer(body, np.dtype([("xyz", "<f4", 3), ("rgb", "<u4"), ("weight", "<f4")]))
+    chunk = all_chunks(voxels)
+    assert np.array_equal(table["xyz"], centres(chunk.keys, 0.1).numpy())
+    colours = np.round(chunk.colours.numpy() * 255).astype(np.uint32)
+    assert np.array_equal(table["rgb"], colours @ np.array([65536, 256, 1], np.uint32))
+
+
+def test_npz_holds_everything(voxels, tmp_path):
+    export(voxels, tmp_path / "map.npz")
+    with np.load(io.BytesIO((tmp_path / "map.npz").read_bytes())) as stored:
+        arrays = dict(stored)
+    chunk = voxels.whole()
+    assert np.array_equal(arrays["keys"], chunk.keys.numpy())
+    assert np.array_equal(arrays["centres"], expected_points(voxels))
+    assert arrays["values"].shape == (len(voxels), CHANNELS)
+    assert np.array_equal(arrays["values"], chunk.values.numpy())
+    assert np.array_equal(arrays["weights"], chunk.weights.numpy())
+    assert json.loads(str(arrays["meta"]))["voxel_size"] == 0.1
+
+
+def test_rrd_is_a_rerun_recording(voxels, tmp_path):
+    pytest.importorskip("rerun")
+    export(voxels, tmp_path / "map.rrd")
+    assert (tmp_path / "map.rrd").read_bytes()[:4] == b"RRF2"
+
+
+def test_an_unknown_suffix_is_refused_with_the_known_ones(voxels, tmp_path):
+    with pytest.raises(InputError, match=r"\.ply, \.pcd, \.npz, \.glb, \.rrd"):
+        export(voxels, tmp_path / "map.obj")
+
+
+def test_an_empty_map_is_not_exported(tmp_path):
+    with pytest.raises(InputError, match="no voxels"):
+        export(VoxelMap(description()).finish(), tmp_path / "map.ply")
+    assert not (tmp_path / "map.ply").exists()

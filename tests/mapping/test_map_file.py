@@ -1,0 +1,224 @@
+"""The map folder: hostile or damaged ones are refused with a reason; sound ones merge exactly."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapping.map_builders import description, grown
+from radseg.errors import CheckpointError, InputError, MissingFileError
+from radseg.mapping.manifest import MANIFEST, TILES, MapManifest, _sha256, read_manifest, write_manifest
+from radseg.mapping.merge import merge_maps
+from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.voxel_map import VoxelMap
+
+
+def store(folder: Path, indices, **changes) -> Path:
+    """Write the map of these frames of the walk."""
+    into = grown(indices, into=VoxelMap(description(**changes), folder=folder), **changes)
+    write_manifest(folder, MapManifest(into.description, into.flush(), {"frames": {"used": len(indices)}}))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return store(tmp_path / "map", range(2))
+
+
+def tamper(folder: Path, change, *, sealed: bool = True) -> None:
+    """Change the manifest's content; `sealed` makes its sums and checksum fit again, as an attacker would."""
+    content = json.loads((folder / MANIFEST).read_text())
+    change(content)
+    if sealed:
+        if "description" in content and content["voxels"] != 3:
+            content["voxels"] = sum(entry["rows"] for entry in content["tiles"])
+            content["digest"] = _sha256([content["description"], content["tiles"]])
+        content.pop("checksum")
+        content["checksum"] = _sha256(content)
+    (folder / MANIFEST).write_text(json.dumps(content))
+
+
+def move(entry, x: int) -> None:
+    """Let a tile of the manifest lie elsewhere, with the file name that belongs to the place."""
+    entry.update(index=[x, 0, 0], file=f"tile_{x}_0_0_{entry['sha256'][:16]}.safetensors")
+
+
+def read_all(folder: Path) -> None:
+    for _ in SemanticMap.open(folder).chunks():
+        pass
+
+
+def tile(folder: Path) -> Path:
+    return sorted((folder / TILES).iterdir())[0]
+
+
+@pytest.mark.parametrize("name", ["../../outside.safetensors", "/etc/passwd", "tile_0_0_0_x.safetensors", ""])
+def test_a_manifest_that_names_other_files_is_refused(folder, name):
+    tamper(folder, lambda content: content["tiles"][0].update(file=name))
+    with pytest.raises(CheckpointError, match="not the file name of tile"):
+        SemanticMap.open(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["description"].update(voxel_size=-1),
+        lambda content: content["description"].update(voxel_size=float("nan")),
+        lambda content: content["description"].update(surprise=1),
+        lambda content: content["tiles"][0].update(rows=10**12),
+        lambda content: content["tiles"][0].update(rows=1.5),
+        lambda content: content["tiles"].append(content["tiles"][0]),
+        lambda content: move(content["tiles"][0], 99_999),
+        lambda content: content.pop("description"),
+        lambda content: content.update(voxels=3),
+        lambda content: content.update(tile_side=8),
+    ],
+)
+def test_a_manifest_that_cannot_be_true_is_refused(folder, change):
+    tamper(folder, change)
+    with pytest.raises(CheckpointError, match="damaged or was changed"):
+        SemanticMap.open(folder)
+
+
+def test_tiles_of_other_channels_than_the_manifest_says_are_not_read(folder):
+    tamper(folder, lambda content: content["description"].update(channels=10**9))
+    with pytest.raises(CheckpointError, match="instead of F32"):
+        read_all(folder)
+
+
+def test_a_changed_number_breaks_the_seal(folder):
+    tamper(folder, lambda content: content["description"].update(voxel_size=0.2), sealed=False)
+    with pytest.raises(CheckpointError, match="checksum does not fit"):
+        SemanticMap.open(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, "null"])
+def test_a_manifest_that_is_no_table_is_refused(folder, text):
+    (folder / MANIFEST).write_text(text)
+    with pytest.raises(CheckpointError, match="damaged or was changed"):
+        SemanticMap.open(folder)
+
+
+def test_a_format_of_the_future_is_named(folder):
+    tamper(folder, lambda content: content.update(format="radseg-map/2"))
+    with pytest.raises(InputError, match="radseg-map/2"):
+        SemanticMap.open(folder)
+
+
+def test_a_folder_without_a_map_says_how_to_make_one(tmp_path):
+    with pytest.raises(MissingFileError, match="radseg map build"):
+        SemanticMap.open(tmp_path)
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def replace_by_link(path: Path) -> None:
+    other = path.parent.parent / "elsewhere"
+    path.rename(other)
+    path.symlink_to(other)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (flip_a_bit, "SHA-256"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-7]), "bytes instead of"),
+        (Path.unlink, "missing"),
+        (replace_by_link, "not an ordinary file"),
+    ],
+)
+def test_a_damaged_tile_is_not_read(folder, damage, reason):
+    damage(tile(folder))
+    with pytest.raises(CheckpointError, match=reason):
+        read_all(folder)
+
+
+def other_tile(folder: Path) -> None:
+    """Name a tile's true file for another place, hash and all."""
+
+    def change(content):
+        entry = content["tiles"][0]
+        name = entry["file"].split("_")
+        moved = "_".join(["tile", "9", "9", "9", name[-1]])
+        (folder / TILES / entry["file"]).rename(folder / TILES / moved)
+        content["tiles"] = [*content["tiles"][1:], {**entry, "file": moved, "index": [9, 9, 9]}]
+
+    tamper(folder, change)
+
+
+def test_a_tile_in_another_place_is_not_read(folder):
+    other_tile(folder)
+    with pytest.raises(CheckpointError, match="belong to another tile"):
+        read_all(folder)
+
+
+def assert_near(one, other):
+    for mine, theirs in zip(one.whole(), other.whole(), strict=True):
+        assert torch.allclose(mine, theirs, atol=2e-6)
+
+
+@settings(max_examples=8)
+@given(split=st.integers(1, 5))
+def test_maps_of_two_parts_merge_to_the_map_of_all(tmp_path_factory, split):
+    root = tmp_path_factory.mktemp("split")
+    parts = [store(root / "a", range(split)), store(root / "b", range(split, 6))]
+    merged = merge_maps(parts, root / "merged", budget=1)
+    assert merged.build["frames"]["used"] == 6
+    assert_near(SemanticMap.open(root / "merged"), grown(range(6)).finish())
+
+
+def test_merging_is_associative(tmp_path):
+    a, b, c = (store(tmp_path / name, [index, index + 3]) for index, name in enumerate("abc"))
+    merge_maps([a, b], tmp_path / "ab")
+    merge_maps([tmp_path / "ab", c], tmp_path / "ab-c")
+    merge_maps([b, c], tmp_path / "bc")
+    merge_maps([a, tmp_path / "bc"], tmp_path / "a-bc")
+    merge_maps([c, a, b], tmp_path / "cab")
+    left, right, other = (SemanticMap.open(tmp_path / name) for name in ("ab-c", "a-bc", "cab"))
+    assert torch.equal(left.whole().weights, right.whole().weights)
+    assert_near(left, right)
+    assert_near(left, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"voxel_size": 0.2}, "voxel_size is 0.2, not 0.1"),
+        ({"space": "other"}, "space is 'other'"),
+        ({"encoder": {"sha256": "abc"}}, "encoder is"),
+        ({"frame": "garden"}, "frame is 'garden'"),
+        ({"number_type": "float16"}, "number_type is 'float16'"),
+    ],
+)
+def test_maps_that_do_not_fit_are_not_merged(tmp_path, changes, named):
+    one, other = store(tmp_path / "one", range(2)), store(tmp_path / "other", range(2, 4), **changes)
+    with pytest.raises(InputError, match=named):
+        merge_maps([one, other], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_map_is_not_merged_with_itself(tmp_path):
+    one, copy = store(tmp_path / "one", range(2)), store(tmp_path / "copy", range(2))
+    with pytest.raises(InputError, match="count twice"):
+        merge_maps([one, copy], tmp_path / "merged")
+    with pytest.raises(InputError, match="another output"):
+        merge_maps([one, copy], one)
+    with pytest.raises(InputError, match="at least two"):
+        merge_maps([one], tmp_path / "merged")
+
+
+def test_the_manifest_says_what_the_map_means(folder):
+    content = json.loads((folder / MANIFEST).read_text())
+    assert content["format"] == "radseg-map/1"
+    assert "round-half-to-even" in content["rule"]
+    assert (
+        content["voxels"] == sum(entry["rows"] for entry in content["tiles"]) == len(SemanticMap.open(folder))
+    )
+    assert read_manifest(folder).description == description()

@@ -1,0 +1,236 @@
+"""Building a map folder: resumed exactly, faults of single frames reported, other files left alone."""
+
+import multiprocessing
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from mapping.map_builders import description, frame, grid_lift
+from radseg.errors import CheckpointError, EnvironmentFailure, ImageError, InputError
+from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
+from radseg.mapping.mapper import Mapper
+from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.voxel_map import VoxelMap
+from radseg.runs.folder import LOCK_NAME
+from radseg.runs.mapping import BuildRequest, build_map, verify_map
+
+
+@dataclass
+class Walk:
+    """A sequence of `frames` frames; those in `broken` cannot be read, `stop` is where a person stops it."""
+
+    frames: int = 6
+    broken: tuple[int, ...] = ()
+    stop: int | None = None
+
+    def frame_ids(self):
+        return tuple(f"{index:03}" for index in range(self.frames))
+
+    def read(self, frame_id):
+        if int(frame_id) in self.broken:
+            raise ImageError(f"{frame_id}.depth.png is cut short.")
+        if int(frame_id) == self.stop:
+            raise KeyboardInterrupt
+        return frame(int(frame_id))
+
+
+@dataclass
+class Silent:
+    def started(self, todo, earlier, folder):
+        self.todo, self.earlier = todo, earlier
+
+    def frame(self, frame_id, points, reason):
+        pass
+
+    def ended(self, manifest, progress, folder):
+        self.manifest = manifest
+
+
+def mapper():
+    return Mapper(description(number_type="float16"), grid_lift())
+
+
+def build(folder, walk, *, make_mapper=mapper, **settings):
+    watcher = Silent()
+    request = BuildRequest(folder, {"source": "walk"}, **settings)
+    progress = build_map(request, walk, make_mapper, watcher)
+    return progress, watcher
+
+
+def content(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
+            if p.is_file() and p.name != LOCK_NAME}  # fmt: skip
+
+
+def test_an_interrupted_build_goes_on_to_the_same_folder(tmp_path):
+    build(tmp_path / "whole", Walk())
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "parts", Walk(stop=4))
+    assert read_manifest(tmp_path / "parts").build["frames"]["done"] == 4
+    _, watcher = build(tmp_path / "parts", Walk(), existing="resume")
+    assert (watcher.todo, watcher.earlier) == (2, 4)
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_an_interrupt_in_the_middle_of_a_frame_does_not_count_it_twice(tmp_path, monkeypatch):
+    build(tmp_path / "whole", Walk())
+    merge, calls = VoxelMap._add_to, []
+
+    def interrupted(self, index, sums):
+        calls.append(index)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        merge(self, index, sums)
+
+    monkeypatch.setattr(VoxelMap, "_add_to", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "parts", Walk(), checkpoint_seconds=0)
+    monkeypatch.undo()
+    build(tmp_path / "parts", Walk(), existing="resume")
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_eviction_and_checkpoints_change_nothing(tmp_path):
+    build(tmp_path / "one", Walk())
+    build(tmp_path / "other", Walk(), budget=1, checkpoint_seconds=0)
+    assert content(tmp_path / "one") == content(tmp_path / "other")
+
+
+def test_a_bad_frame_is_passed_over_and_counted_with_its_reason(tmp_path):
+    progress, _ = build(tmp_path / "map", Walk(broken=(1, 3)))
+    assert progress.used == 4
+    assert dict(progress.reasons) == {"001.depth.png is cut short.": 1, "003.depth.png is cut short.": 1}
+    noted = SemanticMap.open(tmp_path / "map").build["frames"]
+    assert [pair[0] for pair in noted["skipped"]] == ["001", "003"]
+
+
+def test_an_unforeseen_fault_of_one_frame_costs_that_frame(tmp_path):
+    class Faulty(Walk):
+        def read(self, frame_id):
+            return {}[frame_id] if frame_id == "002" else super().read(frame_id)
+
+    progress, _ = build(tmp_path / "map", Faulty())
+    assert (progress.used, dict(progress.reasons)) == (5, {"KeyError: '002'": 1})
+
+
+def test_a_sequence_without_a_usable_frame_leaves_nothing(tmp_path):
+    with pytest.raises(InputError, match=r"None of the 2 frames could be used. Frame 000: 000.depth"):
+        build(tmp_path / "map", Walk(frames=2, broken=(0, 1)))
+    assert not (tmp_path / "map").exists()
+
+
+def test_every_third_frame_with_skip_two(tmp_path):
+    build(tmp_path / "map", Walk(frames=7), skip=2)
+    assert read_manifest(tmp_path / "map").build["frames"]["done"] == 3
+
+
+def test_a_map_is_not_replaced_unasked(tmp_path):
+    build(tmp_path / "map", Walk(frames=2))
+    before = content(tmp_path / "map")
+    with pytest.raises(InputError, match="holds a map"):
+        build(tmp_path / "map", Walk(frames=3))
+    assert content(tmp_path / "map") == before
+    build(tmp_path / "map", Walk(frames=3), existing="overwrite")
+    build(tmp_path / "fresh", Walk(frames=3))
+    assert content(tmp_path / "map") == content(tmp_path / "fresh")
+
+
+def test_resuming_with_other_settings_or_frames_is_refused(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    with pytest.raises(InputError, match="skip was 0, is now 1"):
+        build(tmp_path / "map", Walk(), existing="resume", skip=1)
+    other = replace_ids(Walk())
+    with pytest.raises(InputError, match="not those in the map"):
+        build(tmp_path / "map", other, existing="resume")
+    coarser = lambda: Mapper(description(number_type="float16", voxel_size=0.2), grid_lift())  # noqa: E731
+    with pytest.raises(InputError, match="voxel_size is 0.2, not 0.1"):
+        build(tmp_path / "map", Walk(), existing="resume", make_mapper=coarser)
+
+
+def replace_ids(walk):
+    class Renamed(Walk):
+        def frame_ids(self):
+            return tuple(f"9{name}" for name in walk.frame_ids())
+
+    return Renamed()
+
+
+def test_a_longer_recording_is_taken_up_where_the_map_ends(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    build(tmp_path / "map", Walk(frames=6), existing="resume")
+    build(tmp_path / "whole", Walk(frames=6))
+    assert content(tmp_path / "map") == content(tmp_path / "whole")
+
+
+def test_an_exchanged_tile_stops_the_resumed_build(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    tiles = sorted((tmp_path / "map" / TILES).iterdir())
+    for tile in tiles:
+        data = bytearray(tile.read_bytes())
+        data[-1] ^= 1
+        tile.write_bytes(data)
+    assert {name for name, fault in verify_map(tmp_path / "map") if fault} == {tile.name for tile in tiles}
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        build(tmp_path / "map", Walk(), existing="resume")
+
+
+def test_a_linked_tile_folder_is_not_written_through(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map" / TILES).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EnvironmentFailure, match="is a link"):
+        build(tmp_path / "map", Walk())
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_cameras_up_is_noted(tmp_path):
+    build(tmp_path / "map", Walk(frames=2))
+    up = torch.tensor(SemanticMap.open(tmp_path / "map").build["frames"]["camera_up"])
+    assert torch.allclose(up / up.norm(), torch.tensor([0.0, -1, 0]), atol=1e-6)  # the walk's y points down
+
+
+class Slow(Walk):
+    """Tells the parent when it begins a frame, and takes its time over it."""
+
+    def __init__(self, frames, begun):
+        super().__init__(frames)
+        self.begun = begun
+
+    def read(self, frame_id):
+        self.begun.release()
+        time.sleep(0.002)
+        return super().read(frame_id)
+
+
+def build_slowly(folder, begun):
+    """What the child process does."""
+    torch.set_num_threads(1)
+    build(folder, Slow(150, begun), existing="resume", checkpoint_seconds=0, budget=40_000)
+
+
+def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("forkserver")  # torch is imported once, not thirty times
+    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_builders"])
+    build(tmp_path / "whole", Walk(frames=150))
+    moments, folder, done = random.Random(11), tmp_path / "killed", []
+    for _ in range(30):
+        begun = processes.Semaphore(0)
+        child = processes.Process(target=build_slowly, args=(folder, begun))
+        child.start()
+        for _ in range(moments.randint(1, 5)):  # frames rather than seconds: a busy machine is no failure
+            assert begun.acquire(timeout=60)
+        time.sleep(moments.uniform(0, 0.015))
+        child.kill()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, "the build ended before it was killed"
+        if (folder / MANIFEST).exists():
+            assert not [fault for _, fault in verify_map(folder) if fault]
+            done.append(read_manifest(folder).build["frames"]["done"])
+    assert len(set(done)) > 10, "the kills must fall on different frames"
+    build(folder, Walk(frames=150), existing="resume")
+    assert content(folder) == content(tmp_path / "whole")

@@ -1,0 +1,112 @@
+"""The page's content as pure functions, and a server that only this machine can reach."""
+
+import socket
+
+import numpy as np
+import pytest
+
+from query_builders import SIDE, memory_map, words
+from radseg.mapping.aligned import aligned_parts
+from radseg.mapping.points import ColouredPoints, coloured_points
+from radseg.mapping.query import ask
+from radseg.viewer.content import best_names, click_html, legend_html, note_html, picked, shades
+from radseg.viewer.page import HOST, MapPage
+
+
+def answer(text):
+    names, contrast = words(*(part.strip() for part in text.split(",")))
+    return ask(aligned_parts(memory_map(), None), names, contrast, mode="background", voxel_size=0.05)
+
+
+def test_a_ray_picks_the_first_voxel_it_hits():
+    points = np.array([[0.0, 0, 5], [0, 0, 3], [0.2, 0, 1], [0, 0, -1]])
+    assert picked(points, (0, 0, 0), (0, 0, 2), voxel_size=0.1) == 1
+    assert picked(points, (0.2, 0, 0), (0, 0, 1), voxel_size=0.1) == 2
+    assert picked(points, (1, 1, 0), (0, 0, 1), voxel_size=0.1) is None
+    assert picked(points, (0.08, 0, 0), (0, 0, 1), voxel_size=0.1) == 1  # within half its diagonal
+    assert picked(points, (0.09, 0, 0), (0, 0, 1), voxel_size=0.1) is None
+
+
+def test_the_best_names_of_a_voxel_come_first():
+    found = answer("blue, red, green")
+    row = int(np.flatnonzero((found.keys == [0, 0, 0]).all(1))[0])
+    names = best_names(found, row, most=2)
+    assert names[0][0] == "red"
+    assert len(names) == 2
+    assert names[0][1] > names[1][1]
+
+
+def test_colours_follow_what_is_shown():
+    voxels = coloured_points(memory_map())
+    found = answer("red, blue")
+    own = shades(voxels, "colour", found)
+    assert own[0].tolist() == np.round(voxels.colours[0] * 255).astype(int).tolist()
+    assert np.array_equal(shades(voxels, "heat", None), own)
+    hot, other = shades(voxels, "heat", found, "red"), shades(voxels, "heat", found, "blue")
+    red = found.labels == 1
+    assert hot[red].mean() > other[red].mean()
+    classes = shades(voxels, "classes", found)
+    assert len(np.unique(classes[red], axis=0)) == 1
+    assert not np.array_equal(classes[red][0], classes[found.labels == 2][0])
+
+
+def test_names_are_escaped():
+    found = answer("red <script>alert(1)</script>")
+    for page in (legend_html(found), click_html([("<b>", 0.5)], (0, 0, 0)), note_html("<i>")):
+        assert "<script" not in page
+        assert "<i>" not in page
+        assert "<b></b>" not in page
+    assert "&lt;script&gt;" in legend_html(found)
+
+
+def test_the_legend_says_what_was_not_found():
+    text = legend_html(answer("red, purple"))
+    assert "1 found" in text
+    assert "not found, best 0." in text
+
+
+@pytest.fixture
+def page():
+    pytest.importorskip("viser")
+    made = MapPage(memory_map(), answer, port=0)
+    yield made
+    made.stop()
+
+
+def test_the_server_listens_on_the_loopback_interface_only(page):
+    assert HOST == "127.0.0.1"
+    assert page.server.get_host() == "127.0.0.1"
+    with socket.create_connection(("127.0.0.1", page.port), timeout=5):
+        pass
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    for address in others - {"127.0.0.1"}:
+        if not address.startswith("127."):
+            with (
+                pytest.raises(ConnectionRefusedError),
+                socket.create_connection((address, page.port), timeout=2),
+            ):
+                pass
+
+
+def test_words_change_the_page_and_bad_words_only_the_note(page):
+    page.look_for("red, purple")
+    assert page.show.value == "classes"
+    assert "not found" in page.legend.content
+    before = page.answer
+    page.look_for("asphalt")
+    assert page.answer is before
+    assert "knows colours only" in page.legend.content
+
+
+def test_a_click_names_the_voxel(page):
+    page.look_for("red, blue")
+    page.click((0.0, 0.0, -1.0), (0.0, 0.0, 1.0))
+    assert "red" in page.clicked.content
+    page.click((9.0, 9.0, -1.0), (0.0, 0.0, 1.0))
+    assert "No voxel there" in page.clicked.content
+
+
+def test_points_are_centres_in_metres():
+    voxels = coloured_points(memory_map())
+    assert isinstance(voxels, ColouredPoints)
+    assert voxels.points.max() == pytest.approx((200 + SIDE - 1) * 0.05)
