@@ -26,6 +26,7 @@ bench: $(VENV)/.installed-tests
 	$(RUN) -m benchmarks.decision
 	$(RUN) -m benchmarks.pipeline
 	$(RUN) -m benchmarks.refine
+	$(RUN) -m benchmarks.mapping
 
 miniature-eval: $(VENV)/.installed
 	$(RUN) -m radseg.miniature.evaluate --rooms 200

@@ -15,6 +15,7 @@ from radseg import presets, testing
 from radseg.cli.app import app
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
+from recordings import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,6 +31,7 @@ def world(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     for name in ("photo.jpg", "street.jpg", "photos/one.jpg", "photos/two.png"):
         Image.fromarray(picture).save(tmp_path / name)
+    write_recording(tmp_path / "recording")
     toy = presets.PRESETS["toy"]
     for name in ("radseg-b", "radseg-b-paper", "radseg-h"):
         monkeypatch.setitem(presets.PRESETS, name, replace(toy, name=name))

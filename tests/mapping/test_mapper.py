@@ -130,6 +130,15 @@ def test_a_finer_picture_is_shrunk_and_a_coarser_one_interpolated():
         assert torch.allclose(result.colours / result.counts[:, None], torch.tensor(0.25), atol=1e-6)
 
 
+def test_a_fine_pattern_is_averaged_not_sampled():
+    """Every third column is white: plain interpolation at a third of the size would see black only."""
+    rgb = torch.zeros(3, 72, 96)
+    rgb[:, :, ::3] = 1
+    result = sums(replace(frame(), rgb=rgb))
+    inner = result.counts > 3
+    assert torch.allclose((result.colours / result.counts[:, None])[inner], torch.tensor(1 / 3), atol=0.05)
+
+
 def test_a_map_without_values_has_colours():
     what = MapDescription(0.1)
     chunk = grown_without_values(what).finish().whole()

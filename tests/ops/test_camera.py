@@ -47,6 +47,11 @@ def test_a_motion_and_its_inverse_cancel(numbers):
     assert torch.allclose(transform(transform(points, matrix), matrix.inverse()), points, atol=1e-4)
 
 
+def test_a_motion_turns_first_and_shifts_then():
+    quarter = torch.tensor([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])
+    assert transform(torch.tensor([[1.0, 2, 3]]), quarter).tolist() == [[3, 7, 10]]
+
+
 def test_a_point_moves_the_same_alone_and_among_others():
     points, matrix = torch.randn(1000, 3), torch.randn(4, 4)
     together = transform(points, matrix)

@@ -90,6 +90,15 @@ def test_a_bad_frame_is_passed_over_and_counted_with_its_reason(tmp_path):
     assert [pair[0] for pair in noted["skipped"]] == ["001", "003"]
 
 
+def test_an_unforeseen_fault_of_one_frame_costs_that_frame(tmp_path):
+    class Faulty(Walk):
+        def read(self, frame_id):
+            return {}[frame_id] if frame_id == "002" else super().read(frame_id)
+
+    progress, _ = build(tmp_path / "map", Faulty())
+    assert (progress.used, dict(progress.reasons)) == (5, {"KeyError: '002'": 1})
+
+
 def test_a_sequence_without_a_usable_frame_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match=r"None of the 2 frames could be used. Frame 000: 000.depth"):
         build(tmp_path / "map", Walk(frames=2, broken=(0, 1)))

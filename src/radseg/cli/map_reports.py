@@ -47,7 +47,8 @@ class PlainMapReporter:
         if self._quiet:
             return
         text = f"{manifest.voxels} voxels of {manifest.description.voxel_size} m from {progress.used} frames"
-        left_out = f"; {len(progress.skipped)} frames left out" if progress.skipped else ""
+        count = len(progress.skipped)
+        left_out = f"; {count} {'frame' if count == 1 else 'frames'} left out" if count else ""
         typer.echo(printable(f"{text}{left_out} → {folder}"))
         for reason, count in progress.reasons.items():
             typer.echo(printable(f"  {count} × {reason}"))

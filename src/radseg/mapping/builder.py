@@ -1,6 +1,7 @@
 """A build that can be killed: frames in order, checkpoints between them; the manifest says how far it is."""
 
 import hashlib
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -117,8 +118,12 @@ class Builder:
                     sums = self.mapper.sums(frame)
                 except (EnvironmentFailure, VocabularyError, SpaceMismatchError):
                     raise
-                except (InputError, OSError, ArithmeticError, RuntimeError, MemoryError) as error:
-                    reason = (str(error) or type(error).__name__).splitlines()[0]
+                except (InputError, OSError) as error:
+                    reason = _first_line(str(error) or type(error).__name__)
+                except Exception as error:  # a bug or a full GPU on one frame must not cost the others
+                    if os.environ.get("RADSEG_DEBUG") == "1":
+                        raise
+                    reason = _first_line(f"{type(error).__name__}: {error}")
                 changing = True
                 if sums is not None:
                     self.grown.add(sums)
@@ -150,6 +155,10 @@ class Builder:
     def _note_up(self, frame: Frame) -> None:
         up = (-frame.camera_to_world[:3, 1]).tolist()
         self.progress.camera_up = [a + b for a, b in zip(self.progress.camera_up, up, strict=True)]
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0]
 
 
 def _digest(ids: Sequence[str]) -> str:

@@ -88,9 +88,13 @@ def feature_mapper(
     **limits: Any,
 ) -> Mapper:
     """Return a mapper of features; `limits` are those of Mapper (max_depth, max_points, box)."""
+    if segmenter.refine is not None:
+        raise InputError("Refinement sharpens labels; a map of features has none. Use the model without +.")
     lift = FeatureLift(segmenter)
     channels = len(lift(torch.zeros(3, 32, 32)))
-    description = MapDescription(voxel_size, lift.space, channels, number_type, encoder=encoder_of(segmenter))
+    description = MapDescription(
+        voxel_size, lift.space, channels, number_type, frame=frame, encoder=encoder_of(segmenter)
+    )
     return Mapper(description, lift, **limits)
 
 

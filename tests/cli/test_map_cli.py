@@ -1,0 +1,131 @@
+"""`radseg map` end to end on a recording of a wall, half red, half blue."""
+
+import json
+
+import pytest
+
+from cli.cli_builders import events
+from radseg.mapping.semantic_map import SemanticMap
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Four frames of a wall."""
+    return write_recording(tmp_path / "recording")
+
+
+@pytest.fixture
+def build(radseg, recording):
+    """Call `radseg map build` on the recording with the toy model."""
+    return lambda *arguments: radseg("map", "build", recording, "-m", "toy", "--no-check", *arguments)
+
+
+def test_a_map_of_probabilities_knows_where_each_word_is(build, tmp_path):
+    result = build("-o", "map", "--space", "probabilities", "-p", "red, blue", "--voxel-size", "0.1")
+    assert result.exit_code == 0, result.output
+    opened = SemanticMap.open(tmp_path / "map")
+    chunk = opened.whole()
+    assert opened.names == ("red", "blue")
+    left, right = chunk.keys[:, 0] * 0.1 < -0.3, chunk.keys[:, 0] * 0.1 > 0.3
+    assert float(chunk.values[left, 0].min()) > 0.9
+    assert float(chunk.values[right, 1].min()) > 0.9
+
+
+def test_a_map_of_features_keeps_the_space_of_its_model(build, tmp_path):
+    result = build("-o", "map", "--log-format", "json")
+    assert result.exit_code == 0, result.output
+    told = events(result)
+    assert [event["event"] for event in told] == ["started", *["frame"] * FRAMES, "ended"]
+    opened = SemanticMap.open(tmp_path / "map")
+    assert opened.space == "toy-colour"
+    assert opened.description.encoder["preset"] == "toy"
+    assert told[-1]["voxels"] == len(opened)
+
+
+def test_the_miniature_gives_features_before_alignment(radseg, recording, tmp_path):
+    result = radseg(
+        "map", "build", recording, "-o", "map", "--preset", "miniature", "--no-check", "--skip", "3"
+    )
+    assert result.exit_code == 0, result.output
+    description = SemanticMap.open(tmp_path / "map").description
+    assert description.space.startswith("backbone:")
+    assert len(description.encoder["sha256"]) == 64
+
+
+def test_colour_alone_needs_no_model(radseg, recording, tmp_path):
+    result = radseg("map", "build", recording, "-o", "map", "--space", "none", "--no-check")
+    assert result.exit_code == 0, result.output
+    assert SemanticMap.open(tmp_path / "map").space == "none"
+
+
+def test_a_wrong_pose_convention_is_named_before_anything_is_built(radseg, shared, tmp_path):
+    kitchen = shared / "data/rgbd_kitchen"
+    result = radseg("map", "build", kitchen, "-o", "map", "--space", "none", "--poses", "world-to-camera")
+    assert result.exit_code == 2
+    assert "camera-to-world" in result.stderr
+    assert not (tmp_path / "map").exists()
+
+
+def test_a_frame_without_pose_is_left_out_and_said(build, recording):
+    (recording / "frame-000002.pose.txt").unlink()
+    result = build("-o", "map", "--space", "none")
+    assert result.exit_code == 1
+    assert "Left out frame frame-000002" in result.stderr
+    assert "from 3 frames; 1 frame left out" in result.stdout
+
+
+def test_a_map_is_resumed_when_the_recording_grows(build, recording):
+    hidden = [path.rename(recording.parent / path.name) for path in recording.glob("frame-000003*")]
+    assert build("-o", "map", "--space", "none").exit_code == 0
+    for path in hidden:
+        path.rename(recording / path.name)
+    assert build("-o", "map", "--space", "none").exit_code == 2  # neither --resume nor --overwrite
+    result = build("-o", "map", "--space", "none", "--resume")
+    assert "1 frames to do after 3 done before" in result.stderr
+    assert build("-o", "fresh", "--space", "none").exit_code == 0
+    assert SemanticMap.open("map").digest == SemanticMap.open("fresh").digest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--space", "probabilities"], "go with"),
+        (["-p", "red"], "go with"),
+        (["--space", "none", "--clip", "1,2,3"], "x0,y0,z0,x1,y1,z1"),
+        (["--space", "none", "--clip", "0,0,0,1,0,1"], "x0 < x1"),
+        (["--resume", "--overwrite"], "use one of them"),
+        (["--space", "none", "--memory-budget", "much"], "not a size"),
+    ],
+)
+def test_wrong_use_is_said(build, tmp_path, arguments, message):
+    result = build("-o", "map", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "map").exists()
+
+
+def test_info_verify_merge_and_export(radseg, build, recording, tmp_path):
+    build("-o", "one", "--space", "none")
+    for path in recording.glob("frame-000000*"):
+        path.unlink()
+    build("-o", "other", "--space", "none", "--clip", "-9,-9,-9,9,9,9")
+    assert radseg("map", "merge", "one", "other", "-o", "both").exit_code == 0
+    facts = json.loads(radseg("map", "info", "both", "--log-format", "json").stdout)
+    assert facts["frames used"] == FRAMES + FRAMES - 1
+    assert facts["voxel size"] == 0.05
+    verified = radseg("map", "verify", "both")
+    assert (verified.exit_code, "tiles are sound" in verified.stdout) == (0, True)
+    assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 0
+    assert (tmp_path / "both.ply").read_bytes().startswith(b"ply\n")
+    assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 2
+
+
+def test_a_damaged_map_is_reported(radseg, build, tmp_path):
+    build("-o", "map", "--space", "none")
+    tile = next((tmp_path / "map/tiles").iterdir())
+    tile.write_bytes(tile.read_bytes()[:-1])
+    result = radseg("map", "verify", "map")
+    assert result.exit_code == 1
+    assert tile.name in result.stderr
+    assert radseg("map", "export", "map", "-o", "map.ply").exit_code == 3
+    assert not (tmp_path / "map.ply").exists()

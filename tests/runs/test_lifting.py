@@ -1,0 +1,108 @@
+"""What models lift: aligned features, probabilities of words, refined labels."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from mapping.map_builders import frame
+from radseg import presets
+from radseg.errors import InputError, VocabularyError
+from radseg.ops.resize import resize
+from radseg.refine.base import Refinement
+from radseg.runs.lifting import FeatureLift, colour_mapper, feature_mapper, probability_mapper
+from radseg.types import Size
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return presets.load("toy")
+
+
+@pytest.fixture(scope="module")
+def picture():
+    """Red on the left, blue on the right."""
+    picture = torch.zeros(3, 64, 96)
+    picture[0, :, :48], picture[2, :, 48:] = 0.86, 0.86
+    return picture
+
+
+def test_features_without_alignment_are_those_of_the_model(toy, picture):
+    lift = FeatureLift(toy)
+    assert lift.space == toy.encoder.space
+    assert torch.equal(lift(picture), toy.encode(picture).values)
+
+
+def test_features_of_radio_are_aligned_by_the_model_afterwards(picture):
+    small = replace(presets.load("miniature"), short_side=96)
+    features = FeatureLift(small)(picture)
+    aligned = small.encoder.align(features)
+    assert torch.allclose(aligned, small.encode(picture).values, atol=1e-5)
+    assert features.shape[0] == small.encoder.radio.config.width
+
+
+def test_probabilities_sum_to_one_over_words_that_are_there(toy, picture):
+    mapper = probability_mapper(toy, "red, blue, green", 0.1)
+    values = mapper.lift(picture)
+    assert mapper.description.names == ("red", "blue", "green")
+    assert float(values[0, :, 0].min()) > 0.9
+    assert float(values[1, :, -1].min()) > 0.9
+    assert not values[2].any(), "green is nowhere probable: denoised"
+
+
+def test_one_word_alone_is_refused(toy):
+    with pytest.raises(VocabularyError, match="Name more things"):
+        probability_mapper(toy, "red", 0.1)
+
+
+@dataclass(frozen=True)
+class HalfSure:
+    """Refiner that labels the top half 1 and the rest nothing, with confidence 0.75."""
+
+    def refine(self, pictures, coarse):
+        labels = torch.zeros_like(coarse[0].labels)
+        labels[: labels.shape[0] // 2] = 1
+        return [Refinement(labels, torch.full(labels.shape, 0.75), 1, 1)]
+
+
+def test_refined_labels_are_lifted_at_full_size(toy, picture):
+    values = probability_mapper(replace(toy, refine=HalfSure()), "red, blue", 0.1).lift(picture)
+    assert values.shape == (2, 64, 96)
+    assert torch.equal(values[0, :32], torch.full((32, 96), 0.75))
+    assert not values[0, 32:].any()
+    assert not values[1].any()
+
+
+def test_refinement_has_no_place_in_a_map_of_features(toy):
+    with pytest.raises(InputError, match="map of features has none"):
+        feature_mapper(replace(toy, refine=HalfSure()), 0.1)
+
+
+def test_maps_of_the_same_model_agree_whatever_the_machine(toy):
+    one = feature_mapper(toy, 0.1).description
+    other = feature_mapper(presets.load("toy", memory_budget=2**20), 0.1).description
+    assert one == other
+    assert "device" not in one.encoder
+
+
+def test_the_frame_is_named_in_every_kind_of_map(toy):
+    makers = (
+        colour_mapper(0.1, frame="garden"),
+        feature_mapper(toy, 0.1, frame="garden"),
+        probability_mapper(toy, "red, blue", 0.1, frame="garden"),
+    )
+    assert {mapper.description.frame for mapper in makers} == {"garden"}
+
+
+def test_limits_reach_the_mapper():
+    mapper = colour_mapper(0.1, max_points=7)
+    assert int(mapper.sums(frame()).counts.sum()) == 7
+
+
+def test_the_grid_covers_the_picture(toy):
+    """A lift on another grid of the same picture gives nearly the same map: corners meet corners."""
+    one = frame(size=Size(64, 96))
+    fine = feature_mapper(toy, 0.2)
+    coarse = replace(fine, lift=lambda rgb: resize(fine.lift(rgb), Size(80, 120)))
+    left, right = fine.sums(one), coarse.sums(one)
+    assert float((left.values - right.values).abs().max() / left.counts.max()) < 0.02
