@@ -82,7 +82,7 @@ def main() -> None:
         processor = time.process_time() - start
         print(f"{len(stored):,} voxels × {WIDTH} channels, {chosen.threads} threads:")
         print(
-            f"  question  {best['question']:.2f} s (processor {processor:.2f} s)   plain {best['plain']:.2f} s"
+            f"  question  {best['question']:.2f} s ({processor:.2f} s of CPU)   plain {best['plain']:.2f} s"
         )
         print(f"  things    {best['things']:.2f} s ({len(answers[-1].instances()[names.names[0]])} found)")
         print(f"  memory    {resident_mb() - before:,.0f} MB resident more, mapped files included")

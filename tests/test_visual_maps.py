@@ -46,6 +46,15 @@ def test_from_above_the_higher_plate_hides_the_lower():
         assert nearest(colour_at(picture, 100, 75)) == seen
 
 
+def test_nothing_shines_through_between_two_voxels_of_the_nearer_plate():
+    points = np.concatenate([plate(1.0), plate(0.0) + [0.05, 0.05, 0]])
+    view = TopDown((0.95, 0.95, 0.5), 2.5)
+    colours = shades((RED, 400), (BLUE, 400))
+    picture = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=200)
+    inside = np.asarray(picture)[60:140, 60:140].astype(int)
+    assert (inside[..., 0] > inside[..., 2]).all()
+
+
 def test_in_perspective_the_nearer_plate_hides_the_farther():
     points, colours = np.concatenate([plate(0.0), plate(-1.0)]), shades((RED, 400), (BLUE, 400))
     view = Perspective((0.95, 0.9, 5.0), (0.95, 0.95, 0.0), up="+y")

@@ -60,6 +60,7 @@ def test_damaged_cache_files_are_made_again(tmp_path):
     names = sorted(cache.folder.glob("*.features.npy"))
     names[0].write_bytes(names[0].read_bytes()[:-100])
     np.save(sorted(cache.folder.glob("*.keys.npy"))[-1], np.zeros((1, 3), np.int32))
+    np.save(names[1], np.zeros((1, 126), np.float16))  # whole, but of another tile
     align.rows = 0
     again = features(cache.parts(stored))
     assert align.rows > 0

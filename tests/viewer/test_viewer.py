@@ -52,10 +52,9 @@ def test_colours_follow_what_is_shown():
 
 def test_names_are_escaped():
     found = answer("red <script>alert(1)</script>")
-    for page in (legend_html(found), click_html([("<b>", 0.5)], (0, 0, 0)), note_html("<i>")):
+    for page in (legend_html(found), click_html([("<script>", 0.5)], (0, 0, 0)), note_html("<i>")):
         assert "<script" not in page
         assert "<i>" not in page
-        assert "<b></b>" not in page
     assert "&lt;script&gt;" in legend_html(found)
 
 
