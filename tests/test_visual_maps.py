@@ -47,7 +47,7 @@ def test_from_above_the_higher_plate_hides_the_lower():
 
 
 def test_nothing_shines_through_between_two_voxels_of_the_nearer_plate():
-    points = np.concatenate([plate(1.0), plate(0.0) + [0.05, 0.05, 0]])
+    points = np.concatenate([plate(1.0), np.add(plate(0.0), [0.05, 0.05, 0])])
     view = TopDown((0.95, 0.95, 0.5), 2.5)
     colours = shades((RED, 400), (BLUE, 400))
     picture = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=200)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from query_builders import BLOCKS, stored_map
 
+from query_builders import BLOCKS, stored_map
 from radseg.mapping.aligned import AlignedCache, aligned_parts
 
 
