@@ -10,6 +10,7 @@ from torch import Tensor
 
 from parity.map_golden_set import MapGoldenSet, near, same
 from parity.report import Row
+from radseg.mapping.compression import Basis, fit_basis
 from radseg.mapping.description import MapDescription
 from radseg.mapping.mapper import Box, Mapper
 from radseg.mapping.semantic_map import Chunk
@@ -120,6 +121,22 @@ def mapped_probabilities(goldens: MapGoldenSet) -> Rows:
     yield from compare_map(goldens, "map_prob", scene_map(scene, images), golden)
 
 
+def principal_components(goldens: MapGoldenSet) -> Rows:
+    """Compare restoration from the reference's components, and that ours leave no larger error.
+
+    The reference fits by a randomised method, so its components are near the best ones, not the best.
+    """
+    features, golden = goldens.tensors("scene")["feat"].movedim(1, -1), goldens.tensors("pca")
+    rows, allowed = features.flatten(0, 2), goldens.tolerance("feature")
+    fitted = fit_basis([rows], golden["basis"].shape[1])
+    given = Basis(golden["mean"], golden["basis"], 0.0)
+    restored = given.restore(given.project(rows)).unflatten(0, features.shape[:3])
+    ours = (fitted.restore(fitted.project(rows)) - rows).square().mean()
+    yield near("pca", "mean", fitted.mean, golden["mean"], allowed)
+    yield near("pca", "recon_centred", restored, golden["recon_centred"], allowed)
+    yield near("pca", "mse_centred", ours.clamp_min(golden["mse_centred"]), golden["mse_centred"], allowed)
+
+
 def scene_map(scene: Tensors, lifted: Sequence[Tensor], *, box: Box | None = None) -> Chunk:
     """Return the float32 map of the first frames of the scene, one lifted grid for each."""
     description = MapDescription(float(scene["vox_size"]), "golden", lifted[0].shape[0], "float32")
@@ -189,5 +206,6 @@ STAGES: Mapping[str, Callable[[MapGoldenSet], Rows]] = {
     "map_noflush": partial(mapped, name="map_noflush", frames=8),
     "map_clip": partial(mapped, name="map_clip"),
     "map_prob": mapped_probabilities,
+    "pca": principal_components,
 }
 """For each golden file, the function that yields its compared stages."""

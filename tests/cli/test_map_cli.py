@@ -6,6 +6,7 @@ import pytest
 
 from cli.cli_builders import events
 from radseg.mapping.semantic_map import SemanticMap
+from recordings import FRAMES, write_recording
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_info_verify_merge_and_export(radseg, build, recording, tmp_path):
     assert facts["frames used"] == FRAMES + FRAMES - 1
     assert facts["voxel size"] == 0.05
     verified = radseg("map", "verify", "both")
-    assert (verified.exit_code, "tiles are sound" in verified.stdout) == (0, True)
+    assert (verified.exit_code, "files are sound" in verified.stdout) == (0, True)
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 0
     assert (tmp_path / "both.ply").read_bytes().startswith(b"ply\n")
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 2
@@ -129,3 +130,14 @@ def test_a_damaged_map_is_reported(radseg, build, tmp_path):
     assert tile.name in result.stderr
     assert radseg("map", "export", "map", "-o", "map.ply").exit_code == 3
     assert not (tmp_path / "map.ply").exists()
+
+
+def test_principal_components_are_stored_and_read_as_features(build, radseg, tmp_path):
+    assert build("-o", "map", "--components", "8").exit_code == 0
+    facts = json.loads(radseg("map", "info", "map", "--log-format", "json").stdout)
+    assert facts["stored channels"] == 8
+    assert facts["channels"] == SemanticMap.open(tmp_path / "map").whole().values.shape[1] > 8
+    result = build("-o", "other", "--components", "8", "--space", "none")
+    assert result.exit_code == 2
+    assert "this map has none" in result.stderr
+    assert not (tmp_path / "other").exists()

@@ -10,6 +10,7 @@ from oracles.voxel_means import voxel_means
 from radseg.errors import InputError
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.shards import check_shard
 from radseg.mapping.tiles import tile_id_of, tile_ids, tile_index
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import pack
@@ -97,6 +98,22 @@ def test_superseded_tiles_are_deleted_and_strangers_stay(tmp_path):
     names = {path.name for path in (tmp_path / "tiles").iterdir()}
     opened = SemanticMap.open(tmp_path)
     assert names == {part.shard.file for part in opened.parts} | {"notes.txt"}
+
+
+def test_an_unchanged_tile_is_not_written_again(tmp_path, monkeypatch):
+    into = grown(range(2), into=VoxelMap(description(), folder=tmp_path))
+    before = into.flush()
+    monkeypatch.delattr("radseg.mapping.voxel_map.write_shard")
+    assert into.flush() == before
+
+
+def test_a_damaged_file_of_an_earlier_build_is_replaced(tmp_path):
+    first = grown(range(2), into=VoxelMap(description(), folder=tmp_path)).flush()
+    for path in (tmp_path / "tiles").iterdir():
+        path.write_bytes(bytes(path.stat().st_size))
+    assert grown(range(2), into=VoxelMap(description(), folder=tmp_path)).flush() == first
+    for shard in first:
+        check_shard(tmp_path / "tiles", shard)
 
 
 def test_chunks_cover_the_map_once():

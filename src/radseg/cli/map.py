@@ -43,6 +43,12 @@ VoxelSize = Annotated[
 NumberType = Annotated[
     Literal["float16", "float32"], typer.Option("--store", help="Type of stored means.", rich_help_panel=_MAP)
 ]
+Components = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Store features in this many principal components, such as 128.", rich_help_panel=_MAP
+    ),
+]
 FrameName = Annotated[
     str,
     typer.Option("--frame", help="Name of the world frame; maps of one frame merge.", rich_help_panel=_MAP),
@@ -100,6 +106,7 @@ def build(
     classes: options.Classes = None,
     voxel_size: VoxelSize = 0.05,
     store: NumberType = "float16",
+    components: Components = None,
     frame: FrameName = "world",
     clip: Clip = None,
     layout: Layout = "auto",
@@ -148,6 +155,7 @@ def build(
         parameters=decisive | {"words": None if words is None else [list(one) for one in words.phrases]},
         existing="resume" if resume else "overwrite" if overwrite else "refuse",
         skip=skip,
+        components=components,
         budget=parse_bytes(memory_budget),
     )
     machine = {"device": device, "accept_license": accept_license}
@@ -226,7 +234,7 @@ def info(path: MapFolder, log_format: options.LogFormat = "text") -> None:
 
 @map_app.command(no_args_is_help=True)
 def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
-    """Compare every tile of a map with its recorded hash. Ends with 1 when one is damaged."""
+    """Compare every file of a map with its recorded hash. Ends with 1 when one is damaged."""
     from radseg.runs.mapping import verify_map
 
     bad = count = 0
@@ -238,7 +246,7 @@ def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
         elif fault:
             typer.echo(printable(fault), err=True)
     if log_format == "text":
-        typer.echo(f"{count - bad} of {count} tiles are sound.")
+        typer.echo(f"{count - bad} of {count} files are sound.")
     if bad:
         raise typer.Exit(ExitCode.SOME_FAILED)
 

@@ -23,11 +23,12 @@ class MapDescription:
         voxel_size: side of a voxel in metres.
         space: "backbone:<version>" for features whose language alignment is still to be applied (mapping spec
             2.8), the name of a text space for aligned ones, "probabilities", or "none": only colour.
-        channels: length of a voxel's value; 0 in space "none".
+        channels: length of a voxel's stored value; 0 in space "none".
         number_type: in which means and colours are stored; arithmetic is float32 always.
         names: one name per channel of a probability map, otherwise empty.
         frame: name of the world frame: maps can be merged only within one.
         axes: of the world and of the poses, for people.
+        basis: SHA-256 of the principal components that values are stored in; empty for values as they are.
         encoder: preset, checkpoint, hash of its weights, options: what made the values.
     """
 
@@ -38,6 +39,7 @@ class MapDescription:
     names: tuple[str, ...] = ()
     frame: str = "world"
     axes: str = AXES
+    basis: str = ""
     encoder: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.mapping.accumulate import grid_of, mix, mixture
+from radseg.mapping.compression import Basis, ProjectedLift
 from radseg.mapping.description import NOTHING, MapDescription
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.camera import limited, project, transform, unproject, valid_depth
@@ -50,6 +51,17 @@ class Mapper:
     def __post_init__(self) -> None:
         if (self.lift is None) != (self.description.space == NOTHING):
             raise InputError(f"Space {self.description.space!r} does not go with lift {self.lift}.")
+
+    def compressed(self, basis: Basis, sha256: str) -> "Mapper":
+        """Return the mapper that stores principal components; `sha256` is that of the basis in its file.
+
+        Raises:
+            InputError: the map is one of probabilities or of colours.
+        """
+        if self.lift is None or self.description.names:
+            raise InputError("Only maps of features can be stored in principal components.")
+        description = replace(self.description, channels=basis.axes.shape[1], basis=sha256)
+        return replace(self, description=description, lift=ProjectedLift(self.lift, basis))
 
     def integrate(self, frame: Frame, into: VoxelMap) -> int:
         """Add a frame to a map and return its number of points.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radseg.errors import InputError
+from radseg.mapping.compression import read_basis, write_basis
 from radseg.mapping.manifest import TILES, MapManifest, read_manifest, write_manifest
 from radseg.mapping.shards import check_shard, read_shard
 from radseg.mapping.voxel_map import VoxelMap
@@ -14,7 +15,7 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
     """Write the merge of several maps to the folder `output` and return its manifest.
 
     Counts are exact; means are exact up to rounding to the stored number type, whatever the order. Tiles pass
-    through memory one at a time.
+    through memory one at a time. Maps in principal components merge if they share their basis.
 
     Raises:
         InputError: fewer than two maps, the same map twice, or maps whose voxel size, space, encoder or frame
@@ -22,7 +23,11 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
         MissingFileError, CheckpointError: a source is no map, or a damaged one. `output` is then no map.
     """
     manifests = require_mergeable(sources, output)
-    grown = VoxelMap(manifests[0].description, folder=output, budget=budget)
+    what = manifests[0].description
+    output.mkdir(parents=True, exist_ok=True)
+    if what.basis:
+        write_basis(output, read_basis(sources[0], what.basis, what.channels))
+    grown = VoxelMap(what, folder=output, budget=budget)
     tables = [{shard.index: shard for shard in manifest.shards} for manifest in manifests]
     for index in sorted(set().union(*tables)):
         for source, table in zip(sources, tables, strict=True):

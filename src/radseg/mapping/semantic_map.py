@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from radseg.mapping.compression import Basis, read_basis
 from radseg.mapping.description import MapDescription
 from radseg.mapping.manifest import TILES, read_manifest
 from radseg.mapping.shards import Shard, check_shard, read_shard
@@ -56,12 +57,14 @@ class SemanticMap:
         parts: the pieces, no voxel in two of them.
         digest: equal for equal maps; what a cache of something derived should be named after.
         build: what the builder noted: parameters, frames, skipped frames with reasons.
+        channels: length of a voxel's value as it is read, that is, before compression.
     """
 
     description: MapDescription
     parts: Sequence[Part]
     digest: str
     build: Mapping[str, Any]
+    channels: int
 
     @classmethod
     def open(cls, path: str | Path) -> "SemanticMap":
@@ -74,8 +77,12 @@ class SemanticMap:
         """
         folder = Path(path)
         manifest = read_manifest(folder)
-        parts = [StoredPart(folder / TILES, shard, manifest.description) for shard in manifest.shards]
-        return cls(manifest.description, parts, manifest.digest, manifest.build)
+        what = manifest.description
+        basis = read_basis(folder, what.basis, what.channels) if what.basis else None
+        parts = [StoredPart(folder / TILES, shard, what, basis) for shard in manifest.shards]
+        return cls(
+            what, parts, manifest.digest, manifest.build, what.channels if basis is None else basis.width
+        )
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
@@ -114,7 +121,7 @@ class SemanticMap:
     def whole(self) -> Chunk:
         """Return all voxels at once, in lexicographic order of their indices; they must fit into memory."""
         parts = [part.read(0, len(part)) for part in self.parts]
-        c, dtype = self.description.channels, self.description.dtype
+        c, dtype = self.channels, self.description.dtype
         parts.append(
             TileArrays(
                 torch.empty(0, dtype=torch.int64),
@@ -131,17 +138,20 @@ class SemanticMap:
 class StoredPart:
     """A tile in its file, whose hash is compared before the first read."""
 
-    def __init__(self, folder: Path, shard: Shard, description: MapDescription) -> None:
+    def __init__(
+        self, folder: Path, shard: Shard, description: MapDescription, basis: Basis | None = None
+    ) -> None:
         self.folder = folder
         self.shard = shard
         self.description = description
+        self.basis = basis
         self._checked = False
 
     def __len__(self) -> int:
         return self.shard.rows
 
     def read(self, start: int, stop: int) -> TileArrays:
-        """Return some voxels.
+        """Return some voxels, their values restored where they are compressed.
 
         Raises:
             CheckpointError: the file is missing, damaged or exchanged.
@@ -149,7 +159,10 @@ class StoredPart:
         if not self._checked:
             check_shard(self.folder, self.shard)
             self._checked = True
-        return read_shard(self.folder, self.shard, self.description, start=start, stop=stop)
+        arrays = read_shard(self.folder, self.shard, self.description, start=start, stop=stop)
+        if self.basis is None:
+            return arrays
+        return arrays._replace(values=self.basis.restore(arrays.values))
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,12 @@ def write_shard(folder: Path, index: TileIndex, arrays: TileArrays) -> Shard:
     content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
     digest = hashlib.sha256(content).hexdigest()
     name = "tile_{}_{}_{}_{}.safetensors".format(*index, digest[:16])
-    if not (folder / name).is_file() or (folder / name).stat().st_size != len(content):
+    shard = Shard(index, name, len(arrays.keys), len(content), digest)
+    try:
+        check_shard(folder, shard)  # the file of an earlier build may be there already
+    except CheckpointError:
         write_bytes(folder / name, content)
-    return Shard(index, name, len(arrays.keys), len(content), digest)
+    return shard
 
 
 def check_shard(folder: Path, shard: Shard) -> Path:

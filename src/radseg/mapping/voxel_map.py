@@ -129,8 +129,10 @@ class VoxelMap:
         """Return the map as it is now, read-only, of a map that is all in memory."""
         if self.folder is not None:
             raise InputError("This map lives in a folder; write its manifest, then use SemanticMap.open.")
+        if self.description.basis:
+            raise InputError("A map in principal components is read from its folder, which holds the basis.")
         parts = [ArraysPart(self._resident[index].arrays()) for index in sorted(self._resident)]
-        return SemanticMap(self.description, parts, "", {})
+        return SemanticMap(self.description, parts, "", {}, self.description.channels)
 
     def _folder(self) -> Path:
         assert self.folder is not None

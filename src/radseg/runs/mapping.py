@@ -11,6 +11,8 @@ from radseg.runs.folder import OnExisting, locked, make_folder
 from radseg.runs.manifest import require_same
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from radseg.mapping.builder import Progress
     from radseg.mapping.manifest import MapManifest
     from radseg.mapping.mapper import Mapper
@@ -53,6 +55,8 @@ class BuildRequest:
         skip: frames left out after each one taken: f mod (skip + 1) = 0 stays (mapping spec 1.0).
         budget: bytes of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
+        components: principal components to store instead of the features; None stores them all. They are
+            fitted to some frames of the whole sequence before the build.
     """
 
     output: Path
@@ -61,6 +65,7 @@ class BuildRequest:
     skip: int = 0
     budget: int | None = None
     checkpoint_seconds: float = 60.0
+    components: int | None = None
 
 
 def build_map(
@@ -83,10 +88,12 @@ def build_map(
     from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
 
     ids = sequence.frame_ids()[:: request.skip + 1]
-    parameters = {**request.parameters, "skip": request.skip}
+    parameters = {**request.parameters, "skip": request.skip, "components": request.components}
     with _opened(request, parameters) as earlier:
         progress = Progress() if earlier is None else Progress.resumed(earlier.build["frames"], ids)
         mapper = make_mapper()
+        if request.components is not None:
+            mapper = _compressed(mapper, request, sequence, ids, earlier)
         if earlier is not None:
             earlier.description.require_same(mapper.description, what="The model")
         grown = VoxelMap(
@@ -103,6 +110,38 @@ def build_map(
             raise InputError(_no_frame(ids, progress))
         reporter.ended(builder.checkpoint(), progress, request.output)
     return progress
+
+
+_SAMPLED = 8
+"""Frames to which a basis is fitted, spread evenly over the sequence; some thousand patches each."""
+
+
+def _compressed(
+    mapper: "Mapper",
+    request: BuildRequest,
+    sequence: Sequence3D,
+    ids: Sequence[str],
+    earlier: "MapManifest | None",
+) -> "Mapper":
+    """Return the mapper in the components of the map so far, or of a basis fitted now."""
+    from radseg.mapping.compression import fit_basis, read_basis, write_basis  # noqa: PLC0415
+
+    lift = mapper.lift
+    if lift is None or mapper.description.names:
+        raise InputError("Principal components are of features; this map has none.")
+    if earlier is not None:
+        what = earlier.description
+        return mapper.compressed(read_basis(request.output, what.basis, what.channels), what.basis)
+
+    def features() -> "Iterator[Tensor]":
+        for frame_id in ids[:: max(1, len(ids) // _SAMPLED)][:_SAMPLED]:
+            try:
+                yield lift(sequence.read(frame_id).rgb).flatten(1).mT
+            except (InputError, OSError):
+                continue  # the build will name it
+
+    basis = fit_basis(features(), int(request.components or 0))
+    return mapper.compressed(basis, write_basis(request.output, basis))
 
 
 def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
@@ -147,11 +186,13 @@ def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[M
 
 
 def remove_map(folder: Path) -> None:
-    """Delete a map: its manifest, its tiles, and nothing else."""
+    """Delete a map: its manifest, its basis, its tiles, and nothing else."""
+    from radseg.mapping.compression import BASIS  # noqa: PLC0415
     from radseg.mapping.manifest import MANIFEST, TILES  # noqa: PLC0415
     from radseg.mapping.shards import delete_tiles  # noqa: PLC0415
 
     (folder / MANIFEST).unlink(missing_ok=True)
+    (folder / BASIS).unlink(missing_ok=True)
     tiles = folder / TILES
     if tiles.is_symlink():
         raise EnvironmentFailure(f"{tiles} is a link; it must be a folder. Remove it.")
@@ -170,15 +211,23 @@ def _remove_if_unused(folder: Path) -> None:
 
 
 def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield each tile's file name and what is wrong with it; an empty text where nothing is.
+    """Yield each file's name and what is wrong with it; an empty text where nothing is.
 
     Raises:
         MissingFileError, CheckpointError: no map, or a damaged manifest.
     """
+    from radseg.mapping.compression import BASIS, read_basis  # noqa: PLC0415
     from radseg.mapping.manifest import TILES, read_manifest  # noqa: PLC0415
     from radseg.mapping.shards import check_shard, read_shard  # noqa: PLC0415
 
     manifest = read_manifest(folder)
+    what = manifest.description
+    if what.basis:
+        try:
+            read_basis(folder, what.basis, what.channels)
+            yield BASIS, ""
+        except CheckpointError as error:
+            yield BASIS, str(error)
     for shard in manifest.shards:
         try:
             check_shard(folder / TILES, shard)
@@ -235,7 +284,8 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "voxels": manifest.voxels,
         "voxel size": size,
         "space": what.space,
-        "channels": what.channels,
+        "channels": opened.channels,
+        "stored channels": what.channels,
         "stored as": what.number_type,
         "names": list(what.names),
         "frame": what.frame,
