@@ -1,8 +1,8 @@
 """Every method in one table: lines, parameters, seconds, memory: `python -m benchmarks.methods`.
 
 Random weights at real sizes, 576 × 768 pixels as they are, 20 names given as embeddings, mode `assign`; one
-fresh process per method, seconds the median of the repeats. Thresholds are lowered so that random weights give
-regions to refine and to pool; how many were refined is in the table, because the cost depends on it.
+fresh process per method, seconds the median of the repeats. Thresholds are lowered so that random weights
+give regions to refine and to pool; how many were refined is in the table, because the cost depends on it.
 """
 
 import argparse

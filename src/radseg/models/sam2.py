@@ -165,13 +165,14 @@ def load_sam2(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers, pull  # noqa: PLC0415 - loads the hub client
+    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
 
-    folder = pull.vision_folder(catalog.row(name), pull.Terms()) if source is None else Path(source)
-    file = image_towers.weights_in(folder)
+    files = image_towers.files_of(catalog.row(name), None if source is None else Path(source))
     tensors = {
-        k: t.load() for k, t in image_towers.published_tensors(file).items() if not _VIDEO.fullmatch(k)
+        k: t.load()
+        for k, t in image_towers.published_tensors(files.weights).items()
+        if not _VIDEO.fullmatch(k)
     }
     return build_sam2(
-        image_towers.describe(folder), tensors, file=f"{folder.name}/{file.name}", device=device, dtype=dtype
+        image_towers.describe(files.description), tensors, file=files.label, device=device, dtype=dtype
     )

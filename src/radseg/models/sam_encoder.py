@@ -169,22 +169,21 @@ def load_whole_sam(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers, pull  # noqa: PLC0415 - loads the hub client
+    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
     from radseg.weights.convert.sam import convert_safetensors  # noqa: PLC0415
     from radseg.weights.ranges import FileSource  # noqa: PLC0415
 
     row = catalog.row(name)
-    folder = pull.vision_folder(row, pull.Terms()) if source is None else Path(source)
-    file = image_towers.weights_in(folder)
-    vision = dict(image_towers.describe(folder).get("vision_config") or {})  # type: ignore[call-overload]
-    published = image_towers.published_tensors(file)
+    files = image_towers.files_of(row, None if source is None else Path(source))
+    vision = dict(image_towers.describe(files.description).get("vision_config") or {})
+    published = image_towers.published_tensors(files.weights)
     own = {
         key.removeprefix(_PREFIX): tensor.load()
         for key, tensor in published.items()
         if key.startswith(_PREFIX) and not key.startswith(f"{_PREFIX}neck.")
     }
-    encoder = build_sam_encoder(vision, own, file=f"{folder.name}/{file.name}", device=device, dtype=dtype)
-    parts = {key: tensor.load() for key, tensor in convert_safetensors(FileSource(file)).items()}
+    encoder = build_sam_encoder(vision, own, file=files.label, device=device, dtype=dtype)
+    parts = {key: tensor.load() for key, tensor in convert_safetensors(FileSource(files.weights)).items()}
     sizes = SamSizes(frame=encoder.frame, patch=encoder.patch, features=encoder.pos_embed.shape[-1])
     return WholeSam(encoder, build_sam(parts, sizes, device=device))
 

@@ -95,7 +95,7 @@ def obtain(
     """
     from radseg.weights import store  # noqa: PLC0415
     from radseg.weights.image_towers import resolve_image_tower  # noqa: PLC0415
-    from radseg.weights.pull import Terms, published_file, vision_folder  # noqa: PLC0415
+    from radseg.weights.pull import Terms, published_file, vision_files  # noqa: PLC0415
 
     paths = []
     for row in rows:
@@ -108,7 +108,7 @@ def obtain(
             elif row.kind == "vision":
                 paths.append(resolve_image_tower(row.name, terms=Terms(accept_license, **told)))
             elif row.kind == "segmenter":
-                paths.append(vision_folder(row, Terms(accept_license, **told)))
+                paths.append(vision_files(row, Terms(accept_license, **told))[1])
             elif row.kind == "text_map":
                 paths.append(published_file(row, Terms(accept_license, **told)))
             else:

@@ -205,9 +205,14 @@ class _Lazy:
     def _obtain(self, *, with_tower: bool) -> None:
         """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
         settings = self.request.settings
-        own = settings.get("checkpoint") or checkpoint_path(self.request.model)
-        rows = tower_rows(Path(own), settings.get("drop", ())) if own else rows_of(self.request.model)
-        if settings.get("refine") in WITH_SAM:
+        path = checkpoint_path(self.request.model)
+        own, rows = settings.get("checkpoint") or path, () if path else rows_of(self.request.model)
+        if own and rows and rows[0].kind == "vision":
+            rows = rows[1:]  # CLIP and DINO do not say their text space; the model's name does
+        elif own:
+            rows = tower_rows(Path(own), settings.get("drop", ()))
+        # A method that brings a whole SAM refines with that.
+        if settings.get("refine") in WITH_SAM and all(row.kind != "segmenter" for row in rows):
             rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
         unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
         accept = bool(self.request.machine.get("accept_license", False))

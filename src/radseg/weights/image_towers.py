@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from radseg.errors import CheckpointError, InputError, MissingFileError
 from radseg.weights import cache, catalog
@@ -38,24 +38,44 @@ def resolve_image_tower(name: str, source: Path | None = None, *, terms: "Terms 
     row = catalog.row(name)
     if row.kind != "vision":
         raise InputError(f"{name} is a {row.kind} row; an image tower is needed.")
-    if source is not None:
-        source = source.expanduser()
-        if source.suffix == ".safetensors" and source.is_file():
-            return source
-        folder = source
-    else:
-        from radseg.weights import pull  # noqa: PLC0415 - loads the hub client
-
-        folder = pull.vision_folder(row, terms or pull.Terms())
-    description, weights = folder / "config.json", weights_in(folder)
-    if not description.is_file():
-        raise MissingFileError(f"There is no {description}; the folder of {name} holds it.")
-    digests = [cache.remembered_sha256(file) for file in (description, weights)]
+    if source is not None and source.suffix == ".safetensors" and source.expanduser().is_file():
+        return source.expanduser()
+    files = files_of(row, source, terms)
+    digests = [cache.remembered_sha256(file) for file in files]
     key = hashlib.sha256("".join(digests).encode()).hexdigest()[:24]
     target = cache.converted_folder() / f"{row.name}-{key}-v{CONVERTER}.safetensors"
     if not target.is_file():
-        _convert(folder, row, digests[1], target)
+        _convert(files, row, digests[1], target)
     return target
+
+
+class Files(NamedTuple):
+    """A published model on this machine."""
+
+    description: Path
+    weights: Path
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.weights.parent.name}/{self.weights.name}"
+
+
+def files_of(row: catalog.Row, source: Path | None, terms: "Terms | None" = None) -> Files:
+    """Return the config.json and the weights of a published model, from a folder or from the cache.
+
+    Raises:
+        MissingFileError: the folder lacks one.
+        WeightsUnavailableError: not on this machine and not to be had.
+    """
+    if source is None:
+        from radseg.weights import pull  # noqa: PLC0415 - loads the hub client
+
+        return Files(*pull.vision_files(row, terms or pull.Terms()))
+    files = Files(source.expanduser() / "config.json", weights_in(source.expanduser()))
+    if not files.description.is_file():
+        raise MissingFileError(f"There is no {files.description}; the folder of {row.name} holds it.")
+    return files
 
 
 def load_image_tower(path: Path) -> "tuple[VitConfig, dict[str, Tensor]]":
@@ -118,13 +138,12 @@ def published_tensors(file: Path) -> "dict[str, LazyTensor]":
     return {key: archive.tensor(value) for key, value in state.items()}
 
 
-def describe(folder: Path) -> dict[str, object]:
-    """Return the config.json of a published folder.
+def describe(file: Path) -> dict[str, Any]:
+    """Return what a published config.json says.
 
     Raises:
         CheckpointError: it is no JSON object.
     """
-    file = folder / "config.json"
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -134,13 +153,11 @@ def describe(folder: Path) -> dict[str, object]:
     return found
 
 
-def _convert(folder: Path, row: catalog.Row, digest: str, target: Path) -> None:
+def _convert(files: Files, row: catalog.Row, digest: str, target: Path) -> None:
     from radseg.weights.convert.image_towers import convert_tower  # noqa: PLC0415
     from radseg.weights.safefile import write_safetensors  # noqa: PLC0415
 
-    weights = weights_in(folder)
-    config, tensors = convert_tower(
-        published_tensors(weights), describe(folder), row, f"{folder.name}/{weights.name}"
-    )
+    published, description = published_tensors(files.weights), describe(files.description)
+    config, tensors = convert_tower(published, description, row, files.label)
     config = replace(config, source_sha256=digest)
     write_safetensors(target, tensors, {"format": VIT_FORMAT, "config": config.to_json()})

@@ -106,8 +106,8 @@ def tower_folder(row: Row, terms: Terms) -> Path:
     return folder
 
 
-def vision_folder(row: Row, terms: Terms) -> Path:
-    """Return the folder of an image tower or a whole SAM: its published file and config.json.
+def vision_files(row: Row, terms: Terms) -> tuple[Path, Path]:
+    """Return the config.json and the published file of an image tower or a whole SAM, fetched if need be.
 
     Raises:
         WeightsUnavailableError: see `published_file`.
@@ -120,10 +120,7 @@ def vision_folder(row: Row, terms: Terms) -> Path:
             _fetch_beside(row, repository, "config.json")
     except WeightsUnavailableError as error:
         raise _with_advice(row, folder / row.file, error) from error
-    file = published_file(row, terms)
-    if file.parent != folder and not (folder / row.file).is_file():
-        (folder / row.file).symlink_to(file)  # in the hub client's cache, without its config.json beside it
-    return folder
+    return folder / "config.json", published_file(row, terms)
 
 
 def sam_file(row: Row, terms: Terms) -> Path:
