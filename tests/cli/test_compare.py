@@ -61,3 +61,8 @@ def test_quiet_prints_nothing(radseg: Command, photo: Path) -> None:
     result = radseg("compare", photo, "-p", "red, blue", "--presets", "toy", "--quiet")
     assert (result.exit_code, result.stdout) == (0, "")
     assert np.asarray(Image.open("sheet.png")).std() > 10
+
+
+def test_a_text_dependent_model_has_no_features_to_draw(radseg: Command, photo: Path) -> None:
+    result = radseg("segment", photo, "-m", "miniature-resradio", *ROOM, "--save", "pca")
+    assert (result.exit_code, "it has no features to draw" in result.stderr) == (2, True), result.output

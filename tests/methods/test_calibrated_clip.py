@@ -104,6 +104,12 @@ def test_one_token_far_from_all_others_is_the_outlier_and_is_replaced_by_its_nei
     assert torch.equal(mended[0, :7], tokens[0, :7])
 
 
+def test_outlier_scores_equal_the_textbooks_steps():
+    tokens = torch.randn(24, 5)
+    expected = torch.from_numpy(self_calibration.outlier_scores(tokens.double().numpy(), 6)).float()
+    torch.testing.assert_close(outlier_scores(tokens, neighbours=6), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_an_outlier_among_outliers_stays():
     tokens = torch.randn(1, 9, 4)
     assert torch.equal(mend_outliers(tokens, torch.ones(1, 9, dtype=torch.bool), Size(3, 3)), tokens)

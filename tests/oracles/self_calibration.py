@@ -5,8 +5,8 @@ import numpy as np
 from oracles.last_block import heads_of, merged, softmax_rows
 
 
-def outliers(tokens, k, share):
-    """Which rows have an outlier score above the quantile, by the textbook's steps with SC-CLIP's reach."""
+def outlier_scores(tokens, k):
+    """The local outlier factor of every row, by the textbook's steps with SC-CLIP's reach."""
     count = len(tokens)
     distance = [[((a - b) ** 2).sum() for b in tokens] for a in tokens]
     near = [
@@ -15,7 +15,11 @@ def outliers(tokens, k, share):
     kth = [distance[i][near[i][-1]] for i in range(count)]
     reach = [[max(distance[i][j], kth[i]) for j in near[i]] for i in range(count)]
     density = [len(r) / sum(r) for r in reach]
-    scores = np.array([np.mean([density[j] for j in near[i]]) / density[i] for i in range(count)])
+    return np.array([np.mean([density[j] for j in near[i]]) / density[i] for i in range(count)])
+
+
+def outliers(tokens, k, share):
+    scores = outlier_scores(tokens, k)
     return scores > np.quantile(scores, 1 - share)
 
 
