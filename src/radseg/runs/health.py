@@ -32,7 +32,12 @@ CORE = (
     "typer",
     "rich",
 )
-EXTRAS = {"coco": "pycocotools", "supervision": "supervision"}
+EXTRAS = {
+    "coco": "pycocotools",
+    "eval": "opencv-python-headless",
+    "plot": "matplotlib",
+    "supervision": "supervision",
+}
 
 
 @dataclass(frozen=True)
