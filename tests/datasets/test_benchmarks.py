@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from trees import SIZE, TREES, labels, picture
 
 from radseg.datasets.base import IGNORE
@@ -92,6 +93,15 @@ def test_a_colour_picture_in_place_of_labels_is_refused(tmp_path):
     picture(path)  # RGB, as tools that "decode" the palette write
     with pytest.raises(ImageError, match="mode RGB"):
         images.read(images.ids[0])
+
+
+def test_labels_that_cannot_be_read_are_that_images_own(tmp_path, monkeypatch):
+    images = opened(TREES["ade20k"], tmp_path, count=4)
+    images.items[0].labels.write_bytes(b"no png")
+    images.items[1].labels.write_bytes(images.items[1].labels.read_bytes()[:60])
+    labels(images.items[2].labels, [1], (60, 60))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow refuses twice as many as a bomb
+    assert list(check_set(images).problems) == list(images.ids[:3])
 
 
 def test_prepared_labels_are_preferred_to_the_official_ones_beside_them(tmp_path):

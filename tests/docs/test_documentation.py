@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from query_builders import description, sums
 from radseg import presets, testing
 from radseg.cli.app import app
+from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.voxel_map import VoxelMap
 from recordings import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,12 +35,20 @@ def world(tmp_path, monkeypatch):
     toy = presets.PRESETS["toy"]
     for name in ("radseg-b", "radseg-b-paper", "radseg-h"):
         monkeypatch.setitem(presets.PRESETS, name, replace(toy, name=name))
+    toy_map(tmp_path / "kitchen-map")
     known, colours = testing.COLOURS, list(testing.COLOURS.values())
     any_word = {word: colours[sum(word.encode()) % len(colours)] for word in ("sky", "grass", "sheep", "dog")}
     monkeypatch.setattr(
         testing, "_colour", lambda word: known.get(word.split()[0]) or any_word.get(word, colours[0])
     )
     return tmp_path
+
+
+def toy_map(folder):
+    """Write a map that the toy model answers."""
+    voxels = VoxelMap(description(encoder={"preset": "toy", "options": {}}), folder=folder)
+    voxels.add(sums())
+    write_manifest(folder, MapManifest(voxels.description, voxels.flush()))
 
 
 def blocks(page, language):

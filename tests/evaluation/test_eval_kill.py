@@ -24,13 +24,25 @@ KILLS = 30
 IMAGES = 12
 
 NURSERY = """
-import json, os, sys
+import json, os, sys, time
 from pathlib import Path
 sys.path[:0] = json.loads(sys.argv[1])
 from eval_cases import Silent, request
 from radseg.evaluation.run import run_evaluation
 from radseg.evaluation.shards import Shard
-import radseg.evaluation.summary, radseg.presets
+import radseg.evaluation.summary, radseg.presets, radseg.runs.lines
+
+class InPieces:
+    # The operating system, but lines are written in pieces, so that a kill can fall in between.
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def write(self, handle, line):
+        time.sleep(0.001)
+        return os.write(handle, line[:150])
+
+radseg.runs.lines.os = InPieces()
 print("ready", flush=True)
 for line in sys.stdin:
     word, *rest = json.loads(line)
@@ -43,9 +55,13 @@ for line in sys.stdin:
         continue
     data, output, number, count = rest
     silent = Silent()
-    run_evaluation(
-        request(Path(data), Path(output), existing="resume", shard=Shard(number, count)), silent, silent
-    )
+    try:
+        run_evaluation(
+            request(Path(data), Path(output), existing="resume", shard=Shard(number, count)), silent, silent
+        )
+    except BaseException as error:
+        print(type(error).__name__, error, file=sys.stderr, flush=True)
+        os._exit(1)
     os._exit(0)
 """
 
@@ -94,6 +110,7 @@ def run_with_kills(nursery, data, output, count, moments, longest):
     unfinished = list(range(1, count + 1))
     kills = 0
     while unfinished:
+        assert kills < 10 * KILLS, "resuming makes no headway"
         children = {number: nursery.start(data, output, number, count) for number in unfinished}
         start = time.perf_counter()
         plan = sorted((moments.uniform(0, longest), number) for number in unfinished)

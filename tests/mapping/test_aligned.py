@@ -1,9 +1,10 @@
 """Aligned features are made once, used again, and made again when their tile or their encoder changes."""
 
 import numpy as np
+import pytest
 import torch
-from query_builders import BLOCKS, stored_map
 
+from query_builders import BLOCKS, stored_map
 from radseg.mapping.aligned import AlignedCache, aligned_parts
 
 
@@ -53,17 +54,25 @@ def test_another_encoder_has_another_folder(tmp_path):
     assert one.folder != other.folder
 
 
-def test_damaged_cache_files_are_made_again(tmp_path):
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def of_another_tile(path):
+    np.save(path, np.load(path)[:1])
+
+
+@pytest.mark.parametrize("kind", ["features", "keys"])
+@pytest.mark.parametrize("damage", [cut, of_another_tile])
+def test_damaged_cache_files_are_made_again(tmp_path, kind, damage):
     stored, align = stored_map(tmp_path / "map"), Counting()
     cache = AlignedCache.of(tmp_path / "map", align, "encoder a")
     wanted = features(cache.parts(stored))
-    names = sorted(cache.folder.glob("*.features.npy"))
-    names[0].write_bytes(names[0].read_bytes()[:-100])
-    np.save(sorted(cache.folder.glob("*.keys.npy"))[-1], np.zeros((1, 3), np.int32))
+    damage(min(cache.folder.glob(f"*.{kind}.npy")))
     align.rows = 0
     again = features(cache.parts(stored))
-    assert align.rows > 0
-    assert torch.equal(wanted[1], again[1])
+    assert 0 < align.rows < len(stored)
+    assert all(torch.equal(one, other) for one, other in zip(wanted, again, strict=True))
 
 
 def test_values_that_are_aligned_already_need_no_align(tmp_path):

@@ -47,6 +47,16 @@ def test_transfer_does_not_depend_on_the_order_of_rows():
     assert np.array_equal(one, transfer_labels(truth, keys[order], labels[order]))
 
 
+def test_more_equals_than_are_looked_at_first_are_all_compared():
+    """72 voxels at one distance (√26): the five whose index comes first decide."""
+    cube = np.array(list(np.ndindex(13, 13, 13))) - 6
+    keys = cube[(cube**2).sum(1) == 26]
+    labels = np.where(np.arange(72) < 5, 3, 1)  # ndindex counts in the order of the rule
+    shuffled = np.random.default_rng(0).permutation(72)
+    found = transfer_labels(np.zeros((1, 3), np.int64), keys[shuffled], labels[shuffled], neighbours=5)
+    assert found.tolist() == [3]
+
+
 def test_label_0_takes_part_and_the_smallest_of_equals_wins():
     keys = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]])
     truth = np.array([[0, 0, 0]])

@@ -52,10 +52,9 @@ def test_colours_follow_what_is_shown():
 
 def test_names_are_escaped():
     found = answer("red <script>alert(1)</script>")
-    for page in (legend_html(found), click_html([("<b>", 0.5)], (0, 0, 0)), note_html("<i>")):
+    for page in (legend_html(found), click_html([("<script>", 0.5)], (0, 0, 0)), note_html("<i>")):
         assert "<script" not in page
         assert "<i>" not in page
-        assert "<b></b>" not in page
     assert "&lt;script&gt;" in legend_html(found)
 
 
@@ -81,11 +80,8 @@ def test_the_server_listens_on_the_loopback_interface_only(page):
     others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     for address in others - {"127.0.0.1"}:
         if not address.startswith("127."):
-            with (
-                pytest.raises(ConnectionRefusedError),
-                socket.create_connection((address, page.port), timeout=2),
-            ):
-                pass
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address, page.port), timeout=2)
 
 
 def test_words_change_the_page_and_bad_words_only_the_note(page):

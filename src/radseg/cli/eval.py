@@ -38,7 +38,11 @@ _SET = "Dataset"
 _RUN = "Run"
 _LISTED = 20
 
-HANDLERS: dict[str, str] = {}
+HANDLERS: dict[str, str] = {
+    "replica": "radseg.cli.eval_maps:evaluate_maps",
+    "scannet": "radseg.cli.eval_maps:evaluate_maps",
+    "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
+}
 """Datasets that another module evaluates: name to "module:function", which takes a Typed, returns a code."""
 
 Dataset = Annotated[
@@ -46,7 +50,7 @@ Dataset = Annotated[
     typer.Argument(
         metavar="DATASET",
         help="voc20, context59, cocostuff, ade20k, cityscapes; folder: your own images and labels; "
-        "miniature: rendered rooms, needs no data.",
+        "miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp.",
         show_default=False,
     ),
 ]
@@ -89,7 +93,8 @@ ProtocolOption = Annotated[
     str | None,
     typer.Option(
         "--protocol",
-        help="low, mid, high, …-released, …-patch; own: images at their own size. "
+        help="low, mid, high, …-released, …-patch; own: images at their own size. 3D: features, "
+        "probabilities, each also …-published. "
         "Default: mid; own for folder and miniature.",
         show_default=False,
     ),

@@ -1,6 +1,7 @@
 """`radseg query`: ask a map for words, get things with their place."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -128,7 +129,8 @@ def print_finding(finding: dict[str, Any]) -> None:
             table.add_row(
                 escape(name), "not found", f"best {best['probability']:.2f} at {_triple(best['at'])}"
             )
-    Console().print(table)
+    # A pipe has no width: wrapped lines would be nonsense to other programs.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _triple(values: list[float]) -> str:

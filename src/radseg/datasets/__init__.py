@@ -1,1 +1,1 @@
-"""Readers of labelled images and of RGB-D recordings: one file per dataset or layout. No network, no scores."""
+"""Readers of labelled images and RGB-D recordings: one file per dataset or layout. No network, no scores."""

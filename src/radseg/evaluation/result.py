@@ -1,6 +1,7 @@
 """EvalResult: what one evaluation measured and everything that decided it; format "radseg-eval/1".
 
-Beside `result.json` lie `confusion.npz` (the pooled int64 matrix) and `images.jsonl` (one line per image).
+Beside `result.json` lie `confusion.npz` (the pooled int64 matrix) and `images.jsonl` (per image
+`id`, `miou`, `seconds` in the model, and `message` where it failed).
 """
 
 import json
@@ -84,7 +85,8 @@ class EvalResult:
         names: class names as they were asked for, in the order of the classes.
         per_class: one entry per class, in order, named as the dataset does.
         scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1.
-        environment: radseg, commit, torch, python, device, dtype, threads.
+        environment: radseg, commit, torch, python, device, dtype, threads of the first process; `processes`
+            counts all, and `others` holds those that differ from the first, where some do.
     """
 
     dataset: str

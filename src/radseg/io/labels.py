@@ -58,5 +58,5 @@ def read_label_png(path: str | Path) -> np.ndarray[Any, Any]:
                     f"{shown(path)} is a picture of mode {image.mode}, not a label map of one channel."
                 )
             return np.array(image)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{shown(path)} is not a label map that can be read: {error}.") from error

@@ -5,10 +5,10 @@ lighting, Boucheny 2009), so that shapes show without lamps or normals.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 from PIL import Image, ImageDraw
 
 from radseg.colours import colours as name_colours
@@ -24,16 +24,19 @@ Shades = UInt8[np.ndarray, "m 3"]
 SUPERSAMPLE = 2
 EDGE = 5.0  # strength of the darkening; by eye, on rooms and on a table
 _AXES = ((214, 84, 84), (96, 178, 92), (92, 132, 226))  # x red, y green, z blue, as viewers have it
-_LARGEST_SQUARE = 48  # pixels; a voxel right before the camera hides no more
+_LARGEST_SQUARE = 512  # pixels; a voxel right before the camera hides no more
 
 
 class Projected(NamedTuple):
-    """Where points are on the screen, all float64: pixels, metres from the viewer, pixels per metre there."""
+    """Where points are on the screen: pixels, metres from the viewer, pixels per metre there, and whether
+    they are before the viewer.
+    """
 
     x: Float[np.ndarray, "m"]
     y: Float[np.ndarray, "m"]
     distance: Float[np.ndarray, "m"]
     scale: Float[np.ndarray, "m"]
+    front: Bool[np.ndarray, "m"]
 
 
 class View(Protocol):
@@ -79,7 +82,8 @@ class TopDown:
         local = (points - np.asarray(self.middle)) @ self.axes.T
         scale = width / self.metres
         x, y = local[:, 0] * scale + width / 2, local[:, 1] * scale + height / 2
-        return Projected(x, y, local[:, 2], np.full(len(points), scale))
+        everywhere = np.ones(len(points), np.bool_)
+        return Projected(x, y, local[:, 2], np.full(len(points), scale), everywhere)
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,13 @@ class Perspective:
         return np.stack([right, np.cross(forward, right), forward])
 
     def project(self, points: Points, width: int, height: int) -> Projected:
-        """Return the points on the screen; what is behind the eye has distance ≤ 0."""
+        """Return the points on the screen."""
         local = (points - np.asarray(self.eye)) @ self.axes.T
         focal = width / 2 / np.tan(np.radians(self.field) / 2)
         distance = local[:, 2]
         scale = focal / np.maximum(distance, 1e-6)
-        return Projected(local[:, 0] * scale + width / 2, local[:, 1] * scale + height / 2, distance, scale)
+        x, y = local[:, 0] * scale + width / 2, local[:, 1] * scale + height / 2
+        return Projected(x, y, distance, scale, distance > 0.02)
 
 
 def up_vector(up: Up) -> Float[np.ndarray, "3"]:
@@ -251,24 +256,45 @@ def _splat(
     side = np.clip(np.ceil(seen.scale * voxel_size * 1.08), 1, _LARGEST_SQUARE).astype(np.int64)
     left = np.floor(seen.x - side / 2).astype(np.int64)
     top = np.floor(seen.y - side / 2).astype(np.int64)
-    perspective = bool(np.ptp(seen.scale) > 0)
-    near = seen.distance > voxel_size if perspective else np.ones(len(side), bool)
-    near &= (left < width) & (top < height) & (left + side > 0) & (top + side > 0)
+    near = seen.front & (left < width) & (top < height) & (left + side > 0) & (top + side > 0)
     rows = np.flatnonzero(near)
     far_first = rows[np.argsort(-seen.distance[rows], kind="stable")]
     for size in np.unique(side[rows]):
         own = far_first[side[far_first] == size]
-        for down in range(size):
-            y = top[own] + down
-            for across in range(size):
-                x = left[own] + across
-                inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-                pixel, row = (y * width + x)[inside], own[inside]
-                closer = seen.distance[row] < depth[pixel]
-                # Far first: of several rows for one pixel, the last one written is the nearest.
-                depth[pixel[closer]] = seen.distance[row[closer]]
-                index[pixel[closer]] = row[closer]
+        paint = _paint_each if size**2 > 4 * len(own) else _paint_offsets
+        paint(depth.reshape(height, width), index.reshape(height, width), seen, own, (left, top, int(size)))
     return depth, index
+
+
+def _paint_each(
+    depth: np.ndarray, index: np.ndarray, seen: Projected, rows: np.ndarray, place: tuple[Any, Any, int]
+) -> None:
+    """Paint large squares one by one, the farthest first."""
+    left, top, size = place
+    for row in rows:
+        y, x = max(top[row], 0), max(left[row], 0)
+        near = depth[y : top[row] + size, x : left[row] + size]
+        closer = seen.distance[row] < near
+        near[closer] = seen.distance[row]
+        index[y : top[row] + size, x : left[row] + size][closer] = row
+
+
+def _paint_offsets(
+    depth: np.ndarray, index: np.ndarray, seen: Projected, rows: np.ndarray, place: tuple[Any, Any, int]
+) -> None:
+    """Paint small squares pixel by pixel, all squares at once; `rows` are the farthest first."""
+    left, top, size = place
+    height, width = depth.shape
+    for down in range(size):
+        y = top[rows] + down
+        for across in range(size):
+            x = left[rows] + across
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            line, column, row = y[inside], x[inside], rows[inside]
+            closer = seen.distance[row] < depth[line, column]
+            # Of several rows for one pixel the last one written stays: the nearest.
+            depth[line[closer], column[closer]] = seen.distance[row[closer]]
+            index[line[closer], column[closer]] = row[closer]
 
 
 def _edge_light(depth: Float[np.ndarray, "h w"], voxel_size: float) -> Float[np.ndarray, "h w"]:

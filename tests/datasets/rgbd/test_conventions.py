@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from rgbd_builders import record, write_folder, write_scannet
 
 from radseg.datasets.rgbd import PoseReading, check_conventions, open_sequence
 from radseg.datasets.rgbd.conventions import reprojection_residuals
+from rgbd_builders import record, write_folder, write_scannet
 
 FLIP = np.diag([1.0, -1, -1, 1])
 

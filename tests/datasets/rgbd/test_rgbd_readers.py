@@ -5,6 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+
+from radseg.datasets.rgbd import Cameras, Sized, open_sequence
+from radseg.datasets.rgbd.classes import class_table
+from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
+from radseg.errors import ImageError, InputError, MissingFileError
+from radseg.types import Intrinsics, Size
 from rgbd_builders import (
     HEIGHT,
     UNIT,
@@ -20,12 +26,6 @@ from rgbd_builders import (
     write_scannetpp,
     write_tum,
 )
-
-from radseg.datasets.rgbd import Cameras, Sized, open_sequence
-from radseg.datasets.rgbd.classes import class_table
-from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
-from radseg.errors import ImageError, InputError, MissingFileError
-from radseg.types import Intrinsics, Size
 
 
 @pytest.fixture(scope="module")

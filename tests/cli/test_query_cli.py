@@ -1,0 +1,120 @@
+"""radseg query and radseg map render: tables, JSON, files, and mistakes in words."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from query_builders import BLOCKS, SIDE, description, sums
+from radseg.mapping.description import MapDescription
+from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.voxel_map import VoxelMap
+from radseg.ops.voxels import VoxelSums
+
+
+@pytest.fixture
+def toy_map(tmp_path):
+    options = {"short_side": None}
+    encoder = {"preset": "toy", "options": options}
+    voxels = VoxelMap(description(encoder=encoder), folder=tmp_path / "map")
+    voxels.add(sums())
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    return tmp_path / "map"
+
+
+def test_what_is_there_is_placed_and_what_is_not_is_not(toy_map, radseg):
+    done = radseg("query", toy_map, "blue ball", "purple door")
+    assert done.exit_code == 0, done.output
+    blue, purple = done.stdout.splitlines()[1:3]
+    assert f"{(BLOCKS['blue'][0] + (SIDE - 1) / 2) * 0.05 - 0.001:.2f} " in blue  # 1.075, less its rounding
+    assert "0.20 0.20 0.20" in blue
+    assert "not found" in purple
+    assert "best 0." in purple
+
+
+def test_json_holds_the_same(toy_map, radseg):
+    for flags in (["--json"], ["--log-format", "json"]):
+        found = json.loads(radseg("query", toy_map, "red", *flags).stdout)
+        thing = found["names"]["red"]["things"][0]
+        assert thing["voxels"] == SIDE**3
+        assert thing["box"]["low"] == pytest.approx([-0.025] * 3)
+        assert thing["size"] == pytest.approx([SIDE * 0.05] * 3)
+
+
+def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):
+    done = radseg("query", toy_map, "red", "../blue", "-o", tmp_path / "out")
+    assert done.exit_code == 2  # the toy knows no such colour
+    done = radseg("query", toy_map, "red", "blue a/x", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names[-1] == "query.json"
+    assert "heat-2-blue-a-x.above.png" in names
+    with np.load(tmp_path / "out/heat.npz") as stored:
+        assert stored["heat"].shape == (2, 4 * SIDE**3)
+        assert stored["names"].tolist() == ["red", "blue a/x"]
+    with Image.open(tmp_path / "out/classes.across.png") as picture:
+        assert picture.width == 960
+
+
+def test_a_picture_of_the_thing_finds_it(toy_map, tmp_path, radseg):
+    Image.new("RGB", (64, 64), (30, 60, 220)).save(tmp_path / "crop.png")
+    found = json.loads(radseg("query", toy_map, "--image", tmp_path / "crop.png", "--json").stdout)
+    thing = found["names"]["crop"]["things"][0]
+    assert thing["box"]["low"][0] == pytest.approx(20 * 0.05 - 0.025)
+    assert len(found["names"]["crop"]["things"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Say what to look for"),
+        (["red", "--image", "x.png"], "Say what to look for"),
+        (["asphalt"], "knows colours only"),
+        (["red", "--mode", "assign"], "gives it every pixel"),
+        (["--image", "nowhere.png"], "no file"),
+    ],
+)
+def test_mistakes_are_named(toy_map, radseg, words, message):
+    done = radseg("query", toy_map, *words)
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+
+
+def test_a_folder_without_a_map_is_named(tmp_path, radseg):
+    done = radseg("query", tmp_path, "red")
+    assert done.exit_code == 2
+    assert "is not a map" in " ".join(done.output.split())
+
+
+def test_a_map_of_colours_cannot_be_asked(tmp_path, radseg):
+    voxels = VoxelMap(MapDescription(0.05), folder=tmp_path / "map")
+    one = sums()
+    voxels.add(VoxelSums(one.keys, one.counts, one.values[:, :0], one.colours))
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    done = radseg("query", tmp_path / "map", "red")
+    assert done.exit_code == 2
+    assert "holds colours only" in " ".join(done.output.split())
+    drawn = radseg("map", "render", tmp_path / "map", "-o", tmp_path / "pictures")
+    assert drawn.exit_code == 0, drawn.output
+    assert len(list((tmp_path / "pictures").glob("colour.*.png"))) == 2
+
+
+def test_render_draws_words_too(toy_map, tmp_path, radseg):
+    done = radseg(
+        "map", "render", toy_map, "-p", "red, blue", "-o", tmp_path / "p", "--width", 320, "--height", 240
+    )
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 8
+    with Image.open(tmp_path / "p/colour.above.png") as picture:
+        assert picture.size == (320, 240)
+
+
+def test_other_weights_than_the_maps_are_refused(toy_map, tmp_path, radseg):
+    encoder = {"preset": "miniature", "options": {}, "sha256": "0" * 64}
+    voxels = VoxelMap(description(encoder=encoder, space="backbone:miniature"), folder=tmp_path / "other")
+    voxels.add(sums())
+    write_manifest(tmp_path / "other", MapManifest(voxels.description, voxels.flush()))
+    done = radseg("query", tmp_path / "other", "red ball")
+    assert done.exit_code == 2
+    assert "built with other weights" in " ".join(done.output.split())
