@@ -26,8 +26,9 @@ bench: $(VENV)/.installed-tests
 	$(RUN) -m benchmarks.decision
 	$(RUN) -m benchmarks.pipeline
 	$(RUN) -m benchmarks.refine
-	$(RUN) -m benchmarks.evaluation
 	$(RUN) -m benchmarks.mapping
+	$(RUN) -m benchmarks.query
+	$(RUN) -m benchmarks.evaluation
 
 miniature-eval: $(VENV)/.installed
 	$(RUN) -m radseg.miniature.evaluate --rooms 200

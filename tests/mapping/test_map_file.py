@@ -71,7 +71,7 @@ def test_a_manifest_that_names_other_files_is_refused(folder, name):
         lambda content: content["tiles"][0].update(rows=10**12),
         lambda content: content["tiles"][0].update(rows=1.5),
         lambda content: content["tiles"].append(content["tiles"][0]),
-        lambda content: move(content["tiles"][0], 99_999),
+        lambda content: move(content["tiles"][-1], 99_999),
         lambda content: content.pop("description"),
         lambda content: content.update(voxels=3),
         lambda content: content.update(tile_side=8),
