@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,6 @@ import typer
 from radseg.cli.app import app
 
 TARGET = Path(__file__).with_name("cli.md")
-VERBS = (
-    (),
-    ("segment",),
-    ("text",),
-    ("models",),
-    ("models", "list"),
-    ("models", "pull"),
-    ("models", "verify"),
-    ("models", "license"),
-    ("doctor",),
-    ("demo",),
-)
 COMPLETION = {"install_completion", "show_completion"}
 INTRODUCTION = """# Command line
 
@@ -95,12 +84,15 @@ def page() -> str:
     """Return the text of docs/cli.md for the command line as it is."""
     root = typer.main.get_command(app)
     parts = [INTRODUCTION]
-    for verb in VERBS:
-        command: Any = root
-        for word in verb:
-            command = command.commands[word]
-        parts.append(_section(" ".join(("radseg", *verb)), command))
+    parts += [_section(name, command) for name, command in _walk("radseg", root)]
     return "\n".join(parts)
+
+
+def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a command and all below it with their full names."""
+    yield name, command
+    for verb, one in getattr(command, "commands", {}).items():
+        yield from _walk(f"{name} {verb}", one)
 
 
 def _section(name: str, command: Any) -> str:

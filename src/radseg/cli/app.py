@@ -34,20 +34,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(no_args_is_help=True)(segment)
-app.command(no_args_is_help=True)(text)
-app.add_typer(models_app, name="models")
-app.command()(doctor)
-app.command()(demo)
-app.command(no_args_is_help=True)(query)
-app.add_typer(map_app, name="map")
-app.command("eval", no_args_is_help=True)(evaluate)
-app.command(no_args_is_help=True)(report)
-app.command(no_args_is_help=True)(ablate)
-app.command()(bench)
-app.command(no_args_is_help=True)(sheet)
-app.add_typer(analyse_app, name="analyse")
-app.command(no_args_is_help=True)(compare)
+_IMAGES, _MAPS, _RESEARCH, _SETUP = "Images", "Maps of RGB-D recordings", "Evaluation", "This machine"
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(segment)
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(compare)
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(text)
+app.add_typer(map_app, name="map", rich_help_panel=_MAPS)
+app.command(no_args_is_help=True, rich_help_panel=_MAPS)(query)
+app.command("eval", no_args_is_help=True, rich_help_panel=_RESEARCH)(evaluate)
+app.command(no_args_is_help=True, rich_help_panel=_RESEARCH)(report)
+app.command(no_args_is_help=True, rich_help_panel=_RESEARCH)(ablate)
+app.command(no_args_is_help=True, rich_help_panel=_RESEARCH)(sheet)
+app.command(rich_help_panel=_RESEARCH)(bench)
+app.add_typer(analyse_app, name="analyse", rich_help_panel=_RESEARCH)
+app.command(rich_help_panel=_SETUP)(demo)
+app.add_typer(models_app, name="models", rich_help_panel=_SETUP)
+app.command(rich_help_panel=_SETUP)(doctor)
 
 
 def _print_version(wanted: bool) -> None:
