@@ -12,8 +12,8 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the pic
 
 
 def demo(output: Output = Path("demo-output")) -> None:
-    """Segment a picture with typed words, offline, and write what can be seen."""
-    from radseg.runs.demo import run_demo
+    """Segment a picture and map a room with typed words, offline, and write what can be seen."""
+    from radseg.runs.demo import run_demo, run_map_demo
 
     made = run_demo(output)
     typer.echo(f"{made.about}, mode {made.result.mode}:")
@@ -21,4 +21,12 @@ def demo(output: Output = Path("demo-output")) -> None:
     typer.echo("Written, the overlay first to look at:")
     for path in sorted(made.files, key=lambda path: "overlay" not in path.name):
         typer.echo(f"  {path}")
-    typer.echo(f"Next: {made.next_command}")
+    typer.echo(f"Next: {made.next_command}\n")
+    mapped = run_map_demo(output)
+    typer.echo(f"{mapped.about}, asked for words:")
+    for line in mapped.lines:
+        typer.echo(f"  {line}")
+    typer.echo("Written:")
+    for path in mapped.files:
+        typer.echo(f"  {path}")
+    typer.echo(f"Next: {mapped.next_command}")

@@ -6,74 +6,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from radseg.errors import InputError
 from radseg.evaluation.map_protocols import MapProtocol, Space
 from radseg.evaluation.scenes import label_map, lifted_truth, map_scene, score_labels
 from radseg.mapping.query import Answer
 from radseg.metrics.voxels import VoxelScores
-from radseg.miniature.world import make_room, render, sequence_cameras
-from radseg.types import Frame, Intrinsics, Size
+from radseg.miniature.walk import BALL_ROOM, SIZE, RoomWalk
 
 if TYPE_CHECKING:
     from radseg.mapping.semantic_map import SemanticMap
 
-BALL_ROOM = 900_013
-"""Seed of the room: the first held-out one after the demo's own that has exactly one red ball."""
-
 WANTED = "red ball"
-SIZE = Size(240, 320)
-FRAMES = 16
 PROTOCOL = MapProtocol("miniature", (str(BALL_ROOM),), SIZE, SIZE, "lifted", frame_skip=0)
-
-
-class RoomWalk:
-    """RgbdSequence of a rendered held-out room: exact depth, poses and labels.
-
-    Args:
-        seed: of the room.
-        frames: views along an ellipse around the room's middle.
-        size: of the views, pixels.
-    """
-
-    def __init__(self, seed: int = BALL_ROOM, *, frames: int = FRAMES, size: Size = SIZE) -> None:
-        self.room = make_room(seed, split="held_out")
-        self.cameras = sequence_cameras(self.room, frames, height=size.height, width=size.width)
-
-    def __len__(self) -> int:
-        return len(self.cameras)
-
-    def frame_ids(self) -> tuple[str, ...]:
-        """Return the numbers of the views."""
-        return tuple(str(i) for i in range(len(self)))
-
-    def read(self, frame_id: str) -> Frame:
-        """Return one view; class index i is the room's i-th name from 1."""
-        if frame_id not in self.frame_ids():
-            raise InputError(f"The walk has {len(self)} views, none called {frame_id!r}.")
-        camera = self.cameras[int(frame_id)]
-        view = render(self.room, camera, seed=int(frame_id))
-        size = Size(camera.height, camera.width)
-        # The world's pixel centres lie at + 0.5, a Frame's at whole numbers.
-        x, y = (value - 0.5 for value in camera.centre)
-        return Frame(
-            id=frame_id,
-            rgb=torch.from_numpy(view.rgb.copy()).permute(2, 0, 1).float() / 255,
-            depth=torch.from_numpy(view.depth.copy()),
-            intrinsics=Intrinsics(camera.focal, camera.focal, x, y, size),
-            camera_to_world=torch.from_numpy(camera.camera_to_world.copy()),
-            semantics=torch.from_numpy(view.semantic.astype(np.int64) + 1),
-        )
-
-    def place(self, name: str) -> tuple[float, float, float]:
-        """Return the middle of the only thing of that name, metres.
-
-        Raises:
-            InputError: none, or several.
-        """
-        named = [thing for thing in self.room.things if thing.name == name]
-        if len(named) != 1:
-            raise InputError(f"The room has {len(named)} things called {name!r}.")
-        return named[0].bound[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,8 @@
-"""The demo: a room rendered here, words, and every kind of output, with nothing downloaded."""
+"""The demo: a room rendered here, words, and every kind of output, with nothing downloaded; then a walk
+through another room becomes a map that answers words.
+"""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +20,13 @@ WORDS = (
     *("green chair", "purple door"),
 )
 """What the demo asks for; there is no purple door in the room."""
+
+
+SOUGHT = ("red ball", "wooden chair", "black table", "purple door")
+"""What the map is asked for; the room has no purple door."""
+
+VIEWS = 8
+VOXEL = 0.05  # metres
 
 
 class Demo(NamedTuple):
@@ -55,3 +65,70 @@ def run_demo(folder: Path) -> Demo:
     about = f"A room it never saw, rendered here, masks refined; {miniature.NOTE}"
     command = f'radseg segment {scene} -m miniature --mode assign -p "lamp, vase, wall, floor"'
     return Demo(result, tuple(written), about, command)
+
+
+class MapDemo(NamedTuple):
+    """What the map answered.
+
+    Attributes:
+        lines: what to say, one line per name.
+    """
+
+    files: tuple[Path, ...]
+    about: str
+    lines: tuple[str, ...]
+    next_command: str
+
+
+def run_map_demo(folder: Path) -> MapDemo:
+    """Build a map of a walk through an unseen room into `folder`/map, ask it for things, and draw it."""
+    from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
+    from radseg.miniature.walk import RoomWalk  # noqa: PLC0415
+    from radseg.presets import load  # noqa: PLC0415
+    from radseg.runs.lifting import feature_mapper  # noqa: PLC0415
+    from radseg.runs.map_pictures import Look, MapScene, save_pictures  # noqa: PLC0415
+    from radseg.runs.map_words import MapQuestion, find_in_map  # noqa: PLC0415
+    from radseg.runs.mapping import BuildRequest, build_map  # noqa: PLC0415
+
+    walk, place = RoomWalk(frames=VIEWS), folder / "map"
+    build_map(
+        BuildRequest(place, existing="overwrite"),
+        walk,
+        lambda: feature_mapper(load("miniature"), VOXEL),
+        _Silent(),
+    )
+    finding = find_in_map(MapQuestion(place, SOUGHT))
+    made = SemanticMap.open(place)
+    scene = MapScene(made, Look())
+    pictures = {**dict(scene.colour_pictures()), **dict(scene.answer_pictures(finding.answer))}
+    shown = {f"map.{name}": pictures[name] for name in pictures if name.endswith("across")}
+    lines = []
+    for name, things in finding.things.items():
+        if not things:
+            lines.append(f"{name}: not found (best voxel {finding.answer.best_voxel(name)[0]:.2f})")
+            continue
+        x, y, z = things[0].middle
+        line = f"{name}: {len(things)} found, the best at x {x:.2f}, y {y:.2f}, z {z:.2f} m"
+        if name == "red ball":
+            line += f", {100 * math.dist(things[0].middle, walk.place(name)):.0f} cm from where it is"
+        lines.append(line)
+    about = f"A map of {len(made):,} voxels of {100 * VOXEL:.0f} cm from {VIEWS} RGB-D views of another room"
+    return MapDemo(
+        tuple(save_pictures(folder, iter(shown.items()))),
+        about,
+        tuple(lines),
+        f'radseg query {place} "painting" and radseg map render {place}',
+    )
+
+
+class _Silent:
+    """Reports nothing."""
+
+    def started(self, todo: int, earlier: int, folder: Path) -> None:
+        """Say nothing."""
+
+    def frame(self, frame_id: str, points: int, reason: str) -> None:
+        """Say nothing."""
+
+    def ended(self, manifest: object, progress: object, folder: Path) -> None:
+        """Say nothing."""

@@ -1,0 +1,66 @@
+"""What `make demo` shows: a refined picture with its heat maps, and a map that finds things."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radseg.io import read_label_png
+from radseg.runs.demo import SOUGHT, WORDS, run_demo, run_map_demo
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def picture(folder):
+    return run_demo(folder)
+
+
+@pytest.fixture(scope="module")
+def mapped(folder):
+    return run_map_demo(folder)
+
+
+def test_the_things_of_the_room_are_named_and_the_absent_door_is_not(picture):
+    areas = picture.result.areas
+    assert areas["purple door"] < 0.01
+    assert all(areas[name] > 0.01 for name in WORDS[:6])
+    assert picture.result.meta["refined_regions"] > 3
+
+
+def test_every_picture_is_written(folder, picture):
+    assert {path.name for path in picture.files} >= {
+        "room.png",
+        "room.labels.png",
+        "room.overlay.jpg",
+        "room.unrefined.overlay.jpg",
+        "room.pca.png",
+    }
+    assert sum("heat" in path.name for path in picture.files) == len(WORDS)
+    assert read_label_png(folder / "room.labels.png").max() <= len(WORDS)
+
+
+def test_refinement_changes_the_overlay(folder, picture):
+    refined, coarse = (
+        np.asarray(Image.open(folder / f"room.{part}overlay.jpg")) for part in ("", "unrefined.")
+    )
+    assert (refined != coarse).any()
+
+
+def test_the_red_ball_is_found_within_ten_centimetres(mapped):
+    (line,) = (line for line in mapped.lines if line.startswith("red ball"))
+    assert int(re.search(r"(\d+) cm from where it is", line)[1]) <= 10
+
+
+def test_what_is_not_in_the_room_is_not_found(mapped):
+    assert [line.split(":")[0] for line in mapped.lines if "not found" in line] == ["purple door"]
+
+
+def test_the_map_is_drawn_and_kept(folder, mapped):
+    assert (folder / "map" / "map.json").is_file()
+    assert sum("heat" in path.name for path in mapped.files) == len(SOUGHT)
+    assert np.asarray(Image.open(folder / "map.colour.across.png")).std() > 20
