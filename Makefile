@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-GOLDEN ?= ../shared/golden/2d
+GOLDEN ?= ../shared/golden/2d ../shared/golden/3d
 
 .PHONY: demo test check parity bench miniature-eval cli-docs clean
 
@@ -19,7 +19,7 @@ check: $(VENV)/.installed-tests
 	$(VENV)/bin/mypy
 
 parity: $(VENV)/.installed-tests
-	$(RUN) -m parity $(GOLDEN)
+	for folder in $(GOLDEN); do $(RUN) -m parity $$folder || exit 1; done
 
 bench: $(VENV)/.installed-tests
 	$(RUN) -m benchmarks.correlation
