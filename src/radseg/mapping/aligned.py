@@ -9,9 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.io import write_atomically
+from radseg.io import write_atomically, write_bytes
 from radseg.mapping.query import AlignedPart, unit_rows
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
 from radseg.ops.voxels import unpack
@@ -84,7 +82,7 @@ class AlignedCache:
         self.folder.mkdir(parents=True, exist_ok=True)
         note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
         if not (self.folder / "encoder.json").exists():
-            write_atomically(self.folder / "encoder.json", partial(_write, content=note))
+            write_bytes(self.folder / "encoder.json", note)
         current = {
             file.name for p in semantic_map.parts if isinstance(p, StoredPart) for file in self._files(p)
         }
@@ -128,10 +126,6 @@ def aligned_parts(semantic_map: SemanticMap, align: Align | None) -> Iterator[Al
     """Yield the voxels of a map, aligned on the way and kept nowhere: for maps in memory."""
     for chunk in semantic_map.chunks(ROWS):
         yield AlignedPart(chunk.keys, unit_rows(chunk.values if align is None else align(chunk.values)))
-
-
-def _write(stream: BinaryIO, content: bytes) -> None:
-    stream.write(content)
 
 
 def _save(path: Path, array: np.ndarray) -> None:
