@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.errors import InputError
-from radseg.io import write_atomically, write_bytes
+from radseg.errors import EnvironmentFailure, InputError
+from radseg.io import shown, write_atomically, write_bytes
+from radseg.io.writing import make_folder
 from radseg.mapping.query import AlignedPart, unit_rows
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
 from radseg.ops.voxels import unpack
@@ -60,7 +61,7 @@ class AlignedCache:
 
         Raises:
             CheckpointError: a tile of the map is damaged.
-            EnvironmentFailure: the cache cannot be written.
+            EnvironmentFailure: the cache cannot be written, or its folder is a link.
         """
         self._prepare(semantic_map)
         done = 0
@@ -79,7 +80,10 @@ class AlignedCache:
 
     def _prepare(self, semantic_map: SemanticMap) -> None:
         """Make the folder, and remove what belongs to tiles that are no more."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder.parent, self.folder):
+            if folder.is_symlink():  # a map may come from anywhere, and files are removed here
+                raise EnvironmentFailure(f"{shown(folder)} is a link; it must be a folder. Remove it.")
+        make_folder(self.folder)
         note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
         if not (self.folder / "encoder.json").exists():
             write_bytes(self.folder / "encoder.json", note)
