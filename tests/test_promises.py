@@ -1,8 +1,10 @@
 """Promises of SECURITY.md that no other test holds: no network, no telemetry, nothing outside the folder."""
 
+import ast
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+import radseg
 from builders import tiny_radio
 from query_builders import description, stored_map, sums
 from radseg.cli.app import app
@@ -98,3 +101,16 @@ def test_no_module_needs_an_extra_to_be_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_unpickled_without_limits():
+    calls = [
+        (path.name, ast.unparse(node))
+        for path in sorted(Path(radseg.__file__).parent.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    loads = [call for _, call in calls if call.startswith("torch.load(")]
+    assert loads
+    assert all("weights_only=True" in call for call in loads)
+    assert not [name for name, call in calls if "allow_pickle=True" in call]
