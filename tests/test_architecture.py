@@ -19,7 +19,7 @@ ALLOWED = {
     "colours": set(),
     "nn": set(),
     "weights": set(),
-    "text": set(),
+    "text": {"io"},
     "io": {"colours"},
     "visual": {"colours", "io"},
     "export": {"colours", "io"},

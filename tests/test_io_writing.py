@@ -2,6 +2,8 @@
 
 import errno
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +145,13 @@ class TestLabelPng:
         Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
         with pytest.raises(ImageError, match="RGB"):
             read_label_png(tmp_path / "a.png")
+
+    def test_a_hostile_file_is_an_error_in_words(self, tmp_path: Path) -> None:
+        write_label_png(tmp_path / "a.png", np.zeros((4, 4), np.uint8), ("sky",))
+        whole = (tmp_path / "a.png").read_bytes()
+        bomb = zlib.compress(bytes(100 * 2**20))  # a comment that unfolds to 100 MB
+        for kind, data in ((b"zTXt", b"a\0\0" + bomb), (b"pHYs", b"1")):
+            part = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            (tmp_path / "a.png").write_bytes(whole[:33] + part + whole[33:])
+            with pytest.raises(ImageError, match="not a label map that can be read"):
+                read_label_png(tmp_path / "a.png")

@@ -1,7 +1,10 @@
-"""Promises of SECURITY.md that no other test holds: no network once weights are local, no telemetry."""
+"""Promises of SECURITY.md that no other test holds: no network, no telemetry, nothing outside the folder."""
 
+import ast
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +13,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+import radseg
 from builders import tiny_radio
+from query_builders import description, stored_map, sums
 from radseg.cli.app import app
+from radseg.errors import EnvironmentFailure
+from radseg.mapping.aligned import AlignedCache
+from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.voxel_map import VoxelMap
 from radseg.text.pack import VocabularyPack, save_pack
 from radseg.types import TextEmbeddings
 from radseg.weights import hub
@@ -46,3 +55,62 @@ def test_local_weights_and_a_pack_need_no_network(no_network, tmp_path):
 def test_the_hub_client_is_told_not_to_tell():
     assert sys.modules["huggingface_hub"].constants.HF_HUB_DISABLE_TELEMETRY
     assert hub.is_offline()  # as tests/conftest.py asks for
+
+
+@pytest.fixture
+def toy_map(tmp_path):
+    encoder = {"preset": "toy", "options": {"short_side": None}}
+    voxels = VoxelMap(description(encoder=encoder), folder=tmp_path / "map")
+    voxels.add(sums())
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    return tmp_path / "map"
+
+
+def test_a_map_is_asked_checked_and_drawn_without_a_network(no_network, toy_map, tmp_path):
+    small = ["--width", "64", "--height", "64"]
+    for arguments in (
+        ["query", toy_map, "red", "-o", tmp_path / "answer"],
+        ["map", "verify", toy_map],
+        ["map", "render", toy_map, "-o", tmp_path / "drawn", *small],
+    ):
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("linked", ["parent", "folder"])
+def test_a_map_whose_cache_is_a_link_deletes_and_writes_nothing_elsewhere(tmp_path, linked):
+    stored, elsewhere = stored_map(tmp_path / "map"), tmp_path / "elsewhere"
+    cache = AlignedCache.of(tmp_path / "map", None, "encoder")
+    link = cache.folder if linked == "folder" else cache.folder.parent
+    link.parent.mkdir(exist_ok=True)
+    elsewhere.mkdir()
+    link.symlink_to(elsewhere)
+    cache.folder.mkdir(exist_ok=True)
+    (cache.folder / "mine.npy").write_bytes(b"mine")
+    with pytest.raises(EnvironmentFailure, match="is a link"):
+        list(cache.parts(stored))
+    assert [path.name for path in cache.folder.iterdir()] == ["mine.npy"]
+
+
+def test_no_module_needs_an_extra_to_be_imported():
+    code = (
+        "import importlib, pkgutil, sys, radseg\n"
+        "for extra in ('viser', 'rerun', 'trimesh', 'matplotlib', 'cv2'): sys.modules[extra] = None\n"
+        "for found in pkgutil.walk_packages(radseg.__path__, 'radseg.'):\n"
+        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_unpickled_without_limits():
+    calls = [
+        (path.name, ast.unparse(node))
+        for path in sorted(Path(radseg.__file__).parent.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    loads = [call for _, call in calls if call.startswith("torch.load(")]
+    assert loads
+    assert all("weights_only=True" in call for call in loads)
+    assert not [name for name, call in calls if "allow_pickle=True" in call]

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from radseg import export
 from radseg.errors import InputError, MissingFileError
-from radseg.io import label_dtype, shown, write_atomically, write_label_png
+from radseg.io import label_dtype, shown, write_atomically, write_bytes, write_label_png
 from radseg.io.labels import LabelMap
 from radseg.modes import Mode
 from radseg.visual import heat_map, overlay
@@ -177,11 +177,11 @@ class Segmentation:
         match target.suffix.lower():
             case ".png":
                 write_label_png(target, self.labels, self.names)
-                _write(target.with_suffix(".classes.json"), export.json_bytes(self.classes()))
+                write_bytes(target.with_suffix(".classes.json"), export.json_bytes(self.classes()))
             case ".npz":
                 self.save_npz(target)
             case ".json":
-                _write(target, export.json_bytes(self.to_coco()))
+                write_bytes(target, export.json_bytes(self.to_coco()))
             case other:
                 raise InputError(
                     f"Cannot save as {other or 'a file without ending'}; use {', '.join(SUFFIXES)}."
@@ -215,7 +215,7 @@ class Segmentation:
         if self.picture is not None:
             arrays["picture"] = self.picture
         details = {**self._details(), "names": self.names, "presence": self.presence}
-        _write(Path(path), export.npz_bytes(arrays, details))
+        write_bytes(Path(path), export.npz_bytes(arrays, details))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -300,13 +300,6 @@ class Segmentation:
             scores.detach().float()[None], size=self._size, mode="bilinear", align_corners=False
         )
         return np.asarray(upsampled[0].cpu().numpy())
-
-
-def _write(path: Path, content: bytes) -> None:
-    def write(stream: Any) -> None:
-        stream.write(content)
-
-    write_atomically(path, write)
 
 
 def _percent(share: float) -> str:

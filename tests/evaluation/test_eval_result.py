@@ -51,3 +51,37 @@ def test_a_missing_field_is_named(field):
     del raw[field]
     with pytest.raises(InputError, match=field):
         EvalResult.from_json(json.dumps(raw))
+
+
+WRONG = [
+    ("dataset", []),
+    ("preset", {}),
+    ("protocol", 1.5),
+    ("model", {"checkpoint": {}}),
+    ("names", ["wall"]),
+    ("names", ["wall", None]),
+    ("per_class", [{"name": "wall", "iou": "1", "accuracy": None, "pixels": 1}] * 2),
+    ("per_class", [{"name": "wall", "iou": None, "accuracy": None, "pixels": -1}] * 2),
+    ("scores", {"fmiou": {"value": 0.5}}),
+    ("scores", {"miou": {"value": float("nan")}}),
+    ("scores", {"miou": {"value": 10**400}}),
+    ("scores", {"miou": {"value": 0.5, "low": "<script>"}}),
+    ("scores", {"miou": {"value": -0.1}}),
+    ("scores", {"miou": {"value": True}}),
+    ("images", {"total": 2, "done": 2, "failed": ["a"]}),
+    ("images", {"total": 2, "done": None, "failed": {}}),
+    ("seconds", {"model": 1, "loop": 1, "per_image": "1"}),
+    ("environment", "linux"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG)
+def test_a_value_that_no_evaluation_has_is_refused(field, value):
+    text = json.dumps({**json.loads(result().to_json()), field: value})
+    with pytest.raises(InputError, match=r"a\.json is not a whole result"):
+        EvalResult.from_json(text, source="a.json")
+
+
+def test_a_result_nested_without_end_is_refused():
+    with pytest.raises(InputError, match="not a whole result"):
+        EvalResult.from_json("[" * 100_000)

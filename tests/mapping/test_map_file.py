@@ -1,6 +1,8 @@
 """The map folder: hostile or damaged ones are refused with a reason; sound ones merge exactly."""
 
+import hashlib
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,11 @@ def test_a_manifest_that_names_other_files_is_refused(folder, name):
         lambda content: content["description"].update(voxel_size=-1),
         lambda content: content["description"].update(voxel_size=float("nan")),
         lambda content: content["description"].update(surprise=1),
+        lambda content: content["description"].update(voxel_size=10**400),
+        lambda content: content["description"].update(channels=5.0),
+        lambda content: content["description"].update(frame=["world"]),
+        lambda content: content["description"].update(encoder={"preset": {}, "checkpoint": ["a"]}),
+        lambda content: content["description"].update(encoder={"preset": "toy", "options": 5}),
         lambda content: content["tiles"][0].update(rows=10**12),
         lambda content: content["tiles"][0].update(rows=1.5),
         lambda content: content["tiles"].append(content["tiles"][0]),
@@ -156,6 +163,30 @@ def other_tile(folder: Path) -> None:
 def test_a_tile_in_another_place_is_not_read(folder):
     other_tile(folder)
     with pytest.raises(CheckpointError, match="belong to another tile"):
+        read_all(folder)
+
+
+def forge(folder: Path, header: dict) -> None:
+    """Put a tile with this safetensors header into the map, with sums and checksums that fit."""
+    text = json.dumps(header).encode()
+    data = struct.pack("<Q", len(text)) + text
+
+    def change(content):
+        entry = content["tiles"][0]
+        (folder / TILES / entry["file"]).unlink()
+        digest = hashlib.sha256(data).hexdigest()
+        name = "_".join(entry["file"].split("_")[:4]) + f"_{digest[:16]}.safetensors"
+        (folder / TILES / name).write_bytes(data)
+        entry.update(file=name, sha256=digest, bytes=len(data))
+
+    tamper(folder, change)
+
+
+@pytest.mark.parametrize("shape", [[2**40, 3], [2**62, 2**62], [-1, 3], [0, 3]])
+def test_a_tile_whose_header_promises_what_is_not_there_is_not_read(folder, shape):
+    places = {"dtype": "I32", "shape": shape, "data_offsets": [0, 0]}
+    forge(folder, {"indices": places})
+    with pytest.raises(CheckpointError, match="damaged or was changed"):
         read_all(folder)
 
 

@@ -17,7 +17,7 @@ from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
 from radseg.evaluation.map_sets import Scene, open_scene, scenes_of
 from radseg.evaluation.scenes import SceneResult, evaluate_scene
-from radseg.io import write_atomically
+from radseg.io import write_bytes
 from radseg.presets import load
 from radseg.runs.folder import OnExisting, locked, make_folder
 from radseg.runs.lifting import encoder_of, feature_mapper, probability_mapper
@@ -257,9 +257,4 @@ def _done(file: Path) -> bool:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
-
-    def write(stream: Any) -> None:
-        stream.write(text)
-
-    write_atomically(path, write)
+    write_bytes(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")

@@ -11,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from radseg.errors import InputError, MissingFileError
+from radseg.evaluation.checks import (
+    refuse_constant,
+    require_amount,
+    require_share,
+    require_table,
+    require_text,
+)
 
 FORMAT = "radseg-eval/1"
 RESULT_NAME = "result.json"
@@ -111,10 +118,10 @@ class EvalResult:
         """Return the result that `to_json` wrote; `source` names it in messages.
 
         Raises:
-            InputError: not JSON, another format, or fields missing.
+            InputError: not JSON, another format, fields missing, or values that no evaluation has.
         """
         try:
-            raw = json.loads(text)
+            raw = json.loads(text, parse_constant=refuse_constant)
             if not isinstance(raw, dict) or raw.get("format") != FORMAT:
                 found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
                 raise InputError(
@@ -126,10 +133,10 @@ class EvalResult:
             values["scores"] = {name: Score(**score) for name, score in raw["scores"].items()}
             values["images"] = Images(**raw["images"])
             values["seconds"] = Seconds(**raw["seconds"])
-            return cls(**values)
+            return _checked(cls(**values))
         except InputError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{source} is not a whole result of radseg eval: {error}.") from error
 
     @classmethod
@@ -152,3 +159,34 @@ class EvalResult:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read as a result: {error}.") from error
         return cls.from_json(text, source=str(file))
+
+
+def _checked(result: EvalResult) -> EvalResult:
+    """Return the result; raise ValueError for what no evaluation writes."""
+    for field_name in ("dataset", "split", "preset"):
+        require_text(field_name, getattr(result, field_name))
+    for field_name in ("protocol", "options", "model", "environment"):
+        require_table(field_name, getattr(result, field_name))
+    require_table("images.failed", result.images.failed)
+    if (checkpoint := result.model.get("checkpoint")) is not None:
+        require_text("the checkpoint", checkpoint)
+    for name in (*result.names, *(one.name for one in result.per_class), *result.images.failed.values()):
+        require_text("a name or message", name)
+    if len(result.names) != len(result.per_class):
+        raise ValueError(f"{len(result.names)} names for {len(result.per_class)} classes")
+    require_share("the score miou", result.scores["miou"].value)
+    _check_numbers(result)
+    return result
+
+
+def _check_numbers(result: EvalResult) -> None:
+    for name, score in result.scores.items():
+        for value in (score.value, *(end for end in (score.low, score.high) if end is not None)):
+            require_share(f"the score {name}", value)
+    for one in result.per_class:
+        for share in (one.iou, one.accuracy):
+            require_share(f"the class {one.name}", 0.0 if share is None else share)
+        require_amount(f"the class {one.name}", one.pixels)
+    for name, value in (asdict(result.seconds) | {"total": result.images.total}).items():
+        require_amount(name, value)
+    require_amount("done", result.images.done)

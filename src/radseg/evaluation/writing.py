@@ -1,12 +1,10 @@
 """Texts and pictures of reports, each written whole or not at all, their folder made if need be."""
 
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image
 
-from radseg.errors import EnvironmentFailure
-from radseg.io import write_atomically
+from radseg.io.writing import make_folder, write_atomically, write_bytes
 
 
 def write_text(path: Path, text: str) -> None:
@@ -15,13 +13,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         EnvironmentFailure: the folder or the file cannot be written.
     """
-    _make_folder(path.parent)
-    data = text.encode("utf-8", "backslashreplace")  # a file name may hold bytes that are no text
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(data)
-
-    write_atomically(path, write)
+    make_folder(path.parent)
+    # a file name may hold bytes that are no text
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:
@@ -30,12 +24,5 @@ def write_picture(path: Path, picture: Image.Image) -> None:
     Raises:
         EnvironmentFailure: the folder or the file cannot be written.
     """
-    _make_folder(path.parent)
+    make_folder(path.parent)
     write_atomically(path, lambda stream: picture.save(stream, format="PNG"))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFailure(f"The folder {folder} cannot be made: {error.strerror or error}.") from error

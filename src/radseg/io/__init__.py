@@ -3,7 +3,7 @@
 from radseg.io.convert import picture_of, read_image, to_rgb
 from radseg.io.labels import label_dtype, read_label_png, write_label_png
 from radseg.io.picture import FORMATS, MAX_PIXELS, Picture, decode_picture, read_picture, shown
-from radseg.io.writing import write_atomically
+from radseg.io.writing import write_atomically, write_bytes
 
 __all__ = [
     "FORMATS",
@@ -18,5 +18,6 @@ __all__ = [
     "shown",
     "to_rgb",
     "write_atomically",
+    "write_bytes",
     "write_label_png",
 ]

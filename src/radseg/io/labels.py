@@ -1,5 +1,6 @@
 """Label maps as PNG: 8-bit with a palette up to 254 names, 16-bit grey above (PNG has no 16-bit palette)."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,17 @@ def read_label_png(path: str | Path) -> np.ndarray[Any, Any]:
         ImageError: not a PNG of one channel, or damaged.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with warnings.catch_warnings():
+            # Pillow refuses twice this size as an error: the limit of pictures, see io.picture.MAX_PIXELS
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=("PNG",))
+        with opened as image:
             if image.mode not in ("P", "L", "I;16"):
                 raise ImageError(
                     f"{shown(path)} is a picture of mode {image.mode}, not a label map of one channel."
                 )
             return np.array(image)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
         raise ImageError(f"{shown(path)} is not a label map that can be read: {error}.") from error

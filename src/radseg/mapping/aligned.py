@@ -9,17 +9,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.errors import InputError
-from radseg.io import write_atomically
+from radseg.errors import EnvironmentFailure, InputError
+from radseg.io import shown, write_atomically, write_bytes
+from radseg.io.writing import make_folder
 from radseg.mapping.query import AlignedPart, unit_rows
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
 from radseg.ops.voxels import unpack
@@ -62,7 +61,7 @@ class AlignedCache:
 
         Raises:
             CheckpointError: a tile of the map is damaged.
-            EnvironmentFailure: the cache cannot be written.
+            EnvironmentFailure: the cache cannot be written, or its folder is a link.
         """
         self._prepare(semantic_map)
         done = 0
@@ -81,10 +80,13 @@ class AlignedCache:
 
     def _prepare(self, semantic_map: SemanticMap) -> None:
         """Make the folder, and remove what belongs to tiles that are no more."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder.parent, self.folder):
+            if folder.is_symlink():  # a map may come from anywhere, and files are removed here
+                raise EnvironmentFailure(f"{shown(folder)} is a link; it must be a folder. Remove it.")
+        make_folder(self.folder)
         note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
         if not (self.folder / "encoder.json").exists():
-            write_atomically(self.folder / "encoder.json", partial(_write, content=note))
+            write_bytes(self.folder / "encoder.json", note)
         current = {
             file.name for p in semantic_map.parts if isinstance(p, StoredPart) for file in self._files(p)
         }
@@ -128,10 +130,6 @@ def aligned_parts(semantic_map: SemanticMap, align: Align | None) -> Iterator[Al
     """Yield the voxels of a map, aligned on the way and kept nowhere: for maps in memory."""
     for chunk in semantic_map.chunks(ROWS):
         yield AlignedPart(chunk.keys, unit_rows(chunk.values if align is None else align(chunk.values)))
-
-
-def _write(stream: BinaryIO, content: bytes) -> None:
-    stream.write(content)
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -93,7 +93,16 @@ def read_manifest(folder: Path) -> MapManifest:
         return _parsed(content)
     except (InputError, MissingFileError):
         raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, RadsegError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+        RadsegError,
+    ) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
         raise CheckpointError(
             f"{shown(path)} is damaged or was changed: {reason}. "
@@ -106,6 +115,7 @@ def _parsed(content: dict[str, Any]) -> MapManifest:
         raise ValueError(f"tiles of {content['tile_side']} voxels; this version has {SIDE}")
     try:
         raw = content["description"]
+        _require_types(raw)
         description = MapDescription(**(raw | {"names": tuple(raw["names"])}))
     except InputError as error:
         raise ValueError(str(error)) from error
@@ -117,6 +127,19 @@ def _parsed(content: dict[str, Any]) -> MapManifest:
     if content["voxels"] != manifest.voxels or content["digest"] != manifest.digest:
         raise ValueError("its sums do not fit its entries")
     return manifest
+
+
+def _require_types(raw: Mapping[str, Any]) -> None:
+    """Raise ValueError for a description whose values are of other kinds than ours."""
+    for name in ("space", "number_type", "frame", "axes", "basis"):
+        if not isinstance(raw[name], str):
+            raise ValueError(f"its {name} is not text")
+    if type(raw["channels"]) is not int or not all(isinstance(name, str) for name in raw["names"]):
+        raise ValueError("its channels are no whole number, or a name is not text")
+    encoder = raw["encoder"]
+    texts = (encoder.get(name) or "" for name in ("preset", "checkpoint", "sha256"))
+    if not all(isinstance(text, str) for text in texts) or not isinstance(encoder.get("options", {}), dict):
+        raise ValueError("its encoder is not described as radseg does")
 
 
 def _shard(entry: Mapping[str, Any]) -> Shard:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from radseg.mapping.description import MapDescription
-from radseg.ops.voxels import AXIS_BITS, LIMIT, VoxelSums, pack, unpack
+from radseg.ops.voxels import AXIS_BITS, LIMIT, VoxelSums, unpack
 
 TILE_BITS = 6
 SIDE = 1 << TILE_BITS
@@ -125,11 +125,6 @@ def tile_index(tile_id: int) -> TileIndex:
     first = unpack(torch.tensor([tile_id << TILE_BITS]))[0]
     x, y, z = (int(index) >> TILE_BITS for index in first)
     return x, y, z
-
-
-def tile_id_of(index: TileIndex) -> int:
-    """Return the packed index of a tile."""
-    return int(pack(torch.tensor([index]) << TILE_BITS)[0]) >> TILE_BITS
 
 
 def is_tile_index(index: TileIndex) -> bool:

@@ -45,7 +45,7 @@ def bootstrap_intervals(
     for sums in _resampled(counts, draws, seed, block_bytes):
         for name, values in scores(sums).items():
             drawn.setdefault(name, []).append(values)
-    return {name: _middle(np.concatenate(parts)) for name, parts in drawn.items()}
+    return {name: middle(np.concatenate(parts)) for name, parts in drawn.items()}
 
 
 def _resampled(
@@ -61,6 +61,7 @@ def _resampled(
         yield times.astype(np.float64) @ exact
 
 
-def _middle(values: Float64[np.ndarray, " b"]) -> Interval:
+def middle(values: Float64[np.ndarray, " b"]) -> Interval:
+    """Return the 2.5 % and 97.5 % quantiles of resampled scores; NaN is left out."""
     low, high = np.nanquantile(values, (0.025, 0.975))
     return Interval(float(low), float(high))

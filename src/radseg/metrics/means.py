@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from radseg.errors import InputError
+from radseg.metrics.bootstrap import middle
 
 
 class Mean(NamedTuple):
@@ -28,5 +29,4 @@ def mean_interval(values: Float64[np.ndarray, " n"], *, draws: int = 2000) -> Me
         raise InputError("There is no mean of no values.")
     rng = np.random.default_rng(0)
     means = values[rng.integers(len(values), size=(draws, len(values)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Mean(float(values.mean()), float(low), float(high))
+    return Mean(float(values.mean()), *middle(means))

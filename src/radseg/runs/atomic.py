@@ -1,6 +1,5 @@
 """Files that appear whole or not at all: written under another name, synced to disk, then renamed."""
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from radseg.errors import EnvironmentFailure
+from radseg.io.writing import sync_folder
 
 STAGING = ".radseg-partial"
 """Folder inside the output folder where files grow; emptied when a run starts and when it ends."""
@@ -34,7 +34,7 @@ def write_whole(folder: Path, target: Path, write: Callable[[Path], None]) -> No
         _sync(partial)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -61,13 +61,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where folders can be synced (not on Windows)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from radseg.colours import colours
-from radseg.io import write_atomically
+from radseg.io import write_atomically, write_bytes
 from radseg.mapping.points import coloured_points
 from radseg.runs.folder import make_folder
 from radseg.visual.heat import with_scale
@@ -158,13 +158,10 @@ def save_finding(folder: Path, finding: "MapFinding", semantic_map: "SemanticMap
         "voxel_size": np.array(answer.voxel_size),
     }
 
-    def write_text(stream: Any) -> None:
-        stream.write(text)
-
     def write_arrays(stream: Any) -> None:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
-    write_atomically(folder / "query.json", write_text)
+    write_bytes(folder / "query.json", text)
     write_atomically(folder / "heat.npz", write_arrays)
     pictures = MapScene(semantic_map, look).answer_pictures(answer)
     return [folder / "query.json", folder / "heat.npz", *save_pictures(folder, pictures)]

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from radseg.segment import Segmenter
     from radseg.types import TextEmbeddings
 
-IMAGE_QUERY = "the mean of the crop's aligned patch features"
-"""What stands for a picture that is asked for."""
-
 
 @dataclass(frozen=True)
 class MapQuestion:

@@ -6,8 +6,6 @@ is text in its metadata. Nothing in it can be executed.
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from radseg.errors import EnvironmentFailure, InputError, MissingFileError, VocabularyError
+from radseg.errors import InputError, MissingFileError, VocabularyError
+from radseg.io.writing import make_folder, write_bytes
 from radseg.text.embed import given_embeddings
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
@@ -70,7 +69,8 @@ def save_pack(path: str | Path, pack: VocabularyPack) -> None:
         "names": json.dumps(names, ensure_ascii=False),
     }
     metadata["sha256"] = _content_hash(tensors, metadata)
-    _write_whole(Path(path), save(tensors, metadata))
+    make_folder(Path(path).parent)
+    write_bytes(path, save(tensors, metadata))
 
 
 def load_pack(path: str | Path) -> VocabularyPack:
@@ -152,24 +152,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise VocabularyError(
             f"{path} is not a vocabulary pack: it is no complete safetensors file ({error})."
         ) from error
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write under a temporary name, flush to the disk, rename: a crash leaves the old file or the new one."""
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # not tempfile: its files are for the owner alone, and a pack is made to be handed on
-        temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"The vocabulary pack {path} cannot be written: {error.strerror}."
-        ) from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Key maps as tables of patterns, used strictly: every key is mapped, dropped by name, or reported."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from radseg.errors import CheckpointError
@@ -81,8 +81,3 @@ def put(table: dict[str, LazyTensor], key: str, tensor: LazyTensor, file: str) -
     if key in table:
         raise CheckpointError(f"{file} holds two tensors for {key}.")
     table[key] = tensor
-
-
-def without_prefix(keys: Mapping[str, LazyTensor], prefix: str) -> dict[str, LazyTensor]:
-    """Return the tensors whose key begins with `prefix`, without it."""
-    return {k[len(prefix) :]: v for k, v in keys.items() if k.startswith(prefix)}
