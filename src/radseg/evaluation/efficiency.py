@@ -24,8 +24,10 @@ from radseg.evaluation.loop import Prepared
 from radseg.evaluation.model import device_name, predict
 from radseg.evaluation.protocols import protocol
 from radseg.evaluation.tables import Cell, Table
+from radseg.methods.base import Scorer
 from radseg.metrics.timing import Timing, timed
 from radseg.segment import Segmenter
+from radseg.text.vocabulary import Vocabulary
 from radseg.types import Rgb, Size, TextEmbeddings
 
 COMMON_SIZES = {
@@ -137,8 +139,9 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
 
 
 def _load(request: BenchRequest, dataset: str) -> Segmenter:
-    changes = protocol(dataset, request.resolution).options()
     known = presets.PRESETS.get(request.preset)
+    method = "radseg" if known is None else known.method
+    changes = protocol(dataset, request.resolution).options(method)
     if known is not None and known.embedded is not None:  # they have windows and templates of their own
         changes = {"short_side": None, "long_side": None}
     if request.random_weights:
@@ -167,11 +170,17 @@ def made_up(size: Size) -> Rgb:
 
 
 def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
-    """Return embeddings of that many names in the segmenter's space, without its text tower."""
-    width = segmenter.encode(torch.rand(3, 64, 64)).values.shape[0]
+    """Return embeddings of that many names in the segmenter's space, without its text tower.
+
+    Only a text-dependent method, which has no features to tell the width of the space, embeds one word.
+    """
+    space = segmenter.encoder.space
+    if isinstance(segmenter.encoder, Scorer):
+        width = segmenter.words.embed(Vocabulary.parse(["name"])).values.shape[-1]
+    else:
+        width = segmenter.encode(torch.rand(3, 64, 64)).values.shape[0]
     values = torch.randn(names, width, generator=torch.Generator().manual_seed(0))
-    called = tuple(f"name {i}" for i in range(names))
-    return TextEmbeddings(called, values, tuple(range(names)), segmenter.encoder.space)
+    return TextEmbeddings(tuple(f"name {i}" for i in range(names)), values, tuple(range(names)), space)
 
 
 def parameter_count(*parts: Any) -> int:
