@@ -151,6 +151,8 @@ def test_the_paper_and_the_mean_stand_beside_our_seconds():
 def test_only_presets_of_the_papers_models_stand_beside_it():
     assert published("radseg-b+").parameters == 119
     assert published("radseg-h-paper").average == 0.647
+    assert (published("naclip-b").parameters, published("trident-h").parameters) == (86, 1349)
+    assert published("sclip-b") is published("naradio-b") is None
     assert published("radio-b") is published("miniature") is published("nothing") is None
 
 

@@ -99,6 +99,11 @@ def test_what_the_paper_has_not_measured_gets_no_number(run, reason):
     assert reason in "; ".join(found.reasons)
 
 
+def test_without_a_data_set_of_the_paper_no_option_is_held_against_a_run():
+    own = replace(run_of("naradio-b"), dataset="folder", protocol=protocol("folder", "own").as_dict())
+    assert compare(own).reasons == ("the paper has no data set 'folder'",)
+
+
 def test_every_method_of_the_papers_tables_can_be_compared():
     printed = {(row.table, row.method) for row in (*paper.TABLE_A2, *paper.TABLE_A8)}
     ours = {(one.table, one.name) for one in OTHERS.values()}

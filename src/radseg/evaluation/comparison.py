@@ -191,7 +191,7 @@ def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
 
 def _expected_elsewhere(result: EvalResult, protocol: Protocol, method: str) -> dict[str, Any]:
     """Return what the options of another method must be: its preset's, at the protocol's resolution."""
-    if method not in OTHERS:
+    if method not in OTHERS or result.dataset not in paper.DATASETS:
         return {}
     preset = PRESETS[OTHERS[method].preset]
     options = preset.options.changed(protocol.options(method))

@@ -22,6 +22,7 @@ from radseg.evaluation import paper
 from radseg.evaluation.images import mmseg_size
 from radseg.evaluation.loop import Prepared
 from radseg.evaluation.model import device_name, predict
+from radseg.evaluation.paper_methods import OTHERS
 from radseg.evaluation.protocols import protocol
 from radseg.evaluation.tables import Cell, Table
 from radseg.methods.base import Scorer
@@ -38,6 +39,8 @@ COMMON_SIZES = {
     "cityscapes": Size(1024, 2048),
 }
 """The commonest picture of each data set, in pixels [our choice; Cityscapes has no other]."""
+
+_RADSEG_SIZES: dict[str, paper.ModelSize] = {"c-radio_v3-b": "base", "c-radio_v3-h": "huge"}
 
 
 @dataclass(frozen=True)
@@ -230,9 +233,12 @@ def bench_table(measured: Sequence[Measured]) -> Table:
 def published(preset: str) -> paper.Cost | None:
     """Return the paper's row for a preset, the later text's where they differ; None where it has none."""
     known = presets.PRESETS.get(preset)
-    size = {"c-radio_v3-b": "base", "c-radio_v3-h": "huge"}.get(str(known and known.checkpoint))
-    if known is None or size is None or known.options.scra_temperature is None:
+    if known is None:
         return None
-    method = "RADSeg" if known.options.refine == "none" else "RADSeg+"
+    if known.method in OTHERS:
+        method, size = OTHERS[known.method].name, OTHERS[known.method].sizes.get(str(known.checkpoint))
+    else:
+        method = "RADSeg" if known.options.refine == "none" else "RADSeg+"
+        size = _RADSEG_SIZES.get(str(known.checkpoint)) if known.options.scra_temperature else None
     rows = [row for row in paper.TABLE_A3 if (row.method, row.size) == (method, size)]
     return next((row for row in rows if row.edition != "earlier"), None)
