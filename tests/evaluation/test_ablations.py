@@ -1,6 +1,7 @@
 """The sweeps: what they change, that rows are compared image by image, and what is written."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,12 @@ def test_unknown_sweeps_and_those_without_weights_are_refused():
     with pytest.raises(InputError, match="needs published weights"):
         sweep("versions", embedded=True)
     assert sweep("versions", embedded=False).name == "versions"
+
+
+def test_refinement_runs_on_the_embedded_model_that_refines(tmp_path):
+    base = replace(request(tmp_path), preset="miniature+")
+    rows = [request_of(base, v).options() for v in sweep("refinement", embedded=True).variants]
+    assert [row.refine for row in rows] == ["none", "reference", "mended"]
 
 
 def request(tmp_path, **options):

@@ -112,8 +112,9 @@ def test_the_toy_is_measured_at_every_size():
     assert all(row.timing.repeats == 2 and row.timing.median > 0 for row in rows)
 
 
-def test_random_text_fits_the_model():
-    segmenter = presets.load("miniature")
+@pytest.mark.parametrize("preset", ["miniature", "miniature-resradio"])
+def test_random_text_fits_the_model(preset):
+    segmenter = presets.load(preset)
     text = random_text(segmenter, 3)
     assert text.values.shape == (3, 96)
     assert text.space == segmenter.encoder.space
@@ -150,4 +151,17 @@ def test_the_paper_and_the_mean_stand_beside_our_seconds():
 def test_only_presets_of_the_papers_models_stand_beside_it():
     assert published("radseg-b+").parameters == 119
     assert published("radseg-h-paper").average == 0.647
+    assert (published("naclip-b").parameters, published("trident-h").parameters) == (86, 1349)
+    assert published("sclip-b") is published("naradio-b") is None
     assert published("radio-b") is published("miniature") is published("nothing") is None
+
+
+def test_a_method_that_looks_at_the_words_is_measured():
+    (row,) = measure(BenchRequest("miniature-resradio", ("voc20",), warmup=0, repeats=1))
+    assert (row.names, row.timing.repeats) == (20, 1)
+    assert row.parameters == next(measure(BenchRequest("miniature", ("voc20",), repeats=1))).parameters
+
+
+def test_random_weights_are_for_radseg_alone():
+    with pytest.raises(InputError, match="naclip-b has no shapes to build from; RADSeg's presets have"):
+        list(measure(BenchRequest("naclip-b", ("voc20",), random_weights=True)))

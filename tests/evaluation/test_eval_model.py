@@ -53,6 +53,16 @@ def test_a_prediction_equals_the_published_pipeline_written_out(shared):
         assert np.array_equal(ours, up.argmax(0).numpy() + 1)
 
 
+def test_a_method_that_looks_at_the_words_predicts_what_it_segments():
+    rooms, row = Rooms(), protocol("miniature", "own")
+    segmenter = presets.load("miniature-resradio", **row.options("resradio"))
+    text, _ = segmenter.embed(("wooden wall", "white ceiling", "red ball"), mode="assign")
+    room = prepare(rooms, row, rooms.ids[0])
+    segmented = segmenter.segment(room.picture, text, mode="assign").labels
+    assert len(np.unique(segmented)) > 1
+    assert np.array_equal(predict(segmenter, text, room), segmented)
+
+
 @dataclass(frozen=True)
 class Inverting:
     """A refiner that exchanges two names and remembers what it looked at."""

@@ -7,11 +7,21 @@ import numpy as np
 import pytest
 import torch
 
+from radseg import presets
 from radseg.colours import colours
 from radseg.datasets.base import IGNORE
 from radseg.errors import ImageError, InputError
 from radseg.evaluation.loop import Prepared
-from radseg.evaluation.sheet import CELL, Answer, draw_sheet, draw_strip, image_miou, percent, strips
+from radseg.evaluation.sheet import (
+    CELL,
+    Answer,
+    draw_sheet,
+    draw_strip,
+    image_miou,
+    model_of,
+    percent,
+    strips,
+)
 from radseg.evaluation.sheet_page import sheet_page
 
 NAMES = (*(f"thing {i}" for i in range(30)), "<img src=x onerror=alert(1)>")
@@ -87,6 +97,28 @@ def test_a_sheet_of_nothing_is_refused():
     for draw in (draw_sheet, sheet_page):
         with pytest.raises(InputError, match="no image to put on the sheet"):
             draw([], title="x")
+
+
+def test_a_method_without_features_has_labels_and_says_so():
+    wordy = Answer(PERFECT.astype(np.uint8), None)
+    (strip,), _ = made(models={"right": answer(PERFECT), "wordy": lambda _: wordy})
+    assert strip.panels[1].features is None
+    assert strip.panels[1].miou == 1.0
+    page = sheet_page([strip], title="t")
+    assert "wordy: no features without words" in page
+    assert page.count("<img") == 5
+    cell = np.asarray(draw_strip(strip))[200 + 28 + 10 + 28 :, 10 + 3 * 310 :][:200, :CELL]
+    assert len(np.unique(cell.reshape(-1, 3), axis=0)) == 1  # left empty
+
+
+def test_a_text_dependent_model_answers_with_labels_alone():
+    segmenter = presets.load("miniature-resradio")
+    text, _ = segmenter.embed(("wooden wall", "red ball"), mode="assign")
+    given = Prepared(torch.rand(3, 96, 96), np.zeros((96, 96), np.uint16))
+    found = model_of(segmenter, text)(given)
+    assert found.labels.shape == (96, 96)
+    assert found.features is None
+    assert model_of(presets.load("miniature"), text)(given).features is not None
 
 
 class Page(HTMLParser):

@@ -135,7 +135,6 @@ SWEEPS: dict[str, Sweep] = {
                 ),
                 Variant("mended", {"refine": "mended", **_parts(10.0, 10.0)}),
             ),
-            published_only=True,
         ),
         Sweep(
             "scra-temperature",
@@ -211,6 +210,6 @@ def sweep(name: str, *, embedded: bool) -> Sweep:
     if embedded and found.published_only:
         raise InputError(
             f"The ablation {name!r} needs published weights: {found.shows}. The embedded models have no "
-            "other version, language adaptor or SAM adaptor; use a preset such as radseg-b-paper."
+            "other version or language adaptor; use a preset such as radseg-b-paper."
         )
     return found

@@ -5,14 +5,17 @@ comparable", with every reason: a miniature, a toy, a part of the images, a chan
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.errors import InputError
 from radseg.evaluation import paper
+from radseg.evaluation.paper_methods import OTHERS
 from radseg.evaluation.protocols import Protocol, protocols, released_names
 from radseg.evaluation.result import EvalResult
+from radseg.preset_methods import METHODS
+from radseg.presets import PRESETS
 from radseg.weights import catalog
 
 Verdict = Literal["agrees", "above", "below", "not comparable"]
@@ -69,39 +72,59 @@ def compare(result: EvalResult) -> Comparison:
     """Return the paper's value for a result and whether the two measure the same thing."""
     row, missing = _row(result)
     reasons = (*missing, *_differences(result))
+    points = tolerance(result.dataset, method_of(result))
     if row is None:
-        return Comparison(None, None, tolerance(result.dataset), reasons)
+        return Comparison(None, None, points, reasons)
     difference = 100 * result.scores["miou"].value - row.of(result.dataset)
-    return Comparison(row, difference, tolerance(result.dataset), reasons)
+    return Comparison(row, difference, points, reasons)
 
 
-def tolerance(dataset: str) -> float:
-    """Return the points of mIoU within which two runs of RADSeg agree on a data set (methods spec 1.7)."""
+def tolerance(dataset: str, method: str = "radseg") -> float:
+    """Return the points of mIoU within which two runs of a method agree on a data set (methods spec 1.7)."""
+    own = OTHERS[method].tolerance if method in OTHERS else None
+    if own is not None:
+        return own
     return 0.3 if dataset in ("voc20", "cityscapes") else 0.2
+
+
+def method_of(result: EvalResult) -> str:
+    """Return the method of a result's preset; a checkpoint by its path is used as RADSeg."""
+    preset = PRESETS.get(result.preset)
+    return "radseg" if preset is None else preset.method
 
 
 def _row(result: EvalResult) -> tuple[paper.Scores | None, tuple[str, ...]]:
     """Return the row of the paper for this model, method and resolution, or why there is none."""
-    name = weights_of(result)
-    if name not in _CHECKPOINTS:
-        return None, (f"the paper has no model {name!r}",)
+    name, method = weights_of(result), method_of(result)
+    if name not in _sizes(method):
+        what = "" if method == "radseg" else f" for {method}"
+        return None, (f"the paper has no model {name!r}{what}",)
     if result.dataset not in paper.DATASETS:
         return None, (f"the paper has no data set {result.dataset!r}",)
     protocol = str(result.protocol.get("name"))
     resolution = _RESOLUTIONS.get(protocol.removesuffix("-patch"))
     if resolution is None:
         return None, (f"the paper has no protocol {protocol!r}",)
-    family, size = _CHECKPOINTS[name]
-    place = _place(result.options, family, single_pass=result.options.get("crop") is None)
     try:
-        table, method = place or ("", "")
-        return paper.find(method, size, resolution, table=table), ()
+        table, title = _place(result, method) or ("", "")
+        return paper.find(title, _sizes(method)[name], resolution, table=table), ()
     except InputError:
         return None, (f"the paper has no such method for {name} at {resolution} resolution",)
 
 
-def _place(options: Mapping[str, Any], family: str, *, single_pass: bool) -> tuple[str, str] | None:
-    """Return table and method for what was computed."""
+def _sizes(method: str) -> Mapping[str, paper.ModelSize]:
+    """Return the checkpoints that the paper has with a method, and what it calls their size."""
+    if method == "radseg":
+        return {name: size for name, (_, size) in _CHECKPOINTS.items()}
+    return OTHERS[method].sizes if method in OTHERS else {}
+
+
+def _place(result: EvalResult, method: str) -> tuple[str, str] | None:
+    """Return table and method, in the paper's words, for what was computed."""
+    if method != "radseg":
+        return OTHERS[method].table, OTHERS[method].name
+    options, (family, _) = result.options, _CHECKPOINTS[weights_of(result)]
+    single_pass = options.get("crop") is None
     parts = tuple(options.get(f"{part}_temperature") is not None for part in ("scra", "scga"))
     refine = options.get("refine", "none")
     if single_pass:
@@ -129,6 +152,9 @@ def _differences(result: EvalResult) -> Iterator[str]:
     if name in known and paper_like is not None:
         yield from _changed("protocol's ", result.protocol, known[name].as_dict())
         yield from _changed("", result.options, _expected(result, paper_like))
+    other = OTHERS.get(method_of(result))
+    if other is not None:
+        yield from (why for why in (other.always, other.elsewhere.get(result.dataset)) if why is not None)
     benchmark = BENCHMARKS.get(result.dataset)
     if benchmark is None:
         return
@@ -144,20 +170,33 @@ def _differences(result: EvalResult) -> Iterator[str]:
 
 def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
     """Return what the options must be: the protocol's, and those of the method that the paper fixes."""
+    method = method_of(result)
+    if method != "radseg":
+        return _expected_elsewhere(result, protocol, method)
     refining = result.options.get("refine", "none") != "none"
-    method: dict[str, Any] = {
+    radseg: dict[str, Any] = {
         "scra_recursions": 1,
         "language": None,
         "refine": "reference" if refining else "none",
     }
     for part in ("scra_temperature", "scga_temperature"):
-        method[part] = None if result.options.get(part) is None else 10.0
+        radseg[part] = None if result.options.get(part) is None else 10.0
     fixed = {k: v for k, v in protocol.options().items() if k not in _FREE}
     if result.options.get("crop") is None:  # Table A.6: one pass, in which there is no step
         fixed = {k: v for k, v in fixed.items() if k not in ("crop", "stride")}
     if not refining:
         fixed = {k: v for k, v in fixed.items() if k not in _REFINING}
-    return fixed | method
+    return fixed | radseg
+
+
+def _expected_elsewhere(result: EvalResult, protocol: Protocol, method: str) -> dict[str, Any]:
+    """Return what the options of another method must be: its preset's, at the protocol's resolution."""
+    if method not in OTHERS or result.dataset not in paper.DATASETS:
+        return {}
+    preset = PRESETS[OTHERS[method].preset]
+    options = preset.options.changed(protocol.options(method))
+    free = _FREE | METHODS[method].unread | (_REFINING if options.refine == "none" else set())
+    return {name: value for name, value in asdict(options).items() if name not in free}
 
 
 def _changed(what: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

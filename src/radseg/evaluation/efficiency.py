@@ -22,10 +22,13 @@ from radseg.evaluation import paper
 from radseg.evaluation.images import mmseg_size
 from radseg.evaluation.loop import Prepared
 from radseg.evaluation.model import device_name, predict
+from radseg.evaluation.paper_methods import OTHERS
 from radseg.evaluation.protocols import protocol
 from radseg.evaluation.tables import Cell, Table
+from radseg.methods.base import Scorer
 from radseg.metrics.timing import Timing, timed
 from radseg.segment import Segmenter
+from radseg.text.vocabulary import Vocabulary
 from radseg.types import Rgb, Size, TextEmbeddings
 
 COMMON_SIZES = {
@@ -36,6 +39,8 @@ COMMON_SIZES = {
     "cityscapes": Size(1024, 2048),
 }
 """The commonest picture of each data set, in pixels [our choice; Cityscapes has no other]."""
+
+_RADSEG_SIZES: dict[str, paper.ModelSize] = {"c-radio_v3-b": "base", "c-radio_v3-h": "huge"}
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,9 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
 
 
 def _load(request: BenchRequest, dataset: str) -> Segmenter:
-    changes = protocol(dataset, request.resolution).options()
     known = presets.PRESETS.get(request.preset)
+    method = "radseg" if known is None else known.method
+    changes = protocol(dataset, request.resolution).options(method)
     if known is not None and known.embedded is not None:  # they have windows and templates of their own
         changes = {"short_side": None, "long_side": None}
     if request.random_weights:
@@ -167,11 +173,17 @@ def made_up(size: Size) -> Rgb:
 
 
 def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
-    """Return embeddings of that many names in the segmenter's space, without its text tower."""
-    width = segmenter.encode(torch.rand(3, 64, 64)).values.shape[0]
+    """Return embeddings of that many names in the segmenter's space, without its text tower.
+
+    Only a text-dependent method, which has no features to tell the width of the space, embeds one word.
+    """
+    space = segmenter.encoder.space
+    if isinstance(segmenter.encoder, Scorer):
+        width = segmenter.words.embed(Vocabulary.parse(["name"])).values.shape[-1]
+    else:
+        width = segmenter.encode(torch.rand(3, 64, 64)).values.shape[0]
     values = torch.randn(names, width, generator=torch.Generator().manual_seed(0))
-    called = tuple(f"name {i}" for i in range(names))
-    return TextEmbeddings(called, values, tuple(range(names)), segmenter.encoder.space)
+    return TextEmbeddings(tuple(f"name {i}" for i in range(names)), values, tuple(range(names)), space)
 
 
 def parameter_count(*parts: Any) -> int:
@@ -221,9 +233,12 @@ def bench_table(measured: Sequence[Measured]) -> Table:
 def published(preset: str) -> paper.Cost | None:
     """Return the paper's row for a preset, the later text's where they differ; None where it has none."""
     known = presets.PRESETS.get(preset)
-    size = {"c-radio_v3-b": "base", "c-radio_v3-h": "huge"}.get(str(known and known.checkpoint))
-    if known is None or size is None or known.options.scra_temperature is None:
+    if known is None:
         return None
-    method = "RADSeg" if known.options.refine == "none" else "RADSeg+"
+    if known.method in OTHERS:
+        method, size = OTHERS[known.method].name, OTHERS[known.method].sizes.get(str(known.checkpoint))
+    else:
+        method = "RADSeg" if known.options.refine == "none" else "RADSeg+"
+        size = _RADSEG_SIZES.get(str(known.checkpoint)) if known.options.scra_temperature else None
     rows = [row for row in paper.TABLE_A3 if (row.method, row.size) == (method, size)]
     return next((row for row in rows if row.edition != "earlier"), None)

@@ -18,8 +18,8 @@ from radseg.evaluation.request import EvalRequest
 from radseg.evaluation.shards import launched_device
 from radseg.models.stored_words import StoredWords
 from radseg.runs.models import Fetching, obtain, rows_of
-from radseg.segment import Segmenter
-from radseg.types import Size, TextEmbeddings
+from radseg.segment import Cosines, Segmenter
+from radseg.types import LanguageFeatures, Size, TextEmbeddings
 
 
 def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, TextEmbeddings]:
@@ -55,9 +55,15 @@ def prepare(images: ImageSet, protocol: Protocol, id: str) -> Prepared:
 
 def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labels:
     """Return the labels of one image at the size of its truth, mode `assign`: 0 for none, names from 1."""
-    features = segmenter.encode(image.picture)
+    return answer(segmenter, segmenter.look([image.picture], text, None)[0], text, image)
+
+
+def answer(
+    segmenter: Segmenter, seen: LanguageFeatures | Cosines, text: TextEmbeddings, image: Prepared
+) -> Labels:
+    """Return the labels that `predict` gives, of what `segmenter.look` saw in the image."""
     size = Size(*image.truth.shape)
-    return segmenter.finish(features, size, text, None, mode="assign", picture=image.picture).labels
+    return segmenter.finish(seen, size, text, None, mode="assign", picture=image.picture).labels
 
 
 def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:

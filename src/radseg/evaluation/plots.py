@@ -52,7 +52,7 @@ def _bars(axes: Any, records: Sequence[Any]) -> None:
     places = range(len(records))
     values = [record["mIoU %"] for record in records]
     axes.bar(places, values, color=[_BASE] + [_ROW] * (len(records) - 1), width=0.6)
-    axes.errorbar(places, values, yerr=_errors(records), fmt="none", ecolor=_INK, capsize=4)
+    _intervals(axes, places, records, _INK)
     bottom = min(record["mIoU %"] if record["low"] is None else record["low"] for record in records)
     for place, record in zip(places, records, strict=True):  # below every interval, so nothing is struck out
         gain = "" if record["gain"] is None else f"\n{record['gain']:+.2f}"
@@ -65,9 +65,8 @@ def _line(axes: Any, records: Sequence[Any], positions: Sequence[float | None], 
     order = sorted(range(len(records)), key=lambda i: positions[i] or 0.0)
     rows = [records[i] for i in order]
     places = [positions[i] for i in order]
-    axes.errorbar(
-        places, [row["mIoU %"] for row in rows], yerr=_errors(rows), fmt="o-", color=_ROW, capsize=4
-    )
+    axes.plot(places, [row["mIoU %"] for row in rows], "o-", color=_ROW)
+    _intervals(axes, places, rows, _ROW)
     axes.plot([positions[0]], [records[0]["mIoU %"]], "o", color=_INK, markersize=9, label="first row")
     if max(p or 0.0 for p in places) >= 20:
         axes.set_xscale("log")
@@ -77,9 +76,9 @@ def _line(axes: Any, records: Sequence[Any], positions: Sequence[float | None], 
     axes.legend(frameon=False, fontsize=8)
 
 
-def _errors(records: Sequence[Any]) -> list[list[float]]:
-    """Distances below and above, in points; 0 where one image has no interval."""
-    low = [r["mIoU %"] - r["low"] if r["low"] is not None else 0.0 for r in records]
-    high = [r["high"] - r["mIoU %"] if r["high"] is not None else 0.0 for r in records]
-    # The bootstrap's middle need not hold the set's own score: a bar never points the wrong way.
-    return [[max(0.0, v) for v in low], [max(0.0, v) for v in high]]
+def _intervals(axes: Any, places: Sequence[float | None], records: Sequence[Any], colour: str) -> None:
+    """Draw every interval where it lies, which need not be around its score; one image has none."""
+    known = [(x, r["low"], r["high"]) for x, r in zip(places, records, strict=True) if r["low"] is not None]
+    middles = [(low + high) / 2 for _, low, high in known]
+    halves = [(high - low) / 2 for _, low, high in known]
+    axes.errorbar([x for x, *_ in known], middles, yerr=halves, fmt="none", ecolor=colour, capsize=4)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from radseg.errors import InputError
+from radseg.preset_methods import METHODS
 
 NameList = Literal["released", "dataset"]
 
@@ -53,18 +54,20 @@ class Protocol:
     iou_threshold: float = 0.9
     source: str = "RADSeg Table A.1"
 
-    def options(self) -> dict[str, Any]:
-        """Return the changes to a preset's options; the image is resized before, so it keeps its size."""
-        fields = ("crop", "stride", "size_rule", "templates")
-        given = {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
-        own = ("temperature", "denoising", "all_denoised", "coarse_threshold", "min_area", "iou_threshold")
-        return {
-            **given,
-            **{name: getattr(self, name) for name in own},
-            "threshold": None,
-            "short_side": None,
-            "long_side": None,
-        }
+    def options(self, method: str = "radseg") -> dict[str, Any]:
+        """Return the changes to a preset's options; the image is resized before, so it keeps its size.
+
+        Args:
+            method: of the preset (preset_methods.METHODS). Methods that are not on RADIO keep their own
+                temperature, templates, denoising, size rule and IoU threshold: those numbers of a row are
+                RADSeg's. A method without windows takes no crop and no stride.
+        """
+        given = ["crop", "stride", "coarse_threshold", "min_area"]
+        if on_radio(method):
+            given += ["size_rule", "templates", "temperature", "denoising", "all_denoised", "iou_threshold"]
+        values = {name: getattr(self, name) for name in given if name not in METHODS[method].unread}
+        sizes = {"threshold": None, "short_side": None, "long_side": None}
+        return {name: value for name, value in values.items() if value is not None} | sizes
 
     def as_dict(self) -> dict[str, Any]:
         """Return every field by name."""
@@ -108,6 +111,11 @@ _RELEASED: dict[str, dict[str, dict[str, int]]] = {
 _OWN = Protocol(
     "own", None, None, None, None, size_rule=None, names="dataset", templates=None, source="the preset's own"
 )
+
+
+def on_radio(method: str) -> bool:
+    """Whether a method looks with RADIO: those alone have language adaptors to choose from."""
+    return "language" not in METHODS[method].unread
 
 
 def protocols(dataset: str) -> dict[str, Protocol]:

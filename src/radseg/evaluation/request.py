@@ -12,7 +12,7 @@ from radseg.errors import InputError
 from radseg.evaluation.protocols import Protocol, released_names
 from radseg.evaluation.shards import Shard
 from radseg.options import Options
-from radseg.presets import check
+from radseg.presets import PRESETS, check
 from radseg.runs.folder import OnExisting
 from radseg.runs.segmentation import checkpoint_path
 from radseg.text.vocabulary import Vocabulary
@@ -85,8 +85,10 @@ class EvalRequest:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What differs from the preset: the protocol's choices, then the person's."""
-        return {**self.protocol.options(), **self.settings}
+        """What differs from the preset: the protocol's choices for its method, then the person's."""
+        preset = PRESETS.get(self.base)
+        method = "radseg" if preset is None else preset.method
+        return {**self.protocol.options(method), **self.settings}
 
     def options(self) -> Options:
         """Return every option as it will run.

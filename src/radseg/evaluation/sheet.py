@@ -17,9 +17,10 @@ from radseg.colours import Colour, colours
 from radseg.datasets.base import IGNORE, Truth
 from radseg.errors import InputError, RadsegError
 from radseg.evaluation.loop import Labels, Prepared
+from radseg.evaluation.model import answer
 from radseg.io import picture_of
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
-from radseg.segment import Segmenter
+from radseg.segment import Cosines, Segmenter
 from radseg.types import FeatureMap, Size, TextEmbeddings
 from radseg.visual import paint, pca_picture
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, with_legend
@@ -29,15 +30,19 @@ Picture = UInt8[np.ndarray, "H W 3"]
 CELL = 300
 """Width of a picture on the sheet, pixels."""
 GAP, LINE = 10, 28
+NO_FEATURES = "no features without words"
 BAR, FULL = (88, 166, 255), (48, 54, 61)
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one model makes of an image: labels at the truth's size (0 = none), features on the patch grid."""
+    """What one model makes of an image: labels at the truth's size (0 = none), features on the patch grid.
+
+    A text-dependent method has no features: None.
+    """
 
     labels: Labels
-    features: FeatureMap
+    features: FeatureMap | None
 
 
 Model = Callable[[Prepared], Answer]
@@ -45,12 +50,15 @@ Model = Callable[[Prepared], Answer]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One model's pictures of one image; `miou` is 0 to 1, NaN where nothing is judged."""
+    """One model's pictures of one image; `miou` is 0 to 1, NaN where nothing is judged.
+
+    `features` is None for a method that has none without words.
+    """
 
     model: str
     miou: float
     labels: Picture
-    features: Picture
+    features: Picture | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +81,9 @@ def model_of(segmenter: Segmenter, text: TextEmbeddings) -> Model:
 
 
 def _answer(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Answer:
-    features = segmenter.encode(image.picture)
-    size = Size(*image.truth.shape)
-    found = segmenter.finish(features, size, text, None, mode="assign", picture=image.picture)
-    return Answer(found.labels, features.values)
+    seen = segmenter.look([image.picture], text, None)[0]
+    features = None if isinstance(seen, Cosines) else seen.values
+    return Answer(answer(segmenter, seen, text, image), features)
 
 
 def image_miou(truth: Truth, labels: Labels, classes: int) -> float:
@@ -125,15 +132,15 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
     panels = tuple(
         Panel(
             model,
-            image_miou(image.truth, answer.labels, len(names)),
-            painted(answer.labels),
-            pca_picture(answer.features, size),
+            image_miou(image.truth, one.labels, len(names)),
+            painted(one.labels),
+            None if one.features is None else pca_picture(one.features, size),
         )
-        for model, answer in answers.items()
+        for model, one in answers.items()
     )
     areas = np.bincount(truth.ravel(), minlength=len(names) + 1) * 1.0
-    for answer in answers.values():  # after everything in the truth comes what the models see
-        areas += np.bincount(answer.labels.ravel(), minlength=len(names) + 1) * 1e-9
+    for one in answers.values():  # after everything in the truth comes what the models see
+        areas += np.bincount(one.labels.ravel(), minlength=len(names) + 1) * 1e-9
     order = 1 + np.argsort(-areas[1:], kind="stable")
     table = colours(names)  # of all names, as in the painted pictures: which are present moves colours
     present = tuple((names[i - 1], _colour(table[i - 1])) for i in order if areas[i] > 0)
@@ -174,7 +181,10 @@ def draw_strip(strip: Strip) -> Image.Image:
     place(1, 0, strip.truth, "truth")
     for column, panel in enumerate(strip.panels, start=2):
         place(column, 0, panel.labels, f"{panel.model}: mIoU {percent(panel.miou)}")
-        place(column, step, panel.features, "features, three strongest directions")
+        if panel.features is None:
+            _write(draw, NO_FEATURES, (GAP + column * (CELL + GAP), step + LINE // 2), CELL)
+        else:
+            place(column, step, panel.features, "features, three strongest directions")
     _bars(draw, strip.panels, top=step + LINE, height=height)
     entries = [Entry(name, "", colour, name) for name, colour in strip.present]
     return with_legend(canvas, entries)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from radseg.colours import hex_colour
 from radseg.errors import InputError
-from radseg.evaluation.sheet import Panel, Strip, percent
+from radseg.evaluation.sheet import NO_FEATURES, Panel, Strip, percent
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -53,7 +53,12 @@ def sheet_page(shown: Sequence[Strip], *, title: str, notes: Sequence[str] = ())
 def _section(strip: Strip) -> str:
     first = _figure(strip.picture, "input") + _figure(strip.truth, "truth")
     labels = "".join(_figure(p.labels, f"{p.model}: mIoU {percent(p.miou)}", _meter(p)) for p in strip.panels)
-    features = "".join(_figure(p.features, f"{p.model}: features") for p in strip.panels)
+    features = "".join(
+        f"<figure><figcaption>{escape(p.model)}: {NO_FEATURES}</figcaption></figure>\n"
+        if p.features is None
+        else _figure(p.features, f"{p.model}: features")
+        for p in strip.panels
+    )
     names = "".join(
         f'<li><i style="background:{hex_colour(colour)}"></i>{escape(name)}</li>'
         for name, colour in strip.present
