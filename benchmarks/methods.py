@@ -21,7 +21,8 @@ from radseg.options import Options
 from radseg.preset_methods import METHODS
 from radseg.preset_table import PRESETS, Preset
 from radseg.refine.mended import Mended
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
+from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.testing import ColourWords
 from radseg.types import TextEmbeddings
@@ -47,7 +48,7 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)
     refiner = _refiner(preset, encoder, backbone, helpers, options)
-    extra = [refiner.sam] if isinstance(refiner, RadioSam) else []
+    extra = [refiner.sam] if isinstance(refiner, SamRefiner) else []
     segmenter = Segmenter(
         encoder,
         ColourWords(),
@@ -65,16 +66,15 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
 
 def _refiner(
     preset: Preset, encoder: Any, backbone: Any, helpers: list[Any], options: Options
-) -> RadioSam | None:
+) -> SamRefiner | None:
     if options.refine == "none":
         return None
     own = METHODS[preset.method].refiner
     if own is not None:
         return own(backbone, helpers, options)
-    return RadioSam(
-        backbone,
+    return SamRefiner(
+        RadioFeatures(backbone, encoder.last_block),
         random_decoder(SamSizes()),
-        encoder.last_block,
         coarse_threshold=0.0,
         iou_threshold=0.0,
         rules=Mended(),

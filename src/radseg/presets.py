@@ -25,8 +25,9 @@ from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.pamr import Pamr
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
+from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.templates import template_set
@@ -238,10 +239,9 @@ def _refining(segmenter: Segmenter, options: Options, decoder: Callable[[], SamD
 
 
 def _refiner(built: Any, options: Options, decoder: SamDecoder) -> Refiner:
-    return RadioSam(
-        built.radio,
+    return SamRefiner(
+        RadioFeatures(built.radio, built.last_block, options.memory_budget),
         decoder,
-        built.last_block,
         coarse_threshold=options.coarse_threshold,
         min_area=options.min_area,
         iou_threshold=options.iou_threshold,
