@@ -189,7 +189,14 @@ def require_read(name: str, method: Method, options: Options, changed: Sequence[
     """Raise InputError if a changed option has no effect on the preset `name`, or it cannot refine so."""
     unread = sorted(set(changed) & method.unread)
     if unread:
-        raise InputError(f"{name} has no {', '.join(unread)}; leave it out, or use a RADSeg preset.")
+        raise InputError(f"{name} has no {', '.join(unread)}; leave it out, or use {_radseg_beside(name)}.")
     if options.refine not in method.refines:
         able = ", ".join(method.refines)
-        raise InputError(f"{name} cannot refine as {options.refine!r} (it can: {able}); radseg-b+ does.")
+        raise InputError(
+            f"{name} cannot refine as {options.refine!r} (it can: {able}); {_radseg_beside(name)}+ does."
+        )
+
+
+def _radseg_beside(name: str) -> str:
+    """Return the RADSeg preset that needs no other download than `name`: the miniature's for a miniature."""
+    return "miniature" if name.startswith("miniature") else "radseg-b"
