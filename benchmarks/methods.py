@@ -3,17 +3,21 @@
 Random weights at real sizes, 576 × 768 pixels as they are, 20 names given as embeddings, mode `assign`; one
 fresh process per method, seconds the median of the repeats. Thresholds are lowered so that random weights
 give regions to refine and to pool; how many were refined is in the table, because the cost depends on it.
+
+Networks are built once per method and asked `--repeats` times, once by default; a row is printed as soon as
+it is measured. Start it on a quiet machine: under the load of ten others MaskCLIP took 28 s and RADSeg+ with
+11 regions 56 s on one thread. Those that look through SAM take longest; name presets to measure these alone.
 """
 
 import argparse
-from collections.abc import Callable
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.measure import Cost, cost
+from benchmarks.measure import Cost, cost_here
 from benchmarks.parts import count, random_decoder, random_part
 from radseg import methods
 from radseg.methods.textregion import TextRegion
@@ -87,21 +91,25 @@ def picture(height: int, width: int) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
 
 
-def call(name: str, height: int, width: int) -> Callable[[], Any]:
-    """Prepare the call a user makes."""
-    segmenter, text, _ = prepared(name)
-    image = picture(height, width)
-    return lambda: segmenter.segment(image, text, mode="assign")
+class Measured(NamedTuple):
+    """One row of the table."""
+
+    lines: int
+    parameters: int
+    regions: int
+    found: Cost
 
 
-def facts(name: str) -> tuple[int, int, int]:
-    """Return lines of the method's file, parameters, and regions in the refined picture."""
+def measured(name: str, repeats: int, threads: int) -> Measured:
+    """Return the row of a preset; its networks are built once."""
     segmenter, text, parameters = prepared(name)
-    regions = 0
-    if segmenter.refine is not None:
-        result = segmenter.segment(picture(*SIZE), text, mode="assign")
-        regions = int(result.meta["regions"])
-    return lines_of(type(segmenter.encoder).__module__), parameters, regions
+    image = picture(*SIZE)
+    answers = []
+    found = cost_here(
+        lambda: lambda: answers.append(segmenter.segment(image, text, mode="assign")), (), repeats, threads
+    )
+    regions = 0 if segmenter.refine is None else int(answers[-1].meta["regions"])
+    return Measured(lines_of(type(segmenter.encoder).__module__), parameters, regions, found)
 
 
 def lines_of(module: str) -> int:
@@ -121,8 +129,9 @@ def main() -> None:
     print("| preset | lines | parameters, M | seconds | added, MB | peak, MB | regions |")
     print("|---|---|---|---|---|---|---|")
     for name in options.presets:
-        found: Cost = cost(call, name, *SIZE, repeats=options.repeats, threads=options.threads)
-        lines, parameters, regions = facts(name)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            row = (name, options.repeats, options.threads)
+            lines, parameters, regions, found = pool.apply(measured, row)
         numbers = f"{parameters / 1e6:.0f} | {found.seconds:.2f} | {found.added_mb:.0f} | {found.peak_mb:.0f}"
         print(f"| {name} | {lines} | {numbers} | {regions or ''} |", flush=True)
 
