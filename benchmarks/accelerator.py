@@ -20,7 +20,8 @@ from benchmarks.refine import SAM_HEAD
 from radseg.methods.base import slide
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAttention
 from radseg.models.sam import SamDecoder
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
+from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.testing import ColourWords
 
@@ -51,7 +52,9 @@ def segmenters(device: torch.device, dtype: torch.dtype) -> tuple[Segmenter, Seg
     plain = Segmenter(method, ColourWords(), short_side=None)
     torch.manual_seed(0)
     sam = SamDecoder().eval().requires_grad_(False).to(device)
-    refiner = RadioSam(method.radio, sam, SelfCorrelatingAttention(), iou_threshold=-1e9, min_area=4096)
+    refiner = SamRefiner(
+        RadioFeatures(method.radio, SelfCorrelatingAttention()), sam, iou_threshold=-1e9, min_area=4096
+    )
     return plain, replace(plain, refine=refiner)
 
 

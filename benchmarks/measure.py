@@ -30,10 +30,11 @@ def cost(
     """Return the cost of the function that `prepare(*arguments)` returns, run in a fresh process."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_measure, (prepare, arguments, repeats, threads))
+        return pool.apply(cost_here, (prepare, arguments, repeats, threads))
 
 
-def _measure(prepare: Callable[..., Any], arguments: tuple[Any, ...], repeats: int, threads: int) -> Cost:
+def cost_here(prepare: Callable[..., Any], arguments: tuple[Any, ...], repeats: int, threads: int) -> Cost:
+    """Return the same, run in this process."""
     torch.set_num_threads(threads)
     with torch.inference_mode():
         call = prepare(*arguments)

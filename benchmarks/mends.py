@@ -23,7 +23,7 @@ from radseg.miniature.evaluate import (
     segmenter,
 )
 from radseg.refine.mended import Mended
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
 from radseg.refine.rules import Rules
 from radseg.segment import Segmenter
@@ -63,7 +63,7 @@ def main() -> None:
     asked = list(questions(range(7000, 7000 + chosen.rooms), height=341, width=471))
     coarse = segmenter(radio, tower)
     refined = segmenter(radio, tower, REFINED, load_decoder())
-    assert isinstance(refined.refine, RadioSam)
+    assert isinstance(refined.refine, SamRefiner)
     print(line("not refined", scores(coarse, asked)))
     mended = scores(refined, asked)
     print(line("refined, mended", mended), flush=True)

@@ -3,17 +3,21 @@
 Random weights at real sizes, 576 × 768 pixels as they are, 20 names given as embeddings, mode `assign`; one
 fresh process per method, seconds the median of the repeats. Thresholds are lowered so that random weights
 give regions to refine and to pool; how many were refined is in the table, because the cost depends on it.
+
+Networks are built once per method and asked `--repeats` times, once by default; a row is printed as soon as
+it is measured. Start it on a quiet machine: under the load of ten others MaskCLIP took 28 s and RADSeg+ with
+11 regions 56 s on one thread. Those that look through SAM take longest; name presets to measure these alone.
 """
 
 import argparse
-from collections.abc import Callable
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.measure import Cost, cost
+from benchmarks.measure import Cost, cost_here
 from benchmarks.parts import count, random_decoder, random_part
 from radseg import methods
 from radseg.methods.textregion import TextRegion
@@ -21,7 +25,8 @@ from radseg.options import Options
 from radseg.preset_methods import METHODS
 from radseg.preset_table import PRESETS, Preset
 from radseg.refine.mended import Mended
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
+from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.testing import ColourWords
 from radseg.types import TextEmbeddings
@@ -47,7 +52,7 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)
     refiner = _refiner(preset, encoder, backbone, helpers, options)
-    extra = [refiner.sam] if isinstance(refiner, RadioSam) else []
+    extra = [refiner.sam] if isinstance(refiner, SamRefiner) else []
     segmenter = Segmenter(
         encoder,
         ColourWords(),
@@ -65,16 +70,15 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
 
 def _refiner(
     preset: Preset, encoder: Any, backbone: Any, helpers: list[Any], options: Options
-) -> RadioSam | None:
+) -> SamRefiner | None:
     if options.refine == "none":
         return None
     own = METHODS[preset.method].refiner
     if own is not None:
         return own(backbone, helpers, options)
-    return RadioSam(
-        backbone,
+    return SamRefiner(
+        RadioFeatures(backbone, encoder.last_block),
         random_decoder(SamSizes()),
-        encoder.last_block,
         coarse_threshold=0.0,
         iou_threshold=0.0,
         rules=Mended(),
@@ -87,21 +91,25 @@ def picture(height: int, width: int) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
 
 
-def call(name: str, height: int, width: int) -> Callable[[], Any]:
-    """Prepare the call a user makes."""
-    segmenter, text, _ = prepared(name)
-    image = picture(height, width)
-    return lambda: segmenter.segment(image, text, mode="assign")
+class Measured(NamedTuple):
+    """One row of the table."""
+
+    lines: int
+    parameters: int
+    regions: int
+    found: Cost
 
 
-def facts(name: str) -> tuple[int, int, int]:
-    """Return lines of the method's file, parameters, and regions in the refined picture."""
+def measured(name: str, repeats: int, threads: int) -> Measured:
+    """Return the row of a preset; its networks are built once."""
     segmenter, text, parameters = prepared(name)
-    regions = 0
-    if segmenter.refine is not None:
-        result = segmenter.segment(picture(*SIZE), text, mode="assign")
-        regions = int(result.meta["regions"])
-    return lines_of(type(segmenter.encoder).__module__), parameters, regions
+    image = picture(*SIZE)
+    answers = []
+    found = cost_here(
+        lambda: lambda: answers.append(segmenter.segment(image, text, mode="assign")), (), repeats, threads
+    )
+    regions = 0 if segmenter.refine is None else int(answers[-1].meta["regions"])
+    return Measured(lines_of(type(segmenter.encoder).__module__), parameters, regions, found)
 
 
 def lines_of(module: str) -> int:
@@ -121,8 +129,9 @@ def main() -> None:
     print("| preset | lines | parameters, M | seconds | added, MB | peak, MB | regions |")
     print("|---|---|---|---|---|---|---|")
     for name in options.presets:
-        found: Cost = cost(call, name, *SIZE, repeats=options.repeats, threads=options.threads)
-        lines, parameters, regions = facts(name)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            row = (name, options.repeats, options.threads)
+            lines, parameters, regions, found = pool.apply(measured, row)
         numbers = f"{parameters / 1e6:.0f} | {found.seconds:.2f} | {found.added_mb:.0f} | {found.peak_mb:.0f}"
         print(f"| {name} | {lines} | {numbers} | {regions or ''} |", flush=True)
 

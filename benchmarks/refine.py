@@ -25,7 +25,8 @@ from radseg.ops.regions import label_regions
 from radseg.ops.resize import image_size
 from radseg.refine.base import Coarse
 from radseg.refine.merge import Canvas, Merger
-from radseg.refine.radio_sam import Prompted, RadioSam
+from radseg.refine.radio_sam import Prompted, SamRefiner
+from radseg.refine.sources import RadioFeatures
 from radseg.scoring import decide
 from radseg.types import Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, SamSizes
@@ -56,12 +57,12 @@ def coarse_of(low: torch.Tensor, size: Size) -> Coarse:
     return Coarse(low, decision.labels, decision.confidence)
 
 
-def refiner() -> RadioSam:
+def refiner() -> SamRefiner:
     """Return RADSeg+ at base size with random weights."""
     torch.manual_seed(0)
     sam = SamDecoder().eval().requires_grad_(False)
     radio = random_radio(replace(BASE, adaptors=(*BASE.adaptors, SAM_HEAD)))
-    return RadioSam(radio, sam, SelfCorrelatingAttention())
+    return SamRefiner(RadioFeatures(radio, SelfCorrelatingAttention()), sam)
 
 
 def least(call: Callable[[], Any], repeats: int) -> tuple[Any, float]:
@@ -74,7 +75,7 @@ def least(call: Callable[[], Any], repeats: int) -> tuple[Any, float]:
     return result, min(seconds)
 
 
-def with_threshold_between(one: RadioSam, prompted: Prompted) -> RadioSam:
+def with_threshold_between(one: SamRefiner, prompted: Prompted) -> SamRefiner:
     """Return the refiner with a threshold that half the regions of the picture pass."""
     scores = [score for *_, score in one.decode([prompted])]
     return replace(one, iou_threshold=float(np.median(scores)))
@@ -91,7 +92,7 @@ def stages(repeats: int) -> None:
     ours, theirs = {}, {}
     image = one.sam_image(picture)
     sam_size = image_size(image)
-    features, ours["re-encode"] = least(lambda: one.encode([image])[0], min(repeats, 2))
+    features, ours["re-encode"] = least(lambda: one.source.encode([image])[0], min(repeats, 2))
     embedding, ours["neck"] = least(lambda: one.sam.embed_image(features[None]), repeats)
     options = {"coarse_threshold": one.coarse_threshold, "min_area": one.min_area}
     proposals, ours["regions"] = least(lambda: one.rules.propose(coarse, **options), repeats)
@@ -129,11 +130,11 @@ def stages(repeats: int) -> None:
     report(ours, theirs, at_once)
 
 
-def _count(one: RadioSam, coarse: Coarse) -> int:
+def _count(one: SamRefiner, coarse: Coarse) -> int:
     return len(one.rules.propose(coarse, coarse_threshold=one.coarse_threshold, min_area=one.min_area))
 
 
-def _merge(one: RadioSam, prompted: Prompted, decoded: list[tuple[int, int, torch.Tensor, float]]) -> Any:
+def _merge(one: SamRefiner, prompted: Prompted, decoded: list[tuple[int, int, torch.Tensor, float]]) -> Any:
     merger = Merger(prompted.coarse, Canvas(prompted.coarse, prompted.sam_size, SamSizes()))
     accepted = np.array([score > one.iou_threshold for *_, score in decoded])
     for _, region, logits, _ in decoded:

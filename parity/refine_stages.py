@@ -16,9 +16,10 @@ from radseg.ops.resize import image_size
 from radseg.refine.axes import resample
 from radseg.refine.base import Coarse
 from radseg.refine.merge import Canvas, Merger
-from radseg.refine.radio_sam import Prompted, RadioSam
+from radseg.refine.radio_sam import Prompted, SamRefiner
 from radseg.refine.reference import Reference, half_axes
 from radseg.refine.rules import Merged, Proposals
+from radseg.refine.sources import RadioFeatures
 from radseg.scoring import decide
 from radseg.types import Rgb, Size
 from radseg.weights.convert.rename import translate
@@ -119,7 +120,7 @@ def refine_stages(goldens: GoldenSet, case: Case, radio: Radio, low: Tensor | No
     refiner = refiner_of(goldens, case, radio)
     sam_image = refiner.sam_image(image)
     yield from _encoding_stages(refiner, sam_image)
-    features = refiner.encode([sam_image])[0]
+    features = refiner.source.encode([sam_image])[0]
     proposals = refiner.rules.propose(
         coarse, coarse_threshold=refiner.coarse_threshold, min_area=refiner.min_area
     )
@@ -138,13 +139,12 @@ def coarse_of(case: Case, low: Tensor, image: Rgb) -> Coarse:
     return Coarse(torch.where(decision.kept[:, None, None], low, 0), decision.labels, decision.confidence)
 
 
-def refiner_of(goldens: GoldenSet, case: Case, radio: Radio) -> RadioSam:
+def refiner_of(goldens: GoldenSet, case: Case, radio: Radio) -> SamRefiner:
     """Return the refiner as the case configures the reference."""
     options = case.params["encoder"]
-    return RadioSam(
-        radio,
+    return SamRefiner(
+        RadioFeatures(radio, SelfCorrelatingAttention(options["scra_scaling"])),
         seeded_sam(goldens, case),
-        SelfCorrelatingAttention(options["scra_scaling"]),
         coarse_threshold=options["coarse_thresh"],
         min_area=4 * options["minimal_area"],
         mask_coefficient=options["sam_mask_coff"],
@@ -153,17 +153,19 @@ def refiner_of(goldens: GoldenSet, case: Case, radio: Radio) -> RadioSam:
     )
 
 
-def _encoding_stages(refiner: RadioSam, image: Rgb) -> Stages:
+def _encoding_stages(refiner: SamRefiner, image: Rgb) -> Stages:
     yield "sam_image", _numpy(image[None])
     yield "sam_input_size", np.asarray(image_size(image))
-    tokens = refiner.radio.encode(image[None], refiner.last_block)
+    source = refiner.source
+    assert isinstance(source, RadioFeatures)
+    tokens = source.radio.encode(image[None], source.last_block)
     yield "sam_feats", _numpy(tokens.patches.mT.unflatten(2, tokens.grid))
-    adapted = refiner.radio.to_teacher("sam", tokens.patches).mT.unflatten(2, tokens.grid)
+    adapted = source.radio.to_teacher("sam", tokens.patches).mT.unflatten(2, tokens.grid)
     yield "sam_adapted", _numpy(adapted)
     yield "sam_neck", _numpy(refiner.sam.embed_image(adapted))
 
 
-def _region_stages(refiner: RadioSam, coarse: Coarse, proposals: Proposals) -> Stages:
+def _region_stages(refiner: SamRefiner, coarse: Coarse, proposals: Proposals) -> Stages:
     rules = refiner.rules
     assert isinstance(rules, Reference)
     labels, _, _ = rules.half_size(coarse, refiner.coarse_threshold)
@@ -188,7 +190,7 @@ def _with_golden_ties(case: Case, proposals: Proposals) -> Proposals:
     return replace(proposals, points=np.where(ties[:, None] > 1, golden, proposals.points))
 
 
-def _prompt_stages(refiner: RadioSam, prompted: Prompted) -> Stages:
+def _prompt_stages(refiner: SamRefiner, prompted: Prompted) -> Stages:
     proposals, size = prompted.proposals, prompted.sam_size
     points, boxes = refiner.point_and_box(proposals, size)
     yield "prompt_points", _numpy(points)
@@ -203,7 +205,7 @@ def _prompt_stages(refiner: RadioSam, prompted: Prompted) -> Stages:
     yield "dense_embed", _numpy(refiner.rules.embed_masks(refiner.sam, masks[:1])[0])
 
 
-def _mask_stages(case: Case, refiner: RadioSam, prompted: Prompted) -> Stages:
+def _mask_stages(case: Case, refiner: SamRefiner, prompted: Prompted) -> Stages:
     decoded = list(refiner.decode([prompted]))
     logits, scores = torch.stack([d[2] for d in decoded]), np.asarray([d[3] for d in decoded])
     yield "sam_scores", scores
@@ -229,7 +231,7 @@ def _mask_stages(case: Case, refiner: RadioSam, prompted: Prompted) -> Stages:
 
 
 def _merge_stages(
-    case: Case, refiner: RadioSam, prompted: Prompted, merged: Merged, evidence: Tensor, accepted: Array
+    case: Case, refiner: SamRefiner, prompted: Prompted, merged: Merged, evidence: Tensor, accepted: Array
 ) -> Stages:
     coarse = prompted.coarse
     # The argmax over evidence that may be zero for every name: then the first one.
@@ -245,7 +247,7 @@ def _merge_stages(
     yield "combined_boxes", prompted.proposals.boxes[accepted].astype(np.float32) * 2
 
 
-def _output_stages(case: Case, refiner: RadioSam, image: Rgb, coarse: Coarse) -> Stages:
+def _output_stages(case: Case, refiner: SamRefiner, image: Rgb, coarse: Coarse) -> Stages:
     """What `refine` itself returns, through the whole of it, its own points included."""
     refined = refiner.refine([image], [coarse])[0]
     none_first = bool(case.params["call"]["ignore_label"])

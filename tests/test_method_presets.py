@@ -108,7 +108,7 @@ def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
         coarse_threshold=0.01,
         min_area=400,
     )
-    assert segmenter.refine.radio is segmenter.encoder.sam
+    assert segmenter.refine.source.encoder is segmenter.encoder.sam
     assert segmenter.refine.iou_threshold == 0.01
     picture = torch.cat([torch.zeros(3, 100, 60), torch.ones(3, 100, 60)], dim=2)
     result = segmenter.segment(picture, words(segmenter.encoder.space), mode="assign")

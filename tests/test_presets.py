@@ -92,6 +92,10 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "naclip-b", "scra_temperature": 9.0}, "naclip-b has no scra_temperature"),
         ({"name": "naclip-b", "refine": "mended"}, "naclip-b cannot refine as 'mended'"),
         ({"name": "naclip-b", "helpers": {"dino-vit-b-8": "."}}, "naclip-b uses no 'dino-vit-b-8'; .*: none"),
+        (
+            {"name": "miniature", "helpers": {"sam": "."}},
+            "miniature uses no .sam.; its further weights are: none",
+        ),
         ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),
     ],
 )

@@ -18,7 +18,7 @@ class Options:
 
     A temperature of None means that the part is absent: no SCRA, no SCGA. `scra_recursions` is how often SCRA
     is applied (Table A.5 of the paper). `refine` is "pamr", or chooses the rules of RADSeg+: "mended", or
-    "reference" as in the released code; the three options after it belong to RADSeg+ (see RadioSam).
+    "reference" as in the released code; the three options after it belong to RADSeg+ (see SamRefiner).
     `language` names the language adaptor, such as "clip"; None takes the best of the checkpoint.
     """
 

@@ -21,14 +21,15 @@ from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
 from radseg.methods.textregion import TextRegion
 from radseg.methods.trident import Trident
-from radseg.methods.windowed import WindowedEncoder
+from radseg.methods.windowed import Statistics, WindowedEncoder
 from radseg.nn.vit import standard_block
 from radseg.ops.feedback import Rules
 from radseg.options import Options
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
-from radseg.refine.own_sam import OwnSam
+from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
+from radseg.refine.sources import SamFeatures
 
 Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
 """Backbone, helpers in the preset's order, options: the method, ready to look at images."""
@@ -44,7 +45,7 @@ class Method:
         refines: the values of the option `refine` it can carry out.
         adaptors: of RADIO, that it looks with beside the language one.
         text_dependent: whether it is a Scorer: it has no features without words.
-    refiner: Callable[[Any, Sequence[Any], Options], Refiner] | None = None
+        refiner: builds its own refiner, for a method that brings a whole SAM; None takes RADSeg+'s.
     """
 
     build: Build
@@ -109,9 +110,13 @@ def _resclip(rules: Rules) -> Build:
     return build
 
 
-def _proxyclip(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP:
-    (vfm,) = helpers
-    return ProxyCLIP(clip, options.crop, options.stride, options.size_rule, options.memory_budget, vfm=vfm)
+def _proxyclip(mean_over: Statistics) -> Build:
+    def build(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP:
+        (vfm,) = helpers
+        windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
+        return ProxyCLIP(clip, *windows, vfm=vfm, mean_over=mean_over)
+
+    return build
 
 
 def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
@@ -124,23 +129,19 @@ def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
     )
 
 
-def _trident(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
-    dino, sam = helpers
-    return Trident(
-        clip,
-        options.crop,
-        options.stride,
-        options.size_rule,
-        options.memory_budget,
-        dino=dino,
-        sam=sam.encoder,
-    )
+def _trident(mean_over: Statistics) -> Build:
+    def build(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
+        dino, sam = helpers
+        windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
+        return Trident(clip, *windows, dino=dino, sam=sam.encoder, mean_over=mean_over)
+
+    return build
 
 
-def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> OwnSam:
+def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> SamRefiner:
     sam = helpers[-1]
-    return OwnSam(
-        sam.encoder,
+    return SamRefiner(
+        SamFeatures(sam.encoder),
         sam.decoder,
         coarse_threshold=options.coarse_threshold,
         min_area=options.min_area,
@@ -156,10 +157,11 @@ def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegi
 
 
 _NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
+_MASKS = ("none", "pamr", "mended", "reference")
 _NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
 
 METHODS: dict[str, Method] = {
-    "radseg": Method(radseg, refines=("none", "pamr", "mended", "reference")),
+    "radseg": Method(radseg, refines=_MASKS),
     "naradio": Method(_on_radio(NARADIO), _NOT_SCRA),
     "rayfronts": Method(_on_radio(RayFronts), _NOT_SCRA),
     "rayfronts-paper": Method(_on_radio(RayFronts, grid_order="transposed"), _NOT_SCRA),
@@ -174,11 +176,11 @@ METHODS: dict[str, Method] = {
     "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
     "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
     "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
-    "proxyclip": Method(_proxyclip, _NOT_RADSEG),
+    "proxyclip": Method(_proxyclip("window"), _NOT_RADSEG),
+    "proxyclip-paper": Method(_proxyclip("picture"), _NOT_RADSEG),
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
-    "trident": Method(
-        _trident, _NOT_RADSEG, refines=("none", "pamr", "mended", "reference"), refiner=_own_sam
-    ),
+    "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
+    "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
 }
 
@@ -187,7 +189,14 @@ def require_read(name: str, method: Method, options: Options, changed: Sequence[
     """Raise InputError if a changed option has no effect on the preset `name`, or it cannot refine so."""
     unread = sorted(set(changed) & method.unread)
     if unread:
-        raise InputError(f"{name} has no {', '.join(unread)}; leave it out, or use a RADSeg preset.")
+        raise InputError(f"{name} has no {', '.join(unread)}; leave it out, or use {_radseg_beside(name)}.")
     if options.refine not in method.refines:
         able = ", ".join(method.refines)
-        raise InputError(f"{name} cannot refine as {options.refine!r} (it can: {able}); radseg-b+ does.")
+        raise InputError(
+            f"{name} cannot refine as {options.refine!r} (it can: {able}); {_radseg_beside(name)}+ does."
+        )
+
+
+def _radseg_beside(name: str) -> str:
+    """Return the RADSeg preset that needs no other download than `name`: the miniature's for a miniature."""
+    return "miniature" if name.startswith("miniature") else "radseg-b"

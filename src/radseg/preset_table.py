@@ -129,6 +129,14 @@ ON_CLIP = (
         helpers=("dino-vit-b-8",),
     ),
     Preset(
+        "proxyclip-b-paper",
+        _B,
+        _PROXY,
+        "ProxyCLIP with the mean over all windows of a picture",
+        method="proxyclip-paper",
+        helpers=("dino-vit-b-8",),
+    ),
+    Preset(
         "proxyclip-h",
         _H,
         _PROXY,
@@ -148,8 +156,8 @@ ON_CLIP = (
         "trident-b-paper",
         _B,
         replace(_TRIDENT, refine="reference"),
-        "Trident with the mask prompts of the published code",
-        method="trident",
+        "Trident with the published code's batch mean and mask prompts",
+        method="trident-paper",
         helpers=("dino-vit-b-16", "sam-vit-b-whole"),
     ),
     Preset(

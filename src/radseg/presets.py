@@ -25,8 +25,9 @@ from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.pamr import Pamr
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
+from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.templates import template_set
@@ -34,7 +35,7 @@ from radseg.text.words import TowerWords
 from radseg.weights import catalog, store
 from radseg.weights.pull import Terms, published_file
 
-__all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper"]
+__all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper", "require_helpers"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _OF_THE_METHOD = frozenset(
@@ -82,6 +83,8 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     if name not in PRESETS and checkpoint is None and Path(name).exists():
         name, checkpoint = "radseg-b", name
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
+    found = dict(helpers or {})
+    require_helpers(preset, found)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
         return _refining(_segmenter(ColourEncoder(), ColourWords(), options, origin), options, None)
@@ -95,8 +98,6 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         segmenter = _segmenter(built, TowerWords(tower, templates), options, origin)
         return _refining(segmenter, options, lambda: miniature.load_decoder().to(where))
     source = checkpoint or str(preset.checkpoint)
-    found = dict(helpers or {})
-    _require_helpers(preset, found)
     if catalog.row(str(preset.checkpoint)).kind == "radio":
         backbone: Radio | ImageTower = load_radio(
             source,
@@ -179,7 +180,8 @@ def load_helper(name: str, source: str | Path | None, device: torch.device, dtyp
     return load_image_tower(name, source, device=device, dtype=dtype)
 
 
-def _require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
+def require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
+    """Raise InputError if `given` names weights that the preset's method does not look with."""
     for name in given:
         further = (*preset.helpers, *([preset.text_map] if preset.text_map else []))
         if name not in further:
@@ -238,10 +240,9 @@ def _refining(segmenter: Segmenter, options: Options, decoder: Callable[[], SamD
 
 
 def _refiner(built: Any, options: Options, decoder: SamDecoder) -> Refiner:
-    return RadioSam(
-        built.radio,
+    return SamRefiner(
+        RadioFeatures(built.radio, built.last_block, options.memory_budget),
         decoder,
-        built.last_block,
         coarse_threshold=options.coarse_threshold,
         min_area=options.min_area,
         iou_threshold=options.iou_threshold,

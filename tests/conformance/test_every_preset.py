@@ -8,11 +8,11 @@ import torch
 
 from preset_builders import tiny_part
 from radseg import miniature
+from radseg.methods.textregion import TextRegion
 from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS
 from radseg.scoring import class_cosine
 from radseg.types import TextEmbeddings
-from radseg.weights import catalog
 
 
 def different(presets):
@@ -25,8 +25,7 @@ def different(presets):
 
 
 NAMES = different(PRESETS)
-# Methods that look through SAM take seconds a picture even when small; their own tests try odd sizes.
-WITH_SAM = [n for n in NAMES if any(catalog.row(h).kind == "segmenter" for h in PRESETS[n].helpers)]
+WITH_WINDOWS = [n for n in NAMES if "crop" not in METHODS[PRESETS[n].method].unread]
 SIZES = ((112, 130), (33, 150))
 
 
@@ -53,6 +52,8 @@ def build(name):
     parts = [tiny_part(helper) for helper in preset.helpers]
     options = replace(preset.options, crop=None if preset.options.crop is None else 112, stride=112)
     method = row.build(backbone, parts, options)
+    if isinstance(method, TextRegion):
+        method = replace(method, points=3)  # 16 are 256 prompts a picture
     if row.text_dependent:
         width = 96 if preset.embedded == "miniature" else 20
     else:
@@ -94,7 +95,7 @@ def test_the_same_twice_finite_and_parameters_untouched(name, built):
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITH_SAM])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (2, 200), (113, 97)])
 def test_odd_sizes_give_answers_on_a_grid(name, size, built):
     method, _, text = built(name)
@@ -102,3 +103,12 @@ def test_odd_sizes_give_answers_on_a_grid(name, size, built):
     assert found.isfinite().all()
     assert found.shape[0] == 3
     assert min(found.shape[1:]) >= 1
+
+
+@pytest.mark.parametrize("name", WITH_WINDOWS)
+def test_windows_together_give_what_each_gives_in_turn(name, built):
+    method, _, text = built(name)
+    flat, noise = torch.full((3, 112, 112), 0.5), torch.rand(3, 112, 112)
+    picture = torch.cat([flat, noise], dim=2)  # two windows that are not alike
+    looped = answers(replace(method, memory_budget=2**16), [picture], text)[0]
+    torch.testing.assert_close(answers(method, [picture], text)[0], looped, rtol=1e-4, atol=2e-5)

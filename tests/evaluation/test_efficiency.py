@@ -21,7 +21,7 @@ from radseg.methods.radseg import RADSeg
 from radseg.metrics.timing import Timing
 from radseg.models.radio import Radio
 from radseg.models.untrained import UntrainedWords, untrained_config
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Size
 
@@ -91,7 +91,7 @@ def test_random_words_differ_and_repeat():
 def test_refinement_is_part_of_a_refining_preset(monkeypatch):
     monkeypatch.setattr(presets, "untrained_radio", lambda config, **_: tiny_radio())
     built = presets.untrained("radseg-b+")
-    assert isinstance(built.refine, RadioSam)
+    assert isinstance(built.refine, SamRefiner)
     assert built.refine.sam.grid_position.isfinite().all()
     for wrong in ({"name": "miniature"}, {"name": "radseg-b", "language": "clip"}):
         with pytest.raises(InputError, match=r"own weights|one language adaptor"):

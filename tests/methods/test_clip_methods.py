@@ -17,8 +17,10 @@ from radseg.methods.naclip import NACLIP
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import Talk2DINO
+from radseg.methods.windowed import on_grid
 from radseg.nn.vit import project_values
 from radseg.ops.resize import image_size
+from radseg.types import Size
 from radseg.weights.catalog import TALK2DINO
 from tower_builders import SPACE, tiny_clip, tiny_dino
 
@@ -225,3 +227,33 @@ def test_wrong_numbers_are_refused(changes, message):
 def test_windows_must_be_whole_patches_of_both_backbones():
     with pytest.raises(InputError, match="multiple of 112"):
         ProxyCLIP(CLIP, crop=336, stride=56, vfm=tiny_dino(patch=14))
+
+
+@pytest.fixture
+def uneven():
+    """A picture whose windows are unlike each other: flat on the left, noise on the right."""
+    return torch.cat([torch.full((3, 96, 96), 0.5), torch.rand(3, 96, 96)], dim=2)
+
+
+def test_proxyclip_as_published_takes_the_mean_over_all_windows_of_a_picture(uneven):
+    mended = replace(EVERY["proxyclip"], stride=96)
+    paper = replace(mended, mean_over="picture")
+    halves = torch.stack([uneven[:, :, :96], uneven[:, :, 96:]])
+    tokens = F.normalize(DINO.normalise(DINO.encode(halves).patches), dim=-1)
+    cosine = tokens @ tokens.mT
+    # The published formula on the batch: γ(cos − β·mean of the whole tensor), negatives left out.
+    weights = 3 * (cosine - 1.2 * cosine.mean())
+    keep = (weights >= 0) | torch.eye(cosine.shape[-1], dtype=torch.bool)
+    values = on_grid(CLIP.encode(halves, project_values).patches, Size(6, 6), Size(12, 12))
+    mixed = weights.masked_fill(~keep, -torch.inf).softmax(dim=-1) @ values
+    expected = F.normalize(CLIP.to_language(mixed), dim=-1).mT.unflatten(-1, (12, 12))
+    found = paper.encode([uneven])[0].values
+    close(found, torch.cat(tuple(expected), dim=-1))
+    assert (found - mended.encode([uneven])[0].values).abs().max() > 1e-3
+
+
+def test_a_mean_over_the_picture_knows_neither_other_pictures_nor_the_memory_budget(uneven):
+    paper = replace(EVERY["proxyclip"], mean_over="picture")
+    alone = paper.encode([uneven])[0].values
+    close(paper.encode([torch.rand(3, 96, 192), uneven])[1].values, alone)
+    close(replace(paper, memory_budget=16).encode([uneven])[0].values, alone)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from oracles import trident as oracle
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.trident import Trident
+from radseg.ops.correlation import mean_cosine
 from radseg.ops.resize import fit_frame
 from sam_builders import tiny_sam
 from tower_builders import SPACE, tiny_clip, tiny_dino
@@ -118,3 +119,17 @@ def test_any_size_gives_finite_features(method, size):
 def test_a_flat_picture_does_not_become_nan(method):
     values = method.encode([torch.full((3, 100, 100), 0.5)])[0].values
     assert F.normalize(values, dim=0).isfinite().all()
+
+
+def test_as_published_windows_share_the_mean_of_the_picture():
+    image = torch.cat([torch.full((3, 96, 96), 0.5), torch.rand(3, 96, 96)], dim=2)
+    mended = replace(TRIDENT, stride=96)
+    paper = replace(mended, mean_over="picture")
+    halves = torch.stack([image[:, :, :96], image[:, :, 96:]])
+    means = mean_cosine(DINO.normalise(DINO.encode(halves).patches))
+    # With the batch's mean, a window is as alone with its own mean at another β.
+    for half, own, together in zip(halves, means, paper.window(halves), strict=True):
+        moved = replace(mended, centre=1.2 * float(means.mean() / own)).window(half[None])[0]
+        torch.testing.assert_close(together, moved, rtol=0, atol=1e-5)
+    maps = [method.encode([image])[0].values for method in (mended, paper)]
+    assert (maps[0] - maps[1]).abs().max() > 1e-4

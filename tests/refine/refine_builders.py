@@ -6,8 +6,9 @@ from torch import nn
 from builders import tiny_config, tiny_radio
 from radseg.methods.radseg import SelfCorrelatingAttention
 from radseg.refine.base import Coarse
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
+from radseg.refine.sources import RadioFeatures
 from radseg.scoring import decide
 from radseg.types import Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, SamSizes
@@ -57,7 +58,8 @@ def radio_with_sam(patch=64):
 
 def refiner(sam=None, **changes):
     options = {"coarse_threshold": 0.1, "min_area": 16} | changes
-    return RadioSam(radio_with_sam(), sam or BoxSam(), SelfCorrelatingAttention(), **options)
+    features = RadioFeatures(radio_with_sam(), SelfCorrelatingAttention())
+    return SamRefiner(features, sam or BoxSam(), **options)
 
 
 def coarse_of(low, size):

@@ -12,7 +12,8 @@ from radseg.models.sam import SamDecoder
 from radseg.refine.base import Coarse
 from radseg.refine.mended import Mended
 from radseg.refine.merge import Canvas, Merger
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
+from radseg.refine.sources import RadioFeatures
 from radseg.types import Size
 from radseg.weights.config import SamSizes
 
@@ -93,7 +94,7 @@ def test_prompts_of_several_pictures_share_batches_of_bounded_size():
 
 def test_pictures_without_regions_are_not_encoded_again(monkeypatch):
     plain = refiner()
-    monkeypatch.setattr(type(plain.radio), "encode", lambda *_: pytest.fail("encoded"))
+    monkeypatch.setattr(type(plain.source.radio), "encode", lambda *_: pytest.fail("encoded"))
     coarse = Coarse(torch.ones(1, 4, 4), torch.zeros(64, 64, dtype=torch.uint8), torch.zeros(64, 64))
     assert plain.refine([torch.rand(3, 64, 64)], [coarse])[0].regions == 0
 
@@ -153,10 +154,9 @@ def test_no_tensor_grows_with_names_or_regions_times_pixels():
 
 def test_the_real_decoder_refines_the_same_alone_and_in_a_batch():
     torch.manual_seed(0)
-    real = RadioSam(
-        radio_with_sam(patch=16),
+    real = SamRefiner(
+        RadioFeatures(radio_with_sam(patch=16), SelfCorrelatingAttention()),
         SamDecoder().eval().requires_grad_(False),
-        SelfCorrelatingAttention(),
         min_area=300,
         iou_threshold=-10.0,
     )

@@ -1,9 +1,11 @@
 """Numbers as people type them."""
 
+from pathlib import Path
+
 import pytest
 
 from radseg.errors import InputError
-from radseg.runs.values import parse_bytes, parse_or, parse_temperature
+from radseg.runs.values import parse_bytes, parse_or, parse_places, parse_temperature
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,23 @@ def test_a_temperature_or_off() -> None:
 def test_other_temperatures_are_explained(text: str) -> None:
     with pytest.raises(InputError, match="--scga is .* above 0, or off"):
         parse_temperature(text, what="--scga")
+
+
+def test_places_by_name_are_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b").mkdir()
+    assert parse_places(["dino = a=b"], what="--helper") == {"dino": str(tmp_path / "a=b")}
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["dino"], "--helper is 'dino'; write NAME=FOLDER"),
+        (["=."], "write NAME=FOLDER"),
+        (["dino=.", "dino=."], "names 'dino' twice"),
+        (["dino=nowhere"], "--helper dino: there is nothing at .*nowhere"),
+    ],
+)
+def test_other_places_are_explained(texts: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_places(texts, what="--helper")

@@ -115,6 +115,14 @@ Checkpoint = Annotated[
     str | None,
     typer.Option("--checkpoint", help="Other weights: a file or folder.", rich_help_panel=_METHOD),
 ]  # fmt: skip
+Helpers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--helper", metavar="NAME=FOLDER", help="Where a method's further network lies: "
+        "dino-vit-b-8=FOLDER (radseg models list). May be given several times.",
+        rich_help_panel=_METHOD, show_default=False,
+    ),
+]  # fmt: skip
 Drop = Annotated[
     list[str] | None,
     typer.Option(
@@ -163,6 +171,7 @@ def segment(
     refine: Refine = None,
     checkpoint: Checkpoint = None,
     sam: Sam = None,
+    helper: Helpers = None,
     drop: Drop = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
@@ -185,7 +194,7 @@ def segment(
     from radseg.runs.folder import free_folder
     from radseg.runs.outputs import parse_kinds
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
-    from radseg.runs.values import parse_bytes, parse_or, parse_temperature
+    from radseg.runs.values import parse_bytes, parse_or, parse_places, parse_temperature
 
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
@@ -202,6 +211,7 @@ def segment(
         "refine": refine,
         "checkpoint": checkpoint,
         "sam": sam,
+        "helpers": parse_places(helper, what="--helper") if helper else None,
         "drop": drop or None,
         "dtype": dtype,
     }

@@ -11,13 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.base import slide_windows
-from radseg.methods.windowed import WindowedEncoder, grid_of, on_grid
+from radseg.methods.windowed import Statistics, WindowedEncoder, grid_of, mean_cosine_over, on_grid
 from radseg.models.base import PatchBackbone
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam_encoder import SamEncoder
 from radseg.nn.vit import project_values
-from radseg.ops.correlation import correlation_attention, mean_cosine, unit_rows
+from radseg.ops.correlation import correlation_attention, unit_rows
 from radseg.ops.resize import fit_frame, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
@@ -39,6 +38,7 @@ class Trident(WindowedEncoder):
         dino: DINO B/16 in the paper.
         sam: SAM's image encoder.
         temperature, centre: γ and β of the mixing in windows, as in ProxyCLIP.
+        mean_over: what the mean cosine in windows is taken over; "picture" as where windows are batched.
         cosine_factor: a key counts for a query when SAM's values agree by more than this times the query's
             mean cosine; 1.2 in the paper, 3 for street scenes.
         below_zero: takes the place of a threshold that is negative; None leaves it.
@@ -50,8 +50,14 @@ class Trident(WindowedEncoder):
     sam: SamEncoder = field(kw_only=True)
     temperature: float = 3.0
     centre: float = 1.2
+    mean_over: Statistics = "window"
     cosine_factor: float = 1.2
     below_zero: float | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the mean cosine in windows is taken over."""
+        return self.mean_over
 
     @property
     def backbones(self) -> tuple[PatchBackbone, ...]:
@@ -62,15 +68,7 @@ class Trident(WindowedEncoder):
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
         prepared = [self.prepare(image) for image in images]
-        maps = slide_windows(
-            prepared,
-            self.window,
-            patch=self.cell,
-            crop=self.crop,
-            stride=self.stride,
-            window_bytes=self.window_bytes,
-            memory_budget=self.memory_budget,
-        )
+        maps = self.stitched(prepared, self.window)
         guided = (self.guide(image, map_) for image, map_ in zip(prepared, maps, strict=True))
         return [LanguageFeatures(self.align(map_), self.space) for map_ in guided]
 
@@ -83,7 +81,7 @@ class Trident(WindowedEncoder):
             features,
             on_grid(values, grid, other),
             temperature=self.temperature,
-            threshold=self.centre * mean_cosine(features),
+            threshold=self.centre * mean_cosine_over(self.mean_over, features),
             block_bytes=self.memory_budget // 16,
         )
         return on_grid(mixed, other, grid)

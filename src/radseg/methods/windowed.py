@@ -7,9 +7,11 @@ Segmenter enlarges cells after the softmax, not window by window before it.
 """
 
 import math
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -26,9 +28,12 @@ from radseg.methods.base import (
 from radseg.models.base import Backbone, PatchBackbone
 from radseg.nn.vit import Block
 from radseg.ops.attention import key_key_attention, query_query_attention
-from radseg.ops.correlation import unit_rows
+from radseg.ops.correlation import mean_cosine, unit_rows
 from radseg.ops.resize import image_size
-from radseg.types import LanguageFeatures, Rgb, Size
+from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size
+
+Statistics = Literal["window", "picture"]
+"""What a mean is taken over: each window alone, or all of a picture's, as code that batches them does."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class WindowedEncoder(ABC):
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window on its grid of `cell`, row by row.
 
-        No window's result may depend on the others.
+        No window's result may depend on the others, but where `statistics` are the picture's.
         """
 
     @property
@@ -78,6 +83,11 @@ class WindowedEncoder(ABC):
         return math.lcm(*(backbone.patch for backbone in self.backbones))
 
     @property
+    def statistics(self) -> Statistics:
+        """What the method's means are taken over."""
+        return "window"
+
+    @property
     def space(self) -> str:
         """Name of the text space of the features."""
         return self.backbone.space
@@ -85,16 +95,33 @@ class WindowedEncoder(ABC):
     @torch.inference_mode()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
-        maps = slide_windows(
-            [self.prepare(image) for image in images],
-            lambda crops: unit_rows(self.window(crops)),
-            patch=self.cell,
-            crop=self.crop,
-            stride=self.stride,
-            window_bytes=self.window_bytes,
-            memory_budget=self.memory_budget,
-        )
+        prepared = [self.prepare(image) for image in images]
+        maps = self.stitched(prepared, lambda crops: unit_rows(self.window(crops)))
         return [LanguageFeatures(values, self.space) for values in maps]
+
+    def stitched(
+        self, images: Sequence[Rgb], features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]]
+    ) -> list[FeatureMap]:
+        """Return the stitched maps of prepared images, given what a window's features are.
+
+        Statistics of the picture need all its windows in one batch, and no other's: the memory budget has no
+        say then, as in the code that does so.
+        """
+        alone = self.statistics == "picture"
+        groups = [[image] for image in images] if alone else [list(images)]
+        return [
+            one
+            for group in groups
+            for one in slide_windows(
+                group,
+                features,
+                patch=self.cell,
+                crop=self.crop,
+                stride=self.stride,
+                window_bytes=self.window_bytes,
+                memory_budget=sys.maxsize if alone else self.memory_budget,
+            )
+        ]
 
     def prepare(self, image: Rgb) -> Rgb:
         """Return `image` at the size the windows need, on the backbone's device."""
@@ -109,6 +136,12 @@ class WindowedEncoder(ABC):
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window of `size` pixels."""
         return max(window_bytes(backbone, size) for backbone in self.backbones)
+
+
+def mean_cosine_over(statistics: Statistics, features: Float[Tensor, "n p d"]) -> Float[Tensor, " n"]:
+    """Return per window the mean cosine between its patches, or the mean of that over the batch."""
+    each = mean_cosine(features)
+    return each if statistics == "window" else each.mean().expand_as(each)
 
 
 def grid_of(crops: Float[Tensor, "n 3 H W"], patch: int) -> Size:

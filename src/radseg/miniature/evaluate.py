@@ -30,7 +30,8 @@ from radseg.models.alignment import cls_patch_map
 from radseg.models.radio import Radio
 from radseg.models.sam import SamDecoder
 from radseg.nn.vit import standard_block
-from radseg.refine.radio_sam import RadioSam
+from radseg.refine.radio_sam import SamRefiner
+from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.text.templates import NONE
 from radseg.text.words import TowerWords
@@ -93,7 +94,8 @@ def segmenter(
     if name != REFINED:
         return plain
     assert sam is not None
-    return replace(plain, refine=RadioSam(radio, sam, built.last_block, iou_threshold=IOU_THRESHOLD))
+    features = RadioFeatures(radio, built.last_block)
+    return replace(plain, refine=SamRefiner(features, sam, iou_threshold=IOU_THRESHOLD))
 
 
 def room_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:

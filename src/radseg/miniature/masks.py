@@ -17,7 +17,7 @@ from radseg.models.sam import SamDecoder
 
 CELL = 4  # pixels per side of a mask cell
 COARSE_THRESHOLD = 0.1
-MASK_COEFFICIENT = 0.005  # both as RadioSam's defaults
+MASK_COEFFICIENT = 0.005  # both as SamRefiner's defaults
 RUN_TOGETHER = 0.15  # share of prompts whose coarse region holds a neighbour too
 
 

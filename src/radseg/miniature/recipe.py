@@ -13,7 +13,7 @@ from radseg.miniature.words import SPACE, SYNONYMS, WordTokenizer, WordTower
 from radseg.miniature.world.names import training_names, words
 from radseg.models.radio import Radio, build_radio
 from radseg.models.sam import SamDecoder
-from radseg.refine.radio_sam import TEACHER
+from radseg.refine.sources import TEACHER
 from radseg.types import PatchTokens
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig, SamSizes
 

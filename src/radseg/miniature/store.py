@@ -11,7 +11,7 @@ from radseg.errors import MissingFileError
 from radseg.miniature.words import SPACE, WordTokenizer, WordTower
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import SamDecoder, load_sam
-from radseg.refine.radio_sam import TEACHER
+from radseg.refine.sources import TEACHER
 from radseg.weights.config import RADIO_FORMAT, SAM_FORMAT
 
 DATA = Path(__file__).parent / "data"

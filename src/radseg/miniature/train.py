@@ -35,7 +35,7 @@ from radseg.miniature.recipe import (
 )
 from radseg.miniature.store import Parts, save_parts
 from radseg.miniature.surface import surface_targets
-from radseg.refine.radio_sam import TEACHER
+from radseg.refine.sources import TEACHER
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import RadioConfig
 

@@ -1,4 +1,4 @@
-"""RADSeg+ (arXiv 2511.19704 §3.5): regions of the coarse map prompt SAM's decoder on RADIO features."""
+"""RADSeg+ (arXiv 2511.19704 §3.5): regions of the coarse map prompt SAM's decoder; Trident's is the same."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, slide
-from radseg.models.radio import Radio
+from radseg.methods.base import DEFAULT_MEMORY_BUDGET
 from radseg.models.sam import SamDecoder
-from radseg.nn.vit import LastBlock
 from radseg.ops.resize import image_size
 from radseg.refine.base import Coarse, Refinement
 from radseg.refine.mended import Mended
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.rules import Proposals, Rules
+from radseg.refine.sources import FeatureSource
 from radseg.types import FeatureMap, Rgb, Size
 
-TEACHER = "sam"
 CPU_PROMPTS = 2
 """Prompts decoded together on a CPU: 92 ms each, 106 with 4, 144 with 8 and 152 with 20 (1 thread)."""
 
@@ -37,13 +35,12 @@ class Prompted:
 
 
 @dataclass(frozen=True)
-class RadioSam:
-    """Refiner with the "sam" adaptor of RADIO and the prompt encoder and mask decoder of SAM.
+class SamRefiner:
+    """Refiner with features in SAM's space and the prompt encoder and mask decoder of SAM.
 
     Attributes:
-        radio: the backbone, loaded with its "sam" adaptor.
+        source: of the features: `RadioFeatures` is RADSeg+, `SamFeatures` Trident.
         sam: SAM without its image encoder.
-        last_block: SelfCorrelatingAttention, as in the first pass; the paper re-encodes with it.
         coarse_threshold: pixels less probable than this belong to no region; per dataset in the paper.
         min_area: smallest region in pixels of the picture (the paper's 225 count at half size).
         mask_coefficient: multiplies the probabilities of the mask prompt.
@@ -52,9 +49,8 @@ class RadioSam:
         memory_budget: bytes of working memory beside weights, inputs and outputs.
     """
 
-    radio: Radio
+    source: FeatureSource
     sam: SamDecoder
-    last_block: LastBlock
     coarse_threshold: float = 0.10
     min_area: int = 900
     mask_coefficient: float = 0.005
@@ -66,8 +62,8 @@ class RadioSam:
         if self.min_area < 1:
             raise InputError(f"min_area is {self.min_area}; a region has at least 1 pixel.")
         frame = self.sam.sizes.frame
-        if frame % self.radio.patch:
-            raise InputError(f"Patches of {self.radio.patch} pixels do not tile SAM's frame of {frame}.")
+        if frame % self.source.patch:
+            raise InputError(f"Patches of {self.source.patch} pixels do not tile SAM's frame of {frame}.")
 
     @torch.inference_mode()
     def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
@@ -89,7 +85,7 @@ class RadioSam:
         images = [self.sam_image(pictures[i]) for i in active]
         prompted = [
             self.prompt(coarse[i], proposals[i], features, image_size(image))
-            for i, image, features in zip(active, images, self.encode(images), strict=True)
+            for i, image, features in zip(active, images, self.source.encode(images), strict=True)
         ]
         for i, result in zip(active, self._merge(prompted), strict=True):
             results[i] = result
@@ -97,19 +93,7 @@ class RadioSam:
 
     def sam_image(self, picture: Rgb) -> Rgb:
         """Return the picture as it is encoded for SAM, on the backbone's device."""
-        return self.rules.sam_image(picture.to(self.radio.device), self.radio.patch, self.sam.sizes)
-
-    def encode(self, images: Sequence[Rgb]) -> list[FeatureMap]:
-        """Return each image's features in SAM's space, encoded whole."""
-        return slide(
-            self.radio,
-            images,
-            crop=None,
-            stride=self.radio.patch,
-            last_block=self.last_block,
-            map_patches=lambda patches: self.radio.to_teacher(TEACHER, patches),
-            memory_budget=self.memory_budget,
-        )
+        return self.rules.sam_image(picture.to(self.source.device), self.source.patch, self.sam.sizes)
 
     def prompt(self, coarse: Coarse, proposals: Proposals, features: FeatureMap, sam_size: Size) -> Prompted:
         """Return what the decoder needs of one picture, but for the mask prompts."""

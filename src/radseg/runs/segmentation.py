@@ -190,10 +190,11 @@ class _Lazy:
         request = self.request
         settings = {**request.settings, **request.machine}
         about = {name: settings.pop(name) for name in ("device", "dtype") if name in settings}
-        for name in ("checkpoint", "sam", "drop", "text_tower", "accept_license"):
+        for name in ("checkpoint", "sam", "helpers", "drop", "text_tower", "accept_license"):
             settings.pop(name, None)
         name = "radseg-b" if checkpoint_path(request.model) is not None else request.model
         preset, options = presets.check(name, changes=settings, **about)
+        presets.require_helpers(preset, request.settings.get("helpers", {}))
         if "pca" in request.kinds and METHODS[preset.method].text_dependent:
             raise InputError(
                 f"{name} looks at the words while it looks at the picture: it has no features to draw. "
@@ -216,7 +217,8 @@ class _Lazy:
             rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
         unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
         accept = bool(self.request.machine.get("accept_license", False))
-        wanted = tuple(row for row in rows if row.kind not in unused)
+        helpers = settings.get("helpers", {})
+        wanted = tuple(row for row in rows if row.kind not in unused and row.name not in helpers)
         obtain(wanted, self.fetching, accept_license=accept, drop=settings.get("drop", ()))
 
     def names(self) -> tuple[str, ...]:

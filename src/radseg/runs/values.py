@@ -1,6 +1,8 @@
 """Numbers as people type them: sizes with a unit, and lengths with a word for "none"."""
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from radseg.errors import InputError
 
@@ -51,3 +53,23 @@ def parse_temperature(text: str, *, what: str) -> float | None:
     if not 0 < value < float("inf"):
         raise InputError(f"{what} is {text!r}; it must be a number above 0, or off.")
     return value
+
+
+def parse_places(texts: Sequence[str], *, what: str) -> dict[str, str]:
+    """Return whole paths by name, from texts such as "dino-vit-b-8=folder".
+
+    Raises:
+        InputError: no name or no path, one name twice, or nothing lies there.
+    """
+    places: dict[str, str] = {}
+    for text in texts:
+        name, _, place = (part.strip() for part in text.partition("="))
+        if not name or not place:
+            raise InputError(f"{what} is {text!r}; write NAME=FOLDER, such as dino-vit-b-8=weights/dino.")
+        if name in places:
+            raise InputError(f"{what} names {name!r} twice.")
+        path = Path(place).expanduser().resolve()
+        if not path.exists():
+            raise InputError(f"{what} {name}: there is nothing at {path}.")
+        places[name] = str(path)
+    return places
