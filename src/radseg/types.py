@@ -6,7 +6,7 @@ c classes, r text rows, h w patch grid, H W pixels.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +19,9 @@ Rgb = Float[Tensor, "3 H W"]
 
 FeatureMap = Float[Tensor, "d h w"]
 """Features of one image on the patch grid, in the backbone's own space."""
+
+Up = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
+"""The world axis, and its direction, that points up."""
 
 
 class Size(NamedTuple):

@@ -27,9 +27,6 @@ _FRAMES = "Frames"
 _MAP = "Map"
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
 Output = Annotated[Path, typer.Option("-o", "--output", help="What to write.", show_default=False)]
-Model = Annotated[
-    str, typer.Option("-m", "--model", "--preset", help="A model by name, or the path of a checkpoint.")
-]
 Space = Annotated[
     Literal["features", "probabilities", "none"],
     typer.Option(
@@ -100,7 +97,7 @@ Check = Annotated[
 def build(
     sequence: Annotated[Path, typer.Argument(help="Folder of RGB-D frames.", show_default=False)],
     output: Output,
-    model: Model = "radseg-b",
+    model: options.Model = None,
     space: Space = "features",
     prompts: options.Prompts = None,
     classes: options.Classes = None,
@@ -148,7 +145,8 @@ def build(
         _require_plausible(frames)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
-    decisive |= {"model": None if space == "none" else model, "layout": layout, "depth_scale": depth_scale}
+    chosen = "" if space == "none" else options.chosen_model(model, quiet=quiet)
+    decisive |= {"model": chosen or None, "layout": layout, "depth_scale": depth_scale}
     decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
     request = BuildRequest(
         output=output,
@@ -161,7 +159,7 @@ def build(
     machine = {"device": device, "accept_license": accept_license}
     told = fetching(log_format, quiet=quiet)
     make = _mapper_maker(
-        model, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
+        chosen, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
     )
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     with terminated_like_interrupted():

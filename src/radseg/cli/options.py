@@ -32,6 +32,7 @@ Model = Annotated[
     typer.Option(
         "-m",
         "--model",
+        "--preset",
         help="A model by name (radseg models list), or the path of a checkpoint. Default: radseg-b or "
         "another whose weights are here; where none are, the embedded miniature.",
     ),

@@ -9,8 +9,10 @@ from radseg.errors import MissingExtraError, RadsegError
 from radseg.mapping.points import coloured_points
 from radseg.mapping.query import Answer
 from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.up import up_axis
+from radseg.types import Up
 from radseg.viewer.content import SHOWS, best_names, click_html, legend_html, note_html, picked, shades
-from radseg.visual.maps import Up, look_across
+from radseg.visual.maps import look_across
 
 if TYPE_CHECKING:
     import viser
@@ -27,7 +29,7 @@ class MapPage:
     Args:
         semantic_map: what is shown.
         ask: answers a line of names; None where the map cannot be asked (colours only).
-        up: world axis that points up.
+        up: world axis that points up; None takes the one nearest to where the pictures' tops pointed.
         port: 0 takes a free one.
 
     Raises:
@@ -36,7 +38,7 @@ class MapPage:
     """
 
     def __init__(
-        self, semantic_map: SemanticMap, ask: Ask | None, *, up: Up = "+z", port: int = 8090
+        self, semantic_map: SemanticMap, ask: Ask | None, *, up: Up | None = None, port: int = 8090
     ) -> None:
         self._viser = _viser()
         self.voxels = coloured_points(semantic_map)
@@ -44,6 +46,7 @@ class MapPage:
         self.answer: Answer | None = None
         self._ask = ask
         self.server: viser.ViserServer = self._viser.ViserServer(host=HOST, port=port, verbose=False)
+        up = up or up_axis(semantic_map)
         self.server.scene.set_up_direction(up)
         look = look_across(self.voxels.points, up=up)
         self.server.initial_camera.position = look.eye

@@ -5,7 +5,7 @@ lighting, Boucheny 2009), so that shapes show without lamps or normals.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8
@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 
 from radseg.colours import colours as name_colours
 from radseg.errors import InputError
+from radseg.types import Up
 from radseg.visual.heat import HEAT, heat_colours
 from radseg.visual.legend import INK, PANEL, letter_size
 from radseg.visual.text import legible
 
-Up = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 Points = Float[np.ndarray, "m 3"]
 Shades = UInt8[np.ndarray, "m 3"]
 
