@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from radseg.errors import EnvironmentFailure
-from radseg.io.writing import sync_folder
 
 STAGING = ".radseg-partial"
 """Folder inside the output folder where files grow; emptied when a run starts and when it ends."""
@@ -34,6 +33,8 @@ def write_whole(folder: Path, target: Path, write: Callable[[Path], None]) -> No
         _sync(partial)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(target)
+        from radseg.io.writing import sync_folder  # noqa: PLC0415 - `radseg.io` loads numpy
+
         sync_folder(target.parent)
     finally:
         partial.unlink(missing_ok=True)
