@@ -125,7 +125,9 @@ def align(
     """
     radio = radio_of(segmenter)
     window = side or getattr(segmenter.encoder, "crop", None)
-    if window is None or window < radio.patch or window % radio.patch:
+    if window is None:
+        raise InputError("This model takes whole images; say the side of the window with --side.")
+    if window < radio.patch or window % radio.patch:
         raise InputError(f"The window is {window} pixels; it must be a positive multiple of {radio.patch}.")
     for source in sources:
         try:
