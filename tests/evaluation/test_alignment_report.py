@@ -75,6 +75,8 @@ def test_wrong_windows_and_models_are_refused(miniature):
         run(miniature, [], side=100)
     with pytest.raises(InputError, match="no RADIO"):
         run(load("toy"), [])
+    with pytest.raises(InputError, match="takes whole images; say the side of the window with --side"):
+        run(load("miniature-rayfronts"), [])
 
 
 def test_the_papers_numbers_stand_beside_their_checkpoints():
