@@ -33,6 +33,11 @@ def test_what_is_there_is_placed_and_what_is_not_is_not(toy_map, radseg):
     assert "best 0." in purple
 
 
+def test_names_may_be_separated_by_commas_as_after_p(toy_map, radseg):
+    found = json.loads(radseg("query", toy_map, "red, blue ball", "green", "--json").stdout)
+    assert list(found["names"]) == ["red", "blue ball", "green"]
+
+
 def test_json_holds_the_same(toy_map, radseg):
     for flags in (["--json"], ["--log-format", "json"]):
         found = json.loads(radseg("query", toy_map, "red", *flags).stdout)

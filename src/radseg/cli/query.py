@@ -19,7 +19,9 @@ _MODEL = "Model (default: the one the map was built with)"
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[WORDS]...", help='Names: "fire extinguisher" mug.', show_default=False),
+    typer.Argument(
+        metavar="[WORDS]...", help='Names, comma separated: "fire extinguisher, mug".', show_default=False
+    ),
 ]
 Image = Annotated[
     Path | None,
@@ -91,7 +93,13 @@ def query(
     if text_tower is not None:
         changes["text_tower"] = text_tower
     question = MapQuestion(
-        path, tuple(words or ()), image, mode, threshold=threshold, least_voxels=least_voxels, model=changes
+        path,
+        options.vocabulary_of(words, None) or (),
+        image,
+        mode,
+        threshold=threshold,
+        least_voxels=least_voxels,
+        model=changes,
     )
     progress = None if quiet or log_format == "json" else _Aligning()
     finding = find_in_map(question, progress, fetching(log_format, quiet=quiet))
