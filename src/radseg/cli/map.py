@@ -14,7 +14,7 @@ from radseg.cli.map_view import render, view
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.datasets.rgbd import RgbdSequence
+    from radseg.datasets.rgbd import FileSequence, RgbdSequence
     from radseg.mapping.mapper import Mapper
 
 map_app = typer.Typer(
@@ -28,7 +28,14 @@ _MAP = "Map"
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
 Output = Annotated[Path, typer.Option("-o", "--output", help="What to write.", show_default=False)]
 Model = Annotated[
-    str, typer.Option("-m", "--model", "--preset", help="A model by name, or the path of a checkpoint.")
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        "--preset",
+        help="A model by name, or the path of a checkpoint. Default: radseg-b or another whose weights are "
+        "here; where none are, the embedded miniature.",
+    ),
 ]
 Space = Annotated[
     Literal["features", "probabilities", "none"],
@@ -82,6 +89,14 @@ MaxDepth = Annotated[
 MaxPoints = Annotated[
     int | None, typer.Option(min=1, help="Points of a frame, at random.", rich_help_panel=_FRAMES)
 ]
+ColourCamera = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with color-intrinsics.txt and depth-to-color.txt: colour has its own camera.",
+        show_default=False,
+        rich_help_panel=_FRAMES,
+    ),
+]
 Poses = Annotated[
     Literal["camera-to-world", "world-to-camera"] | None,
     typer.Option(help="What the pose files hold.", rich_help_panel=_FRAMES),
@@ -100,7 +115,7 @@ Check = Annotated[
 def build(
     sequence: Annotated[Path, typer.Argument(help="Folder of RGB-D frames.", show_default=False)],
     output: Output,
-    model: Model = "radseg-b",
+    model: Model = None,
     space: Space = "features",
     prompts: options.Prompts = None,
     classes: options.Classes = None,
@@ -114,6 +129,7 @@ def build(
     depth_scale: DepthScale = None,
     max_depth: MaxDepth = None,
     max_points: MaxPoints = None,
+    colour_camera: ColourCamera = None,
     poses: Poses = None,
     axes: Axes = None,
     check: Check = True,
@@ -134,7 +150,7 @@ def build(
     from radseg.cli.downloads import fetching
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
     from radseg.cli.segment import resume_command, terminated_like_interrupted
-    from radseg.datasets.rgbd import open_sequence
+    from radseg.datasets.rgbd import open_sequence, with_colour_camera
     from radseg.runs.mapping import BuildRequest, build_map
     from radseg.runs.values import parse_bytes
 
@@ -144,11 +160,15 @@ def build(
     if (words is not None) != (space == "probabilities"):
         raise InputError("Words (-p, --classes) go with --space probabilities, and it with words.")
     frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
+    if colour_camera is not None:
+        frames = with_colour_camera(frames, colour_camera)
     if check:
         _require_plausible(frames)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
-    decisive |= {"model": None if space == "none" else model, "layout": layout, "depth_scale": depth_scale}
+    chosen = "" if space == "none" else options.chosen_model(model, quiet=quiet)
+    decisive |= {"model": chosen or None, "layout": layout, "depth_scale": depth_scale}
+    decisive |= {"colour_camera": None if colour_camera is None else _numbers(frames)}
     decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
     request = BuildRequest(
         output=output,
@@ -161,7 +181,7 @@ def build(
     machine = {"device": device, "accept_license": accept_license}
     told = fetching(log_format, quiet=quiet)
     make = _mapper_maker(
-        model, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
+        chosen, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
     )
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     with terminated_like_interrupted():
@@ -195,6 +215,14 @@ def _mapper_maker(
         return lifting.feature_mapper(segmenter, *sizes, **map_options)
 
     return make
+
+
+def _numbers(frames: "FileSequence") -> list[float]:
+    """Return the colour camera as numbers: a map goes on only with the same ones."""
+    camera, shift = frames.colour_intrinsics, frames.depth_to_colour
+    assert camera is not None
+    assert shift is not None
+    return [camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y, *shift.flatten().tolist()]
 
 
 def _require_plausible(frames: "RgbdSequence") -> None:

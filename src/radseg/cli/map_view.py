@@ -32,7 +32,7 @@ def render(
     output: Output = Path("map-pictures"),
     prompts: options.Prompts = None,
     mode: ModeOption = "background",
-    up: UpAxis = "+z",
+    up: UpAxis = None,
     azimuth: Azimuth = None,
     elevation: Elevation = 45.0,
     ceiling: Ceiling = None,
@@ -44,7 +44,7 @@ def render(
 ) -> None:
     """Draw a map from above and in perspective: in colour, and with -p in classes and as heat.
 
-    Example: radseg map render kitchen-map --up -y -p "mug, chair, table"
+    Example: radseg map render kitchen-map -p "mug, chair, table"
     """
     from radseg.mapping.semantic_map import SemanticMap
     from radseg.runs.map_pictures import Look, MapScene, save_pictures
@@ -64,14 +64,14 @@ def render(
 def view(
     path: MapFolder,
     port: Port = 8090,
-    up: UpAxis = "+z",
+    up: UpAxis = None,
     checkpoint: Checkpoint = None,
     text_tower: TextTower = None,
     device: options.Device = "cpu",
 ) -> None:
     """Open a map in the browser, on this machine only: colour, classes, heat of typed words, names by click.
 
-    Example: radseg map view kitchen-map --up -y
+    Example: radseg map view kitchen-map
     """
     from radseg.mapping.semantic_map import SemanticMap
     from radseg.runs.map_words import MapWords

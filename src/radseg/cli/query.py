@@ -42,8 +42,8 @@ Output = Annotated[
     typer.Option("-o", "--output", help="Folder for query.json, heat.npz and pictures.", show_default=False),
 ]
 UpAxis = Annotated[
-    Literal["+x", "-x", "+y", "-y", "+z", "-z"],
-    typer.Option("--up", help="World axis that points up, for pictures."),
+    Literal["+x", "-x", "+y", "-y", "+z", "-z"] | None,
+    typer.Option("--up", help="World axis that points up. Default: where the tops of the pictures pointed."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="The same as --log-format json.")]
 Checkpoint = Annotated[
@@ -64,7 +64,7 @@ def query(
     threshold: Threshold = 0.5,
     least_voxels: LeastVoxels = 4,
     output: Output = None,
-    up: UpAxis = "+z",
+    up: UpAxis = None,
     checkpoint: Checkpoint = None,
     text_tower: TextTower = None,
     device: options.Device = "cpu",

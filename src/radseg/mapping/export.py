@@ -10,6 +10,7 @@ import numpy as np
 from radseg.errors import InputError, MissingExtraError
 from radseg.io import write_atomically
 from radseg.mapping.semantic_map import Chunk, SemanticMap
+from radseg.mapping.up import camera_up, up_axis
 from radseg.ops.voxels import centres
 
 Array = np.ndarray[Any, Any]
@@ -102,7 +103,8 @@ def write_rrd(semantic_map: SemanticMap, stream: BinaryIO) -> None:
     points, colours = _all_points(semantic_map)
     recording = rerun.RecordingStream("radseg")
     memory = recording.memory_recording()
-    world = f"RIGHT_HAND_{_nearest_axis(camera_up(semantic_map))}"
+    up = up_axis(semantic_map)
+    world = f"RIGHT_HAND_{up[1].upper()}_{'UP' if up[0] == '+' else 'DOWN'}"
     recording.log("map", getattr(rerun.ViewCoordinates, world), static=True)
     recording.log(
         "map/voxels",
@@ -120,19 +122,6 @@ FORMATS: dict[str, Callable[[SemanticMap, BinaryIO], None]] = {
     ".rrd": write_rrd,
 }
 """Writers by file suffix."""
-
-
-def camera_up(semantic_map: SemanticMap) -> Array:
-    """Return the unit direction of the world in which the pictures' tops pointed on average; z if unknown."""
-    noted = semantic_map.build.get("frames", {}).get("camera_up", (0.0, 0.0, 1.0))
-    up = np.asarray(noted, np.float64)
-    length = np.linalg.norm(up)
-    return up / length if length > 0 else np.array([0.0, 0.0, 1.0])
-
-
-def _nearest_axis(up: Array) -> str:
-    axis = int(np.abs(up).argmax())
-    return f"{'XYZ'[axis]}_{'UP' if up[axis] > 0 else 'DOWN'}"
 
 
 def _to_y_up(up: Array) -> Array:

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from radseg.colours import colours
 from radseg.io import write_atomically, write_bytes
 from radseg.mapping.points import coloured_points
+from radseg.mapping.up import up_axis
 from radseg.runs.folder import make_folder
 from radseg.visual.heat import with_scale
 from radseg.visual.legend import Entry, with_legend
@@ -40,13 +41,13 @@ class Look:
     """How a map is shown.
 
     Attributes:
-        up: world axis that points up.
+        up: world axis that points up; None takes the one nearest to where the pictures' tops pointed.
         azimuth, elevation: of the eye of the perspective view, degrees; azimuth None looks for a good one.
         ceiling: metres over the floor from which voxels are left out; None decides by the map's height.
         width, height: of a picture, pixels.
     """
 
-    up: Up = "+z"
+    up: Up | None = None
     azimuth: float | None = None
     elevation: float = 45.0
     ceiling: float | None = None
@@ -68,11 +69,12 @@ class MapScene:
     def __init__(self, semantic_map: "SemanticMap", look: Look) -> None:
         self.look, self.voxel_size = look, semantic_map.voxel_size
         self.points, self.colours = coloured_points(semantic_map)
-        self.shown = without_ceiling(self.points, up=look.up, above=look.ceiling)
+        up = look.up or up_axis(semantic_map)
+        self.shown = without_ceiling(self.points, up=up, above=look.ceiling)
         points = self.points[self.shown]
         self.views: dict[str, View] = {
-            "above": look_from_above(points, up=look.up, aspect=look.width / look.height),
-            "across": look_across(points, up=look.up, azimuth=look.azimuth, elevation=look.elevation),
+            "above": look_from_above(points, up=up, aspect=look.width / look.height),
+            "across": look_across(points, up=up, azimuth=look.azimuth, elevation=look.elevation),
         }
 
     def draw(self, shades: UInt8[np.ndarray, "m 3"], view: str) -> "Image":

@@ -9,6 +9,7 @@ from radseg.errors import MissingExtraError, RadsegError
 from radseg.mapping.points import coloured_points
 from radseg.mapping.query import Answer
 from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.up import up_axis
 from radseg.viewer.content import SHOWS, best_names, click_html, legend_html, note_html, picked, shades
 from radseg.visual.maps import Up, look_across
 
@@ -27,7 +28,7 @@ class MapPage:
     Args:
         semantic_map: what is shown.
         ask: answers a line of names; None where the map cannot be asked (colours only).
-        up: world axis that points up.
+        up: world axis that points up; None takes the one nearest to where the pictures' tops pointed.
         port: 0 takes a free one.
 
     Raises:
@@ -36,9 +37,10 @@ class MapPage:
     """
 
     def __init__(
-        self, semantic_map: SemanticMap, ask: Ask | None, *, up: Up = "+z", port: int = 8090
+        self, semantic_map: SemanticMap, ask: Ask | None, *, up: Up | None = None, port: int = 8090
     ) -> None:
         self._viser = _viser()
+        up = up or up_axis(semantic_map)
         self.voxels = coloured_points(semantic_map)
         self.voxel_size = semantic_map.voxel_size
         self.answer: Answer | None = None
