@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from cli.cli_builders import events
@@ -67,6 +68,38 @@ def test_a_wrong_pose_convention_is_named_before_anything_is_built(radseg, share
     assert not (tmp_path / "map").exists()
 
 
+def test_a_colour_camera_moves_colour_and_decides_the_map(build, recording, tmp_path):
+    """30 cm to the left of the depth camera it sees a wall whose blue begins at x = 0.3 of its own axes."""
+    camera = tmp_path / "camera"
+    camera.mkdir()
+    (camera / "color-intrinsics.txt").write_bytes((recording / "camera-intrinsics.txt").read_bytes())
+    np.savetxt(camera / "depth-to-color.txt", [[1, 0, 0, 0.3], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    told = ("-o", "map", "--space", "none", "--voxel-size", "0.1", "--colour-camera", camera)
+    assert build(*told).exit_code == 0
+    chunk = SemanticMap.open(tmp_path / "map").whole()
+    blue = chunk.colours[:, 2] > chunk.colours[:, 0]
+    assert int(chunk.keys[blue, 0].min()) == -3  # without the option 0: x + 0.3 = 0
+    changed = build("-o", "map", "--space", "none", "--voxel-size", "0.1", "--resume")
+    assert changed.exit_code == 2
+    assert "colour_camera" in changed.stderr
+
+
+@pytest.mark.parametrize("lost", ["color-intrinsics.txt", "depth-to-color.txt"])
+def test_a_colour_camera_without_one_of_its_files_is_refused(build, recording, tmp_path, lost):
+    for name in {"color-intrinsics.txt", "depth-to-color.txt"} - {lost}:
+        np.savetxt(tmp_path / name, np.eye(3 if "color-" in name else 4))
+    result = build("-o", "map", "--space", "none", "--colour-camera", tmp_path)
+    assert result.exit_code != 0
+    assert lost in result.stderr
+
+
+def test_without_a_model_s_name_the_map_has_the_one_whose_weights_are_here(radseg, recording, tmp_path):
+    result = radseg("map", "build", recording, "-o", "map", "--no-check", "--skip", "3")
+    assert result.exit_code == 0, result.output
+    assert "No weights are here" in result.stderr
+    assert SemanticMap.open(tmp_path / "map").description.encoder["preset"] == "miniature"
+
+
 def test_a_frame_without_pose_is_left_out_and_said(build, recording):
     (recording / "frame-000002.pose.txt").unlink()
     result = build("-o", "map", "--space", "none")
@@ -114,6 +147,7 @@ def test_info_verify_merge_and_export(radseg, build, recording, tmp_path):
     facts = json.loads(radseg("map", "info", "both", "--log-format", "json").stdout)
     assert facts["frames used"] == FRAMES + FRAMES - 1
     assert facts["voxel size"] == 0.05
+    assert facts["up"] == "-y"
     verified = radseg("map", "verify", "both")
     assert (verified.exit_code, "files are sound" in verified.stdout) == (0, True)
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 0

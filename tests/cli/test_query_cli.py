@@ -1,6 +1,7 @@
 """radseg query and radseg map render: tables, JSON, files, and mistakes in words."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from query_builders import BLOCKS, SIDE, description, sums
 from radseg.mapping.description import MapDescription
-from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.manifest import MapManifest, read_manifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums
 
@@ -123,3 +124,15 @@ def test_other_weights_than_the_maps_are_refused(toy_map, tmp_path, radseg):
     done = radseg("query", tmp_path / "other", "red ball")
     assert done.exit_code == 2
     assert "built with other weights" in " ".join(done.output.split())
+
+
+def test_pictures_stand_as_the_cameras_were_held(toy_map, tmp_path, radseg):
+    """The colour picture of a map whose tops pointed along +x is the one that --up +x draws."""
+    manifest = read_manifest(toy_map)
+    write_manifest(toy_map, replace(manifest, build={"frames": {"camera_up": [5.0, 1.0, 0.0]}}))
+    for name, up in (("auto", ()), ("x", ("--up", "+x")), ("z", ("--up", "+z"))):
+        done = radseg("map", "render", toy_map, "-o", tmp_path / name, "--width", 320, "--height", 240, *up)
+        assert done.exit_code == 0, done.output
+    auto, x, z = ((tmp_path / name / "colour.across.png").read_bytes() for name in ("auto", "x", "z"))
+    assert auto == x
+    assert auto != z

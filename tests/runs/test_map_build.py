@@ -135,6 +135,10 @@ def test_a_map_is_not_replaced_unasked(tmp_path):
     with pytest.raises(InputError, match="holds a map"):
         build(tmp_path / "map", Walk(frames=3))
     assert content(tmp_path / "map") == before
+    aligned = tmp_path / "map" / "aligned" / "0123456789abcdef"
+    aligned.mkdir(parents=True)
+    (aligned / "encoder.json").write_text("{}")
+    (aligned / "a.features.npy").write_bytes(b"")
     build(tmp_path / "map", Walk(frames=3), existing="overwrite")
     build(tmp_path / "fresh", Walk(frames=3))
     assert content(tmp_path / "map") == content(tmp_path / "fresh")

@@ -14,7 +14,7 @@ from radseg.cli.map_view import render, view
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.datasets.rgbd import RgbdSequence
+    from radseg.datasets.rgbd import FileSequence, RgbdSequence
     from radseg.mapping.mapper import Mapper
 
 map_app = typer.Typer(
@@ -79,6 +79,14 @@ MaxDepth = Annotated[
 MaxPoints = Annotated[
     int | None, typer.Option(min=1, help="Points of a frame, at random.", rich_help_panel=_FRAMES)
 ]
+ColourCamera = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with color-intrinsics.txt and depth-to-color.txt: colour has its own camera.",
+        show_default=False,
+        rich_help_panel=_FRAMES,
+    ),
+]
 Poses = Annotated[
     Literal["camera-to-world", "world-to-camera"] | None,
     typer.Option(help="What the pose files hold.", rich_help_panel=_FRAMES),
@@ -111,6 +119,7 @@ def build(
     depth_scale: DepthScale = None,
     max_depth: MaxDepth = None,
     max_points: MaxPoints = None,
+    colour_camera: ColourCamera = None,
     poses: Poses = None,
     axes: Axes = None,
     check: Check = True,
@@ -131,7 +140,7 @@ def build(
     from radseg.cli.downloads import fetching
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
     from radseg.cli.segment import resume_command, terminated_like_interrupted
-    from radseg.datasets.rgbd import open_sequence
+    from radseg.datasets.rgbd import open_sequence, with_colour_camera
     from radseg.runs.mapping import BuildRequest, build_map
     from radseg.runs.values import parse_bytes
 
@@ -141,12 +150,15 @@ def build(
     if (words is not None) != (space == "probabilities"):
         raise InputError("Words (-p, --classes) go with --space probabilities, and it with words.")
     frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
+    if colour_camera is not None:
+        frames = with_colour_camera(frames, colour_camera)
     if check:
         _require_plausible(frames)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
     chosen = "" if space == "none" else options.chosen_model(model, quiet=quiet)
     decisive |= {"model": chosen or None, "layout": layout, "depth_scale": depth_scale}
+    decisive |= {"colour_camera": None if colour_camera is None else _numbers(frames)}
     decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
     request = BuildRequest(
         output=output,
@@ -193,6 +205,14 @@ def _mapper_maker(
         return lifting.feature_mapper(segmenter, *sizes, **map_options)
 
     return make
+
+
+def _numbers(frames: "FileSequence") -> list[float]:
+    """Return the colour camera as numbers: a map goes on only with the same ones."""
+    camera, shift = frames.colour_intrinsics, frames.depth_to_colour
+    assert camera is not None
+    assert shift is not None
+    return [camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y, *shift.flatten().tolist()]
 
 
 def _require_plausible(frames: "RgbdSequence") -> None:

@@ -44,7 +44,7 @@ def render(
 ) -> None:
     """Draw a map from above and in perspective: in colour, and with -p in classes and as heat.
 
-    Example: radseg map render kitchen-map  -p "mug, chair, table"
+    Example: radseg map render kitchen-map -p "mug, chair, table"
     """
     from radseg.mapping.semantic_map import SemanticMap
     from radseg.runs.map_pictures import Look, MapScene, save_pictures

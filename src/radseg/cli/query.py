@@ -45,7 +45,7 @@ Output = Annotated[
 ]
 UpAxis = Annotated[
     Literal["+x", "-x", "+y", "-y", "+z", "-z"] | None,
-    typer.Option("--up", help="World axis that points up, for pictures. Default: where the cameras' up is."),
+    typer.Option("--up", help="World axis that points up. Default: where the tops of the pictures pointed."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="The same as --log-format json.")]
 Checkpoint = Annotated[

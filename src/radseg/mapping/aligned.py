@@ -132,5 +132,22 @@ def aligned_parts(semantic_map: SemanticMap, align: Align | None) -> Iterator[Al
         yield AlignedPart(chunk.keys, unit_rows(chunk.values if align is None else align(chunk.values)))
 
 
+def delete_aligned(map_folder: Path) -> None:
+    """Delete the aligned features of every encoder in the folder of a map; other files stay.
+
+    Raises:
+        EnvironmentFailure: the folder of the cache, or one in it, is a link.
+    """
+    root = map_folder / FOLDER
+    for folder in (root, *(sorted(root.iterdir()) if root.is_dir() and not root.is_symlink() else ())):
+        if folder.is_symlink():
+            raise EnvironmentFailure(f"{shown(folder)} is a link; it must be a folder. Remove it.")
+    for folder in (*root.glob("*/"), root):
+        for file in (*folder.glob("*.npy"), folder / "encoder.json"):
+            file.unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def _save(path: Path, array: np.ndarray) -> None:
     write_atomically(path, lambda stream: np.save(stream, array, allow_pickle=False))

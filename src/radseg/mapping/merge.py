@@ -39,11 +39,18 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
             sums = (arrays.values.float() * weight, arrays.colours.float() * weight)
             grown.add(VoxelSums(arrays.keys, arrays.counts, *sums))
     frames = sum(int(manifest.build.get("frames", {}).get("used", 0)) for manifest in manifests)
-    build = {"merged": [manifest.digest for manifest in manifests], "frames": {"used": frames}}
+    noted = {"used": frames, "camera_up": _camera_up(manifests)}
+    build = {"merged": [manifest.digest for manifest in manifests], "frames": noted}
     merged = MapManifest(grown.description, grown.flush(), build)
     write_manifest(output, merged)
     grown.published(merged)
     return merged
+
+
+def _camera_up(manifests: Sequence[MapManifest]) -> list[float]:
+    """Return the sum over all frames (see Progress); maps that noted none, as older ones, add nothing."""
+    noted = [manifest.build.get("frames", {}).get("camera_up", (0.0, 0.0, 0.0)) for manifest in manifests]
+    return [sum(float(up[axis]) for up in noted) for axis in range(3)]
 
 
 def require_mergeable(sources: Sequence[Path], output: Path) -> list[MapManifest]:

@@ -186,13 +186,15 @@ def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[M
 
 
 def remove_map(folder: Path) -> None:
-    """Delete a map: its manifest, its basis, its tiles, and nothing else."""
+    """Delete a map: its manifest, basis, tiles and aligned features, and nothing else."""
+    from radseg.mapping.aligned import delete_aligned  # noqa: PLC0415
     from radseg.mapping.compression import BASIS  # noqa: PLC0415
     from radseg.mapping.manifest import MANIFEST, TILES  # noqa: PLC0415
     from radseg.mapping.shards import delete_tiles  # noqa: PLC0415
 
     (folder / MANIFEST).unlink(missing_ok=True)
     (folder / BASIS).unlink(missing_ok=True)
+    delete_aligned(folder)
     tiles = folder / TILES
     if tiles.is_symlink():
         raise EnvironmentFailure(f"{tiles} is a link; it must be a folder. Remove it.")
@@ -266,6 +268,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
     """
     from radseg.mapping.manifest import read_manifest  # noqa: PLC0415
     from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
+    from radseg.mapping.up import up_axis  # noqa: PLC0415
 
     manifest, opened = read_manifest(folder), SemanticMap.open(folder)
     what, frames = manifest.description, dict(manifest.build.get("frames", {}))
@@ -290,6 +293,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "names": list(what.names),
         "frame": what.frame,
         "axes": what.axes,
+        "up": up_axis(opened),
         "from": low,
         "to": high,
         "frames used": frames.get("used", 0),

@@ -1,8 +1,9 @@
 """Posed RGB-D pictures: one reader per folder layout, and a check of their conventions."""
 
-from radseg.datasets.rgbd.base import RgbdSequence
+from radseg.datasets.rgbd.base import FileSequence, RgbdSequence
 from radseg.datasets.rgbd.conventions import ConventionReport, check_conventions
 from radseg.datasets.rgbd.files import PoseReading
+from radseg.datasets.rgbd.folder import with_colour_camera
 from radseg.datasets.rgbd.layouts import LAYOUTS, Cameras, open_sequence
 from radseg.datasets.rgbd.sized import Sized
 
@@ -10,9 +11,11 @@ __all__ = [
     "LAYOUTS",
     "Cameras",
     "ConventionReport",
+    "FileSequence",
     "PoseReading",
     "RgbdSequence",
     "Sized",
     "check_conventions",
     "open_sequence",
+    "with_colour_camera",
 ]

@@ -1,9 +1,10 @@
 """The plain folder: frame-NNN.color.jpg, .depth.png, .pose.txt and one camera file (3DMatch, 7-Scenes)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, pose_file
-from radseg.datasets.rgbd.files import DepthFormat, picture_size, read_intrinsics, read_matrix
+from radseg.datasets.rgbd.files import DepthFormat, picture_size, read_intrinsics, read_matrix, rigid
 from radseg.errors import InputError
 from radseg.io import shown
 from radseg.types import Intrinsics, Size
@@ -63,6 +64,21 @@ def plain_folder(
         colour_intrinsics=colour_camera,
         depth_to_colour=read_matrix(shift, 4, 4) if shift.exists() else None,
     )
+
+
+def with_colour_camera(sequence: FileSequence, folder: Path) -> FileSequence:
+    """Return the sequence with the colour camera that a folder describes, as the plain layout has it.
+
+    Args:
+        folder: holds `color-intrinsics.txt` (3 × 3) and `depth-to-color.txt` (4 × 4, metres).
+
+    Raises:
+        InputError: a file is missing or is no such matrix, or the motion is not rigid.
+    """
+    size = first_size([files.colour for files in sequence.frames.values()])
+    camera = read_intrinsics(folder / COLOUR_CAMERA, size)
+    shift = rigid(read_matrix(folder / DEPTH_TO_COLOUR, 4, 4), f"The motion in {DEPTH_TO_COLOUR}")
+    return replace(sequence, colour_intrinsics=camera, depth_to_colour=shift)
 
 
 def first_size(files: list[Path]) -> Size:
