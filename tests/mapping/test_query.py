@@ -8,7 +8,7 @@ from query_builders import BLOCKS, SIDE, memory_map, words
 from radseg.errors import InputError, VocabularyError
 from radseg.mapping.aligned import aligned_parts
 from radseg.mapping.description import MapDescription
-from radseg.mapping.query import AlignedPart, ask, ask_probabilities, cosines, unit_rows
+from radseg.mapping.query import ask, ask_probabilities, cosines, unit_rows
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums, pack
 
@@ -75,20 +75,6 @@ def test_the_answer_does_not_depend_on_the_chunks():
     one, other = (ask(p, text, contrast, mode="background", voxel_size=0.05) for p in (parts, split))
     assert np.array_equal(one.keys, other.keys)
     assert np.allclose(one.heat, other.heat, atol=1e-6)
-
-
-@pytest.mark.parametrize("mode", ["background", "independent", "assign"])
-def test_the_answer_does_not_depend_on_the_threads(mode):
-    text, contrast = words("red", "blue")
-    features = unit_rows(torch.randn(1700, 126, generator=torch.Generator().manual_seed(0)))
-    part = AlignedPart(torch.arange(1700)[:, None].expand(-1, 3), features)
-    before, answers = torch.get_num_threads(), []
-    for threads in (1, 3):
-        torch.set_num_threads(threads)
-        answers.append(ask([part], text, contrast, mode=mode, voxel_size=0.05))
-    torch.set_num_threads(before)
-    assert np.array_equal(answers[0].labels, answers[1].labels)
-    assert np.allclose(answers[0].heat, answers[1].heat, atol=1e-6)
 
 
 def test_an_empty_map_is_refused():

@@ -1,9 +1,7 @@
 """Ask a map for words: probabilities of names per voxel, streamed part by part, and the things they form."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +14,6 @@ from radseg.errors import InputError, VocabularyError
 from radseg.mapping.clusters import LEAST_VOXELS, Instance, instances
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.modes import Mode
-from radseg.ops.threads import one_thread_each
 from radseg.scoring import (
     best_synonym,
     class_probabilities,
@@ -27,8 +24,8 @@ from radseg.types import TextEmbeddings
 
 TEMPERATURE, THRESHOLD = 100.0, 0.5
 # Rows of fp16 features that are widened at once: 512 × 1152 floats stay in a core's second-level cache. A
-# product with 10 columns takes 1.8 s of one core per million voxels of 1152 channels, padded with zero rows
-# to 16 columns 0.75 s (AMD EPYC, 2 cores).
+# product with 10 columns takes 2.0 s of one thread per million voxels of 1152 channels, padded with zero rows
+# to 16 columns 0.85 s (AMD EPYC, 2 cores).
 _ROWS, _COLUMNS = 512, 16
 
 
@@ -117,16 +114,12 @@ def ask(
     if mode != "assign" and contrast is None:
         raise VocabularyError(f"Mode {mode!r} needs the contrast bank; embed it, or use mode 'assign'.")
     bank = None if mode == "assign" else contrast
-    score = partial(_score, text=text, bank=bank, mode=mode, temperature=temperature, threshold=threshold)
     keys, heat, labels = [], [], []
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for part in parts:
-            keys.append(part.keys)
-            with one_thread_each() as threads:  # not around the loop: parts may be aligned on the way
-                share = max(_ROWS, -(-len(part.keys) // threads))
-                for piece_heat, piece_labels in pool.map(score, part.features.split(share)):
-                    heat.append(piece_heat)
-                    labels.append(piece_labels)
+    for part in parts:
+        part_heat, part_labels = _score(part, text, bank, mode, temperature, threshold)
+        keys.append(part.keys)
+        heat.append(part_heat)
+        labels.append(part_labels)
     if not keys:
         raise InputError("The map has no voxels to ask.")
     return Answer(
@@ -199,8 +192,7 @@ def cosines(features: Float[Tensor, "m e"], text: Float[Tensor, "r e"]) -> Float
 
 
 def _score(
-    features: Float[Tensor, "m e"],
-    *,
+    part: AlignedPart,
     text: TextEmbeddings,
     bank: TextEmbeddings | None,
     mode: Mode,
@@ -208,7 +200,7 @@ def _score(
     threshold: float,
 ) -> tuple[Float[Tensor, "c m"], Int[Tensor, " m"]]:
     rows = text.values if bank is None else torch.cat([text.values, bank.values])
-    found = cosines(features, rows)
+    found = cosines(part.features, rows)
     names = best_synonym(found[: len(text.values)], text)[:, :, None]
     if bank is None:
         heat = class_probabilities(names, temperature=temperature)[:, :, 0]
