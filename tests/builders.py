@@ -28,11 +28,10 @@ def tiny_config(**changes) -> RadioConfig:
     return RadioConfig(**(values | changes))
 
 
-def tiny_radio(seed: int = 0, **changes) -> Radio:
-    """Return a random RADIO whose patch features differ enough for cosines to mean something."""
+def randomised(network, seed):
+    """Fill a network with random weights at scales that keep activations finite and features different."""
     generator = torch.Generator().manual_seed(seed)
-    radio = build_radio(tiny_config(**changes))
-    for name, parameter in radio.named_parameters():
+    for name, parameter in network.named_parameters():
         if name.endswith("bias"):
             scale, offset = 0.05, 0.0
         elif parameter.ndim == 1:
@@ -41,6 +40,11 @@ def tiny_radio(seed: int = 0, **changes) -> Radio:
             scale, offset = (0.5 if "position" in name else parameter.shape[-1] ** -0.5), 0.0
         with torch.no_grad():
             parameter.copy_(offset + scale * torch.randn(parameter.shape, generator=generator))
-    nn.init.constant_(radio.conditioner.std, 0.3)
-    nn.init.constant_(radio.conditioner.mean, 0.5)
-    return radio.requires_grad_(False)
+    nn.init.constant_(network.conditioner.std, 0.3)
+    nn.init.constant_(network.conditioner.mean, 0.5)
+    return network.requires_grad_(False)
+
+
+def tiny_radio(seed: int = 0, **changes) -> Radio:
+    """Return a random RADIO whose patch features differ enough for cosines to mean something."""
+    return randomised(build_radio(tiny_config(**changes)), seed)

@@ -1,8 +1,6 @@
 """Small random CLIP and DINO towers for tests: real architecture, real code path, no weights."""
 
-import torch
-from torch import nn
-
+from builders import randomised
 from radseg.models.image_tower import ImageTower, build_image_tower
 from radseg.weights.vit_config import VitConfig
 
@@ -32,20 +30,7 @@ def tower_config(**changes) -> VitConfig:
 
 
 def tiny_tower(seed: int = 0, **changes) -> ImageTower:
-    generator = torch.Generator().manual_seed(seed)
-    tower = build_image_tower(tower_config(**changes))
-    for name, parameter in tower.named_parameters():
-        if name.endswith("bias"):
-            scale, offset = 0.05, 0.0
-        elif parameter.ndim == 1:
-            scale, offset = 0.1, 0.5 if "scale" in name else 1.0
-        else:
-            scale, offset = (0.5 if "position" in name else parameter.shape[-1] ** -0.5), 0.0
-        with torch.no_grad():
-            parameter.copy_(offset + scale * torch.randn(parameter.shape, generator=generator))
-    nn.init.constant_(tower.conditioner.std, 0.3)
-    nn.init.constant_(tower.conditioner.mean, 0.5)
-    return tower.requires_grad_(False)
+    return randomised(build_image_tower(tower_config(**changes)), seed)
 
 
 def tiny_clip(seed: int = 0, **changes) -> ImageTower:

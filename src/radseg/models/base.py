@@ -4,10 +4,14 @@ from typing import Protocol
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from radseg.nn.vit import LastBlock
+from radseg.nn.conditioner import Conditioner
+from radseg.nn.vit import LastBlock, VisionTransformer
+from radseg.ops.resize import image_size, require_multiple
 from radseg.types import PatchTokens
+from radseg.weights.config import RadioConfig
+from radseg.weights.vit_config import VitConfig
 
 
 class PatchBackbone(Protocol):
@@ -63,3 +67,54 @@ class Backbone(PatchBackbone, Protocol):
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Return tokens in `space`, not normalised."""
         ...
+
+
+class PatchNetwork(nn.Module):
+    """What RADIO and the image towers have in common: input normalisation and one vision transformer.
+
+    Attributes:
+        config: the numbers it was built from.
+    """
+
+    config: RadioConfig | VitConfig
+    conditioner: Conditioner
+    vit: VisionTransformer
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in pixels."""
+        return self.config.patch
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return self.config.width
+
+    @property
+    def mlp_width(self) -> int:
+        """Channels of the hidden layer of a block's MLP."""
+        return self.config.mlp_width
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Number of CLS and register tokens before the patches."""
+        return len(self.vit.prefix)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.vit.prefix.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters and of the features."""
+        return self.vit.prefix.dtype
+
+    def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
+        """Return images in [0, 1] as the transformer takes them.
+
+        Raises:
+            ImageError: a side that is not a multiple of the patch.
+        """
+        require_multiple(image_size(images), self.patch)
+        return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)

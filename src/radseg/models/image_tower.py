@@ -9,20 +9,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
+from radseg.models.base import PatchNetwork
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
-from radseg.ops.resize import image_size, require_multiple
+from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
 from radseg.weights.vit_config import VitConfig
 
 
-class ImageTower(nn.Module):
+class ImageTower(PatchNetwork):
     """The vision transformer of CLIP (arXiv 2103.00020), DINO (2104.14294) or DINOv2 (2304.07193).
 
     Attributes:
         config: the numbers it was built from.
     """
 
+    config: VitConfig
     projection: nn.Linear | None
 
     def __init__(self, config: VitConfig) -> None:
@@ -36,7 +38,7 @@ class ImageTower(nn.Module):
             mlp_width=config.mlp_width,
             patch=config.patch,
             position_grid=config.position_grid,
-            prefix_tokens=self.prefix_tokens,
+            prefix_tokens=1 + config.registers,
             layer_scale=config.layer_scale,
             family=Family(
                 config.activation, config.norm_eps, config.patch_bias, config.pre_norm, config.positions
@@ -45,36 +47,6 @@ class ImageTower(nn.Module):
         self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
         language = config.language_width
         self.projection = nn.Linear(config.width, language, bias=False) if language else None
-
-    @property
-    def patch(self) -> int:
-        """Side of a patch in pixels."""
-        return self.config.patch
-
-    @property
-    def width(self) -> int:
-        """Channels of a token."""
-        return self.config.width
-
-    @property
-    def mlp_width(self) -> int:
-        """Channels of the hidden layer of a block's MLP."""
-        return self.config.mlp_width
-
-    @property
-    def prefix_tokens(self) -> int:
-        """The CLS token and the registers."""
-        return 1 + self.config.registers
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self.vit.prefix.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Number type of the parameters and of the features."""
-        return self.vit.prefix.dtype
 
     @property
     def space(self) -> str:
@@ -86,15 +58,6 @@ class ImageTower(nn.Module):
         if self.config.space is None:
             raise CheckpointError(f"{self.config.name} has no text space.")
         return self.config.space
-
-    def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
-        """Return images in [0, 1] as the transformer takes them.
-
-        Raises:
-            ImageError: a side that is not a multiple of the patch.
-        """
-        require_multiple(image_size(images), self.patch)
-        return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
 
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
         """Return the tokens after the last block, before the final norm; images in [0, 1].

@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
+from radseg.models.base import PatchNetwork
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
-from radseg.ops.resize import image_size, require_multiple
+from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
 
@@ -25,13 +26,15 @@ class Adaptor(nn.Module):
         self.features = features
 
 
-class Radio(nn.Module):
+class Radio(PatchNetwork):
     """An agglomerative vision foundation model (AM-RADIO, arXiv 2312.06709; C-RADIOv3).
 
     Attributes:
         config: the numbers it was built from.
         language: name of the adaptor whose summary head aligns patches with language; None if not loaded.
     """
+
+    config: RadioConfig
 
     def __init__(self, config: RadioConfig, *, language: str | None) -> None:
         super().__init__()
@@ -45,55 +48,16 @@ class Radio(nn.Module):
             mlp_width=config.mlp_width,
             patch=config.patch,
             position_grid=config.position_grid,
-            prefix_tokens=self.prefix_tokens,
+            prefix_tokens=config.cls_tokens + config.registers,
             layer_scale=config.layer_scale,
         )
         self.normalizer = FeatureNormalizer(width=config.width) if config.normalizer else None
         self.adaptors = nn.ModuleDict({a.name: _build_adaptor(a) for a in config.adaptors})
 
     @property
-    def patch(self) -> int:
-        """Side of a patch in pixels."""
-        return self.config.patch
-
-    @property
-    def width(self) -> int:
-        """Channels of a token."""
-        return self.config.width
-
-    @property
-    def mlp_width(self) -> int:
-        """Channels of the hidden layer of a block's MLP."""
-        return self.config.mlp_width
-
-    @property
-    def prefix_tokens(self) -> int:
-        """Number of CLS and register tokens before the patches."""
-        return self.config.cls_tokens + self.config.registers
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self.vit.prefix.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Number type of the parameters and of the features."""
-        return self.vit.prefix.dtype
-
-    @property
     def space(self) -> str:
         """Name of the text space that `to_language` lands in."""
         return str(self._language_config().space)
-
-    def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
-        """Return images in [0, 1] as the transformer takes them.
-
-        Raises:
-            ImageError: a side that is not a multiple of the patch.
-        """
-        require_multiple(image_size(images), self.patch)
-        return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
 
     def patches_of(self, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n p d"]:
         """Return the patches among the tokens after the last block, as the adaptors take them."""
