@@ -55,6 +55,18 @@ def test_nothing_shines_through_between_two_voxels_of_the_nearer_plate():
     assert (inside[..., 0] > inside[..., 2]).all()
 
 
+@pytest.mark.parametrize("azimuth", [20.0, 65.0, 290.0])
+@pytest.mark.parametrize(("width", "height"), [(960, 720), (400, 800), (1600, 400)])
+@pytest.mark.parametrize("extent", [(5, 4, 2), (1, 8, 1), (1, 1, 6)])
+def test_perspective_shows_the_whole_map_and_not_much_else(azimuth, width, height, extent):
+    points = np.random.default_rng(0).uniform(0, extent, (2000, 3))
+    view = look_across(points, azimuth=azimuth, aspect=width / height)
+    low, high = np.percentile(points, [1, 99], axis=0)
+    shown = view.project(np.clip(points, low, high), width, height)
+    share = np.abs([shown.x / width - 0.5, shown.y / height - 0.5]).max() * 2
+    assert 0.6 < share < 0.9
+
+
 def test_in_perspective_the_nearer_plate_hides_the_farther():
     points, colours = np.concatenate([plate(0.0), plate(-1.0)]), shades((RED, 400), (BLUE, 400))
     view = Perspective((0.95, 0.9, 5.0), (0.95, 0.95, 0.0), up="+y")

@@ -4,7 +4,8 @@ Every voxel is a square of its size on the screen, nearest in front; edges in de
 lighting, Boucheny 2009), so that shapes show without lamps or normals.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -22,6 +23,7 @@ Points = Float[np.ndarray, "m 3"]
 Shades = UInt8[np.ndarray, "m 3"]
 
 SUPERSAMPLE = 2
+MARGIN = 0.12  # of half a picture, free around what it shows: the scale bar and the axes are there
 EDGE = 5.0  # strength of the darkening; by eye, on rooms and on a table
 _AXES = ((214, 84, 84), (96, 178, 92), (92, 132, 226))  # x red, y green, z blue, as viewers have it
 _LARGEST_SQUARE = 512  # pixels; a voxel right before the camera hides no more
@@ -194,19 +196,25 @@ def look_from_above(points: Points, *, up: Up = "+z", aspect: float = 4 / 3) -> 
 
 
 def look_across(
-    points: Points, *, up: Up = "+z", azimuth: float | None = None, elevation: float = 45.0
+    points: Points,
+    *,
+    up: Up = "+z",
+    azimuth: float | None = None,
+    elevation: float = 45.0,
+    aspect: float = 4 / 3,
 ) -> Perspective:
-    """Return a perspective view of all the points from outside.
+    """Return a perspective view of all the points from outside, from as near as shows their box whole.
 
     Args:
         azimuth: direction of the eye around the up axis, degrees; by default, of 8 directions, the one that
             sees most: into a room from its open side.
         elevation: of the eye above the horizon, degrees; below 90.
+        aspect: width over height of the picture.
     """
     if azimuth is None:
         some = points[:: max(1, len(points) // 20000)]
         turns = [
-            look_across(points, up=up, azimuth=float(turn), elevation=elevation)
+            look_across(points, up=up, azimuth=float(turn), elevation=elevation, aspect=aspect)
             for turn in range(20, 380, 45)
         ]
         return max(turns, key=lambda view: _visible(some, view, size=2 * _spacing(points)))
@@ -216,9 +224,12 @@ def look_across(
     other = np.cross(vertical, one)
     turn, lift = np.radians(azimuth), np.radians(elevation)
     direction = np.cos(lift) * (np.cos(turn) * one + np.sin(turn) * other) + np.sin(lift) * vertical
-    radius = float(np.linalg.norm(high - low)) / 2
-    distance = radius / np.tan(np.radians(55.0) / 2) * 1.2 + 0.1
-    return Perspective(_triple(middle + distance * direction), _triple(middle), up)
+    view = Perspective(_triple(middle + direction), _triple(middle), up)
+    corners = np.array(list(product(*zip(low, high, strict=True)))) - middle
+    x, y, z = (corners @ view.axes.T).T
+    reach = np.tan(np.radians(view.field) / 2) * (1 - MARGIN)
+    distance = float(max((np.abs(x) / reach - z).max(), (np.abs(y) * aspect / reach - z).max())) + 0.1
+    return replace(view, eye=_triple(middle + distance * direction))
 
 
 def without_ceiling(points: Points, *, up: Up = "+z", above: float | None = None) -> np.ndarray:
