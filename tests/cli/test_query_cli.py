@@ -106,6 +106,11 @@ def test_a_map_of_colours_cannot_be_asked(tmp_path, radseg):
     assert len(list((tmp_path / "pictures").glob("colour.*.png"))) == 2
 
 
+def test_a_ceiling_under_the_floor_is_refused(toy_map, tmp_path, radseg):
+    done = radseg("map", "render", toy_map, "-o", tmp_path / "out", "--ceiling", "-1")
+    assert (done.exit_code, "raise --ceiling" in done.stderr) == (2, True)
+
+
 def test_render_draws_words_too(toy_map, tmp_path, radseg):
     done = radseg(
         "map", "render", toy_map, "-p", "red, blue", "-o", tmp_path / "p", "--width", 320, "--height", 240

@@ -71,6 +71,10 @@ def test_a_scene_is_scored_and_written(tmp_path, recording, space):
     assert result["mean"]["miou"] == scene["miou"]
     assert json.loads((tmp_path / "o/result.json").read_text())["format"] == "radseg-map-eval/1"
     assert "mean" in "\n".join(result_lines(result))
+    nothing = {"miou": None, "fmiou": None, "accuracy": None}
+    lines = result_lines(result | {"mean": nothing, "scenes": [scene | nothing]})
+    assert "has no judged voxel" in "\n".join(lines)
+    assert not any("mean" in line for line in lines)
 
 
 def test_truth_labels_as_predictions_would_be_perfect(tmp_path, recording):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from query_builders import BLOCKS, stored_map
-from radseg.mapping.aligned import AlignedCache, aligned_parts
+from radseg.mapping.aligned import AlignedCache, aligned_parts, delete_aligned
 
 
 class Counting:
@@ -25,12 +25,10 @@ def features(parts):
 def test_the_second_time_nothing_is_aligned_and_the_features_are_the_same(tmp_path):
     stored, align = stored_map(tmp_path / "map"), Counting()
     cache = AlignedCache.of(tmp_path / "map", align, "encoder a")
-    assert cache.missing(stored) == len(stored)
     first = features(cache.parts(stored))
     assert align.rows == len(stored)
     second = features(cache.parts(stored))
     assert align.rows == len(stored)
-    assert cache.missing(stored) == 0
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
     plain = features(aligned_parts(stored, Counting()))
     assert torch.equal(first[0], plain[0])
@@ -49,6 +47,19 @@ def test_only_tiles_that_changed_are_aligned_again_and_old_files_go(tmp_path):
     assert len(set(cache.folder.glob("*.npy"))) == len(files)
 
 
+def test_halves_of_a_killed_question_go_with_the_next_and_with_the_map(tmp_path):
+    cache = AlignedCache.of(tmp_path / "map", None, "encoder a")
+    stored = stored_map(tmp_path / "map")
+    list(cache.parts(stored))
+    half = cache.folder / ".radseg-0123.part"
+    half.write_bytes(b"half")
+    list(cache.parts(stored))
+    assert not half.exists()
+    half.write_bytes(b"half")
+    delete_aligned(tmp_path / "map")
+    assert not cache.folder.exists()
+
+
 def test_another_encoder_has_another_folder(tmp_path):
     one, other = (AlignedCache.of(tmp_path, None, name) for name in ("a", "b"))
     assert one.folder != other.folder
@@ -58,12 +69,16 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def empty(path):
+    path.write_bytes(b"")
+
+
 def of_another_tile(path):
     np.save(path, np.load(path)[:1])
 
 
 @pytest.mark.parametrize("kind", ["features", "keys"])
-@pytest.mark.parametrize("damage", [cut, of_another_tile])
+@pytest.mark.parametrize("damage", [cut, empty, of_another_tile])
 def test_damaged_cache_files_are_made_again(tmp_path, kind, damage):
     stored, align = stored_map(tmp_path / "map"), Counting()
     cache = AlignedCache.of(tmp_path / "map", align, "encoder a")

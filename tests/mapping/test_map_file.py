@@ -120,6 +120,25 @@ def test_a_folder_without_a_map_says_how_to_make_one(tmp_path):
         SemanticMap.open(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        [],
+        {"frames": []},
+        {"frames": {"camera_up": ["a", 0, 1]}},
+        {"frames": {"camera_up": [float("inf"), 0, 0]}},
+        {"frames": {"camera_up": [0, 1]}},
+        {"frames": {"skipped": 3}},
+        {"frames": {"skipped": [["0", 1]]}},
+        {"frames": {"done": "3"}},
+    ],
+)
+def test_forged_notes_of_the_build_are_refused(folder, build):
+    tamper(folder, lambda content: content.update(build=build))
+    with pytest.raises(CheckpointError, match="damaged or was changed"):
+        SemanticMap.open(folder)
+
+
 def flip_a_bit(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

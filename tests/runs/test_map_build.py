@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from mapping.map_builders import description, frame, grid_lift
-from radseg.errors import CheckpointError, EnvironmentFailure, ImageError, InputError
+from radseg.errors import CheckpointError, EnvironmentFailure, ImageError, InputError, WeightsUnavailableError
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.runs.folder import LOCK_NAME
-from radseg.runs.mapping import BuildRequest, build_map, verify_map
+from radseg.runs.mapping import BuildRequest, build_map, sampled, verify_map
 
 
 @dataclass
@@ -55,6 +55,10 @@ def mapper():
     return Mapper(description(number_type="float16"), grid_lift())
 
 
+def geometry():
+    return Mapper(description(space="none", channels=0), None)
+
+
 def build(folder, walk, *, make_mapper=mapper, **settings):
     watcher = Silent()
     request = BuildRequest(folder, {"source": "walk"}, **settings)
@@ -75,6 +79,27 @@ def test_an_interrupted_build_goes_on_to_the_same_folder(tmp_path):
     _, watcher = build(tmp_path / "parts", Walk(), existing="resume")
     assert (watcher.todo, watcher.earlier) == (2, 4)
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_a_model_that_cannot_be_loaded_costs_no_map(tmp_path):
+    build(tmp_path / "map", Walk())
+    before = content(tmp_path / "map")
+
+    def offline():
+        raise WeightsUnavailableError("offline")
+
+    for make_mapper, settings in ((offline, {}), (geometry, {"components": 2})):
+        with pytest.raises((WeightsUnavailableError, InputError)):
+            build(tmp_path / "map", Walk(), make_mapper=make_mapper, existing="overwrite", **settings)
+        assert content(tmp_path / "map") == before
+
+
+@pytest.mark.parametrize(
+    ("frames", "wanted"), [(3, [0, 1, 2]), (8, list(range(8))), (15, [0, 1, 3, 5, 7, 9, 11, 13])]
+)
+def test_frames_for_a_basis_are_spread_over_the_whole_sequence(frames, wanted):
+    assert sampled([str(i) for i in range(frames)], 8) == [str(i) for i in wanted]
+    assert sampled([], 8) == []
 
 
 def test_an_interrupt_in_the_middle_of_a_frame_does_not_count_it_twice(tmp_path, monkeypatch):

@@ -112,7 +112,8 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     ]
     lines += [f"  {_line(entry)}" for entry in result["scenes"]]
     mean = result["mean"]
-    lines.append(f"  {'mean':16} mIoU {100 * mean['miou']:6.2f}  f-mIoU {100 * mean['fmiou']:6.2f}")
+    if mean["miou"] is not None:
+        lines.append(f"  {'mean':16} mIoU {100 * mean['miou']:6.2f}  f-mIoU {100 * mean['fmiou']:6.2f}")
     if result["paper"] is not None:
         miou, fmiou = result["paper"]
         lines.append(f"  {'paper':16} mIoU {miou:6.2f}  f-mIoU {fmiou:6.2f}")

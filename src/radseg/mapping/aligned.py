@@ -18,7 +18,7 @@ from torch import Tensor
 
 from radseg.errors import EnvironmentFailure, InputError
 from radseg.io import shown, write_atomically, write_bytes
-from radseg.io.writing import make_folder
+from radseg.io.writing import clear_halves, make_folder
 from radseg.mapping.query import AlignedPart, unit_rows
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
 from radseg.ops.voxels import unpack
@@ -73,17 +73,13 @@ class AlignedCache:
             if progress:
                 progress(done, len(semantic_map))
 
-    def missing(self, semantic_map: SemanticMap) -> int:
-        """Return how many voxels would have to be aligned now."""
-        stored = [part for part in semantic_map.parts if isinstance(part, StoredPart)]
-        return sum(len(part) for part in stored if not self._files(part)[1].is_file())
-
     def _prepare(self, semantic_map: SemanticMap) -> None:
         """Make the folder, and remove what belongs to tiles that are no more."""
         for folder in (self.folder.parent, self.folder):
             if folder.is_symlink():  # a map may come from anywhere, and files are removed here
                 raise EnvironmentFailure(f"{shown(folder)} is a link; it must be a folder. Remove it.")
         make_folder(self.folder)
+        clear_halves(self.folder)
         note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
         if not (self.folder / "encoder.json").exists():
             write_bytes(self.folder / "encoder.json", note)
@@ -104,7 +100,7 @@ class AlignedCache:
             keys = np.load(keys_file, allow_pickle=False)
             # Copy on write: torch wants a writable array, and nothing must reach the file.
             features = np.load(features_file, mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError):  # absent, or cut short by a full disk: made again
+        except (OSError, ValueError, EOFError):  # absent, or cut short by a full disk: made again
             return None
         fits = keys.shape == (len(part), 3) and keys.dtype == np.int32
         if not fits or len(features) != len(part) or features.ndim != 2 or features.dtype != np.float16:
@@ -145,6 +141,8 @@ def delete_aligned(map_folder: Path) -> None:
     for folder in (*root.glob("*/"), root):
         for file in (*folder.glob("*.npy"), folder / "encoder.json"):
             file.unlink(missing_ok=True)
+        if folder.is_dir():
+            clear_halves(folder)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -123,6 +124,7 @@ def _parsed(content: dict[str, Any]) -> MapManifest:
     indices = [shard.index for shard in shards]
     if indices != sorted(set(indices)):
         raise ValueError("its tiles are not in order, or one is there twice")
+    _require_build(content["build"])
     manifest = MapManifest(description, shards, dict(content["build"]))
     if content["voxels"] != manifest.voxels or content["digest"] != manifest.digest:
         raise ValueError("its sums do not fit its entries")
@@ -140,6 +142,19 @@ def _require_types(raw: Mapping[str, Any]) -> None:
     texts = (encoder.get(name) or "" for name in ("preset", "checkpoint", "sha256"))
     if not all(isinstance(text, str) for text in texts) or not isinstance(encoder.get("options", {}), dict):
         raise ValueError("its encoder is not described as radseg does")
+
+
+def _require_build(build: Mapping[str, Any]) -> None:
+    """Raise ValueError for notes of a build that no builder writes; a merged map may have none."""
+    frames = build.get("frames", {})
+    up = frames.get("camera_up", [0.0, 0.0, 0.0])
+    if len(up) != 3 or not all(type(n) in (int, float) and math.isfinite(n) for n in up):
+        raise ValueError("its up is no direction")
+    if not all(type(frames.get(name, 0)) is int for name in ("done", "used", "points")):
+        raise ValueError("its counts of frames are not whole")
+    for frame_id, reason in frames.get("skipped", []):
+        if not isinstance(frame_id, str) or not isinstance(reason, str):
+            raise ValueError("its frames left out are not described as radseg does")
 
 
 def _shard(entry: Mapping[str, Any]) -> Shard:

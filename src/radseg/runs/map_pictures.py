@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from radseg.colours import colours
+from radseg.errors import InputError
 from radseg.io import write_atomically, write_bytes
 from radseg.mapping.points import coloured_points
 from radseg.mapping.up import up_axis
@@ -71,10 +72,18 @@ class MapScene:
         self.points, self.colours = coloured_points(semantic_map)
         up = look.up or up_axis(semantic_map)
         self.shown = without_ceiling(self.points, up=up, above=look.ceiling)
+        if not self.shown.any():
+            raise InputError(f"No voxel lies within {look.ceiling} m of the map's floor; raise --ceiling.")
         points = self.points[self.shown]
         self.views: dict[str, View] = {
             "above": look_from_above(points, up=up, aspect=look.width / look.height),
-            "across": look_across(points, up=up, azimuth=look.azimuth, elevation=look.elevation),
+            "across": look_across(
+                points,
+                up=up,
+                azimuth=look.azimuth,
+                elevation=look.elevation,
+                aspect=look.width / look.height,
+            ),
         }
 
     def draw(self, shades: UInt8[np.ndarray, "m 3"], view: str) -> "Image":
@@ -114,7 +123,7 @@ def class_entries(answer: "Answer") -> list[Entry]:
     return [
         Entry(
             name,
-            f"{int(counts[i]):,} voxels",
+            f"{int(counts[i]):,} voxel{'' if counts[i] == 1 else 's'}",
             (int(shades[i][0]), int(shades[i][1]), int(shades[i][2])),
             f"{i + 1}",
         )

@@ -92,6 +92,12 @@ def build_map(
     with _opened(request, parameters) as earlier:
         progress = Progress() if earlier is None else Progress.resumed(earlier.build["frames"], ids)
         mapper = make_mapper()
+        if request.components is not None and (mapper.lift is None or mapper.description.names):
+            raise InputError("Principal components are of features; this map has none.")
+        if (
+            request.existing == "overwrite"
+        ):  # only now: what failed so far has not cost the map that was there
+            remove_map(request.output)
         if request.components is not None:
             mapper = _compressed(mapper, request, sequence, ids, earlier)
         if earlier is not None:
@@ -127,14 +133,13 @@ def _compressed(
     from radseg.mapping.compression import fit_basis, read_basis, write_basis  # noqa: PLC0415
 
     lift = mapper.lift
-    if lift is None or mapper.description.names:
-        raise InputError("Principal components are of features; this map has none.")
+    assert lift is not None
     if earlier is not None:
         what = earlier.description
         return mapper.compressed(read_basis(request.output, what.basis, what.channels), what.basis)
 
     def features() -> "Iterator[Tensor]":
-        for frame_id in ids[:: max(1, len(ids) // _SAMPLED)][:_SAMPLED]:
+        for frame_id in sampled(ids, _SAMPLED):
             try:
                 yield lift(sequence.read(frame_id).rgb).flatten(1).mT
             except (InputError, OSError):
@@ -142,6 +147,12 @@ def _compressed(
 
     basis = fit_basis(features(), int(request.components or 0))
     return mapper.compressed(basis, write_basis(request.output, basis))
+
+
+def sampled(ids: Sequence[str], count: int) -> list[str]:
+    """Return up to `count` of the ids, spread evenly, the first among them."""
+    count = min(count, len(ids))
+    return [ids[i * len(ids) // count] for i in range(count)]
 
 
 def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
@@ -172,9 +183,7 @@ def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[M
                         f"{folder} holds a map. Go on with --resume, build it again with --overwrite, or "
                         "name another folder with -o."
                     )
-                if request.existing == "overwrite":
-                    remove_map(folder)
-                else:
+                if request.existing == "resume":
                     earlier = read_manifest(folder)
                     if "parameters" not in earlier.build:
                         raise InputError(f"{folder} was not built from a sequence; it cannot be resumed.")
@@ -192,12 +201,12 @@ def remove_map(folder: Path) -> None:
     from radseg.mapping.manifest import MANIFEST, TILES  # noqa: PLC0415
     from radseg.mapping.shards import delete_tiles  # noqa: PLC0415
 
-    (folder / MANIFEST).unlink(missing_ok=True)
-    (folder / BASIS).unlink(missing_ok=True)
-    delete_aligned(folder)
     tiles = folder / TILES
     if tiles.is_symlink():
         raise EnvironmentFailure(f"{tiles} is a link; it must be a folder. Remove it.")
+    delete_aligned(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    (folder / BASIS).unlink(missing_ok=True)
     if tiles.is_dir():
         delete_tiles(tiles, keep=frozenset())
         if not any(tiles.iterdir()):

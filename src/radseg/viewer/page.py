@@ -41,7 +41,6 @@ class MapPage:
         self, semantic_map: SemanticMap, ask: Ask | None, *, up: Up | None = None, port: int = 8090
     ) -> None:
         self._viser = _viser()
-        up = up or up_axis(semantic_map)
         self.voxels = coloured_points(semantic_map)
         self.voxel_size = semantic_map.voxel_size
         self.answer: Answer | None = None

@@ -75,6 +75,21 @@ def test_scannetpp_refuses_a_lens_with_distortion(tmp_path, recording):
         open_sequence(scene)
 
 
+def test_scannetpp_refuses_a_lens_parameter_that_is_no_number(tmp_path, recording):
+    scene = write_scannetpp(tmp_path, recording)
+    file = scene / "dslr/nerfstudio/transforms_undistorted.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"k1": "a"}))
+    with pytest.raises(InputError, match="lens parameter that is no number"):
+        open_sequence(scene)
+
+
+def test_scannetpp_takes_blank_lines_at_the_end_of_its_poses(tmp_path, recording):
+    scene = write_scannetpp(tmp_path, recording)
+    file = scene / "dslr/colmap/images.txt"
+    file.write_text(file.read_text() + "\n\n\n")
+    assert len(open_sequence(scene)) > 0
+
+
 def test_scannetpp_picture_names_stay_inside_the_folder(tmp_path, recording):
     scene = write_scannetpp(tmp_path, recording)
     file = scene / "dslr/colmap/images.txt"
@@ -107,6 +122,9 @@ def test_tum_association_file_wins_and_stays_inside_the_folder(tmp_path, recordi
     write(tmp_path / "associations.txt", "0.0 rgb/0.png 0.0 depth/3.png")
     frame = open_sequence(tmp_path).read("0.000000")
     assert np.allclose(frame.depth.numpy(), recording.depth[3] / UNIT, atol=1e-6)
+    write(tmp_path / "associations.txt", "0.0 rgb/0.png soon depth/3.png")
+    with pytest.raises(InputError, match="a time that is no number"):
+        open_sequence(tmp_path)
     write(tmp_path / "associations.txt", "0.0 ../rgb/0.png 0.0 depth/3.png")
     with pytest.raises(InputError, match="outside the folder"):
         open_sequence(tmp_path)

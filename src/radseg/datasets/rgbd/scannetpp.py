@@ -61,7 +61,7 @@ def scannetpp_classes(file: Path, *, ignore: Collection[str] = ()) -> ClassTable
 
 def _poses(file: Path) -> list[tuple[tuple[int, str], Tensor]]:
     """Return ((number, picture name), world-to-camera) of each picture; every second line holds points."""
-    lines = [line for line in read_text(file).splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in read_text(file).rstrip().splitlines() if not line.lstrip().startswith("#")]
     rows = []
     for line in lines[::2]:
         words = line.split()
@@ -82,7 +82,10 @@ def _poses(file: Path) -> list[tuple[tuple[int, str], Tensor]]:
 
 def _camera(file: Path) -> Intrinsics:
     numbers = read_json(file)
-    distorted = [name for name in _DISTORTION if float(numbers.get(name, 0) or 0) != 0]
+    try:
+        distorted = [name for name in _DISTORTION if float(numbers.get(name, 0) or 0) != 0]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{shown(file)} has a lens parameter that is no number: {error}.") from error
     if distorted:
         raise InputError(
             f"{shown(file)} describes a lens with distortion ({', '.join(distorted)}); the undistorted "

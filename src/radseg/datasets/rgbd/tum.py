@@ -84,7 +84,10 @@ def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
     listed = _association_file(path)
     if listed is not None:
         rows = _rows(listed, 4)
-        return [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows], 0
+        try:
+            return [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows], 0
+        except ValueError as error:
+            raise InputError(f"{shown(listed)} has a time that is no number: {error}.") from error
     colours, depths = _rows(path / "rgb.txt", 2), _rows(path / "depth.txt", 2)
     times = [time for time, _ in depths]
     pairs = []
