@@ -97,6 +97,14 @@ def test_shards_say_what_is_left_and_the_last_one_prints_the_scores(data):
     assert "mIoU" in evaluate(data, "--merge")[1]
 
 
+def test_merge_and_overwrite_exclude_each_other(data):
+    evaluate(data)
+    code, output = evaluate(data, "--merge", "--overwrite")
+    assert code == 2
+    assert "use one of them" in output
+    assert evaluate(data, "--merge")[0] == 0
+
+
 def test_torchrun_variables_choose_the_shard(data, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "3")

@@ -186,6 +186,8 @@ def evaluate(
     """
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
+    if merge and overwrite:
+        raise InputError("--merge sums up what is done and --overwrite deletes it; use one of them.")
     source = {"checkpoint": checkpoint, "text_tower": text_tower and str(text_tower.resolve()), "sam": sam}
     typed = Typed(
         dataset=dataset,
