@@ -163,9 +163,17 @@ def _differences(result: EvalResult) -> Iterator[str]:
     if (result.images.done, result.images.total) != (benchmark.images, benchmark.images):
         listed = "" if result.images.total == benchmark.images else f", of {result.images.total} listed,"
         yield f"{result.images.done} of the official {benchmark.images} images{listed} were evaluated"
-    pinned = next((row.sha256 for row in catalog.ROWS if row.name == weights_of(result)), None)
+    yield from _foreign_weights(result)
+
+
+def _foreign_weights(result: EvalResult) -> Iterator[str]:
+    """Yield why the weights may not be the published ones; a catalogue name is verified when it is fetched."""
+    name = weights_of(result)
+    pinned = next((row.sha256 for row in catalog.ROWS if row.name == name), None)
     if pinned is not None and result.model.get("sha256") != pinned:
         yield "the weights are not the published file"
+    elif pinned is None and result.model.get("checkpoint") != name:
+        yield "the weights are a file of your own, which no published digest confirms"
 
 
 def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
