@@ -38,6 +38,7 @@ from radseg.weights.pull import Terms, published_file
 __all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper", "require_helpers"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+SAM = "sam-vit-h"
 _OF_THE_METHOD = frozenset(
     ["crop", "stride", "size_rule", "scra_temperature", "scga_temperature", "scra_recursions", "templates"]
 )
@@ -49,7 +50,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     *,
     checkpoint: str | Path | None = None,
     text_tower: str | Path | None = None,
-    sam: str | Path = "sam-vit-h",
+    sam: str | Path = SAM,
     device: str = "cpu",
     dtype: str = "float32",
     accept_license: bool = False,
@@ -61,8 +62,8 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
 
     Args:
         name: a preset of PRESETS, or the path of a checkpoint to be used as "radseg-b" is.
-        checkpoint: other weights for the preset: a catalogue name, a published `.pth.tar`, a Hugging Face
-            folder, or a converted file.
+        checkpoint: other weights for the preset: on RADIO a catalogue name, a published `.pth.tar`, a Hugging
+            Face folder, or a converted file; for CLIP and DINO a Hugging Face folder or its file.
         text_tower: folder of the text tower; by default that of the checkpoint's language space, from the
             cache.
         sam: for presets that refine: the published SAM ViT-H file or the converted one; by default from the
@@ -85,6 +86,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
     found = dict(helpers or {})
     require_helpers(preset, found)
+    _require_taken(preset, checkpoint=checkpoint, text_tower=text_tower, sam=sam, drop=drop)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
         return _refining(_segmenter(ColourEncoder(), ColourWords(), options, origin), options, None)
@@ -180,6 +182,17 @@ def load_helper(name: str, source: str | Path | None, device: torch.device, dtyp
     return load_image_tower(name, source, device=device, dtype=dtype)
 
 
+def _require_taken(preset: Preset, **given: Any) -> None:
+    """Raise InputError if weights are named that the preset does not load: it would go on with its own."""
+    named = [name for name, value in given.items() if value and (name != "sam" or value != SAM)]
+    if preset.embedded and named:
+        raise InputError(
+            f"{preset.name} brings its own weights; leave {', '.join(named)} out, or name another model."
+        )
+    if "drop" in named and catalog.row(str(preset.checkpoint)).kind != "radio":
+        raise InputError(f"Only published RADIO files hold tensors to drop; {preset.name} has none.")
+
+
 def require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
     """Raise InputError if `given` names weights that the preset's method does not look with."""
     for name in given:
@@ -234,7 +247,9 @@ def _refining(segmenter: Segmenter, options: Options, decoder: Callable[[], SamD
         return segmenter
     if options.refine == "pamr":
         short = options.short_side or Pamr.short_side
-        return replace(segmenter, refine=Pamr(short_side=short, memory_budget=options.memory_budget // 4))
+        budget = options.memory_budget // 4
+        pamr = Pamr(short_side=short, long_side=options.long_side, memory_budget=budget)
+        return replace(segmenter, refine=pamr)
     assert decoder is not None, "check() refuses to refine the toy model with SAM"
     return replace(segmenter, refine=_refiner(segmenter.encoder, options, decoder()))
 

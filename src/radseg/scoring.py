@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, UInt
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.ops.cosine import row_cosine
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
 
 DEFAULT_STREAM_BYTES = 256 * 2**20  # of upsampled probabilities alive at once
@@ -24,9 +25,7 @@ def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tens
         SpaceMismatchError: features and words live in different spaces.
     """
     text.require_space(features.space)
-    tokens = F.normalize(features.values.flatten(1), dim=0, eps=1e-12)
-    rows = F.normalize(text.values.to(tokens), dim=1, eps=1e-12) @ tokens
-    return best_synonym(rows, text).unflatten(1, features.values.shape[1:])
+    return best_synonym(row_cosine(features.values, text.values), text)
 
 
 def best_synonym(rows: Float[Tensor, "r *p"], text: TextEmbeddings) -> Float[Tensor, "c *p"]:

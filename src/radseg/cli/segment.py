@@ -233,7 +233,7 @@ def segment(
         sources=tuple(sources),
         words=_words(prompts, classes, vocabulary, templates),
         output=folder,
-        model=options.chosen_model(model, quiet=quiet),
+        model="radseg-b" if model is None and checkpoint else options.chosen_model(model, quiet=quiet),
         mode=mode,
         existing="resume" if resume else "overwrite" if overwrite else "refuse",
         kinds=parse_kinds(save),

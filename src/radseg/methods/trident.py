@@ -1,6 +1,7 @@
 """Trident (arXiv 2411.09219): CLIP's values mixed by DINO in windows, then by SAM over the whole picture.
 
-Its third part, masks from SAM's decoder, is the refiner `refine.own_sam`.
+Its third part, masks from SAM's decoder, is the refiner `refine.radio_sam.SamRefiner` with
+`refine.sources.SamFeatures`.
 """
 
 from collections.abc import Sequence

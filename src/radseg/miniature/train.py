@@ -42,6 +42,9 @@ from radseg.weights.config import RadioConfig
 WEIGHTS = {"summary": 0.5, "caption": 0.25, "region": 1.0, "surface": 0.2, "mask": 0.3}
 """Of the losses in their sum."""
 
+FINISHED = "finished"
+"""File in the output folder once the weights there are calibrated."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -169,7 +172,7 @@ class Run:
         return region_loss(self.pupil, tokens, occupied, self.targets, drop=drop, rng=rng)
 
     def _note(self, values: dict[str, Tensor]) -> None:
-        """Keep running means; every tenth step, because reading a value makes a GPU wait."""
+        """Keep running means, on three of ten steps, because reading a value makes a GPU wait."""
         if self.step % 10 > 2:
             return
         for name, value in values.items():
@@ -212,7 +215,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     run = Run(out, settings, config or miniature_config(), device)
     run.continue_if_begun()
-    if run.step >= settings.steps:
+    if (out / FINISHED).exists():
         return
     known, unseen = (Albums.of(load_pictures(part), device) for part in (files[1:], files[:1]))
     with (out / "log.jsonl").open("a", buffering=1) as log:
@@ -230,6 +233,7 @@ def train(
                 run.save()
             log.write(json.dumps({key: round(value, 4) for key, value in line.items()}) + "\n")
     save_parts(out, calibrated(run.parts, known))
+    (out / FINISHED).touch()
 
 
 def main() -> None:

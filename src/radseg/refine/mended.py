@@ -100,10 +100,11 @@ class Mended:
         """Return the label with the strongest evidence: masks, and in failed regions the coarse decision.
 
         Differs from the published code, where masks overwrite failed regions whatever their evidence (the
-        fallback meant to prevent it is dead), and where confidence is zero wherever the coarse label stayed.
+        fallback meant to prevent it is dead), where confidence is zero wherever the coarse label stayed, and
+        where a mask may name a pixel below the threshold.
         """
         defence = torch.where(failed, coarse.confidence, 0)
-        won = merged.evidence > defence
+        won = (merged.evidence > defence) & (merged.evidence >= coarse.threshold)
         labels = torch.where(won, merged.winners, coarse.labels)
         return labels, torch.where(won, merged.evidence, coarse.confidence)
 

@@ -26,12 +26,14 @@ class Pamr:
         iterations: weighted means one after the other.
         dilations: distances of the eight neighbours in pixels, at the size of `short_side`.
         short_side: the picture is scaled to this short side for it; None takes the picture as it is.
+        long_side: its long side is never more than this after scaling, in pixels.
         memory_budget: bytes of refined maps alive at once, at least one name; more names go in turns.
     """
 
     iterations: int = ITERATIONS
     dilations: tuple[int, ...] = DILATIONS
     short_side: int | None = 336
+    long_side: int | None = 2048
     memory_budget: int = 2**28
 
     @torch.inference_mode()
@@ -41,17 +43,20 @@ class Pamr:
 
     def _one(self, picture: Rgb, coarse: Coarse) -> Refinement:
         """Return the decision of the refined maps; names in turns, the first of equal ones wins."""
-        picture = picture.to(coarse.probabilities)
-        fitted = picture if self.short_side is None else fit_short_side(picture, self.short_side)
+        # Maps of dropped names are zero and stay so; to leave them out changes nothing.
+        alive = coarse.probabilities.flatten(1).amax(dim=1).nonzero()[:, 0]
+        if not len(alive):  # nothing to refine: what is decided then stays
+            return Refinement(coarse.labels, coarse.confidence, regions=0, accepted=0)
+        fitted = picture.to(coarse.probabilities)
+        if self.short_side is not None:
+            fitted = fit_short_side(fitted, self.short_side, long_max=self.long_side)
         weights = pamr_weights(fitted, dilations=self.dilations)
         labels = torch.zeros_like(coarse.labels)
         best = coarse.confidence.new_full(coarse.size, -1.0)
         if coarse.none is not None:
             best = decide(self._refined(coarse.none, weights), coarse.size).confidence
-        # Maps of dropped names are zero and stay so; to leave them out changes nothing.
-        alive = coarse.probabilities.flatten(1).amax(dim=1).nonzero()[:, 0]
         at_once = max(1, self.memory_budget // (4 * weights[0].numel() * weights.element_size()))
-        for names in alive.split(at_once) if len(alive) else ():
+        for names in alive.split(at_once):
             found = decide(self._refined(coarse.probabilities[names], weights), coarse.size)
             better = found.confidence > best
             best = torch.where(better, found.confidence, best)
