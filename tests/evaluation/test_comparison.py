@@ -115,6 +115,18 @@ def test_a_pinned_digest_confirms_a_file_of_ones_own(monkeypatch):
     assert "not the published file" in "; ".join(compare(changed(local, "model", sha256="cd" * 32)).reasons)
 
 
+@pytest.mark.parametrize("part", ["sam", "text_tower"])
+def test_other_parts_of_ones_own_forbid_the_verdict(part):
+    local = changed(paper_run(), "model", given={part: "weights/part"})
+    assert compare(local).verdict == "not comparable"
+    assert f"{part} is a file of your own, weights/part, which no" in "; ".join(compare(local).reasons)
+
+
+def test_what_is_given_by_its_catalogue_name_keeps_the_verdict():
+    named = {"checkpoint": "c-radio_v3-b", "sam": "sam-vit-h"}
+    assert compare(changed(paper_run(), "model", given=named)).verdict == "agrees"
+
+
 def test_options_of_refinement_do_not_matter_without_it():
     assert compare(paper_run(coarse_threshold=0.3, min_area=1)).verdict == "agrees"
 
