@@ -285,17 +285,19 @@ def _run(typed: Typed) -> int:
 
 
 def _check(typed: Typed) -> int:
-    """Read every image and say what is wrong with the set."""
+    """Read every image that would be evaluated and say what is wrong with the set."""
     from dataclasses import asdict
 
     from radseg.datasets.check import check_set
     from radseg.evaluation.sets import open_set, shortfall
 
     images: ImageSet = open_set(typed, partial=True)
-    report = check_set(images)
-    problems = [*shortfall(typed), *report.problems.values()]
+    report = check_set(images, limit=typed.limit)
+    lacking = () if typed.partial else shortfall(typed)
+    problems = [*lacking, *report.problems.values()]
     if typed.log_format == "json":
-        typer.echo(json.dumps({"event": "check", "dataset": typed.dataset, **asdict(report)}))
+        event = {"event": "check", "dataset": typed.dataset, "shortfall": lacking, **asdict(report)}
+        typer.echo(json.dumps(event))
     else:
         typer.echo(
             f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"
