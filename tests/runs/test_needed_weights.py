@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from builders import tiny_config, tiny_radio
 from radseg.cli.app import app
-from radseg.errors import InputError, MissingFileError, RadsegError
+from radseg.errors import InputError, MissingFileError
 from radseg.presets import PRESETS
 from radseg.runs import models
 from radseg.runs.models import needed_rows
@@ -91,10 +91,6 @@ def test_what_is_no_model_is_named():
         needed_rows("radseg-b", {"checkpoint": SAM})
 
 
-class Asked(RadsegError):
-    """Ends a verb where it asks for weights."""
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -115,7 +111,7 @@ def test_a_verb_asks_for_what_it_needs(words, expected, monkeypatch, photo_here)
 
     def remember(rows, *_, **__):
         asked.extend(row.name for row in rows)
-        raise Asked("asked")
+        raise InputError("This ends the verb.")
 
     for module in ("segmentation", "comparison", "packs", "lifting", "models"):
         monkeypatch.setattr(f"radseg.runs.{module}.obtain", remember)
