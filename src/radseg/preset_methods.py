@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from radseg.errors import InputError
 from radseg.methods.base import DenseEncoder, Scorer
 from radseg.methods.clearclip import ClearCLIP
+from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.maskclip import MaskCLIP
 from radseg.methods.naclip import NACLIP
 from radseg.methods.naradio import NARADIO
@@ -22,6 +23,7 @@ from radseg.methods.talk2dino import Talk2DINO
 from radseg.methods.textregion import TextRegion
 from radseg.methods.trident import Trident
 from radseg.methods.windowed import Statistics, WindowedEncoder
+from radseg.models.sam2_regions import Sam2Regions
 from radseg.nn.vit import standard_block
 from radseg.ops.feedback import Rules
 from radseg.options import Options
@@ -29,6 +31,7 @@ from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
+from radseg.refine.region_labels import RegionLabels
 from radseg.refine.sources import SamFeatures
 
 Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
@@ -45,7 +48,7 @@ class Method:
         refines: the values of the option `refine` it can carry out.
         adaptors: of RADIO, that it looks with beside the language one.
         text_dependent: whether it is a Scorer: it has no features without words.
-        refiner: builds its own refiner, for a method that brings a whole SAM; None takes RADSeg+'s.
+        refiner: builds its own refiner, for a method that brings a SAM or regions; None takes RADSeg+'s.
     """
 
     build: Build
@@ -151,6 +154,15 @@ def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> SamRefiner:
     )
 
 
+def _corrclip(looks: Literal["windows", "picture"]) -> Build:
+    def build(clip: Any, helpers: Sequence[Any], options: Options) -> CorrCLIP:
+        vfm, sam = helpers
+        windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
+        return CorrCLIP(clip, *windows, vfm=vfm, regions=Sam2Regions(sam), looks=looks)
+
+    return build
+
+
 def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegion:
     (sam,) = helpers
     return TextRegion(clip, sam, memory_budget=options.memory_budget)
@@ -158,6 +170,7 @@ def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegi
 
 _NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
 _MASKS = ("none", "pamr", "mended", "reference")
+_REGIONS = ("none", "pamr", "regions")
 _NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
 
 METHODS: dict[str, Method] = {
@@ -181,6 +194,12 @@ METHODS: dict[str, Method] = {
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
     "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
+    "corrclip": Method(
+        _corrclip("windows"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
+    ),
+    "corrclip-radio": Method(
+        _corrclip("picture"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
+    ),
     "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
 }
 

@@ -8,6 +8,7 @@ import torch
 
 from preset_builders import tiny_part
 from radseg import miniature
+from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS
@@ -54,6 +55,9 @@ def build(name):
     method = row.build(backbone, parts, options)
     if isinstance(method, TextRegion):
         method = replace(method, points=3)  # 16 are 256 prompts a picture
+    if isinstance(method, CorrCLIP):  # random masks are unsure
+        regions = replace(method.regions, points=3, least_iou=-1e9, least_stability=0.0, box_iou=1.0)
+        method = replace(method, regions=regions)
     if row.text_dependent:
         width = 96 if preset.embedded == "miniature" else 20
     else:
