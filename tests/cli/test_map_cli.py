@@ -8,6 +8,7 @@ import pytest
 from cli.cli_builders import events
 from radseg.mapping.semantic_map import SemanticMap
 from recordings import FRAMES, write_recording
+from rgbd_builders import record, write_tum
 
 
 @pytest.fixture
@@ -64,8 +65,35 @@ def test_a_wrong_pose_convention_is_named_before_anything_is_built(radseg, share
     kitchen = shared / "data/rgbd_kitchen"
     result = radseg("map", "build", kitchen, "-o", "map", "--space", "none", "--poses", "world-to-camera")
     assert result.exit_code == 2
-    assert "camera-to-world" in result.stderr
+    assert "Build with --poses camera-to-world, or as it is" in " ".join(result.stderr.split())
     assert not (tmp_path / "map").exists()
+
+
+@pytest.fixture
+def tum(tmp_path):
+    """Six frames of a rendered room in the layout of TUM; the last colour picture has no depth."""
+    root = write_tum(tmp_path / "tum", record())
+    with (root / "rgb.txt").open("a") as file:
+        file.write("\n9.0 rgb/0.png")
+    return root
+
+
+def test_a_wrong_depth_unit_is_answered_with_the_option_that_mends_it(radseg, tum):
+    wrong = ("map", "build", tum, "-o", "map", "--space", "none", "--depth-scale")
+    result = radseg(*wrong, "5")
+    assert result.exit_code == 2
+    assert "Build with --depth-scale 5000, or as it is" in " ".join(result.stderr.split())
+    assert radseg(*wrong, "5000").exit_code == 0
+
+
+def test_what_is_to_know_about_a_recording_is_said_once_on_standard_error(radseg, tum):
+    told = ("map", "build", tum, "-o", "map", "--space", "none")
+    note = "Note: 1 colour picture has no depth within 0.02 s: left out."
+    result = radseg(*told, "--log-format", "json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines().count(note) == 1
+    assert [event["event"] for event in events(result)][0] == "started"
+    assert note not in radseg(*told, "--overwrite", "--quiet").stderr
 
 
 def test_a_colour_camera_moves_colour_and_decides_the_map(build, recording, tmp_path):

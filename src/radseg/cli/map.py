@@ -14,7 +14,7 @@ from radseg.cli.map_view import render, view
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.datasets.rgbd import FileSequence, RgbdSequence
+    from radseg.datasets.rgbd import FileSequence
     from radseg.mapping.mapper import Mapper
 
 map_app = typer.Typer(
@@ -152,6 +152,8 @@ def build(
     frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
     if colour_camera is not None:
         frames = with_colour_camera(frames, colour_camera)
+    for note in () if quiet else frames.notes:
+        typer.echo(printable(f"Note: {note}"), err=True)
     if check:
         _require_plausible(frames)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
@@ -215,12 +217,17 @@ def _numbers(frames: "FileSequence") -> list[float]:
     return [camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y, *shift.flatten().tolist()]
 
 
-def _require_plausible(frames: "RgbdSequence") -> None:
+def _require_plausible(frames: "FileSequence") -> None:
     from radseg.datasets.rgbd import check_conventions
 
     report = check_conventions(frames)
     if not report.ok:
-        raise InputError(f"{report.verdict} Or build as it is with --no-check.")
+        mended = dict(report.suggestion)
+        if (times := mended.pop("depth_scale_times", None)) is not None:
+            mended["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
+        way = " ".join(f"--{key} {value}" for key, value in mended.items())
+        otherwise = f"Build with {way}, or" if way else "Or build"
+        raise InputError(f"{report.verdict} {otherwise} as it is with --no-check.")
 
 
 def _box(text: str | None) -> Any:
