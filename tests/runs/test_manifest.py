@@ -118,7 +118,9 @@ def test_the_hash_ignores_the_order_of_keys_only() -> None:
 
 def test_every_changed_parameter_is_named() -> None:
     now = {**PARAMETERS, "model": "radseg-b", "crop": 336}
-    with pytest.raises(InputError, match=r'crop was not recorded, is now 336; model was "toy", is now "radseg-b"\.'):
+    with pytest.raises(
+        InputError, match=r'crop was not recorded, is now 336; model was "toy", is now "radseg-b"\.'
+    ):
         require_same(PARAMETERS, now)
     require_same(PARAMETERS, json.loads(json.dumps(PARAMETERS)))
 
