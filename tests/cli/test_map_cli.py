@@ -92,7 +92,7 @@ def test_what_is_to_know_about_a_recording_is_said_once_on_standard_error(radseg
     result = radseg(*told, "--log-format", "json")
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines().count(note) == 1
-    assert [event["event"] for event in events(result)][0] == "started"
+    assert events(result)[0]["event"] == "started"
     assert note not in radseg(*told, "--overwrite", "--quiet").stderr
 
 
