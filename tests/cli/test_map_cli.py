@@ -128,6 +128,47 @@ def test_without_a_model_s_name_the_map_has_the_one_whose_weights_are_here(radse
     assert SemanticMap.open(tmp_path / "map").description.encoder["preset"] == "miniature"
 
 
+def test_what_the_check_found_is_said(radseg, tum, recording):
+    told = ("--space", "none")
+    assert "Poses and depth fit together" in radseg("map", "build", tum, "-o", "map", *told).stderr
+    for path in recording.glob("frame-00000[123].*"):
+        path.unlink()
+    still = radseg("map", "build", recording, "-o", "still", *told)
+    assert "Not checked: no two readable frames" in still.stderr
+    assert "from 1 frame →" in still.stdout
+
+
+def test_how_to_continue_is_said_only_where_something_was_begun(radseg, build, recording, monkeypatch):
+    offline = radseg("map", "build", recording, "-o", "map", "--no-check", "-m", "radseg-b")
+    assert (offline.exit_code, "Continue with" in offline.stderr) == (3, False), offline.output
+    build("-o", "map", "--space", "none", "--skip", "1")
+    offline = radseg("map", "build", recording, "-o", "map", "--no-check", "-m", "radseg-b", "--overwrite")
+    assert (offline.exit_code, "Continue with" in offline.stderr) == (3, False), offline.output
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("radseg.datasets.rgbd.base.FileSequence.read", stopped)
+    begun = build("-o", "other", "--space", "none")
+    assert (begun.exit_code, "Continue with" in begun.stderr) == (130, True), begun.output
+
+
+def test_a_map_in_the_way_of_a_merge_is_answered_with_what_merge_can_do(radseg, build):
+    build("-o", "one", "--space", "none")
+    build("-o", "two", "--space", "none", "--skip", "1")
+    result = radseg("map", "merge", "one", "two", "-o", "two-of-it")
+    assert result.exit_code == 0, result.output
+    result = radseg("map", "merge", "one", "two", "-o", "two-of-it")
+    assert (result.exit_code, "--resume" in result.stderr) == (2, False)
+    assert "Replace it with --overwrite" in result.stderr
+
+
+def test_a_file_is_no_recording(radseg, recording):
+    result = radseg("map", "build", recording / "frame-000000.pose.txt", "-o", "map", "--space", "none")
+    assert result.exit_code == 2
+    assert "pose.txt is a file; name the folder" in result.stderr
+
+
 def test_a_frame_without_pose_is_left_out_and_said(build, recording):
     (recording / "frame-000002.pose.txt").unlink()
     result = build("-o", "map", "--space", "none")
@@ -143,7 +184,7 @@ def test_a_map_is_resumed_when_the_recording_grows(build, recording):
         path.rename(recording / path.name)
     assert build("-o", "map", "--space", "none").exit_code == 2  # neither --resume nor --overwrite
     result = build("-o", "map", "--space", "none", "--resume")
-    assert "1 frames to do after 3 done before" in result.stderr
+    assert "1 frame to do after 3 done before" in result.stderr
     assert build("-o", "fresh", "--space", "none").exit_code == 0
     assert SemanticMap.open("map").digest == SemanticMap.open("fresh").digest
 
@@ -157,6 +198,10 @@ def test_a_map_is_resumed_when_the_recording_grows(build, recording):
         (["--space", "none", "--clip", "0,0,0,1,0,1"], "x0 < x1"),
         (["--resume", "--overwrite"], "use one of them"),
         (["--space", "none", "--memory-budget", "much"], "not a size"),
+        (["--space", "none", "--max-depth", "0"], "largest depth is 0 m; it must be above 0"),
+        (["--space", "none", "--max-depth", "1"], "no pixel has a valid depth of at most 1 m"),
+        (["--space", "none", "--clip", "9,9,9,10,10,10"], "no point of it is within the box that is mapped"),
+        (["--space", "probabilities", "-p", "red"], "With 'red' alone every voxel would get it"),
     ],
 )
 def test_wrong_use_is_said(build, tmp_path, arguments, message):
