@@ -1,5 +1,6 @@
 """`radseg compare`: several models, one sheet."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,33 @@ def test_models_of_two_spaces_each_get_their_own_words(radseg: Command, photo: P
     assert "toy: " in result.stdout
     assert "red 50%, blue 50%" in result.stdout
     assert Path("sheet.png").is_file()
+
+
+MANY = ("-p", "sky, grass, sheep, white sofa, tiled wall, banana, pillow, car")
+
+
+def test_where_denoising_drops_every_name_that_and_the_way_out_are_said(radseg: Command, photo: Path) -> None:
+    told = ("compare", photo, *MANY, "--presets", "miniature-radio")
+    result = radseg(*told)
+    assert "every name was dropped: none is anywhere 0.5 probable" in result.stdout, result.output
+    (nearest,) = re.findall(r"\((.+) comes nearest, 0\.\d\d\); --denoise 0 keeps them all", result.stdout)
+    assert nearest in MANY[1].split(", ")
+    kept = radseg(*told, "--denoise", "0")
+    assert kept.exit_code == 0, kept.output
+    shares = re.findall(r" (\d+)%", kept.stdout)
+    assert sum(map(int, shares)) == pytest.approx(100, abs=3)
+
+
+def test_segment_says_too_that_every_name_was_dropped(radseg: Command, photo: Path) -> None:
+    told = ("segment", photo, *MANY, "-m", "miniature-radio", "--mode")
+    assert "Every name was dropped" in radseg(*told, "assign").stderr
+    assert "dropped" not in radseg(*told, "background").output
+
+
+def test_no_name_found_is_said_where_names_may_be_absent(radseg: Command, photo: Path) -> None:
+    result = radseg("compare", photo, "-p", "yellow", "--presets", "toy", "--mode", "background")
+    assert result.exit_code == 0, result.output
+    assert "none of the names" in result.stdout
 
 
 def test_a_model_without_weights_is_left_out_and_counted(radseg: Command, photo: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from cli.cli_builders import events
 from radseg.mapping.semantic_map import SemanticMap
 from recordings import FRAMES, write_recording
+from rgbd_builders import record, write_tum
 
 
 @pytest.fixture
@@ -64,8 +65,35 @@ def test_a_wrong_pose_convention_is_named_before_anything_is_built(radseg, share
     kitchen = shared / "data/rgbd_kitchen"
     result = radseg("map", "build", kitchen, "-o", "map", "--space", "none", "--poses", "world-to-camera")
     assert result.exit_code == 2
-    assert "camera-to-world" in result.stderr
+    assert "Build with --poses camera-to-world, or as it is" in " ".join(result.stderr.split())
     assert not (tmp_path / "map").exists()
+
+
+@pytest.fixture
+def tum(tmp_path):
+    """Six frames of a rendered room in the layout of TUM; the last colour picture has no depth."""
+    root = write_tum(tmp_path / "tum", record())
+    with (root / "rgb.txt").open("a") as file:
+        file.write("\n9.0 rgb/0.png")
+    return root
+
+
+def test_a_wrong_depth_unit_is_answered_with_the_option_that_mends_it(radseg, tum):
+    wrong = ("map", "build", tum, "-o", "map", "--space", "none", "--depth-scale")
+    result = radseg(*wrong, "5")
+    assert result.exit_code == 2
+    assert "Build with --depth-scale 5000, or as it is" in " ".join(result.stderr.split())
+    assert radseg(*wrong, "5000").exit_code == 0
+
+
+def test_what_is_to_know_about_a_recording_is_said_once_on_standard_error(radseg, tum):
+    told = ("map", "build", tum, "-o", "map", "--space", "none")
+    note = "Note: 1 colour picture has no depth within 0.02 s: left out."
+    result = radseg(*told, "--log-format", "json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines().count(note) == 1
+    assert events(result)[0]["event"] == "started"
+    assert note not in radseg(*told, "--overwrite", "--quiet").stderr
 
 
 def test_a_colour_camera_moves_colour_and_decides_the_map(build, recording, tmp_path):
@@ -100,6 +128,47 @@ def test_without_a_model_s_name_the_map_has_the_one_whose_weights_are_here(radse
     assert SemanticMap.open(tmp_path / "map").description.encoder["preset"] == "miniature"
 
 
+def test_what_the_check_found_is_said(radseg, tum, recording):
+    told = ("--space", "none")
+    assert "Poses and depth fit together" in radseg("map", "build", tum, "-o", "map", *told).stderr
+    for path in recording.glob("frame-00000[123].*"):
+        path.unlink()
+    still = radseg("map", "build", recording, "-o", "still", *told)
+    assert "Not checked: no two readable frames" in still.stderr
+    assert "from 1 frame →" in still.stdout
+
+
+def test_how_to_continue_is_said_only_where_something_was_begun(radseg, build, recording, monkeypatch):
+    offline = radseg("map", "build", recording, "-o", "map", "--no-check", "-m", "radseg-b")
+    assert (offline.exit_code, "Continue with" in offline.stderr) == (3, False), offline.output
+    build("-o", "map", "--space", "none", "--skip", "1")
+    offline = radseg("map", "build", recording, "-o", "map", "--no-check", "-m", "radseg-b", "--overwrite")
+    assert (offline.exit_code, "Continue with" in offline.stderr) == (3, False), offline.output
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("radseg.datasets.rgbd.base.FileSequence.read", stopped)
+    begun = build("-o", "other", "--space", "none")
+    assert (begun.exit_code, "Continue with" in begun.stderr) == (130, True), begun.output
+
+
+def test_a_map_in_the_way_of_a_merge_is_answered_with_what_merge_can_do(radseg, build):
+    build("-o", "one", "--space", "none")
+    build("-o", "two", "--space", "none", "--skip", "1")
+    result = radseg("map", "merge", "one", "two", "-o", "two-of-it")
+    assert result.exit_code == 0, result.output
+    result = radseg("map", "merge", "one", "two", "-o", "two-of-it")
+    assert (result.exit_code, "--resume" in result.stderr) == (2, False)
+    assert "Replace it with --overwrite" in result.stderr
+
+
+def test_a_file_is_no_recording(radseg, recording):
+    result = radseg("map", "build", recording / "frame-000000.pose.txt", "-o", "map", "--space", "none")
+    assert result.exit_code == 2
+    assert "pose.txt is a file; name the folder" in result.stderr
+
+
 def test_a_frame_without_pose_is_left_out_and_said(build, recording):
     (recording / "frame-000002.pose.txt").unlink()
     result = build("-o", "map", "--space", "none")
@@ -115,7 +184,7 @@ def test_a_map_is_resumed_when_the_recording_grows(build, recording):
         path.rename(recording / path.name)
     assert build("-o", "map", "--space", "none").exit_code == 2  # neither --resume nor --overwrite
     result = build("-o", "map", "--space", "none", "--resume")
-    assert "1 frames to do after 3 done before" in result.stderr
+    assert "1 frame to do after 3 done before" in result.stderr
     assert build("-o", "fresh", "--space", "none").exit_code == 0
     assert SemanticMap.open("map").digest == SemanticMap.open("fresh").digest
 
@@ -129,6 +198,10 @@ def test_a_map_is_resumed_when_the_recording_grows(build, recording):
         (["--space", "none", "--clip", "0,0,0,1,0,1"], "x0 < x1"),
         (["--resume", "--overwrite"], "use one of them"),
         (["--space", "none", "--memory-budget", "much"], "not a size"),
+        (["--space", "none", "--max-depth", "0"], "largest depth is 0 m; it must be above 0"),
+        (["--space", "none", "--max-depth", "1"], "no pixel has a valid depth of at most 1 m"),
+        (["--space", "none", "--clip", "9,9,9,10,10,10"], "no point of it is within the box that is mapped"),
+        (["--space", "probabilities", "-p", "red"], "With 'red' alone every voxel would get it"),
     ],
 )
 def test_wrong_use_is_said(build, tmp_path, arguments, message):

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from query_builders import BLOCKS, SIDE, description, sums
 from radseg.mapping.description import MapDescription
 from radseg.mapping.manifest import MapManifest, read_manifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.ops.voxels import VoxelSums
+from radseg.ops.voxels import VoxelSums, pack
+from radseg.testing import COLOURS, colour_features
 
 
 @pytest.fixture
@@ -32,6 +34,32 @@ def test_what_is_there_is_placed_and_what_is_not_is_not(toy_map, radseg):
     assert "0.20 0.20 0.20" in blue
     assert "not found" in purple
     assert "best 0." in purple
+
+
+def test_of_many_things_the_best_are_listed_and_the_others_counted(tmp_path, radseg):
+    """Thirteen blue cubes of 2 × 2 × 2 voxels, two voxels apart."""
+    corner = torch.cartesian_prod(*[torch.arange(2)] * 3)
+    keys = pack(torch.cat([corner + torch.tensor([4 * i, 0, 0]) for i in range(13)])).sort().values
+    colours = torch.tensor([COLOURS["blue"]], dtype=torch.float32).expand(len(keys), 3) / 255
+    what = description(encoder={"preset": "toy", "options": {"short_side": None}})
+    voxels = VoxelMap(what, folder=tmp_path / "map")
+    voxels.add(VoxelSums(keys, torch.ones_like(keys), colour_features(colours), colours))
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    rows = radseg("query", tmp_path / "map", "blue").stdout.splitlines()[1:]
+    assert len(rows) == 11
+    assert rows[-1].split() == ["blue", "3", "more:", "--json", "24"]
+
+
+def test_a_map_of_probabilities_says_that_it_leaves_no_voxel_unnamed(tmp_path, radseg):
+    what = MapDescription(0.05, "probabilities", 2, "float32", names=("red", "blue"))
+    voxels = VoxelMap(what, folder=tmp_path / "map")
+    one = sums()
+    voxels.add(VoxelSums(one.keys, one.counts, torch.rand(len(one.keys), 2), one.colours))
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    done = radseg("query", tmp_path / "map", "red", "--json")
+    assert "every voxel has one of them" in done.stderr
+    assert json.loads(done.stdout)["mode"] == "assign"
+    assert "Note" not in radseg("query", tmp_path / "map", "red", "--mode", "independent").stderr
 
 
 def test_names_may_be_separated_by_commas_as_after_p(toy_map, radseg):

@@ -2,15 +2,18 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from mapping.map_builders import CHANNELS, description, grown
+from mapping.map_builders import CHANNELS, description, frame, grid_lift, grown
 from radseg.errors import InputError
+from radseg.mapping.builder import Builder
 from radseg.mapping.export import export
-from radseg.mapping.semantic_map import Chunk
+from radseg.mapping.mapper import Mapper
+from radseg.mapping.semantic_map import Chunk, SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import centres
 
@@ -27,6 +30,42 @@ def all_chunks(voxels):
 
 def expected_points(voxels):
     return centres(voxels.whole().keys, 0.1).numpy()
+
+
+TURNS = {
+    "+x": [[0, -1, 0], [1, 0, 0], [0, 0, 1]],
+    "-x": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]],
+    "+y": [[-1, 0, 0], [0, -1, 0], [0, 0, 1]],
+    "-y": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "+z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+    "-z": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+}
+"""Worlds: rotations that turn -y, where the pictures' tops point in the walk of map_builders, to an axis."""
+
+
+@pytest.fixture(params=TURNS)
+def held(request, tmp_path):
+    """Return an axis, and a map built with cameras whose pictures' tops point along it."""
+    turn = torch.eye(4, dtype=torch.float64)
+    turn[:3, :3] = torch.tensor(TURNS[request.param])
+    assert turn.det() == 1
+    what = description()
+    builder = Builder(
+        Mapper(what, grid_lift()), VoxelMap(what, folder=tmp_path / "map"), tmp_path / "map", {}
+    )
+    (tmp_path / "map").mkdir()
+
+    def read(frame_id):
+        one = frame(int(frame_id))
+        return replace(one, camera_to_world=turn @ one.camera_to_world)
+
+    builder.run(["0", "1"], read, Watcher())
+    return request.param, SemanticMap.open(tmp_path / "map")
+
+
+class Watcher:
+    def frame(self, frame_id, points, reason):
+        assert points, reason
 
 
 def in_order(points):
@@ -52,6 +91,19 @@ def test_glb_is_read_by_trimesh_with_y_up(voxels, tmp_path):
     # Without a note on the cameras z is up, which glTF calls y: x y z → x z -y.
     turned = points[:, [0, 2, 1]] * np.array([1, 1, -1], np.float32)
     assert np.array_equal(in_order(np.asarray(cloud.vertices, np.float32)), in_order(turned))
+
+
+def test_glb_turns_the_axis_that_the_cameras_held_up_to_y(held, tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    up, opened = held
+    export(opened, tmp_path / "map.glb")
+    (cloud,) = trimesh.load(tmp_path / "map.glb").geometry.values()
+    points, written = centres(all_chunks(opened).keys, 0.1).numpy(), np.asarray(cloud.vertices)
+    height = points[:, "xyz".index(up[1])] * (1 if up[0] == "+" else -1)
+    assert np.allclose(written[:, 1], height, atol=1e-6)
+    turn = np.linalg.lstsq(points, written, rcond=None)[0].T
+    assert np.allclose(turn @ turn.T, np.eye(3), atol=1e-5)
+    assert np.linalg.det(turn) == pytest.approx(1)  # turned, not mirrored
 
 
 def test_pcd_follows_its_header(voxels, tmp_path):
@@ -82,6 +134,24 @@ def test_rrd_is_a_rerun_recording(voxels, tmp_path):
     pytest.importorskip("rerun")
     export(voxels, tmp_path / "map.rrd")
     assert (tmp_path / "map.rrd").read_bytes()[:4] == b"RRF2"
+
+
+def test_rrd_says_which_axis_the_cameras_held_up_and_turns_no_point(held, tmp_path, monkeypatch):
+    rerun = pytest.importorskip("rerun")
+    logged = {}
+    monkeypatch.setattr(
+        rerun.RecordingStream, "log", lambda self, path, what, *, static: logged.update({path: what})
+    )
+    up, opened = held
+    export(opened, tmp_path / "map.rrd")
+    # Rerun's numbers for what x, y and z are: 1 up, 2 down, 3 right, 4 left, 5 forward, 6 back.
+    (codes,) = logged["map"].as_arrow_array().to_pylist()
+    assert codes["xyz".index(up[1])] == (1 if up[0] == "+" else 2)
+    right_up_back = {1: (0, 1, 0), 2: (0, -1, 0), 3: (1, 0, 0), 4: (-1, 0, 0), 5: (0, 0, -1), 6: (0, 0, 1)}
+    assert np.linalg.det([right_up_back[code] for code in codes]) == pytest.approx(1)  # right-handed
+    points = logged["map/voxels"].positions.as_arrow_array().to_pylist()
+    assert np.array_equal(np.float32(points), centres(all_chunks(opened).keys, 0.1).numpy())
+    assert logged["map/voxels"].radii.as_arrow_array().to_pylist() == [pytest.approx(0.05)]
 
 
 def test_an_unknown_suffix_is_refused_with_the_known_ones(voxels, tmp_path):

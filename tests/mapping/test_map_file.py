@@ -242,7 +242,9 @@ def test_merging_is_associative(tmp_path):
     [
         ({"voxel_size": 0.2}, "voxel_size is 0.2, not 0.1"),
         ({"space": "other"}, "space is 'other'"),
-        ({"encoder": {"sha256": "abc"}}, "encoder is"),
+        ({"encoder": {"sha256": "abc"}}, "encoder.sha256 is 'abc', not absent"),
+        ({"encoder": {"options": {"language": None}}}, r"encoder.options.language is None, not absent\.$"),
+        ({"space": "other", "encoder": {"crop": 5}}, r"fit: space is 'other', not 'toy'\.$"),
         ({"frame": "garden"}, "frame is 'garden'"),
         ({"number_type": "float16"}, "number_type is 'float16'"),
     ],

@@ -36,6 +36,10 @@ def test_values_of_one_for_every_pixel_sum_to_the_counts():
     assert torch.allclose(ones.values[:, 0], ones.counts.float(), rtol=1e-6)
 
 
+SIDEWAYS = torch.eye(4)
+SIDEWAYS[0, 3] = 100.0
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
@@ -45,7 +49,11 @@ def test_values_of_one_for_every_pixel_sum_to_the_counts():
         (replace(frame(), depth=torch.zeros(*SIZE)), "no pixel has a valid depth"),
         (replace(frame(), depth=torch.ones(3, 4)), "its depth is 3×4, its camera 24×32"),
         (replace(frame(), rgb=torch.full((3, 4, 4), float("nan"))), "colours are not finite"),
-        (with_pose(lambda m: m[:3, 3].fill_(1e9)), "no point of it is within"),
+        (with_pose(lambda m: m[:3, 3].fill_(1e9)), "no point of it is within the map's reach"),
+        (
+            replace(frame(), colour_intrinsics=frame().intrinsics, depth_to_colour=SIDEWAYS),
+            "the colour camera sees no point of it",
+        ),
     ],
 )
 def test_a_frame_that_cannot_be_used_says_why(broken, reason):

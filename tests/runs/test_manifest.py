@@ -118,6 +118,21 @@ def test_the_hash_ignores_the_order_of_keys_only() -> None:
 
 def test_every_changed_parameter_is_named() -> None:
     now = {**PARAMETERS, "model": "radseg-b", "crop": 336}
-    with pytest.raises(InputError, match=r'crop was null, is now 336; model was "toy", is now "radseg-b"\.'):
+    with pytest.raises(
+        InputError, match=r'crop was not recorded, is now 336; model was "toy", is now "radseg-b"\.'
+    ):
         require_same(PARAMETERS, now)
     require_same(PARAMETERS, json.loads(json.dumps(PARAMETERS)))
+
+
+def test_a_parameter_that_only_one_side_knows_is_named_even_where_it_is_null() -> None:
+    """A key added by a later release, or written only when given, is a difference of the hash."""
+    with pytest.raises(InputError, match=r"settings: helper was not recorded, is now null\. "):
+        require_same(PARAMETERS, {**PARAMETERS, "helper": None})
+    with pytest.raises(InputError, match=r"settings: helper was \"x\", is now not recorded\. "):
+        require_same({**PARAMETERS, "helper": "x"}, PARAMETERS)
+
+
+def test_numbers_that_only_json_tells_apart_are_named() -> None:
+    with pytest.raises(InputError, match=r"size was 1, is now 1\.0\. "):
+        require_same({"size": 1}, {"size": 1.0})

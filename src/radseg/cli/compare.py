@@ -7,6 +7,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, printable
+from radseg.cli.segment import Denoise
 from radseg.errors import InputError
 from radseg.modes import Mode
 
@@ -27,6 +28,7 @@ def compare(
     mode: Annotated[
         Mode, typer.Option("--mode", help="How the names compete; see `radseg segment`.")
     ] = "assign",
+    denoise: Denoise = None,
     device: options.Device = "cpu",
     accept_license: options.AcceptLicense = False,
     quiet: options.Quiet = False,
@@ -45,6 +47,8 @@ def compare(
     if words is None:
         raise InputError("Say what to look for with -p or --classes.")
     settings: dict[str, Any] = {"device": device, "accept_license": accept_license}
+    if denoise is not None:
+        settings["denoising"] = denoise
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     request = CompareRequest(image, words, names, output, mode, settings)
     answers = run(request, fetching("text", quiet=quiet), lambda one: _tell(one, quiet=quiet))
@@ -58,6 +62,9 @@ def _tell(one: "Compared", *, quiet: bool) -> None:
     if one.result is None:
         typer.echo(f"{one.preset}: left out. {printable(one.failure)}", err=True)
     elif not quiet:
+        from radseg.runs.progress import all_dropped
+
         shares = sorted(one.result.areas.items(), key=lambda item: -item[1])
         found = ", ".join(f"{printable(name)} {share:.0%}" for name, share in shares[:5] if share >= 0.005)
-        typer.echo(f"{one.preset}: {one.seconds:.2f} s; {found or 'nothing'}")
+        found = found or printable(all_dropped(one.result)) or "none of the names"
+        typer.echo(f"{one.preset}: {one.seconds:.2f} s; {found}")

@@ -14,7 +14,7 @@ from radseg.cli.map_view import render, view
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.datasets.rgbd import FileSequence, RgbdSequence
+    from radseg.datasets.rgbd import FileSequence
     from radseg.mapping.mapper import Mapper
 
 map_app = typer.Typer(
@@ -103,7 +103,9 @@ Check = Annotated[
 
 @map_app.command(no_args_is_help=True)
 def build(
-    sequence: Annotated[Path, typer.Argument(help="Folder of RGB-D frames.", show_default=False)],
+    sequence: Annotated[
+        Path, typer.Argument(metavar="SEQUENCE", help="Folder of RGB-D frames.", show_default=False)
+    ],
     output: Output,
     model: options.Model = None,
     space: Space = "features",
@@ -149,11 +151,18 @@ def build(
     words = options.vocabulary_of(prompts, classes)
     if (words is not None) != (space == "probabilities"):
         raise InputError("Words (-p, --classes) go with --space probabilities, and it with words.")
+    if words is not None and len(words.phrases) == 1:
+        raise InputError(
+            f"With {words.names[0]!r} alone every voxel would get it. Name more things, or leave out "
+            "--space and the word: a map of features answers any word later."
+        )
     frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
     if colour_camera is not None:
         frames = with_colour_camera(frames, colour_camera)
+    for note in () if quiet else frames.notes:
+        typer.echo(printable(f"Note: {note}"), err=True)
     if check:
-        _require_plausible(frames)
+        _require_plausible(frames, quiet=quiet)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
     chosen = "" if space == "none" else options.chosen_model(model, quiet=quiet)
@@ -174,14 +183,27 @@ def build(
         chosen, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
     )
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
+    held = _stamp(output)
     with terminated_like_interrupted():
         try:
             progress = build_map(request, frames, make, reporter)
         except (KeyboardInterrupt, OSError):
-            typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
+            if _stamp(output) != held:
+                typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
             raise
     if progress.skipped:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a build notes how far it is; None where there is no map."""
+    from radseg.mapping.manifest import MANIFEST
+
+    try:
+        state = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
 
 
 def _mapper_maker(
@@ -215,12 +237,19 @@ def _numbers(frames: "FileSequence") -> list[float]:
     return [camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y, *shift.flatten().tolist()]
 
 
-def _require_plausible(frames: "RgbdSequence") -> None:
+def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
     from radseg.datasets.rgbd import check_conventions
 
     report = check_conventions(frames)
+    if report.ok and not quiet:
+        typer.echo(report.verdict, err=True)
     if not report.ok:
-        raise InputError(f"{report.verdict} Or build as it is with --no-check.")
+        mended = dict(report.suggestion)
+        if (times := mended.pop("depth_scale_times", None)) is not None:
+            mended["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
+        way = " ".join(f"--{key} {value}" for key, value in mended.items())
+        otherwise = f"Build with {way}, or" if way else "Or build"
+        raise InputError(f"{report.verdict} {otherwise} as it is with --no-check.")
 
 
 def _box(text: str | None) -> Any:

@@ -29,7 +29,7 @@ class PlainMapReporter:
         """Say how many frames are to be done."""
         self._todo, self._start = todo, time.perf_counter()
         before = f" after {earlier} done before" if earlier else ""
-        self._say(f"{todo} frames to do{before} → {folder}")
+        self._say(f"{_frames(todo)} to do{before} → {folder}")
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:
         """Count a frame; name one that was left out."""
@@ -46,9 +46,9 @@ class PlainMapReporter:
         """Sum up on standard output."""
         if self._quiet:
             return
-        text = f"{manifest.voxels} voxels of {manifest.description.voxel_size} m from {progress.used} frames"
-        count = len(progress.skipped)
-        left_out = f"; {count} {'frame' if count == 1 else 'frames'} left out" if count else ""
+        size = manifest.description.voxel_size
+        text = f"{manifest.voxels} voxels of {size} m from {_frames(progress.used)}"
+        left_out = f"; {_frames(len(progress.skipped))} left out" if progress.skipped else ""
         typer.echo(printable(f"{text}{left_out} → {folder}"))
         for reason, count in progress.reasons.items():
             typer.echo(printable(f"  {count} × {reason}"))
@@ -56,6 +56,10 @@ class PlainMapReporter:
     def _say(self, line: str) -> None:
         if not self._quiet:
             typer.echo(printable(line), err=True)
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
 
 
 class JsonMapReporter:

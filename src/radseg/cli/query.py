@@ -14,6 +14,7 @@ from radseg.cli import options
 from radseg.errors import InputError
 from radseg.modes import Mode
 
+_ROWS = 10  # of one name; the best come first
 _MODEL = "Model (default: the one the map was built with)"
 
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
@@ -109,6 +110,12 @@ def query(
         from radseg.runs.map_pictures import Look, save_finding
 
         written = save_finding(output, finding, SemanticMap.open(path), Look(up=up))
+    if finding.answer.mode != mode and not quiet:
+        typer.echo(
+            "Note: this map holds probabilities of fixed names, so every voxel has one of them; "
+            "--mode independent takes only what reaches --threshold.",
+            err=True,
+        )
     if log_format == "json":
         typer.echo(json.dumps(finding.as_json() | {"files": [str(file) for file in written]}))
         return
@@ -118,7 +125,7 @@ def query(
 
 
 def print_finding(finding: dict[str, Any]) -> None:
-    """Print the things of every name as a table; what was not found, with its best score."""
+    """Print the best things of every name as a table; what was not found, with its best score."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title, side in (
         ("name", "left"),
@@ -129,9 +136,11 @@ def print_finding(finding: dict[str, Any]) -> None:
         table.add_column(title, justify=side)  # type: ignore[arg-type]
     table.add_column("voxels", justify="right")
     for name, found in finding["names"].items():
-        for one in found["things"]:
+        for one in found["things"][:_ROWS]:
             place, size = (_triple(one[key]) for key in ("centroid", "size"))
             table.add_row(escape(name), f"{one['score']:.2f}", place, size, f"{one['voxels']:,}")
+        if (more := found["things"][_ROWS:]) != []:
+            table.add_row(escape(name), "", f"{len(more)} more: --json", "", f"{_voxels(more):,}")
         if not found["found"]:
             best = found["best"]
             table.add_row(
@@ -139,6 +148,10 @@ def print_finding(finding: dict[str, Any]) -> None:
             )
     # A pipe has no width: wrapped lines would be nonsense to other programs.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _voxels(things: list[dict[str, Any]]) -> int:
+    return sum(int(one["voxels"]) for one in things)
 
 
 def _triple(values: list[float]) -> str:

@@ -26,7 +26,7 @@ from rich.text import Text
 from radseg.cli.failures import printable
 from radseg.runs.folder import Report
 from radseg.runs.manifest import Record
-from radseg.runs.progress import ClassShare, RunReporter, SegmentationLike, class_shares
+from radseg.runs.progress import ClassShare, RunReporter, SegmentationLike, all_dropped, class_shares
 
 LogFormat = Literal["text", "json"]
 _LISTED = 20  # failed images named at the end; the manifest has all
@@ -123,6 +123,8 @@ class PlainReporter:
         single = self._todo == 1 and not report.earlier
         if single and self._last is not None:
             print_table(class_shares(self._last))
+            if said := all_dropped(self._last):
+                self._say(f"{said[0].upper()}{said[1:]}.")
         if report.done or report.earlier or not single:
             typer.echo(printable(_sum_line(report, folder, extra)))
         if report.failed and not single:

@@ -189,9 +189,6 @@ TABLE_4: tuple[Scores, ...] = (
 )
 """The components, each row with those above it."""
 
-TABLE_4_SECONDS = (0.107, 0.111, 0.115, 0.354)
-"""Mean latency of the rows of Table 4."""
-
 TABLE_5: tuple[tuple[str, float, int, float], ...] = (
     ("NACLIP", 38.48, 86, 0.089),
     ("NARADIO", 44.54, 105, 0.107),

@@ -67,7 +67,25 @@ class MapDescription:
 
     def require_same(self, other: "MapDescription", *, what: str) -> None:
         """Raise InputError naming what differs from `other`, which `what` introduces in the message."""
-        mine, theirs = self.as_json(), other.as_json()
-        changed = [f"{key} is {theirs[key]!r}, not {mine[key]!r}" for key in mine if mine[key] != theirs[key]]
+        mine, theirs = _flat(self.as_json()), _flat(other.as_json())
+        if mine["space"] != theirs["space"]:  # the rest of what makes the values differs with it
+            mine, theirs = ({key: one[key] for key in _COMMON} for one in (mine, theirs))
+        changed = [
+            f"{key} is {theirs.get(key, 'absent')}, not {mine.get(key, 'absent')}"
+            for key in {**mine, **theirs}
+            if mine.get(key) != theirs.get(key)
+        ]
         if changed:
             raise InputError(f"{what} does not fit: {'; '.join(changed)}.")
+
+
+_COMMON = ("voxel_size", "space", "number_type", "frame", "axes")
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return nested values, as they are shown, under keys such as "encoder.options.crop"."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flat(value, f"{before}{key}.") if nested else {f"{before}{key}": repr(value)}
+    return flat

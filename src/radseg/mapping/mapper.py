@@ -49,6 +49,8 @@ class Mapper:
     box: Box | None = None
 
     def __post_init__(self) -> None:
+        if self.max_depth is not None and not self.max_depth > 0:
+            raise InputError(f"The largest depth is {self.max_depth:g} m; it must be above 0.")
         if (self.lift is None) != (self.description.space == NOTHING):
             raise InputError(f"Space {self.description.space!r} does not go with lift {self.lift}.")
 
@@ -83,11 +85,14 @@ class Mapper:
         points, pixels = self._points(frame)
         world = transform(points, frame.camera_to_world)
         kept = self._kept(world)
+        if not bool(kept.any()):
+            where = "the map's reach" if self.box is None else "the box that is mapped"
+            raise SkippedFrame(f"no point of it is within {where}")
         points, pixels, world = points[kept], pixels[kept], world[kept]
         positions, picture, kept = _seen(frame, points, pixels)
+        if not bool(kept.any()):
+            raise SkippedFrame("the colour camera sees no point of it")
         world, positions = world[kept], positions[kept]
-        if not len(world):
-            raise SkippedFrame("no point of it is within the map's bounds and the colour picture")
         keys = pack(voxel_indices(world, self.description.voxel_size))
         found, voxel, counts = torch.unique(keys, return_inverse=True, return_counts=True)
         colours = _colour_sums(frame.rgb, voxel, len(found), positions, picture)
@@ -102,7 +107,8 @@ class Mapper:
             valid &= frame.depth <= self.max_depth
         pixels = valid.flatten().nonzero()[:, 0]
         if not len(pixels):
-            raise SkippedFrame("no pixel has a valid depth")
+            near = "" if self.max_depth is None else f" of at most {self.max_depth:g} m"
+            raise SkippedFrame(f"no pixel has a valid depth{near}")
         if self.max_points is not None:
             seed = torch.Generator().manual_seed(zlib.crc32(frame.id.encode()))
             pixels = pixels[limited(len(pixels), self.max_points, seed)]

@@ -139,7 +139,8 @@ def ask_probabilities(
     """Return what a map of probabilities says to some of its own names; no text is embedded.
 
     A voxel has the name that is its best among all names of the map; in mode "independent" every name that is
-    at least `threshold` probable there.
+    at least `threshold` probable there. No contrast bank took part when the map was built, so the answer to
+    "background" is that to "assign", and says so in its mode.
 
     Raises:
         VocabularyError: a name the map was not built with.
@@ -167,7 +168,7 @@ def ask_probabilities(
         torch.cat(keys).numpy(),
         torch.cat(heat, dim=1).contiguous().numpy(),
         torch.cat(labels).numpy(),
-        mode,
+        "assign" if mode == "background" else mode,
         threshold,
         semantic_map.voxel_size,
     )

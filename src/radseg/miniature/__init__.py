@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from radseg.models.radio import Radio
     from radseg.models.sam import SamDecoder
 
-SPACE = "miniature"
-"""Text space of the miniature."""
-
 CROP, STRIDE, SHORT_SIDE = 160, 112, 352
 """Window, step and short side, in pixels, that the miniature is meant for; fixed before it was measured."""
 

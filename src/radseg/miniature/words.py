@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from radseg.errors import CheckpointError
 
 SPACE = "miniature"
+"""Text space of the miniature."""
+
 _WORD = re.compile(r"[a-z]+")
 
 SYNONYMS = {

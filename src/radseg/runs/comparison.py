@@ -92,9 +92,13 @@ def _check(request: CompareRequest) -> None:
     if request.output.suffix.lower() not in ENDINGS:
         endings = ", ".join(sorted(ENDINGS))
         raise InputError(f"The sheet {request.output} must end in one of {endings}.")
-    about = {name: value for name, value in request.settings.items() if name in ("device", "dtype")}
+    about: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
+    for name, value in request.settings.items():
+        if name != "accept_license":
+            (about if name in ("device", "dtype") else changes)[name] = value
     for name in request.presets:
-        presets.check(name, changes={}, **about)
+        presets.check(name, changes=changes, **about)
 
 
 def _answer(request: CompareRequest, preset: str, picture: "Rgb", fetching: Fetching) -> Compared:

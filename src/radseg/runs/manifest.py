@@ -117,11 +117,10 @@ def require_same(before: Parameters, now: Parameters) -> None:
     """Raise InputError naming every parameter that differs between an earlier run and this one."""
     if parameters_hash(before) == parameters_hash(now):
         return
-    keys = sorted({*before, *now})
     changed = [
-        f"{key} was {_short(before.get(key))}, is now {_short(now.get(key))}"
-        for key in keys
-        if before.get(key) != now.get(key)
+        f"{key} was {_short(before, key)}, is now {_short(now, key)}"
+        for key in sorted({*before, *now})
+        if _recorded(before, key) != _recorded(now, key)
     ]
     raise InputError(
         f"The earlier run had other settings: {'; '.join(changed)}. "
@@ -157,6 +156,13 @@ class ManifestWriter:
         self._lines.append(asdict(record))
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def _recorded(parameters: Parameters, key: str) -> str:
+    """Return a value as it enters the hash: 1 is not 1.0, and null is not "absent"."""
+    if key not in parameters:
+        return "not recorded"
+    return json.dumps(parameters[key], sort_keys=True, ensure_ascii=False)
+
+
+def _short(parameters: Parameters, key: str) -> str:
+    text = _recorded(parameters, key)
     return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"

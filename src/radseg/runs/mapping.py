@@ -257,10 +257,15 @@ def merge_into(
         InputError: the maps do not fit, or `output` holds a map and may not be replaced.
         EnvironmentFailure: the folder cannot be written, or another process writes it.
     """
+    from radseg.mapping.manifest import holds_map  # noqa: PLC0415
     from radseg.mapping.merge import merge_maps, require_mergeable  # noqa: PLC0415
 
     require_mergeable(sources, output)
     request = BuildRequest(output, existing="overwrite" if overwrite else "refuse")
+    if holds_map(output) and not overwrite:
+        raise InputError(
+            f"{output} holds a map. Replace it with --overwrite, or name another folder with -o."
+        )
     with _opened(request, {}):
         try:
             return merge_maps(sources, output, budget=budget)

@@ -33,6 +33,16 @@ class SegmentationLike(Protocol):
         ...
 
     @property
+    def presence(self) -> Sequence[float] | None:
+        """Highest probability of every name anywhere; None where not judged."""
+        ...
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """How it was made; `parameters` has the segmenter's numbers."""
+        ...
+
+    @property
     def areas(self) -> Mapping[str, float]:
         """Share of the image per name; names overlap in mode "independent"."""
         ...
@@ -82,6 +92,21 @@ def class_shares(result: SegmentationLike) -> tuple[ClassShare, ...]:
     ]
     shares.sort(key=lambda one: -one.share)
     return (*shares, ClassShare(None, float(count[0] / labels.size), None))
+
+
+def all_dropped(result: SegmentationLike) -> str:
+    """Return, in a sentence, that denoising dropped every name of mode "assign", and the way out; else ""."""
+    least = float(result.meta.get("parameters", {}).get("denoising", 0.0))
+    presence = result.presence
+    if result.mode != "assign" or presence is None or max(presence) >= least:
+        return ""
+    if any(result.areas.values()):  # by the published rule all pixels get the first name
+        return ""
+    best = max(range(len(result.names)), key=lambda index: presence[index])
+    return (
+        f"every name was dropped: none is anywhere {least:g} probable ({result.names[best]} comes nearest, "
+        f"{presence[best]:.2f}); --denoise 0 keeps them all"
+    )
 
 
 class RunReporter(Protocol):

@@ -104,7 +104,7 @@ def test_tum_leaves_out_colour_without_depth_in_time_and_says_so(tmp_path, recor
     (tmp_path / "depth.txt").write_text(text)
     sequence = open_sequence(tmp_path)
     assert len(sequence) == 5
-    assert sequence.notes == ("1 colour pictures have no depth within 0.02 s and are left out.",)
+    assert sequence.notes == ("1 colour picture has no depth within 0.02 s: left out.",)
 
 
 def test_tum_frame_without_pose_in_time_fails_alone(tmp_path, recording):

@@ -82,6 +82,8 @@ def open_sequence(
     """
     folder = Path(path)
     if not folder.is_dir():
+        if folder.exists():
+            raise InputError(f"{shown(folder)} is a file; name the folder that holds the RGB-D frames.")
         raise MissingFileError(f"There is no folder {shown(folder)}.")
     given = cameras or Cameras()
     sequence = _recognised(folder, layout, given.depth)

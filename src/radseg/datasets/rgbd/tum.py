@@ -66,7 +66,8 @@ def tum_sequence(
             "freiburg3 535.4 539.2 320.1 247.6."
         )
     camera = intrinsics or read_intrinsics(path / CAMERA, first_size([f.depth for f in frames.values()]))
-    notes = (f"{alone} colour pictures have no depth within {limit} s and are left out.",) if alone else ()
+    some = "1 colour picture has" if alone == 1 else f"{alone} colour pictures have"
+    notes = (f"{some} no depth within {limit} s: left out.",) if alone else ()
     return FileSequence(frames, camera, depth or DepthFormat(5000.0), notes=notes)
 
 
