@@ -18,8 +18,8 @@ from radseg.methods.resclip import ResCLIP
 from radseg.methods.resradio import ResRADIO
 from radseg.methods.scclip import SCCLIP
 from radseg.methods.sclip import SCLIP
-from radseg.methods.talk2dino import Talk2DINO
-from radseg.methods.textregion import TextRegion
+from radseg.methods.talk2dino import PublishedTalk2DINO, Talk2DINO
+from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.methods.trident import Trident
 from radseg.methods.windowed import Statistics, WindowedEncoder
 from radseg.nn.vit import standard_block
@@ -119,6 +119,14 @@ def _proxyclip(mean_over: Statistics) -> Build:
     return build
 
 
+def _scclip(mean_over: Statistics) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> SCCLIP:
+        windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
+        return SCCLIP(clip, *windows, mean_over=mean_over)
+
+    return build
+
+
 def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
     return Talk2DINO(
         dino,
@@ -127,6 +135,10 @@ def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
         size_rule=options.size_rule,
         memory_budget=options.memory_budget,
     )
+
+
+def _published_talk2dino(dino: Any, _: Sequence[Any], options: Options) -> PublishedTalk2DINO:
+    return PublishedTalk2DINO(dino, options.crop, options.stride, options.memory_budget)
 
 
 def _trident(mean_over: Statistics) -> Build:
@@ -156,9 +168,14 @@ def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegi
     return TextRegion(clip, sam, memory_budget=options.memory_budget)
 
 
+def _published_textregion(clip: Any, helpers: Sequence[Any], options: Options) -> PublishedTextRegion:
+    return PublishedTextRegion(_textregion(clip, helpers, options))
+
+
 _NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
 _MASKS = ("none", "pamr", "mended", "reference")
 _NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
+_NOT_WINDOWS = _NOT_RADSEG | {"crop", "stride", "size_rule"}
 
 METHODS: dict[str, Method] = {
     "radseg": Method(radseg, refines=_MASKS),
@@ -175,13 +192,16 @@ METHODS: dict[str, Method] = {
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
     "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
     "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
-    "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
+    "scclip": Method(_scclip("window"), _NOT_RADSEG),
+    "scclip-paper": Method(_scclip("picture"), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip("window"), _NOT_RADSEG),
     "proxyclip-paper": Method(_proxyclip("picture"), _NOT_RADSEG),
     "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "talk2dino-paper": Method(_published_talk2dino, _NOT_RADSEG | {"size_rule"}, text_dependent=True),
     "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
-    "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
+    "textregion": Method(_textregion, _NOT_WINDOWS),
+    "textregion-paper": Method(_published_textregion, _NOT_WINDOWS, text_dependent=True),
 }
 
 

@@ -30,6 +30,7 @@ EVERY = {
     "resclip paper": ResCLIP(CLIP, **SLIDING, rules="paper", pamr_iterations=0, size_rule="stride"),
     "scclip": SCCLIP(CLIP, **SLIDING, neighbours=5),
     "scclip whole": SCCLIP(CLIP, crop=None),
+    "scclip paper": SCCLIP(CLIP, **SLIDING, neighbours=5, mean_over="picture"),
 }
 CROP = torch.rand(1, 3, 64, 80, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
 
@@ -84,6 +85,31 @@ def test_scclip_equals_its_formulas(share):
         dict(enumerate(outputs)), blocks[-1], 2, (4, 5), (3, 2, (2, 3)), k=4, share=share
     )
     same(ours, DOUBLE.to_language(torch.from_numpy(expected)))
+
+
+def test_scclip_as_published_takes_the_mean_over_all_windows_of_a_picture():
+    noise = torch.rand(3, 64, 80, dtype=torch.float64)
+    picture = torch.cat([noise / 20 + 0.5, noise], dim=2)  # two windows that are not alike
+    mended = SCCLIP(DOUBLE, layers=Layers(3, 2, (2, 3)), neighbours=4, crop=80, stride=80)
+    paper = replace(mended, mean_over="picture")
+    seen = [outputs_of(DOUBLE, picture[None, :, :, a : a + 80]) for a in (0, 80)]
+    means = [
+        self_calibration.cosine(self_calibration.guide(dict(enumerate(o)), (4, 5), 3, 4, 0.05)).mean()
+        for o, _ in seen
+    ]
+    assert abs(means[0] - means[1]) > 1e-3
+    how = {"k": 4, "share": 0.05, "mean": sum(means) / 2}
+    expected = [
+        self_calibration.window(dict(enumerate(o)), blocks[-1], 2, (4, 5), (3, 2, (2, 3)), **how)
+        for o, blocks in seen
+    ]
+    halves = [
+        torch.nn.functional.normalize(DOUBLE.to_language(torch.from_numpy(one)), dim=1).mT.unflatten(1, (4, 5))
+        for one in expected
+    ]
+    found = paper.encode([picture])[0].values
+    same(found.double(), torch.cat(halves, dim=2))
+    assert (found - mended.encode([picture])[0].values).abs().max() > 1e-3
 
 
 def test_resclip_without_residuals_is_naclip():
