@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from preset_builders import tiny_part
+from preset_builders import tiny_part, width_of_words
 from radseg import miniature
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.preset_methods import METHODS
@@ -56,11 +56,7 @@ def build(name):
         method = replace(method, points=3)  # 16 are 256 prompts a picture
     if isinstance(method, PublishedTextRegion):
         method = replace(method, regions=replace(method.regions, points=3))
-    if row.text_dependent:
-        width = 96 if preset.embedded == "miniature" else backbone.width if preset.text_map else 20
-    else:
-        width = method.encode([torch.rand(3, 32, 32)])[0].values.shape[0]
-    values = torch.randn(3, width, generator=torch.Generator().manual_seed(1))
+    values = torch.randn(3, width_of_words(preset), generator=torch.Generator().manual_seed(1))
     return method, (backbone, *parts), TextEmbeddings(("a", "b", "c"), values, (0, 1, 2), method.space)
 
 

@@ -104,7 +104,9 @@ def test_scclip_as_published_takes_the_mean_over_all_windows_of_a_picture():
         for o, blocks in seen
     ]
     halves = [
-        torch.nn.functional.normalize(DOUBLE.to_language(torch.from_numpy(one)), dim=1).mT.unflatten(1, (4, 5))
+        torch.nn.functional.normalize(DOUBLE.to_language(torch.from_numpy(one)), dim=1).mT.unflatten(
+            1, (4, 5)
+        )
         for one in expected
     ]
     found = paper.encode([picture])[0].values

@@ -93,7 +93,9 @@ def test_as_published_cosines_of_regions_on_each_other_add_up():
         *_, before = CLIP.vit.walk(CLIP.pixels(square))
         block = clip_oracle.LastBlock(CLIP.vit.blocks[-1].state_dict(), CLIP.config.heads)
         y = clip_oracle.sclip(block, before[0].double().numpy())[1:]
-        return (texts @ F.normalize(CLIP.to_language(torch.from_numpy(y).float()), dim=1).T).unflatten(1, (6, 6))
+        return (texts @ F.normalize(CLIP.to_language(torch.from_numpy(y).float()), dim=1).T).unflatten(
+            1, (6, 6)
+        )
 
     tiles = torch.cat([sclip(image[:, :, a : a + 105]) for a in (0, 105)], dim=2).double().numpy()
     rest = [

@@ -63,7 +63,7 @@ def local(masks, values, least):
 
 
 def added(masks, tokens, texts, rest):
-    """(r, k, k): per cell the sum over its regions of clamp(mask, 0, 1)·cosine; `rest` where there is none."""
+    """(r, k, k): per cell the sum over its regions of clamp(mask, 0, 1)·cosine; `rest` where none is."""
     out = rest.copy()
     for y in range(out.shape[1]):
         for x in range(out.shape[2]):

@@ -92,7 +92,7 @@ class TextRegion:
         return torch.where(shares.sum(dim=0) > 0, covered, rest)
 
     def look(self, image: Rgb) -> tuple[Float[Tensor, "r e"], Float[Tensor, "r k k"]]:
-        """Return the unit feature of every region, and its share in [0, 1] of every cell of SAM's mask grid."""
+        """Return the unit feature of every region, and its share in [0, 1] of the cells of SAM's grid."""
         regions = self.regions(image).to(self.clip.device)
         canvas = self.canvas(image, plain_values)
         small = F.interpolate(regions[:, None], canvas.shape[1:], mode="bilinear", align_corners=False)
