@@ -21,9 +21,8 @@ from radseg.methods.sclip import SCLIP
 from radseg.methods.talk2dino import PublishedTalk2DINO, Talk2DINO
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.methods.trident import Trident
-from radseg.methods.windowed import Statistics, WindowedEncoder
+from radseg.methods.windows import Statistics
 from radseg.nn.vit import standard_block
-from radseg.ops.feedback import Rules
 from radseg.options import Options
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
@@ -86,26 +85,17 @@ def _on_radio(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Bui
             options.crop,
             options.stride,
             options.size_rule,
-            _aggregation(options),
             options.memory_budget,
+            _aggregation(options),
             **numbers,
         )
 
     return build
 
 
-def _on_clip(kind: type[WindowedEncoder]) -> Build:
-    def build(clip: Any, _: Sequence[Any], options: Options) -> WindowedEncoder:
-        return kind(clip, options.crop, options.stride, options.size_rule, options.memory_budget)
-
-    return build
-
-
-def _resclip(rules: Rules) -> Build:
-    def build(clip: Any, _: Sequence[Any], options: Options) -> ResCLIP:
-        return ResCLIP(
-            clip, options.crop, options.stride, options.size_rule, options.memory_budget, rules=rules
-        )
+def _on_clip(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> DenseEncoder | Scorer:
+        return kind(clip, options.crop, options.stride, options.size_rule, options.memory_budget, **numbers)
 
     return build
 
@@ -119,24 +109,6 @@ def _proxyclip(mean_over: Statistics) -> Build:
     return build
 
 
-def _scclip(mean_over: Statistics) -> Build:
-    def build(clip: Any, _: Sequence[Any], options: Options) -> SCCLIP:
-        windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
-        return SCCLIP(clip, *windows, mean_over=mean_over)
-
-    return build
-
-
-def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
-    return Talk2DINO(
-        dino,
-        crop=options.crop,
-        stride=options.stride,
-        size_rule=options.size_rule,
-        memory_budget=options.memory_budget,
-    )
-
-
 def _published_talk2dino(dino: Any, _: Sequence[Any], options: Options) -> PublishedTalk2DINO:
     return PublishedTalk2DINO(dino, options.crop, options.stride, options.memory_budget)
 
@@ -145,7 +117,7 @@ def _trident(mean_over: Statistics) -> Build:
     def build(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
         dino, sam = helpers
         windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
-        return Trident(clip, *windows, dino=dino, sam=sam.encoder, mean_over=mean_over)
+        return Trident(clip, *windows, vfm=dino, sam=sam.encoder, mean_over=mean_over)
 
     return build
 
@@ -190,13 +162,13 @@ METHODS: dict[str, Method] = {
     "sclip": Method(_on_clip(SCLIP), _NOT_RADSEG),
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
-    "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
-    "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
-    "scclip": Method(_scclip("window"), _NOT_RADSEG),
-    "scclip-paper": Method(_scclip("picture"), _NOT_RADSEG),
+    "resclip": Method(_on_clip(ResCLIP), _NOT_RADSEG, text_dependent=True),
+    "resclip-paper": Method(_on_clip(ResCLIP, rules="paper"), _NOT_RADSEG, text_dependent=True),
+    "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
+    "scclip-paper": Method(_on_clip(SCCLIP, mean_over="picture"), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip("window"), _NOT_RADSEG),
     "proxyclip-paper": Method(_proxyclip("picture"), _NOT_RADSEG),
-    "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "talk2dino": Method(_on_clip(Talk2DINO), _NOT_RADSEG),
     "talk2dino-paper": Method(_published_talk2dino, _NOT_RADSEG | {"size_rule"}, text_dependent=True),
     "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),

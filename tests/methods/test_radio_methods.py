@@ -10,8 +10,9 @@ from builders import tiny_config, tiny_radio
 from oracles import last_block as oracle
 from oracles.semantic_feedback import patch_labels
 from radseg.errors import InputError, SpaceMismatchError
+from radseg.methods.last_block import KeyKeyBlock
 from radseg.methods.naradio import NARADIO
-from radseg.methods.on_radio import KeyKeyBlock, RadioMethod
+from radseg.methods.on_radio import RadioMethod
 from radseg.methods.proxyradio import ProxyRADIO
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
 from radseg.methods.rayfronts import RayFronts

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import Statistics, WindowedEncoder, grid_of, mean_cosine_over, on_grid
+from radseg.methods.windowed import WindowedEncoder, grid_of, mean_cosine_over, on_grid
+from radseg.methods.windows import Statistics
 from radseg.models.base import PatchBackbone
 from radseg.models.image_tower import ImageTower
 from radseg.nn.vit import project_values
@@ -13,21 +14,22 @@ from radseg.ops.correlation import correlation_attention
 
 
 @dataclass(frozen=True)
-class ProxyCLIP(WindowedEncoder):
-    """CLIP whose last attention is DINO's similarity; CLS, residual and MLP of the last block are left out.
+class ProxyMixing(WindowedEncoder):
+    """CLIP's values mixed in windows by another backbone's similarity: what ProxyCLIP and Trident share.
 
-    Values are mixed by softmax(γ(cos − β·mean cos)) over what is not negative (ProxyCLIP Eq. 5-7), the same
-    for all heads; so the block's output projection may come first (`project_values`).
+    CLS, residual and MLP of the last block are left out. Values are mixed by softmax(γ(cos − β·mean cos))
+    over what is not negative (ProxyCLIP Eq. 5-7), the same for all heads; so the block's output projection
+    may come first (`project_values`).
 
-    Differs from the published code in three ways. Its mean goes over the whole batch, so where windows are
+    Differs from the published codes in three ways. Their mean goes over the whole batch, so where windows are
     batched (RADSeg Table A.3) a result depends on its neighbours; here it is each window's own, and
     `mean_over="picture"` is as published. Where β·mean is above 1 a row there has no entry left and becomes
-    NaN; here the token itself stays. It takes the grid's height for both sides, so windows must be square.
+    NaN; here the token itself stays. They take the grid's height for both sides, so windows must be square.
 
     Attributes:
-        vfm: the other backbone, on whose grid the features come: DINO B/8 in the paper.
-        temperature: γ, 3 in the paper.
-        centre: β, in units of the mean cosine; 1.2 in the paper.
+        vfm: the other backbone.
+        temperature: γ, 3 in the papers.
+        centre: β, in units of the mean cosine; 1.2 in the papers.
         mean_over: what the mean cosine is taken over.
     """
 
@@ -47,6 +49,24 @@ class ProxyCLIP(WindowedEncoder):
         """CLIP and the other one."""
         return (self.backbone, self.vfm)
 
+    def mixed(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
+        """Return the mixed values of every window, in CLIP's width, on the other backbone's grid."""
+        grid, target = grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch)
+        values = self.backbone.encode(crops, project_values).patches
+        features = self.vfm.normalise(self.vfm.encode(crops).patches)
+        return correlation_attention(
+            features,
+            on_grid(values, grid, target),
+            temperature=self.temperature,
+            threshold=self.centre * mean_cosine_over(self.mean_over, features),
+            block_bytes=self.memory_budget // 16,
+        )
+
+
+@dataclass(frozen=True)
+class ProxyCLIP(ProxyMixing):
+    """CLIP whose last attention is DINO's similarity, on the grid of DINO: B/8 in the paper."""
+
     @property
     def cell(self) -> int:
         """Side in pixels of a cell of the feature map: the other backbone's patch."""
@@ -54,14 +74,4 @@ class ProxyCLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window on the other backbone's grid."""
-        grid, target = grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch)
-        values = self.backbone.encode(crops, project_values).patches
-        features = self.vfm.normalise(self.vfm.encode(crops).patches)
-        mixed = correlation_attention(
-            features,
-            on_grid(values, grid, target),
-            temperature=self.temperature,
-            threshold=self.centre * mean_cosine_over(self.mean_over, features),
-            block_bytes=self.memory_budget // 16,
-        )
-        return self.backbone.to_language(mixed)
+        return self.backbone.to_language(self.mixed(crops))
