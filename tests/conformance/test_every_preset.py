@@ -8,6 +8,7 @@ import torch
 
 from preset_builders import tiny_part, width_of_words
 from radseg import miniature
+from radseg.methods.radseg import SelfCorrelatingAggregation
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS
@@ -24,9 +25,26 @@ def different(presets):
     return list(first.values())
 
 
-NAMES = different(PRESETS)
-WITH_WINDOWS = [n for n in NAMES if "crop" not in METHODS[PRESETS[n].method].unread]
-SIZES = ((112, 130), (33, 150))
+def preset_of(name):
+    return PRESETS[name.partition(",")[0]]
+
+
+SCGA = SelfCorrelatingAggregation()
+VARIANTS = {
+    "naradio-b, reduced": {"tail": "reduced"},
+    "naradio-b, stride": {"size_rule": "stride"},
+    "naradio-b, SCGA": {"aggregate": SCGA},
+    "proxyradio-s-b, SCGA": {"aggregate": SCGA, "size_rule": "stride"},
+    "resradio-b, reduced": {"rules": "paper", "tail": "reduced"},
+    "resradio-b, SCGA": {"aggregate": SCGA},
+    "resclip-b-paper, stride": {"pamr_iterations": 0, "size_rule": "stride"},
+    "scclip-b, whole": {"crop": None},
+    "scclip-b, few": {"neighbours": 5},
+}
+"""Presets with fields that no preset sets."""
+NAMES = different(PRESETS) + list(VARIANTS)
+WITH_WINDOWS = [n for n in NAMES if "crop" not in METHODS[preset_of(n).method].unread]
+SIZES = ((112, 130), (33, 150), (17, 5), (112, 130))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +61,7 @@ def built():
 
 
 def build(name):
-    preset = PRESETS[name]
+    preset = preset_of(name)
     row = METHODS[preset.method]
     if preset.embedded == "miniature":
         backbone = miniature.load_parts()[0]
@@ -56,6 +74,7 @@ def build(name):
         method = replace(method, points=3)  # 16 are 256 prompts a picture
     if isinstance(method, PublishedTextRegion):
         method = replace(method, regions=replace(method.regions, points=3))
+    method = replace(method, **VARIANTS.get(name, {}))
     values = torch.randn(3, width_of_words(preset), generator=torch.Generator().manual_seed(1))
     return method, (backbone, *parts), TextEmbeddings(("a", "b", "c"), values, (0, 1, 2), method.space)
 
