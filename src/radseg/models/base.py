@@ -125,11 +125,7 @@ Network = TypeVar("Network", bound=PatchNetwork)
 
 
 def with_weights(
-    make: Callable[[], Network],
-    tensors: Mapping[str, Tensor],
-    *,
-    device: str | torch.device,
-    dtype: torch.dtype,
+    make: Callable[[], Network], tensors: Mapping[str, Tensor], device: str | torch.device, dtype: torch.dtype
 ) -> Network:
     """Return the network with these weights, loaded strictly, in evaluation mode, without gradients."""
     with torch.device("meta"):

@@ -116,4 +116,4 @@ def load_image_tower(
     path = image_towers.resolve_image_tower(name, None if source is None else Path(source))
     config, tensors = image_towers.load_image_tower(path)
     config = config if positions is None else replace(config, positions=positions)
-    return with_weights(lambda: ImageTower(config), tensors, device=device, dtype=dtype)
+    return with_weights(lambda: ImageTower(config), tensors, device, dtype)

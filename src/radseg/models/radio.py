@@ -184,4 +184,4 @@ def load_radio(
     wanted = tuple(dict.fromkeys((*own, *asked)))
     summary_only = tuple(name for name in own if name not in asked)
     config, tensors = store.load_tensors(path, adaptors=wanted, summary_only=summary_only)
-    return with_weights(lambda: Radio(config, language=language), tensors, device=device, dtype=dtype)
+    return with_weights(lambda: Radio(config, language=language), tensors, device, dtype)
