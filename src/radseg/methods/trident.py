@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.proxyclip import ProxyMixing
+from radseg.methods.proxy_mixing import ProxyMixing
 from radseg.methods.windowed import grid_of, on_grid
 from radseg.models.sam_encoder import SamEncoder
 from radseg.ops.correlation import unit_rows
