@@ -20,10 +20,12 @@ import torch
 from benchmarks.measure import Cost, cost_here
 from benchmarks.parts import count, random_decoder, random_part
 from radseg import methods
+from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.options import Options
 from radseg.preset_methods import METHODS
 from radseg.preset_table import PRESETS, Preset
+from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.sources import RadioFeatures
@@ -51,6 +53,10 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     encoder = METHODS[preset.method].build(backbone, helpers, options)
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)
+    if isinstance(encoder, CorrCLIP):
+        # One mask per point, more than are left of a picture's.
+        regions = replace(encoder.regions, least_iou=-1e9, least_stability=0.0, box_iou=1.0)
+        encoder = replace(encoder, regions=regions)
     refiner = _refiner(preset, encoder, backbone, helpers, options)
     extra = [refiner.sam] if isinstance(refiner, SamRefiner) else []
     segmenter = Segmenter(
@@ -70,7 +76,7 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
 
 def _refiner(
     preset: Preset, encoder: Any, backbone: Any, helpers: list[Any], options: Options
-) -> SamRefiner | None:
+) -> Refiner | None:
     if options.refine == "none":
         return None
     own = METHODS[preset.method].refiner

@@ -28,7 +28,7 @@ def random_part(name: str) -> Any:
         return random_radio(with_sam(BASE))
     if row.kind == "vision":
         return random_tower(row)
-    return random_sam2() if name.startswith("sam2") else random_sam(row)
+    return random_sam2(name) if name.startswith("sam2") else random_sam(row)
 
 
 def with_sam(config: RadioConfig) -> RadioConfig:
@@ -92,21 +92,39 @@ def random_decoder(sizes: SamSizes) -> SamDecoder:
     return build_sam(SamDecoder(sizes).state_dict(), sizes)
 
 
-def random_sam2() -> Sam2:
-    """Return SAM 2.1 with the base-plus encoder."""
-    from transformers import Sam2Config, Sam2Model  # noqa: PLC0415
-
-    backbone = {
-        "model_type": "sam2_hiera_det_model",
+HIERA: dict[str, dict[str, Any]] = {
+    "sam2.1-hiera-b+": {
         "hidden_size": 112,
-        "num_attention_heads": 2,
         "window_positional_embedding_background_size": [14, 14],
         "blocks_per_stage": [2, 3, 16, 3],
-        "embed_dim_per_stage": [112, 224, 448, 896],
-        "num_attention_heads_per_stage": [2, 4, 8, 16],
+        "window_size_per_stage": [8, 4, 14, 7],
         "global_attention_blocks": [12, 16, 20],
+    },
+    "sam2.1-hiera-l": {
+        "hidden_size": 144,
+        "window_positional_embedding_background_size": [7, 7],
+        "blocks_per_stage": [2, 6, 36, 4],
+        "window_size_per_stage": [8, 4, 16, 8],
+        "global_attention_blocks": [23, 33, 43],
+    },
+}
+"""What the encoders of SAM 2.1 differ in (arXiv 2408.00714, its published configurations)."""
+
+
+def random_sam2(name: str) -> Sam2:
+    """Return SAM 2.1 with the encoder of this size."""
+    from transformers import Sam2Config, Sam2Model  # noqa: PLC0415
+
+    numbers = HIERA[name]
+    widths = [numbers["hidden_size"] * 2**stage for stage in range(4)]
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "num_attention_heads": 2,
+        "embed_dim_per_stage": widths,
+        "num_attention_heads_per_stage": [2, 4, 8, 16],
+        **numbers,
     }
-    vision = {"backbone_config": backbone, "backbone_channel_list": [896, 448, 224, 112]}
+    vision = {"backbone_config": backbone, "backbone_channel_list": widths[::-1]}
     model = Sam2Model(Sam2Config(vision_config=vision))
     return build_sam2(model.config.to_dict(), model.state_dict())
 

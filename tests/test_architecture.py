@@ -45,7 +45,7 @@ ALLOWED = {
     "modes": set(),
     "options": {"methods", "text"},
     "preset_table": {"miniature", "options"},
-    "preset_methods": {"methods", "nn", "options", "refine"},
+    "preset_methods": {"methods", "models", "nn", "options", "refine"},
     "presets": {
         "preset_methods",
         "preset_table",

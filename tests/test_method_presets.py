@@ -13,7 +13,9 @@ from published_folders import (
     write,
 )
 from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
+from radseg.miniature.store import DATA, RADIO_FILE
 from radseg.presets import load
+from radseg.refine.region_labels import RegionLabels
 from radseg.types import TextEmbeddings
 
 
@@ -129,3 +131,21 @@ def test_textregion_takes_its_masks_from_the_sam_it_is_given(tmp_path):
 def test_textregion_has_no_windows():
     with pytest.raises(InputError, match="textregion-b has no crop, stride"):
         load("textregion-b", crop=224, stride=112)
+
+
+@pytest.mark.parametrize("name", ["corrclip-b", "corrclip-radio-b"])
+def test_corrclip_looks_and_settles_by_the_regions_of_the_sam_it_is_given(name, tmp_path):
+    helpers = {
+        "corrclip-b": {"dino-vit-b-8": dino_folder(tmp_path / "dino")},
+        "corrclip-radio-b": {"c-radio_v3-b": DATA / RADIO_FILE},
+    }
+    sam = {"sam2.1-hiera-l": write(sam2_model(), tmp_path / "sam2")}
+    segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), helpers=helpers[name] | sam, crop=112)
+    assert isinstance(segmenter.refine, RegionLabels)
+    result = segmenter.segment(torch.rand(3, 130, 150), words(segmenter.encoder.space), mode="assign")
+    assert result.labels.shape == (130, 150)
+
+
+def test_only_corrclip_settles_by_regions():
+    with pytest.raises(InputError, match="textregion-b cannot refine as 'regions' .it can: none, pamr."):
+        load("textregion-b", refine="regions")

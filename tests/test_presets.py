@@ -98,6 +98,11 @@ def test_every_option_reaches_the_method_or_the_segmenter():
             "miniature uses no .sam.; its further weights are: none",
         ),
         ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),
+        ({"name": "miniature", "checkpoint": "x"}, "miniature brings its own weights; leave checkpoint out"),
+        ({"name": "miniature", "text_tower": "x"}, "leave text_tower out"),
+        ({"name": "miniature+", "sam": "x"}, "leave sam out"),
+        ({"name": "toy", "checkpoint": "x", "drop": ["y"]}, "leave checkpoint, drop out"),
+        ({"name": "naclip-b", "drop": ["y"]}, "Only published RADIO files hold tensors to drop; naclip-b"),
     ],
 )
 def test_wrong_choices_say_what_would_be_right(arguments, message):

@@ -6,10 +6,10 @@ from typing import Any, Literal, get_args
 
 from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, SizeRule
+from radseg.modes import Refine
 from radseg.text.templates import template_set
 
 AllDenoised = Literal["none", "first"]
-Refine = Literal["none", "pamr", "mended", "reference"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Options:
 
     Without windows (`crop` None) `stride` and `size_rule` have no effect: sides go to the nearest patch. A
     temperature of None means that the part is absent: no SCRA, no SCGA. `scra_recursions` is how often SCRA
-    is applied (Table A.5 of the paper). `refine` is "pamr", or chooses the rules of RADSeg+: "mended", or
-    "reference" as in the released code; the three options after it belong to RADSeg+ (see SamRefiner).
+    is applied (Table A.5 of the paper). `refine` is "pamr"; or "regions", for CorrCLIP; or chooses the rules
+    of RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to RADSeg+
+    (see SamRefiner).
     `language` names the language adaptor, such as "clip"; None takes the best of the checkpoint.
     """
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from radseg.errors import InputError
 from radseg.methods.base import DenseEncoder, Scorer
 from radseg.methods.clearclip import ClearCLIP
+from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.maskclip import MaskCLIP
 from radseg.methods.naclip import NACLIP
 from radseg.methods.naradio import NARADIO
@@ -22,12 +23,14 @@ from radseg.methods.talk2dino import PublishedTalk2DINO, Talk2DINO
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.methods.trident import Trident
 from radseg.methods.windows import Statistics
+from radseg.models.sam2_regions import Sam2Regions
 from radseg.nn.vit import standard_block
 from radseg.options import Options
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
+from radseg.refine.region_labels import RegionLabels
 from radseg.refine.sources import SamFeatures
 
 Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
@@ -44,7 +47,7 @@ class Method:
         refines: the values of the option `refine` it can carry out.
         adaptors: of RADIO, that it looks with beside the language one.
         text_dependent: whether it is a Scorer: it has no features without words.
-        refiner: builds its own refiner, for a method that brings a whole SAM; None takes RADSeg+'s.
+        refiner: builds its own refiner, for a method that brings a SAM or regions; None takes RADSeg+'s.
     """
 
     build: Build
@@ -135,6 +138,15 @@ def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> SamRefiner:
     )
 
 
+def _corrclip(looks: Literal["windows", "picture"]) -> Build:
+    def build(clip: Any, helpers: Sequence[Any], options: Options) -> CorrCLIP:
+        vfm, sam = helpers
+        windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
+        return CorrCLIP(clip, *windows, vfm=vfm, regions=Sam2Regions(sam), looks=looks)
+
+    return build
+
+
 def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegion:
     (sam,) = helpers
     return TextRegion(clip, sam, memory_budget=options.memory_budget)
@@ -146,6 +158,7 @@ def _published_textregion(clip: Any, helpers: Sequence[Any], options: Options) -
 
 _NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
 _MASKS = ("none", "pamr", "mended", "reference")
+_REGIONS = ("none", "pamr", "regions")
 _NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
 _NOT_WINDOWS = _NOT_RADSEG | {"crop", "stride", "size_rule"}
 
@@ -172,6 +185,12 @@ METHODS: dict[str, Method] = {
     "talk2dino-paper": Method(_published_talk2dino, _NOT_RADSEG | {"size_rule"}, text_dependent=True),
     "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
+    "corrclip": Method(
+        _corrclip("windows"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
+    ),
+    "corrclip-radio": Method(
+        _corrclip("picture"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
+    ),
     "textregion": Method(_textregion, _NOT_WINDOWS),
     "textregion-paper": Method(_published_textregion, _NOT_WINDOWS, text_dependent=True),
 }

@@ -109,6 +109,7 @@ _CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoisin
 _PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # Trident's published rows include its refinement; iou_threshold is that of its configuration.
 _TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="mended", iou_threshold=0.8)
+_CORR = replace(_PROXY, refine="regions")
 _TEXTREGION = Options(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
 _TALK = replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7")
 _B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
@@ -176,6 +177,30 @@ ON_CLIP = (
         "Trident with CLIP ViT-H and SAM ViT-H",
         method="trident",
         helpers=("dino-vit-b-16", "sam-vit-h-whole"),
+    ),
+    Preset(
+        "corrclip-b",
+        _B,
+        _CORR,
+        "CorrCLIP: CLIP mixed by DINO inside SAM 2.1's regions",
+        method="corrclip",
+        helpers=("dino-vit-b-8", "sam2.1-hiera-l"),
+    ),
+    Preset(
+        "corrclip-l",
+        "clip-vit-l-14",
+        _CORR,
+        "CorrCLIP with CLIP ViT-L",
+        method="corrclip",
+        helpers=("dino-vit-b-8", "sam2.1-hiera-l"),
+    ),
+    Preset(
+        "corrclip-radio-b",
+        _B,
+        _CORR,
+        "CorrCLIP, mixed by C-RADIOv3-B",
+        method="corrclip-radio",
+        helpers=("c-radio_v3-b", "sam2.1-hiera-l"),
     ),
     Preset(
         "textregion-b",

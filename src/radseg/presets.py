@@ -124,7 +124,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         words = _mapped_words(preset, options, found, folder, device, accept_license)
     segmenter = _segmenter(built, words, options, origin)
     own = METHODS[preset.method].refiner
-    if own is not None and options.refine in WITH_SAM:
+    if own is not None and options.refine not in ("none", "pamr"):
         return replace(segmenter, refine=own(backbone, parts, options))
     # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
     return _refining(segmenter, options, lambda: load_sam(store.resolve_sam(sam), device=where))
@@ -177,6 +177,8 @@ def load_helper(name: str, source: str | Path | None, device: torch.device, dtyp
     """Return the network behind a catalogue name that a method looks with beside its backbone."""
     if name.startswith("sam2"):
         return load_sam2(name, source, device=device, dtype=dtype)
+    if catalog.row(name).kind == "radio":
+        return load_radio(source or name, device=device, dtype=dtype)
     if catalog.row(name).kind == "segmenter":
         return load_whole_sam(name, source, device=device, dtype=dtype)
     return load_image_tower(name, source, device=device, dtype=dtype)

@@ -233,7 +233,8 @@ class Segmenter:
         with clock("decide"):
             decision = self._decide(low, none, size, mode=mode)
         low = torch.where(decision.kept[:, None, None], low, 0)
-        coarse = Coarse(low, decision.labels, decision.confidence, none, self._threshold(mode))
+        regions = None if isinstance(features, Cosines) else features.regions
+        coarse = Coarse(low, decision.labels, decision.confidence, none, self._threshold(mode), regions)
         outcome: Coarse | Refinement = coarse
         counts: dict[str, int] = {}
         if self.refine is not None:

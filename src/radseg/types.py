@@ -58,10 +58,18 @@ class PatchTokens:
 
 @dataclass(frozen=True, eq=False)
 class LanguageFeatures:
-    """Language-aligned features of one image on the patch grid, and the space they live in."""
+    """Language-aligned features of one image on the patch grid, and the space they live in.
+
+    Attributes:
+        values: on the method's grid, over the whole picture.
+        space: name of the text space.
+        regions: logits of the masks of regions that the method looked through, of the picture squeezed to a
+            square, for `refine.region_labels`; None of most methods.
+    """
 
     values: Float[Tensor, "e h w"]
     space: str
+    regions: Float[Tensor, "r k k"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,3 +63,22 @@ def photos(tmp_path: Path) -> Path:
         paint(tmp_path / "photos" / name)
     (tmp_path / "photos/notes.md").touch()
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Three photos with labels: 1 is red and 2 is blue, also asked for by wrong colours; 9 is not judged."""
+    for i in range(3):
+        paint(tmp_path / f"set/images/{i}.png", red_columns=40)
+        labels = Image.new("L", (96, 64), 2)
+        labels.paste(1, (0, 0, 40, 64))
+        labels.paste(9, (0, 0, 96, 8))
+        (tmp_path / "set/annotations").mkdir(exist_ok=True)
+        labels.save(tmp_path / f"set/annotations/{i}.png")
+    (tmp_path / "names.txt").write_text("cyan, red\norange, blue\n")
+    return tmp_path / "set"
+
+
+def folder_options(labelled: Path) -> tuple[str | Path, ...]:
+    """Return what `eval`, `ablate` and `sheet` must be told of `labelled`."""
+    return "--data", labelled, "--classes", "names.txt", "--ignore", "9", "--first-label", "1"

@@ -1,5 +1,5 @@
 """Fixtures of the command line's tests; the functions behind them are in cli_builders."""
 
-from cli_builders import _own_place, photo, photos, radseg, toy
+from cli_builders import _own_place, labelled, photo, photos, radseg, toy
 
-__all__ = ["_own_place", "photo", "photos", "radseg", "toy"]
+__all__ = ["_own_place", "labelled", "photo", "photos", "radseg", "toy"]

@@ -5,10 +5,13 @@ import json
 import shutil
 
 import pytest
+from cli_builders import folder_options
 from PIL import Image
 from typer.testing import CliRunner
 
+from radseg.cli import ablate
 from radseg.cli.app import app
+from radseg.datasets.base import IGNORE
 from radseg.errors import MissingExtraError
 from radseg.evaluation import plots
 
@@ -50,6 +53,17 @@ def test_each_row_ran_with_its_own_options(done):
     assert options["single-pass"]["crop"] is None
     assert options["single-pass"]["scga_temperature"] == 10.0
     assert options["single-pass-no-scga"]["scga_temperature"] is None
+
+
+def test_a_folder_is_asked_about_as_eval_does(radseg, labelled, monkeypatch, tmp_path):
+    """Its class file with synonyms, the label that is not judged and the first label reach every row."""
+    seen = []
+    monkeypatch.setattr(ablate, "_run", lambda chosen, request, **_: seen.append(request))
+    done = radseg("ablate", "windows", "--on", "folder", "-m", "miniature", *folder_options(labelled))
+    assert done.exit_code == 0, done.output
+    assert seen[0].words.phrases == (("cyan", "red"), ("orange", "blue"))
+    truth = seen[0].images.read("0").truth
+    assert (truth[0, 0], truth[63, 0], truth[63, 95]) == (IGNORE, 0, 1)
 
 
 def test_a_second_run_is_refused_and_a_broken_one_goes_on(done, radseg, tmp_path):

@@ -97,6 +97,14 @@ def test_shards_say_what_is_left_and_the_last_one_prints_the_scores(data):
     assert "mIoU" in evaluate(data, "--merge")[1]
 
 
+def test_merge_and_overwrite_exclude_each_other(data):
+    evaluate(data)
+    code, output = evaluate(data, "--merge", "--overwrite")
+    assert code == 2
+    assert "use one of them" in output
+    assert evaluate(data, "--merge")[0] == 0
+
+
 def test_torchrun_variables_choose_the_shard(data, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "3")
@@ -141,6 +149,24 @@ def test_check_counts_a_benchmark(tmp_path, shared):
     code, output = radseg("ade20k", "--data", shared / "data/ade20k_sample", "--check")
     assert code == 1
     assert "2 images, officially 2000. Get it: ADEChallengeData2016.zip" in output
+
+
+def test_check_accepts_a_part_of_a_benchmark_where_eval_would(shared):
+    asked = ("ade20k", "--data", shared / "data/ade20k_sample", "--check", "--log-format", "json")
+    code, output = radseg(*asked)
+    assert code == 1
+    (lack,) = json.loads(output)["shortfall"]
+    assert lack.startswith("2 images, officially 2000. Get it: ADEChallengeData2016.zip")
+    code, output = radseg(*asked, "--partial")
+    assert (code, json.loads(output)["shortfall"]) == (0, [])
+
+
+def test_check_reads_the_images_that_would_be_evaluated(data):
+    (data / "images/2.png").write_bytes(b"")
+    code, output = radseg("folder", "--data", data, "--check", "--limit", 2)
+    assert code == 0, output
+    assert "2 images read" in output
+    assert radseg("folder", "--data", data, "--check", "--limit", 3)[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,14 @@ def test_a_missing_checkpoint_path_is_named(radseg: Command, photo: Path) -> Non
     assert "There is no checkpoint ./weights.pth.tar" in result.stderr
 
 
+def test_a_checkpoint_without_a_model_is_used_as_radseg_b(radseg: Command, photo: Path) -> None:
+    Path("weights.pth.tar").write_bytes(b"not a checkpoint")
+    result = radseg("segment", photo, "-p", "sky", "--checkpoint", "weights.pth.tar")
+    assert result.exit_code == 3
+    assert "weights.pth.tar" in result.stderr
+    assert "miniature" not in result.stderr
+
+
 def test_a_damaged_checkpoint_is_an_environment_error(radseg: Command, photo: Path) -> None:
     Path("weights.pth.tar").write_bytes(b"not a checkpoint")
     result = radseg("segment", photo, "-p", "red", "-m", "weights.pth.tar")

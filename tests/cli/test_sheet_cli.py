@@ -1,6 +1,11 @@
+from pathlib import Path
+
+from cli_builders import folder_options
 from PIL import Image
 
 from radseg.cli.sheet import spread
+from radseg.errors import MissingExtraError
+from radseg.evaluation import images
 
 
 def test_columns_may_be_the_rows_of_an_ablation(radseg, tmp_path):
@@ -24,3 +29,38 @@ def test_images_are_spread_over_the_set():
     ids = tuple("abcdefghij")
     assert spread(ids, 3) == ("a", "d", "g")
     assert spread(ids, 20) == ids
+
+
+def test_a_folder_is_asked_about_as_eval_does(radseg, labelled):
+    done = radseg("sheet", "folder", "-m", "toy", *folder_options(labelled), "--images", 2)
+    assert done.exit_code == 0, done.output
+    # Only with its synonyms, its first label and without the band of 9 are the toy's colours all right.
+    page = Path("radseg-sheet/sheet.html").read_text()
+    assert page.count("toy: mIoU 100.0 %") == page.count("toy: mIoU") > 1
+
+
+def test_one_bad_image_is_named_and_of_nothing_but_bad_ones_the_first_reason(radseg, labelled):
+    asked = ("sheet", "folder", "-m", "toy", *folder_options(labelled))
+    (labelled / "images/1.png").write_bytes(b"no picture")
+    done = radseg(*asked, "-o", "some")
+    assert done.exit_code == 1
+    assert "1 could not be shown" in done.output
+    assert Path("some/sheet.png").exists()
+    for file in (labelled / "images").iterdir():
+        file.write_bytes(b"no picture")
+    done = radseg(*asked, "-o", "none")
+    assert done.exit_code == 2
+    assert "None of 3 images could be shown; the first: " in done.output
+    assert "0.png" in done.output
+    assert not Path("none").exists()
+
+
+def test_missing_opencv_is_told_before_a_model_is_loaded(radseg, monkeypatch, shared):
+    def absent(module, extra):
+        raise MissingExtraError(f"This needs {module}; pip install 'radseg[{extra}]'")
+
+    monkeypatch.setattr(images, "require", absent)
+    monkeypatch.setattr("radseg.evaluation.model.load_model", None)
+    done = radseg("sheet", "ade20k", "--data", shared / "data/ade20k_sample", "--partial", "-m", "toy")
+    assert done.exit_code == 3
+    assert "radseg[eval]" in done.output

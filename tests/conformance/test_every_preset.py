@@ -8,6 +8,7 @@ import torch
 
 from preset_builders import tiny_part, width_of_words
 from radseg import miniature
+from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.radseg import SelfCorrelatingAggregation
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.preset_methods import METHODS
@@ -74,6 +75,9 @@ def build(name):
         method = replace(method, points=3)  # 16 are 256 prompts a picture
     if isinstance(method, PublishedTextRegion):
         method = replace(method, regions=replace(method.regions, points=3))
+    if isinstance(method, CorrCLIP):  # random masks are unsure
+        regions = replace(method.regions, points=3, least_iou=-1e9, least_stability=0.0, box_iou=1.0)
+        method = replace(method, regions=regions)
     method = replace(method, **VARIANTS.get(name, {}))
     values = torch.randn(3, width_of_words(preset), generator=torch.Generator().manual_seed(1))
     return method, (backbone, *parts), TextEmbeddings(("a", "b", "c"), values, (0, 1, 2), method.space)

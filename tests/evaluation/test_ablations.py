@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evaluation_builders import changed, paper_run
 from radseg.errors import InputError
 from radseg.evaluation import paper
 from radseg.evaluation.ablations import SWEEPS, Variant, sweep
 from radseg.evaluation.protocols import protocol
 from radseg.evaluation.request import EvalRequest
 from radseg.evaluation.rooms import Rooms
-from radseg.evaluation.sweeps import paired, request_of
+from radseg.evaluation.sweeps import Row, markdown, paired, request_of, sweep_table
 from radseg.evaluation.tally import Tally
 from radseg.options import Options
 from radseg.presets import PRESETS
@@ -90,6 +91,26 @@ def test_a_person_and_the_sweep_must_not_set_the_same(tmp_path):
         request_of(
             request(tmp_path, settings={"scga_temperature": 5.0}), Variant("x", {"scga_temperature": 1.0})
         )
+
+
+def shown(sweep, checkpoint):
+    run = changed(paper_run(), "model", checkpoint=checkpoint, version=checkpoint)
+    run = changed(run, "scores", boundary_iou=run.scores["miou"])
+    rows = [Row(variant, run, None) for variant in sweep.variants]
+    table = sweep_table(rows)
+    return [record["paper"] for record in table.records()], markdown(sweep, rows, table)
+
+
+def test_the_papers_numbers_stand_beside_its_own_weights_alone():
+    numbers, page = shown(SWEEPS["components"], "c-radio_v3-b")
+    assert numbers == [v.paper for v in SWEEPS["components"].variants]
+    assert "The last column is the paper's (Table 4)" in page
+    for other in ("c-radio_v3-h", "miniature"):
+        numbers, page = shown(SWEEPS["components"], other)
+        assert set(numbers) == {None}
+        assert "the paper's" not in page
+    # Rows that name their checkpoint have been run with it.
+    assert shown(SWEEPS["versions"], "c-radio_v3-h")[0] == [v.paper for v in SWEEPS["versions"].variants]
 
 
 def tally(id, truth, found):

@@ -12,11 +12,12 @@ from radseg.evaluation.alignment import (
     Source,
     Summary,
     align,
-    middle_window,
     published,
-    read_room,
+    room_sources,
     write_report,
 )
+from radseg.evaluation.rooms import Rooms
+from radseg.io import to_rgb
 from radseg.presets import load
 
 
@@ -60,16 +61,6 @@ def test_without_any_image_the_reason_is_told(miniature):
         _ = summary.mean_map
 
 
-def test_the_window_is_the_middle_of_the_scaled_picture():
-    ramp = torch.linspace(0, 1, 400).expand(3, 200, 400)
-    window = middle_window(ramp, 64, short_side=100)
-    assert window.shape == (3, 64, 64)
-    assert float(window.mean()) == pytest.approx(0.5, abs=1e-3)
-    assert float(window[0, 0, -1] - window[0, 0, 0]) == pytest.approx(63 / 200, abs=0.01)
-    assert middle_window(ramp, 320, short_side=100).shape == (3, 320, 320)
-    assert middle_window(ramp, 320, short_side=None).shape == (3, 320, 320)
-
-
 def test_wrong_windows_and_models_are_refused(miniature):
     with pytest.raises(InputError, match="window is 100 pixels; it must be a positive multiple of 16"):
         run(miniature, [], side=100)
@@ -106,8 +97,13 @@ def test_the_drawing_of_a_higher_cosine_is_lighter():
     assert drawn[100, 400].sum() > drawn[100, 100].sum() + 100
 
 
-def test_the_same_room_again_is_the_same_picture():
-    first = read_room(3)
-    assert first.shape == (3, 352, 480)
-    assert torch.equal(first, read_room(3))
-    assert not torch.equal(first, read_room(4))
+def test_rooms_are_the_held_out_ones_under_their_names():
+    first, second = room_sources(2)
+    assert (first.name, second.name) == ("room-000", "room-001")
+    picture = first.read()
+    assert picture.shape == (3, 352, 480)
+    assert torch.equal(picture, first.read())
+    assert not torch.equal(picture, second.read())
+    assert torch.equal(picture, to_rgb(Rooms().read("room-000").picture))
+    with pytest.raises(InputError, match="201 rooms; there are 1 to 200 test rooms"):
+        room_sources(201)

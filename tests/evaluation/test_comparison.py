@@ -8,6 +8,7 @@ from evaluation_builders import changed, paper_run
 from radseg.evaluation.comparison import compare, tolerance
 from radseg.evaluation.protocols import protocol
 from radseg.evaluation.result import Images
+from radseg.weights import catalog
 
 HUGE = {"checkpoint": "c-radio_v3-h", "version": "c-radio_v3-h"}
 
@@ -52,6 +53,8 @@ def test_the_weights_decide_the_size():
     assert compare(changed(paper_run(), "model", **HUGE)).row.size == "huge"
     local = changed(paper_run(), "model", checkpoint="weights/file.pth.tar")
     assert compare(local).row.size == "base"
+    assert compare(local).verdict == "not comparable"
+    assert "a file of your own, which no published digest confirms" in "; ".join(compare(local).reasons)
     v25 = changed(paper_run(miou=28.27), "model", checkpoint="radio_v2.5-b", version="radio_v2.5-b")
     assert (compare(v25).row.method, compare(v25).verdict) == ("Rv2.5, + SCRA + SCGA", "agrees")
 
@@ -102,6 +105,26 @@ def test_what_the_paper_has_not_measured_gets_no_number(run, reason):
     found = compare(run)
     assert (found.row, found.difference, found.verdict) == (None, None, "not comparable")
     assert reason in "; ".join(found.reasons)
+
+
+def test_a_pinned_digest_confirms_a_file_of_ones_own(monkeypatch):
+    rows = tuple(replace(r, sha256="ab" * 32) if r.name == "c-radio_v3-b" else r for r in catalog.ROWS)
+    monkeypatch.setattr(catalog, "ROWS", rows)
+    local = changed(paper_run(), "model", checkpoint="weights/file.pth.tar")
+    assert compare(local).verdict == "agrees"
+    assert "not the published file" in "; ".join(compare(changed(local, "model", sha256="cd" * 32)).reasons)
+
+
+@pytest.mark.parametrize("part", ["sam", "text_tower"])
+def test_other_parts_of_ones_own_forbid_the_verdict(part):
+    local = changed(paper_run(), "model", given={part: "weights/part"})
+    assert compare(local).verdict == "not comparable"
+    assert f"{part} is a file of your own, weights/part, which no" in "; ".join(compare(local).reasons)
+
+
+def test_what_is_given_by_its_catalogue_name_keeps_the_verdict():
+    named = {"checkpoint": "c-radio_v3-b", "sam": "sam-vit-h"}
+    assert compare(changed(paper_run(), "model", given=named)).verdict == "agrees"
 
 
 def test_options_of_refinement_do_not_matter_without_it():

@@ -14,7 +14,7 @@ from radseg import presets
 from radseg.datasets.base import IGNORE
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.datasets.folder import open_folder
-from radseg.evaluation.model import predict, prepare, source_commit
+from radseg.evaluation.model import predict, prepare, session_facts, source_commit
 from radseg.evaluation.protocols import protocol
 from radseg.evaluation.request import EvalRequest
 from radseg.evaluation.rooms import Rooms
@@ -130,6 +130,14 @@ def test_rooms_are_the_same_every_time_and_every_pixel_has_a_class():
     assert np.array_equal(one.truth, other.truth)
     assert one.truth.max() < len(rooms.names) < IGNORE
     assert len(set(rooms.names)) == len(rooms.names)
+
+
+def test_the_record_names_what_was_given_instead_of_the_presets_own(tmp_path):
+    given = {"sam": "sam.pth", "text_tower": tmp_path}
+    row = protocol("miniature", "own")
+    asked = EvalRequest(images=Rooms(1), protocol=row, preset="toy", output=tmp_path, source=given)
+    facts = session_facts(presets.load("toy"), asked)
+    assert facts["model"]["given"] == {"sam": "sam.pth", "text_tower": str(tmp_path)}
 
 
 def test_the_commit_is_that_of_the_checkout(repository):

@@ -58,6 +58,8 @@ WRONG = [
     ("preset", {}),
     ("protocol", 1.5),
     ("model", {"checkpoint": {}}),
+    ("model", {"given": ["sam"]}),
+    ("model", {"given": {"sam": {}}}),
     ("names", ["wall"]),
     ("names", ["wall", None]),
     ("per_class", [{"name": "wall", "iou": "1", "accuracy": None, "pixels": 1}] * 2),

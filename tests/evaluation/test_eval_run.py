@@ -154,6 +154,25 @@ def test_an_earlier_evaluation_is_not_touched_unasked(data, tmp_path):
     assert outcome.result.options["denoising"] == 0.0
 
 
+@pytest.mark.parametrize("before", [1, 2])
+def test_overwriting_in_shards_forgets_every_other_division(data, tmp_path, before):
+    for shard in shards(before):
+        run(data, tmp_path / "out", shard=shard)
+    for file in (data / "annotations").iterdir():
+        Image.fromarray(np.zeros_like(np.asarray(Image.open(file)))).save(file)
+    outcomes = [run(data, tmp_path / "out", shard=s, existing="overwrite")[0] for s in shards(3)]
+    assert [outcome.missing for outcome in outcomes] == [4, 2, 0]
+    run(data, tmp_path / "fresh")
+    assert np.array_equal(confusion(tmp_path / "out"), confusion(tmp_path / "fresh"))
+    assert confusion(tmp_path / "out")[1:].sum() == 0
+
+
+def test_merging_deletes_nothing_whatever_else_is_asked(data, tmp_path):
+    run(data, tmp_path / "out")
+    outcome, _ = run(data, tmp_path / "out", merge_only=True, existing="overwrite")
+    assert outcome.result.images.done == 7
+
+
 def test_two_processes_cannot_do_the_same_shard(data, tmp_path):
     (tmp_path / "out").mkdir()
     with (

@@ -50,6 +50,16 @@ def test_a_failure_in_any_stage_is_that_images_own():
     assert "labels hold values" in told["03"]
 
 
+@pytest.mark.parametrize("stage", ["read", "predict"])
+def test_a_lack_of_memory_is_told_with_what_an_evaluation_can_do(stage):
+    def fail(_):
+        raise MemoryError
+
+    (one,) = evaluate_images(IDS[:1], stages([], **{stage: fail}))
+    assert one.message.startswith("Out of memory. Take a --protocol of lower resolution, a smaller --crop")
+    assert "--memory-budget" not in one.message
+
+
 def test_reading_and_storing_overlap_with_the_model():
     pause = 0.04
 

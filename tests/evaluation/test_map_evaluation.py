@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from eval_cases import Silent
 from typer.testing import CliRunner
 
 from radseg.cli.app import app
@@ -61,7 +62,7 @@ def request(root, output, dataset="replica", space="features", **changes):
 def test_a_scene_is_scored_and_written(tmp_path, recording, space):
     lines = []
     result = run_map_evaluation(
-        request(replica(tmp_path, recording), tmp_path / "o", space=space), lines.append
+        request(replica(tmp_path, recording), tmp_path / "o", space=space), lines.append, Silent()
     )
     assert lines[0].startswith("[1/1] office0")
     scene = result["scenes"][0]
@@ -88,16 +89,16 @@ def test_truth_labels_as_predictions_would_be_perfect(tmp_path, recording):
 
 def test_a_finished_scene_is_not_done_again_and_other_settings_are_refused(tmp_path, recording):
     asked = request(replica(tmp_path, recording), tmp_path / "o")
-    first = run_map_evaluation(asked, lambda _: None)
+    first = run_map_evaluation(asked, lambda _: None, Silent())
     with pytest.raises(InputError, match="holds an evaluation"):
-        run_map_evaluation(asked, lambda _: None)
+        run_map_evaluation(asked, lambda _: None, Silent())
     told = []
-    again = run_map_evaluation(replace(asked, existing="resume"), told.append)
+    again = run_map_evaluation(replace(asked, existing="resume"), told.append, Silent())
     assert told == []
     assert again["scenes"] == first["scenes"]
     with pytest.raises(InputError, match="other settings: space"):
-        run_map_evaluation(replace(asked, existing="resume", space="probabilities"), told.append)
-    run_map_evaluation(replace(asked, existing="overwrite", space="probabilities"), told.append)
+        run_map_evaluation(replace(asked, existing="resume", space="probabilities"), told.append, Silent())
+    run_map_evaluation(replace(asked, existing="overwrite", space="probabilities"), told.append, Silent())
     assert len(told) == 1
 
 
@@ -106,12 +107,12 @@ def test_a_bad_scene_is_named_and_the_others_go_on(tmp_path, recording):
     (root / "office1").mkdir()
     asked = request(root, tmp_path / "o")
     asked = replace(asked, protocol=replace(asked.protocol, scenes=("office1", "office0")))
-    result = run_map_evaluation(asked, lambda _: None)
+    result = run_map_evaluation(asked, lambda _: None, Silent())
     assert "traj.txt" in result["scenes"][0]["failed"] or "semantic_info" in result["scenes"][0]["failed"]
     assert result["mean"]["miou"] == result["scenes"][1]["miou"]
     (root / "office0/external_semseg_gt.pt").unlink()
     with pytest.raises(InputError, match="No scene could be evaluated"):
-        run_map_evaluation(replace(asked, existing="overwrite"), lambda _: None)
+        run_map_evaluation(replace(asked, existing="overwrite"), lambda _: None, Silent())
 
 
 def test_missing_scenes_are_listed_unless_partial(tmp_path, recording):
@@ -134,7 +135,7 @@ def test_scannet_truth_is_lifted_from_its_labels(tmp_path, recording):
     names = ["red", "brown", "white", *ignored]
     rows = [f"{i}\t{i % 6 + 1}\t{names[i % 6]}" for i in range(1, max(highest, 6) + 1)]
     write(tmp_path / "scannetv2-labels.combined.tsv", "\n".join(["id\tnyu40id\tnyu40class", *rows]))
-    result = run_map_evaluation(request(tmp_path, tmp_path / "o", "scannet"), lambda _: None)
+    result = run_map_evaluation(request(tmp_path, tmp_path / "o", "scannet"), lambda _: None, Silent())
     assert [row["name"] for row in result["scenes"][0]["classes"]] == list(CLASSES)
     judged = sum(row["tp"] + row["fn"] for row in result["scenes"][0]["classes"])
     assert 0 < judged <= result["scenes"][0]["voxels"]

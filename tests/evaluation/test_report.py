@@ -59,6 +59,24 @@ def test_there_is_no_average_of_less_than_five_like_results(spoil):
     assert averages(compared(results)).rows == ()
 
 
+def test_results_of_another_protocol_do_not_enter_an_average():
+    """Both protocols stand beside the paper's one high row, and only one of them has all five."""
+    five = [paper_run(one, miou=50.0, name="high") for one in paper.DATASETS]
+    two = [paper_run(one, miou=10.0, name="high-released") for one in paper.DATASETS[:2]]
+    (row,) = averages(compared([*five, *two])).records()
+    assert (row["protocol"], row["mean mIoU"]) == ("high", 50.0)
+
+
+def test_results_of_another_method_do_not_cost_an_average():
+    refined = paper_run("voc20", miou=50.0, refine="reference")
+    (row,) = averages(compared([*all_five(), refined])).records()
+    assert row["its row"] == "A.2: RADSeg, base"
+    assert row["mean mIoU"] == pytest.approx(48.00, abs=0.006)
+    plus = [paper_run(name, miou=50.0, refine="reference") for name in paper.DATASETS]
+    both = averages(compared([*all_five(), *plus])).records()
+    assert [one["its row"] for one in both] == ["A.2: RADSeg, base", "A.2: RADSeg+, base"]
+
+
 def test_a_misprinted_average_is_never_shown_as_the_papers():
     runs_of_plus = [
         changed(

@@ -9,7 +9,7 @@ from radseg.metrics.confusion import Counts, mean_iou
 
 
 def pooled(pairs, classes, band=2):
-    parts = [boundary_counts(t, p, classes=classes, band=band) for t, p in pairs]
+    parts = [boundary_counts(t, p, classes=classes, ignore=255, band=band) for t, p in pairs]
     return Counts(*(np.sum([getattr(c, n) for c in parts], axis=0) for n in ("both", "truth", "predicted")))
 
 
@@ -28,7 +28,7 @@ def test_a_perfect_map_has_boundary_iou_1():
 
 def test_the_band_is_two_pixels_wide():
     truth = np.zeros((20, 20), int)
-    counts = boundary_counts(truth, truth + 1, classes=1)
+    counts = boundary_counts(truth, truth + 1, classes=1, ignore=255)
     assert counts.truth.tolist() == [20 * 20 - 16 * 16]
 
 

@@ -69,7 +69,7 @@ def assert_same(ours, wanted, about):
 
 
 def test_none_is_the_last_column_and_always_wrong():
-    matrix = confusion_matrix(np.array([[0, 1, 1]]), np.array([[0, 2, 1]]), classes=2)
+    matrix = confusion_matrix(np.array([[0, 1, 1]]), np.array([[0, 2, 1]]), classes=2, ignore=255)
     assert matrix.tolist() == [[0, 0, 1], [1, 1, 0]]
     assert float(pixel_accuracy(Counts.of(matrix))) == pytest.approx(1 / 3)
 
@@ -83,10 +83,10 @@ def test_many_matrices_give_many_scores():
 
 def test_a_label_map_of_another_size_is_refused():
     with pytest.raises(InputError, match=r"2×3 pixels and the labels 2×4"):
-        confusion_matrix(np.zeros((2, 3), int), np.zeros((2, 4), int), classes=2)
+        confusion_matrix(np.zeros((2, 3), int), np.zeros((2, 4), int), classes=2, ignore=255)
 
 
 @pytest.mark.parametrize(("truth", "label", "what"), [(2, 0, "truth"), (0, 3, "labels"), (0, -1, "labels")])
 def test_values_beyond_the_classes_are_refused(truth, label, what):
     with pytest.raises(InputError, match=f"The {what} hold"):
-        confusion_matrix(np.array([[truth]]), np.array([[label]]), classes=2)
+        confusion_matrix(np.array([[truth]]), np.array([[label]]), classes=2, ignore=255)

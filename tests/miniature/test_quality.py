@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from radseg.miniature import load_decoder, load_parts
+from radseg.io import to_rgb
+from radseg.miniature import CROP, load_decoder, load_parts
 from radseg.miniature.calibrate import Evidence, calibrate, losses
 from radseg.miniature.evaluate import (
     METHODS,
     REFINED,
     auroc,
-    middle_window,
     presence_scores,
     questions,
     room_boundary_ious,
@@ -19,7 +19,7 @@ from radseg.miniature.evaluate import (
     segmenter,
 )
 from radseg.miniature.store import shipped_bytes
-from radseg.models.alignment import cls_patch_map
+from radseg.models.alignment import cls_patch_map, middle_window
 
 ROOMS = range(5000, 5004)
 
@@ -63,6 +63,14 @@ def test_the_boundary_of_a_perfect_answer_agrees(asked):
     assert room_boundary_ious(question, shifted).mean() < 0.7
 
 
+def test_pixels_of_no_asked_name_are_not_judged(asked):
+    """Whatever the answer is there, its rims are nobody's."""
+    question = next(one for one in asked if (one.truth < 0).any())
+    answer = np.maximum(question.truth, 0) + 1
+    wrong = np.where((question.truth < 0) & (np.indices(answer.shape).sum(0) % 2 == 0), 2, answer)
+    assert (room_boundary_ious(question, wrong) == 1).all()
+
+
 def test_every_method_is_scored_on_all_seen_and_held_out_names(parts, asked):
     scores = segmentation_scores(*parts, asked[:1], load_decoder())
     for name in (*METHODS, REFINED):
@@ -89,7 +97,7 @@ def test_names_of_the_room_are_found_against_the_contrast_bank(parts, asked):
 
 
 def test_cls_and_patches_point_the_same_way(parts, asked):
-    found = cls_patch_map(parts[0], middle_window(asked[0].view))
+    found = cls_patch_map(parts[0], middle_window(to_rgb(asked[0].view.rgb), CROP))
     assert found.shape == (10, 10)
     assert 0.4 < float(found.mean()) <= 1
 

@@ -83,6 +83,22 @@ def test_a_finished_run_is_not_run_again(trained, files):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_a_run_killed_before_its_calibration_calibrates_when_started_again(trained, files, monkeypatch):
+    calls = []
+
+    def marked(parts, pictures):
+        calls.append(len(pictures.wide))
+        return parts
+
+    monkeypatch.setattr(train, "calibrated", marked)
+    train.train(trained, files, TINY, SMALL)
+    assert calls == []
+    (trained / train.FINISHED).unlink()
+    train.train(trained, files, TINY, SMALL)
+    assert len(calls) == 1
+    assert (trained / train.FINISHED).exists()
+
+
 def test_missing_weights_are_told_with_the_command(tmp_path):
     for load in (load_parts, load_decoder):
         with pytest.raises(MissingFileError, match=r"radseg\.miniature\.train"):

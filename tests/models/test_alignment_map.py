@@ -3,7 +3,7 @@ import torch
 
 from builders import tiny_radio
 from radseg.errors import ImageError, InputError
-from radseg.models.alignment import cls_patch_map
+from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.weights.config import AdaptorConfig, HeadConfig
 
 HEAD = HeadConfig("mlp_v2", width_in=32, hidden=24, width_out=20, blocks=1)
@@ -35,3 +35,14 @@ def test_a_picture_off_the_patch_grid_and_a_model_without_words_are_refused():
     sam = AdaptorConfig("sam", 0, None, None, HEAD)
     with pytest.raises(InputError, match="tiny has no language adaptor"):
         cls_patch_map(tiny_radio(adaptors=(sam,)), torch.rand(3, 32, 32))
+
+
+def test_the_window_is_the_middle_of_the_scaled_picture():
+    ramp = torch.linspace(0, 1, 400).expand(3, 200, 400)
+    window = middle_window(ramp, 64, short_side=100)
+    assert window.shape == (3, 64, 64)
+    assert float(window.mean()) == pytest.approx(0.5, abs=1e-3)
+    assert float(window[0, 0, -1] - window[0, 0, 0]) == pytest.approx(63 / 200, abs=0.01)
+    assert middle_window(ramp, 320, short_side=100).shape == (3, 320, 320)
+    assert middle_window(ramp, 320, short_side=None).shape == (3, 320, 320)
+    assert torch.equal(middle_window(ramp, 64), ramp[:, 68:132, 168:232])

@@ -17,7 +17,8 @@ def model():
     return sam2_model()
 
 
-def test_masks_of_a_grid_equal_the_librarys(model, tmp_path):
+@pytest.mark.parametrize("single", [False, True])
+def test_masks_of_a_grid_equal_the_librarys(single, model, tmp_path):
     image = torch.rand(3, 300, 290)  # larger than the frame: shrinking is antialiased
     tracker = {"memory_attention.layers.0.norm1.weight": torch.zeros(2), "no_object_pointer": torch.zeros(1)}
     network = load_sam2("sam2.1-hiera-b+", write(model, tmp_path, **tracker))
@@ -26,8 +27,13 @@ def test_masks_of_a_grid_equal_the_librarys(model, tmp_path):
     centres = (32.0, 96.0, 160.0, 224.0)
     points = torch.tensor([[x, y] for y in centres for x in centres])
     with torch.inference_mode():
-        expected = model(pixel_values=(square - mean) / std, input_points=points[None, :, None])
-        found = network.masks_of_grid(image, side=4)
+        expected = model(
+            pixel_values=(square - mean) / std,
+            input_points=points[None, :, None],
+            multimask_output=not single,
+        )
+        found = network.masks_of_grid(image, side=4, single=single)
+    assert found.logits.shape[:2] == (16, 1 if single else 3)
     torch.testing.assert_close(found.logits, expected.pred_masks[0], rtol=0, atol=1e-5)
     torch.testing.assert_close(found.scores, expected.iou_scores[0], rtol=0, atol=1e-5)
 

@@ -7,10 +7,12 @@ from radseg.ops.region_masks import (
     box_iou,
     boxes_of,
     fuse,
+    paint,
     stability,
     suppress,
     without_global_patches,
 )
+from radseg.types import Size
 
 
 def blobs(count, side=24, seed=0):
@@ -57,6 +59,22 @@ def test_what_lies_in_another_is_fused_with_it():
     masks[0, :6, :6], masks[1, 1:5, 1:5], masks[2, 4:, 4:] = 2.0, 2.2, 1.0
     fused = fuse(masks, boxes_of(masks > 0))
     assert torch.equal(fused, torch.stack([torch.maximum(masks[0], masks[1]), masks[2]]))
+
+
+def test_of_overlapping_masks_the_largest_is_painted_last():
+    logits = torch.full((3, 8, 8), -1.0)
+    logits[0, 2:4, 2:4] = logits[1, :4, :4] = logits[2, 3:6, 3:8] = 1.0  # 4, 16 and 15 cells
+    expected = torch.zeros(8, 8, dtype=torch.int64)
+    expected[3:6, 3:8], expected[:4, :4] = 3, 2
+    assert torch.equal(paint(logits, Size(8, 8)), expected)
+    assert torch.equal(paint(logits, Size(16, 16))[4:6, 4:6], torch.full((2, 2), 2))
+    assert not paint(logits[:0], Size(5, 3)).any()
+
+
+def test_a_cell_belongs_to_the_mask_at_its_middle():
+    logits = torch.full((1, 16, 16), -1.0)
+    logits[0, 3:13, :] = 1.0  # four cells to a cell below; its middle lies between the second and the third
+    assert paint(logits, Size(4, 4))[:, 0].tolist() == [0, 1, 1, 0]
 
 
 def test_patches_like_all_regions_are_taken_out():

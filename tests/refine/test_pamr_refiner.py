@@ -88,6 +88,28 @@ def test_the_first_of_equal_names_wins_in_turns_too():
     assert (found.labels == 1).all()
 
 
+def test_where_every_name_was_dropped_the_decision_stays():
+    coarse = coarse_of(torch.zeros(2, 4, 4), (16, 16))
+    coarse.labels[:8], coarse.confidence[:8] = 1, 0.25  # as all_denoised="first" decides
+    found = WHOLE.refine([torch.rand(3, 16, 16)], [coarse])[0]
+    assert torch.equal(found.labels, coarse.labels)
+    assert torch.equal(found.confidence, coarse.confidence)
+
+
+def test_the_long_side_is_capped(monkeypatch):
+    sizes = []
+
+    def seen(picture, **more):
+        sizes.append(tuple(picture.shape[1:]))
+        return pamr_weights(picture, **more)
+
+    monkeypatch.setattr("radseg.refine.pamr.pamr_weights", seen)
+    coarse = coarse_of(torch.rand(2, 2, 8), (20, 400))
+    found = Pamr(short_side=40, long_side=200).refine([torch.rand(3, 20, 400)], [coarse])[0]
+    assert sizes == [(10, 200)]
+    assert tuple(found.labels.shape) == (20, 400)
+
+
 def test_what_no_name_fits_stays_none():
     segmenter = Segmenter(ColourEncoder(), ColourWords(), short_side=None, denoising=0.0, refine=WHOLE)
     assert segmenter.segment(draw_scene(96, 128), ["purple"]).areas["purple"] == 0

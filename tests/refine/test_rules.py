@@ -150,6 +150,15 @@ def test_published_masks_overwrite_failed_regions_and_confidence_disagrees():
     assert settled(Reference()) == ([2, 1, 1, 2], [0.0, 0.3, 0.6, 0.6])
 
 
+@pytest.mark.parametrize(("rules", "expected"), [(Mended(), [0, 1]), (Reference(), [1, 1])])
+def test_no_mask_names_a_pixel_below_the_threshold_but_the_published(rules, expected):
+    nothing = torch.zeros(1, 2, dtype=torch.uint8)
+    coarse = Coarse(torch.ones(1, 1, 1), nothing, torch.zeros(1, 2), threshold=0.5)
+    merged = Merged(torch.tensor([[0.4, 0.5]]), torch.ones(1, 2, dtype=torch.uint8))
+    labels, _ = rules.settle(coarse, merged, torch.zeros(1, 2, dtype=torch.bool))
+    assert labels.tolist()[0] == expected
+
+
 def test_pixels_below_the_threshold_belong_to_no_region():
     labels = torch.ones(8, 8, dtype=torch.uint8)
     coarse = Coarse(torch.ones(1, 1, 1), labels, torch.full((8, 8), 0.5))

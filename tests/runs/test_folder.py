@@ -9,7 +9,7 @@ import pytest
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, VocabularyError
 from radseg.runs.atomic import STAGING
-from radseg.runs.folder import OnExisting, OutputFile, Report, free_folder, opened, run
+from radseg.runs.folder import OnExisting, OutputFile, Report, attempt, free_folder, opened, run
 from radseg.runs.manifest import Record, read_manifest
 from radseg.runs.sources import Found
 
@@ -38,6 +38,14 @@ def shout(image: Path) -> str:
 def files_of(result: str, image: Path) -> Sequence[OutputFile]:
     """Two files per image."""
     return [(".png", lambda path: path.write_text(result)), (".overlay.png", lambda path: path.touch())]  # type: ignore[list-item]
+
+
+def test_a_lack_of_memory_is_told_with_what_can_be_done() -> None:
+    def fail() -> str:
+        raise MemoryError
+
+    assert attempt(fail, relief="Buy some.") == (None, "Out of memory. Buy some.")
+    assert attempt(lambda: "done", relief="") == ("done", "")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from radseg.cli import options
-from radseg.cli.eval import Data, Limit, Partial, PresetOption, ProtocolOption
+from radseg.cli.eval import Classes, Data, FirstLabel, Ignore, Limit, Partial, PresetOption, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.segment import Dtype, Overwrite, Resume, resume_command, terminated_like_interrupted
 from radseg.errors import InputError
@@ -25,9 +25,9 @@ class Chosen:
     data: Path | None
     partial: bool
     limit: int | None
-    classes: Path | None = None
-    ignore: tuple[int, ...] | None = None
-    first_label: int | None = None
+    classes: Path | None
+    ignore: list[int] | None
+    first_label: int | None
 
 
 def ablate(
@@ -48,6 +48,9 @@ def ablate(
     protocol: ProtocolOption = None,
     partial: Partial = False,
     limit: Limit = None,
+    classes: Classes = None,
+    ignore: Ignore = None,
+    first_label: FirstLabel = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -73,7 +76,7 @@ def ablate(
     from radseg.evaluation.plots import require_plots
     from radseg.evaluation.protocols import protocol as row_of
     from radseg.evaluation.request import EvalRequest
-    from radseg.evaluation.sets import default_protocol, open_set
+    from radseg.evaluation.sets import default_protocol, open_set, vocabulary_of
     from radseg.presets import PRESETS
 
     if resume and overwrite:
@@ -81,9 +84,10 @@ def ablate(
     chosen = sweep(name, embedded=preset in PRESETS and PRESETS[preset].embedded is not None)
     if plot:
         require_plots()
+    images = Chosen(dataset, data, partial, limit, classes, ignore, first_label)
     folder = output or Path("radseg-ablate") / f"{name}-{dataset}-{Path(preset).name}"
     request = EvalRequest(
-        images=open_set(Chosen(dataset, data, partial, limit)),
+        images=open_set(images),
         protocol=row_of(dataset, protocol or default_protocol(dataset)),
         preset=preset,
         output=folder,
@@ -92,6 +96,7 @@ def ablate(
         dtype=dtype,
         accept_license=accept_license,
         limit=limit,
+        vocabulary=vocabulary_of(images),
     )
     if _run(chosen, request, log_format=log_format, quiet=quiet, plot=plot):
         raise typer.Exit(ExitCode.SOME_FAILED)

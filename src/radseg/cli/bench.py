@@ -48,9 +48,17 @@ def bench(
 
     Example: radseg bench --random-weights -m radseg-b-paper --on voc20
     """
-    from radseg.evaluation.efficiency import BenchRequest, Measured, bench_table, measure_apart
+    from radseg.cli.downloads import fetching
+    from radseg.evaluation.efficiency import (
+        BenchRequest,
+        Measured,
+        bench_table,
+        measure_apart,
+        needed_weights,
+    )
     from radseg.evaluation.paper import DATASETS
     from radseg.evaluation.writing import write_text
+    from radseg.runs.models import obtain
 
     requests = [
         BenchRequest(
@@ -69,6 +77,7 @@ def bench(
     ]
     measured: list[Measured] = []
     for request in requests:
+        obtain(needed_weights(request), fetching("text", quiet=False), accept_license=accept_license)
         typer.echo(f"Measuring {request.preset} …", err=True)
         measured += measure_apart(request)
     table = bench_table(measured)

@@ -186,6 +186,8 @@ def evaluate(
     """
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
+    if merge and overwrite:
+        raise InputError("--merge sums up what is done and --overwrite deletes it; use one of them.")
     source = {"checkpoint": checkpoint, "text_tower": text_tower and str(text_tower.resolve()), "sam": sam}
     typed = Typed(
         dataset=dataset,
@@ -283,17 +285,19 @@ def _run(typed: Typed) -> int:
 
 
 def _check(typed: Typed) -> int:
-    """Read every image and say what is wrong with the set."""
+    """Read every image that would be evaluated and say what is wrong with the set."""
     from dataclasses import asdict
 
     from radseg.datasets.check import check_set
     from radseg.evaluation.sets import open_set, shortfall
 
     images: ImageSet = open_set(typed, partial=True)
-    report = check_set(images)
-    problems = [*shortfall(typed), *report.problems.values()]
+    report = check_set(images, limit=typed.limit)
+    lacking = () if typed.partial else shortfall(typed)
+    problems = [*lacking, *report.problems.values()]
     if typed.log_format == "json":
-        typer.echo(json.dumps({"event": "check", "dataset": typed.dataset, **asdict(report)}))
+        event = {"event": "check", "dataset": typed.dataset, "shortfall": lacking, **asdict(report)}
+        typer.echo(json.dumps(event))
     else:
         typer.echo(
             f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"

@@ -19,6 +19,7 @@ def evaluate_maps(typed: "Typed") -> int:
     Raises:
         InputError: an option that has no meaning in 3D, or no data.
     """
+    from radseg.cli.downloads import fetching
     from radseg.evaluation.maps import MapEvalRequest, parse_protocol, result_lines, run_map_evaluation
 
     useless = {
@@ -51,7 +52,9 @@ def evaluate_maps(typed: "Typed") -> int:
     )
     silent = typed.quiet or typed.log_format == "json"
     result = run_map_evaluation(
-        request, lambda line: None if silent else typer.echo(printable(line), err=True)
+        request,
+        lambda line: None if silent else typer.echo(printable(line), err=True),
+        fetching(typed.log_format, quiet=typed.quiet),
     )
     if typed.log_format == "json":
         typer.echo(json.dumps({"event": "result", **result, "folder": str(request.output)}))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from radseg import modes
 from radseg.cli import options
 from radseg.cli.failures import ExitCode
 from radseg.errors import InputError
@@ -104,10 +105,10 @@ Threshold = Annotated[
     ),
 ]
 Refine = Annotated[
-    Literal["none", "pamr", "mended", "reference"] | None,
+    modes.Refine | None,
     typer.Option(
         "--refine", help="mended: RADSeg+, masks through SAM's decoder; reference: as its published code. "
-        "pamr: follow the picture's colours.",
+        "pamr: follow the picture's colours. regions: one name per region (CorrCLIP only).",
         rich_help_panel=_METHOD,
     ),
 ]  # fmt: skip

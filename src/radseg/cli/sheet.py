@@ -9,7 +9,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.ablate import Chosen
-from radseg.cli.eval import Data, Dataset, Partial, ProtocolOption
+from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.segment import Dtype
 from radseg.errors import InputError
@@ -30,6 +30,9 @@ def sheet(
     ] = None,
     protocol: ProtocolOption = None,
     partial: Partial = False,
+    classes: Classes = None,
+    ignore: Ignore = None,
+    first_label: FirstLabel = None,
     images: Annotated[int, typer.Option("--images", min=1, help="How many, evenly over the set.")] = 6,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for sheet.png and sheet.html.")
@@ -46,15 +49,17 @@ def sheet(
     Example: radseg sheet miniature -m miniature --sweep components --images 4
     """
     from radseg.cli.downloads import fetching
+    from radseg.evaluation.images import load_opencv
     from radseg.evaluation.model import load_model, prepare
     from radseg.evaluation.protocols import protocol as row_of
     from radseg.evaluation.request import EvalRequest
-    from radseg.evaluation.sets import default_protocol, open_set
+    from radseg.evaluation.sets import default_protocol, open_set, vocabulary_of
     from radseg.evaluation.sheet import draw_sheet, model_of, strips
     from radseg.evaluation.sheet_page import sheet_page
     from radseg.evaluation.writing import write_picture, write_text
 
-    shown_set = open_set(Chosen(dataset, data, partial, None))
+    chosen = Chosen(dataset, data, partial, None, classes, ignore, first_label)
+    shown_set = open_set(chosen)
     base = EvalRequest(
         images=shown_set,
         protocol=row_of(dataset, protocol or default_protocol(dataset)),
@@ -63,7 +68,10 @@ def sheet(
         device=device,
         dtype=dtype,
         accept_license=accept_license,
+        vocabulary=vocabulary_of(chosen),
     )
+    if base.protocol.short_side is not None:
+        load_opencv()
     told = fetching("text", quiet=quiet)
     columns = _columns(base, list(dict.fromkeys(preset or ["radseg-b-paper"])), sweep)
     models = {name: model_of(*load_model(request, told)) for name, request in columns.items()}
@@ -71,6 +79,9 @@ def sheet(
     names = next(iter(columns.values())).words.names
     ids = spread(shown_set.ids, images)
     shown = list(strips(ids, fixed(prepare, shown_set, base.protocol), models, names, failed))
+    if not shown:
+        first = next(iter(failed.values()))
+        raise InputError(f"None of {len(ids)} images could be shown; the first: {first}")
     title = f"{shown_set.name}, {shown_set.split}, protocol {base.protocol.name}"
     notes = [f"{id} could not be shown: {reason}" for id, reason in failed.items()]
     write_text(output / "sheet.html", sheet_page(shown, title=title, notes=notes))

@@ -10,6 +10,9 @@ from radseg.evaluation import paper
 _A4: Mapping[tuple[str, str], float] = {(row.method, row.size): row.average for row in paper.TABLE_A4}
 _TABLE_3 = {name: base for name, base, _, _ in paper.TABLE_3}
 
+BASE = "c-radio_v3-b"
+"""The weights with which the paper's ablations are made that do not name others."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -20,8 +23,8 @@ class Variant:
         settings: options that differ from preset and protocol (see options.Options).
         source: arguments of `presets.load` that choose other weights.
         position: on the axis of a sweep over numbers.
-        paper: average mIoU over the five data sets at mid resolution, percent, base size unless the name says
-            otherwise; None where the paper prints none.
+        paper: average mIoU over the five data sets at mid resolution, percent, with BASE unless `source` has
+            another checkpoint; None where the paper prints none.
     """
 
     name: str

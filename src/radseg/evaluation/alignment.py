@@ -17,14 +17,13 @@ from PIL import Image
 
 from radseg.errors import InputError, RadsegError
 from radseg.evaluation.paper import FIGURE_A2, ModelSize
+from radseg.evaluation.rooms import Rooms
 from radseg.evaluation.tables import Table, markdown_list
 from radseg.evaluation.writing import write_picture, write_text
 from radseg.io import picture_of, read_image, to_rgb
 from radseg.metrics.means import Mean, mean_interval
-from radseg.miniature.world import free_camera, make_room, render
-from radseg.models.alignment import cls_patch_map
+from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.models.radio import Radio
-from radseg.ops.resize import fit_short_side, image_size
 from radseg.runs.sources import collect
 from radseg.segment import Segmenter
 from radseg.types import Rgb
@@ -148,26 +147,17 @@ def image_sources(sources: Sequence[str], *, exclude: Sequence[Path] = ()) -> li
 
 
 def room_sources(count: int) -> list[Source]:
-    """Return the first held-out rooms of the miniature's world."""
-    return [Source(f"room {seed}", partial(read_room, seed)) for seed in range(count)]
+    """Return the first test rooms of the miniature's world.
 
-
-def read_room(seed: int) -> Rgb:
-    """Return the first view of a held-out room of the miniature's world, from its seed alone."""
-    room = make_room(seed, split="held_out")
-    return to_rgb(render(room, free_camera(room, 0), seed=0).rgb)
-
-
-def middle_window(image: Rgb, side: int, *, short_side: int | None) -> Rgb:
-    """Return the square of `side` pixels in the middle of the image scaled to `short_side`.
-
-    An image that would be smaller than the window is scaled up to it.
+    Raises:
+        InputError: there are not so many.
     """
-    own = min(image_size(image))
-    scaled = fit_short_side(image, max(short_side or own, side))
-    height, width = image_size(scaled)
-    top, left = (height - side) // 2, (width - side) // 2
-    return scaled[:, top : top + side, left : left + side]
+    rooms = Rooms(count)
+    return [Source(id, partial(_picture_of_room, rooms, id)) for id in rooms.ids]
+
+
+def _picture_of_room(rooms: Rooms, id: str) -> Rgb:
+    return to_rgb(rooms.read(id).picture)
 
 
 def published(checkpoint: str | None) -> float | None:

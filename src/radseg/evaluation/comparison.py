@@ -163,9 +163,21 @@ def _differences(result: EvalResult) -> Iterator[str]:
     if (result.images.done, result.images.total) != (benchmark.images, benchmark.images):
         listed = "" if result.images.total == benchmark.images else f", of {result.images.total} listed,"
         yield f"{result.images.done} of the official {benchmark.images} images{listed} were evaluated"
-    pinned = next((row.sha256 for row in catalog.ROWS if row.name == weights_of(result)), None)
+    yield from _foreign_weights(result)
+
+
+def _foreign_weights(result: EvalResult) -> Iterator[str]:
+    """Yield why weights may not be the published ones; a catalogue name was verified when it was fetched."""
+    published = {row.name: row for row in catalog.ROWS}
+    name = weights_of(result)
+    pinned = published[name].sha256 if name in published else None
     if pinned is not None and result.model.get("sha256") != pinned:
         yield "the weights are not the published file"
+    elif pinned is None and name in published and result.model.get("checkpoint") != name:
+        yield "the weights are a file of your own, which no published digest confirms"
+    for part, source in (result.model.get("given") or {}).items():
+        if part != "checkpoint" and source not in published:
+            yield f"{part} is a file of your own, {source}, which no published digest confirms"
 
 
 def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:

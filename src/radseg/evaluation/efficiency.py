@@ -27,9 +27,12 @@ from radseg.evaluation.protocols import protocol
 from radseg.evaluation.tables import Cell, Table
 from radseg.methods.base import Scorer
 from radseg.metrics.timing import Timing, timed
+from radseg.preset_methods import METHODS
+from radseg.runs.models import needed_rows
 from radseg.segment import Segmenter
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Rgb, Size, TextEmbeddings
+from radseg.weights import catalog
 
 COMMON_SIZES = {
     "context59": Size(375, 500),
@@ -93,6 +96,14 @@ class Measured:
     peak_mb: float | None
     device: str
     threads: int
+
+
+def needed_weights(request: BenchRequest) -> tuple[catalog.Row, ...]:
+    """Return the catalogue rows that `measure` reads; words are made up where the method lets them be."""
+    if request.random_weights:
+        return ()
+    known = presets.PRESETS.get(request.preset)
+    return needed_rows(request.preset, with_tower=known is not None and METHODS[known.method].text_dependent)
 
 
 def measure_apart(request: BenchRequest) -> list[Measured]:

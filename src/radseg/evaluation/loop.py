@@ -20,6 +20,7 @@ from radseg.types import Rgb
 READERS = 2
 AHEAD = 4  # images read before their turn: a photo of 1024 × 2048 is 25 MB as Rgb
 BACKLOG = 4  # label maps waiting to be counted and written
+RELIEF = "Take a --protocol of lower resolution, a smaller --crop, or a machine with more memory."
 
 Labels = UInt[np.ndarray, "H W"]
 
@@ -60,7 +61,7 @@ def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[Tally]:
 
         def begin(count: int) -> Iterator[tuple[str, Future[Any]]]:
             for id in islice(waiting, count):
-                yield id, readers.submit(attempt, partial(stages.read, id))
+                yield id, readers.submit(attempt, partial(stages.read, id), relief=RELIEF)
 
         clock = _Clock()
         reading = deque(begin(AHEAD))
@@ -73,7 +74,7 @@ def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[Tally]:
                 labels, seconds = None, 0.0
                 if prepared is not None:
                     start = time.perf_counter()
-                    labels, message = attempt(partial(stages.predict, prepared))
+                    labels, message = attempt(partial(stages.predict, prepared), relief=RELIEF)
                     seconds = time.perf_counter() - start
                 storing.append(
                     writer.submit(
@@ -107,7 +108,9 @@ def _store(
     tally, message = outcome, outcome.message
     if prepared is not None and labels is not None:
         truth = prepared.truth
-        counted, message = attempt(lambda: Tally.of(outcome.id, truth, labels, classes=stages.classes))
+        counted, message = attempt(
+            lambda: Tally.of(outcome.id, truth, labels, classes=stages.classes), relief=RELIEF
+        )
         tally = replace(counted or outcome, model_seconds=outcome.model_seconds)
     stored = replace(tally, message=message, seconds=clock.lap())
     stages.store(stored)

@@ -18,11 +18,11 @@ from radseg.evaluation.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, S
 from radseg.evaluation.map_sets import Scene, open_scene, scenes_of
 from radseg.evaluation.scenes import SceneResult, evaluate_scene
 from radseg.io import write_bytes
-from radseg.presets import load
 from radseg.runs.folder import OnExisting, locked, make_folder
-from radseg.runs.lifting import encoder_of, feature_mapper, probability_mapper
+from radseg.runs.lifting import encoder_of, feature_mapper, load_segmenter, probability_mapper
 from radseg.runs.manifest import require_same
 from radseg.runs.map_words import alignment
+from radseg.runs.models import Fetching
 
 if TYPE_CHECKING:
     from radseg.segment import Segmenter
@@ -77,7 +77,9 @@ def parse_protocol(dataset: str, name: str | None) -> tuple[MapProtocol, Space]:
     return (replace(row, rules="published") if rules else row), chosen
 
 
-def run_map_evaluation(request: MapEvalRequest, told: Callable[[str], None]) -> dict[str, Any]:
+def run_map_evaluation(
+    request: MapEvalRequest, told: Callable[[str], None], fetching: Fetching
+) -> dict[str, Any]:
     """Evaluate all scenes that are not done yet and return the result, which is written too.
 
     A scene that fails is recorded with its reason and the others go on. `told` is given a line per scene.
@@ -90,7 +92,7 @@ def run_map_evaluation(request: MapEvalRequest, told: Callable[[str], None]) -> 
     make_folder(request.output)
     with locked(request.output):
         _claim(request)
-        segmenter = _model(request)
+        segmenter = _model(request, fetching)
         for i, name in enumerate(names):
             file = request.output / SCENES / f"{name}.json"
             if _done(file):
@@ -120,12 +122,13 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _model(request: MapEvalRequest) -> "Segmenter":
+def _model(request: MapEvalRequest, fetching: Fetching) -> "Segmenter":
     sized: dict[str, Any] = {"short_side": None, "long_side": None}  # the protocol has sized the pictures
     if request.preset not in ("toy", "miniature"):
         sized["stride"] = request.protocol.stride
     settings = {**sized, **request.settings}
-    return load(request.preset, **request.source, **request.machine, **settings)
+    machine = {**request.source, **request.machine}
+    return load_segmenter(request.preset, fetching, with_words=True, settings=settings, machine=machine)
 
 
 def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> dict[str, Any]:

@@ -17,24 +17,21 @@ from radseg.evaluation.protocols import Protocol
 from radseg.evaluation.request import EvalRequest
 from radseg.evaluation.shards import launched_device
 from radseg.models.stored_words import StoredWords
-from radseg.runs.models import Fetching, obtain, rows_of
+from radseg.runs.models import Fetching, needed_rows, obtain
 from radseg.segment import Cosines, Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
 
 
 def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, TextEmbeddings]:
     """Return the segmenter and the embedded names; missing weights are fetched where a person sees it."""
-    if request.base == request.preset and "checkpoint" not in request.source:
-        unused = {kind for kind, name in (("text", "text_tower"), ("sam", "sam")) if name in request.source}
-        rows = tuple(row for row in rows_of(request.preset) if row.kind not in unused)
-        obtain(rows, fetching, accept_license=request.accept_license)
+    settings = {**request.source, **request.changes}
+    obtain(needed_rows(request.preset, settings), fetching, accept_license=request.accept_license)
     segmenter = presets.load(
         request.preset,
         device=launched_device(request.device, torch.cuda.device_count()),
         dtype=request.dtype,
         accept_license=request.accept_license,
-        **request.source,
-        **request.changes,
+        **settings,
     )
     text, _ = segmenter.embed(request.words, mode="assign")
     if isinstance(segmenter.words, StoredWords):
@@ -74,6 +71,7 @@ def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
         "model": {
             **{name: origin.get(name) for name in ("checkpoint", "sha256", "version")},
             "space": segmenter.encoder.space,
+            "given": {name: str(value) for name, value in request.source.items()},
         },
         "environment": {
             "radseg": radseg.__version__,

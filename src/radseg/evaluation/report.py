@@ -58,7 +58,7 @@ def beside(compared: Sequence[tuple[EvalResult, Comparison]]) -> Table:
                 _percent(result.scores["miou"].value),
                 _interval(result.scores["miou"]),
                 None if row is None else row.of(result.dataset),
-                None if row is None else f"{row.table}: {row.method}, {row.size}",
+                None if row is None else _place(row),
                 None if found.difference is None else round(found.difference, 2),
                 found.tolerance if found.verdict != "not comparable" else None,
                 found.verdict,
@@ -80,21 +80,20 @@ def beside(compared: Sequence[tuple[EvalResult, Comparison]]) -> Table:
 
 
 def averages(compared: Sequence[tuple[EvalResult, Comparison]]) -> Table:
-    """Return the mean over the five data sets where a preset has all five comparable at one resolution."""
-    groups: dict[tuple[str, str], dict[str, tuple[EvalResult, Comparison]]] = {}
+    """Return the mean over the five data sets where a preset has all five comparable with one row."""
+    groups: dict[tuple[str, str, paper.Scores], dict[str, float]] = {}
     for result, found in compared:
         if found.verdict != "not comparable" and found.row is not None:
-            resolution: str = found.row.resolution
-            groups.setdefault((result.preset, resolution), {})[result.dataset] = (result, found)
+            key = (result.preset, str(result.protocol.get("name")), found.row)
+            groups.setdefault(key, {})[result.dataset] = _percent(result.scores["miou"].value)
     rows: list[tuple[Cell, ...]] = []
-    for (preset, resolution), found_by_set in groups.items():
-        places = {(c.row.table, c.row.method, c.row.size) for _, c in found_by_set.values() if c.row}
-        if set(found_by_set) != set(paper.DATASETS) or len(places) != 1:
+    for (preset, protocol, row), of_set in groups.items():
+        if set(of_set) != set(paper.DATASETS):
             continue
-        ours = sum(_percent(r.scores["miou"].value) for r, _ in found_by_set.values()) / len(paper.DATASETS)
-        row = next(c.row for _, c in found_by_set.values() if c.row)
-        rows.append((preset, resolution, ours, row.average, round(ours - row.average, 2), row.note or None))
-    head = ("preset", "resolution", "mean mIoU", "paper, mean of its five", "difference", "note")
+        ours = sum(of_set.values()) / len(paper.DATASETS)
+        difference = round(ours - row.average, 2)
+        rows.append((preset, protocol, _place(row), ours, row.average, difference, row.note or None))
+    head = ("preset", "protocol", "its row", "mean mIoU", "paper, mean of its five", "difference", "note")
     return Table(head, tuple(rows))
 
 
@@ -147,6 +146,10 @@ def per_class(result: EvalResult) -> Table:
 
 def _title(result: EvalResult) -> str:
     return f"{result.dataset} {result.protocol.get('name')}, {result.preset}"
+
+
+def _place(row: paper.Scores) -> str:
+    return f"{row.table}: {row.method}, {row.size}"
 
 
 def _percent(share: float) -> float:

@@ -14,7 +14,7 @@ from radseg.evaluation.shards import Shard
 from radseg.options import Options
 from radseg.presets import PRESETS, check
 from radseg.runs.folder import OnExisting
-from radseg.runs.segmentation import checkpoint_path
+from radseg.runs.models import FOR_CHECKPOINTS, checkpoint_path
 from radseg.text.vocabulary import Vocabulary
 
 
@@ -81,7 +81,7 @@ class EvalRequest:
     @property
     def base(self) -> str:
         """The preset that is loaded."""
-        return "radseg-b" if checkpoint_path(self.preset) is not None else self.preset
+        return FOR_CHECKPOINTS if checkpoint_path(self.preset) is not None else self.preset
 
     @property
     def changes(self) -> dict[str, Any]:

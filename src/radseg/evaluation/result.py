@@ -88,7 +88,8 @@ class EvalResult:
         protocol: every field of the protocol, `name` among them (see protocols.Protocol).
         preset: name of the preset, or the path of a checkpoint.
         options: every option of the method as it ran (see options.Options).
-        model: checkpoint, sha256, version, space; None where a model has none.
+        model: checkpoint, sha256, version, space; None where a model has none. `given` holds what was to be
+            used instead of the preset's own: checkpoint, text_tower, sam.
         names: class names as they were asked for, in the order of the classes.
         per_class: one entry per class, in order, named as the dataset does.
         scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1.
@@ -170,6 +171,10 @@ def _checked(result: EvalResult) -> EvalResult:
     require_table("images.failed", result.images.failed)
     if (checkpoint := result.model.get("checkpoint")) is not None:
         require_text("the checkpoint", checkpoint)
+    if (given := result.model.get("given")) is not None:
+        require_table("what was given", given)
+        for source in given.values():
+            require_text("what was given", source)
     for name in (*result.names, *(one.name for one in result.per_class), *result.images.failed.values()):
         require_text("a name or message", name)
     if len(result.names) != len(result.per_class):

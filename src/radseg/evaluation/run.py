@@ -11,7 +11,7 @@ from typing import Any
 
 from radseg.errors import InputError
 from radseg.evaluation.images import load_opencv
-from radseg.evaluation.log import Log, LogWriter, known_tallies, log_path, read_logs
+from radseg.evaluation.log import FOLDER, Log, LogWriter, known_tallies, log_path, read_logs
 from radseg.evaluation.loop import Stages, evaluate_images
 from radseg.evaluation.model import load_model, predict, prepare, session_facts
 from radseg.evaluation.request import EvalRequest
@@ -81,9 +81,11 @@ def earlier_logs(request: EvalRequest, parameters: dict[str, Any]) -> tuple[Log,
     """Return the logs that count towards this run, after the rules of `request.existing`."""
     folder, own = request.output, log_path(request.output, request.shard)
     alone = request.shard.count == 1
-    if request.existing == "overwrite":
-        for path in (folder / "shards").glob("*.jsonl") if alone else [own]:
-            path.unlink(missing_ok=True)
+    if request.existing == "overwrite" and not request.merge_only:
+        for path in (folder / FOLDER).glob("*.jsonl"):
+            # Logs of this division may be those of shards that run now; all others would count as done.
+            if alone or path == own or not path.stem.endswith(f"-of-{request.shard.count}"):
+                path.unlink(missing_ok=True)
         for name in (RESULT_NAME, CONFUSION_NAME, IMAGES_NAME):
             (folder / name).unlink(missing_ok=True)
         return ()

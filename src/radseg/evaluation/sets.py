@@ -70,7 +70,7 @@ def open_set(choice: Choice, *, partial: bool = False) -> ImageSet:
         raise InputError(f"There is no dataset {choice.dataset!r}; choose from {', '.join(known)}.")
     if choice.dataset != FOLDER and (choice.ignore is not None or choice.first_label is not None):
         raise InputError(
-            "--ignore and --first-label are for `radseg eval folder`; published labels are fixed."
+            "--ignore and --first-label are for the dataset `folder`; published labels are fixed."
         )
     if choice.dataset == MINIATURE:
         if choice.data is not None:

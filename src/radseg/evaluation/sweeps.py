@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from radseg.errors import InputError
-from radseg.evaluation.ablations import Sweep, Variant
+from radseg.evaluation.ablations import BASE, Sweep, Variant
+from radseg.evaluation.comparison import weights_of
 from radseg.evaluation.log import known_tallies, read_logs
 from radseg.evaluation.request import EvalRequest
 from radseg.evaluation.result import EvalResult, Score
@@ -131,7 +132,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
                 None if gain is None else _percent(gain.high),
                 100 * row.result.scores["boundary_iou"].value,
                 row.result.seconds.per_image,
-                row.variant.paper,
+                printed(row),
             )
         )
     head = (
@@ -147,6 +148,12 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         "paper",
     )
     return Table(head, tuple(lines))
+
+
+def printed(row: Row) -> float | None:
+    """Return the paper's mean mIoU for a row, percent: with the weights that the paper's has, else None."""
+    own = "checkpoint" in row.variant.source
+    return row.variant.paper if own or weights_of(row.result) == BASE else None
 
 
 def write_sweep(folder: Path, sweep: Sweep, rows: Sequence[Row], table: Table) -> tuple[Path, ...]:
@@ -179,9 +186,14 @@ def markdown(sweep: Sweep, rows: Sequence[Row], table: Table) -> str:
         f"{table.markdown()}\n"
         "Low and high are 95 % bootstrap intervals over images; the gain is over the first row, its interval "
         "paired. On few images with many classes an interval may lie below its value: a resample holds fewer "
-        f"of the rare classes. The last column is the paper's ({sweep.origin}): the mean of its five data "
-        "sets at mid resolution with the published weights, to be compared in its differences at most.\n"
+        "of the rare classes."
     )
+    if any(printed(row) is not None for row in rows):
+        text += (
+            f" The last column is the paper's ({sweep.origin}): the mean of its five data sets at mid "
+            "resolution with the published weights, to be compared in its differences at most."
+        )
+    text += "\n"
     failed = [f"{row.variant.name}, {k}: {v}" for row in rows for k, v in row.result.images.failed.items()]
     return text + (f"\nImages that could not be evaluated:\n\n{markdown_list(failed)}" if failed else "")
 

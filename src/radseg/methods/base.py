@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from radseg.errors import InputError
@@ -131,8 +131,8 @@ def slide(
 
 def slide_windows(
     images: Sequence[Rgb],
-    features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]],
-    *,
+    features: Callable[..., Float[Tensor, "n p e"]],
+    *beside: Sequence[Shaped[Tensor, "c h w"]],
     patch: int,
     crop: int | None,
     stride: int,
@@ -142,8 +142,10 @@ def slide_windows(
     """Return the stitched map of what `features` says of every window, for methods of several backbones.
 
     Args:
-        features: a batch of equal-size windows to features on their grid of `patch`; no window's result may
-            depend on the others.
+        features: a batch of equal-size windows "n 3 H W", and what lies beside them, to features on their
+            grid of `patch`; no window's result may depend on the others.
+        beside: maps of the whole pictures on that grid, one per image; each is cut as the picture is and
+            given to `features` as "n c h w".
         patch: side of a cell of that grid in pixels; image sides, crop and stride must be multiples of it.
         window_bytes: working memory of one window, given its size in pixels.
     """
@@ -152,8 +154,11 @@ def slide_windows(
     for size, windows in _windows_by_size(grids, patch=patch, crop=crop, stride=stride).items():
         limit = max(1, memory_budget // 4 // window_bytes(Size(size.height * patch, size.width * patch)))
         for batch in _batches(windows, limit):
-            crops = [crop_windows(images[i], group, patch=patch) for i, group in batch]
-            parts = features(torch.cat(crops)).split([len(group) for _, group in batch])
+            cut = [
+                torch.cat([crop_windows(maps[i], group, patch=side) for i, group in batch])
+                for maps, side in ((images, patch), *((maps, 1) for maps in beside))
+            ]
+            parts = features(*cut).split([len(group) for _, group in batch])
             for (i, group), patches in zip(batch, parts, strict=True):
                 stitchers[i].add(group, patches)
     return [stitcher.mean() for stitcher in stitchers]

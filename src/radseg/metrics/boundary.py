@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer
 from scipy import ndimage
 
-from radseg.metrics.confusion import IGNORE, Counts
+from radseg.metrics.confusion import Counts
 
 BAND = 2
 """Width of the rim in pixels."""
@@ -15,7 +15,7 @@ def boundary_counts(
     labels: Integer[np.ndarray, "H W"],
     *,
     classes: int,
-    ignore: int = IGNORE,
+    ignore: int,
     band: int = BAND,
 ) -> Counts:
     """Return per class the pixels in the rim of the truth, of the prediction, and in both.

@@ -12,9 +12,6 @@ from jaxtyping import Float64, Int64, Integer
 
 from radseg.errors import InputError
 
-IGNORE = 255
-"""Truth that is not judged, in 8-bit label files."""
-
 Confusion = Int64[np.ndarray, "c k"]
 """Pixels by true class (rows) and predicted class (columns); the last of the k = c + 1 columns is "none"."""
 
@@ -24,12 +21,12 @@ def confusion_matrix(
     labels: Integer[np.ndarray, "H W"],
     *,
     classes: int,
-    ignore: int = IGNORE,
+    ignore: int,
 ) -> Confusion:
     """Return the counts of one image.
 
     Args:
-        truth: class index from 0 per pixel, or `ignore`.
+        truth: class index from 0 per pixel, or `ignore`, which is not judged.
         labels: what the library gives: 0 for none, class i as i + 1.
 
     Raises:

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from radseg.io import to_rgb
 from radseg.methods.radseg import RADSeg
 from radseg.metrics.boundary import boundary_counts
 from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, IOU_THRESHOLD, STRIDE, load_decoder, load_parts
 from radseg.miniature.words import WordTower
 from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
-from radseg.models.alignment import cls_patch_map
+from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.models.radio import Radio
 from radseg.models.sam import SamDecoder
 from radseg.nn.vit import standard_block
@@ -35,7 +35,6 @@ from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
 from radseg.text.templates import NONE
 from radseg.text.words import TowerWords
-from radseg.types import Rgb
 
 SMALLEST = 0.005  # share of the view from which a name is asked for
 ABSENT_NAMES = 4
@@ -113,8 +112,7 @@ def room_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
 
 def room_boundary_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.float64]:
     """Return the boundary IoU of every present name, in a band of two pixels."""
-    truth = np.where(question.truth < 0, 255, question.truth)
-    counts = boundary_counts(truth, labels, classes=len(question.asked))
+    counts = boundary_counts(question.truth, labels, classes=len(question.asked), ignore=-1)
     return counts.iou()[: question.present]
 
 
@@ -179,20 +177,13 @@ def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -
         right_area.append(float((found == q.truth)[q.truth >= 0].mean()))
         wrong = segment.segment(q.view.rgb, q.asked[q.present :], mode="background").labels
         false_area.append(float((wrong > 0).mean()))
-        cosine.append(float(cls_patch_map(radio, middle_window(q.view)).mean()))
+        cosine.append(float(cls_patch_map(radio, middle_window(to_rgb(q.view.rgb), CROP)).mean()))
     return {
         "presence AUROC": auroc(np.array(there), np.array(absent)),
         "right area, mode background": float(np.mean(right_area)),
         "false area of absent names": float(np.mean(false_area)),
         "CLS-patch cosine": float(np.mean(cosine)),
     }
-
-
-def middle_window(view: View) -> Rgb:
-    """Return the window in the middle of the picture."""
-    top, left = (view.rgb.shape[0] - CROP) // 2, (view.rgb.shape[1] - CROP) // 2
-    window = view.rgb[top : top + CROP, left : left + CROP]
-    return torch.from_numpy(window.copy()).permute(2, 0, 1) / 255.0
 
 
 def main() -> None:

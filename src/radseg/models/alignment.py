@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from radseg.errors import InputError
 from radseg.models.radio import Radio
+from radseg.ops.resize import fit_short_side, image_size
 from radseg.types import Rgb
 
 
@@ -27,3 +28,15 @@ def cls_patch_map(radio: Radio, image: Rgb) -> Float[Tensor, "h w"]:
     patches = F.normalize(radio.to_language(tokens.patches).float(), dim=-1)
     summary = F.normalize(radio.summary_of(radio.language, tokens).float(), dim=-1)
     return (patches * summary[:, None]).sum(-1)[0].unflatten(0, tuple(tokens.grid))
+
+
+def middle_window(image: Rgb, side: int, *, short_side: int | None = None) -> Rgb:
+    """Return the square of `side` pixels in the middle of the image scaled to `short_side`.
+
+    None keeps the image's size; one that would be smaller than the window is scaled up to it.
+    """
+    own = min(image_size(image))
+    scaled = fit_short_side(image, max(short_side or own, side))
+    height, width = image_size(scaled)
+    top, left = (height - side) // 2, (width - side) // 2
+    return scaled[:, top : top + side, left : left + side]

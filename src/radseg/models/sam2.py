@@ -30,15 +30,15 @@ _VIDEO = re.compile(
 
 
 class PointMasks(NamedTuple):
-    """Three masks for every point of a grid, smallest first: sub-part, part, whole.
+    """Masks for every point of a grid: three, smallest first (sub-part, part, whole), or one.
 
     Attributes:
         logits: on SAM's mask grid, of the picture squeezed to a square.
         scores: the IoU the network predicts of each.
     """
 
-    logits: Float[Tensor, "q 3 k k"]
-    scores: Float[Tensor, "q 3"]
+    logits: Float[Tensor, "q m k k"]
+    scores: Float[Tensor, "q m"]
 
 
 class Sam2(nn.Module):
@@ -80,25 +80,26 @@ class Sam2(nn.Module):
         found: list[Tensor] = self.network.get_image_embeddings(pixels.to(self.dtype))
         return found
 
-    def masks_of_grid(self, image: Rgb, *, side: int) -> PointMasks:
+    def masks_of_grid(self, image: Rgb, *, side: int, single: bool = False) -> PointMasks:
         """Return the masks of `side` × `side` points spread evenly over the picture, row by row.
 
         Args:
-            side: 16 in TextRegion.
+            side: 16 in TextRegion, 8 in CorrCLIP.
+            single: one mask per point, of the network's own choice, instead of three.
         """
         embedded = self.embed(image)
         # In the middle of equal cells; SAM adds half a pixel to every coordinate itself.
         places = (torch.arange(side, device=self.device) + 0.5) * self.frame / side
         y, x = torch.meshgrid(places, places, indexing="ij")
         points = torch.stack([x, y], dim=-1).flatten(0, 1).to(self.dtype)
-        parts = [self._decode(embedded, some) for some in points.split(POINTS_AT_ONCE)]
+        parts = [self._decode(embedded, some, single=single) for some in points.split(POINTS_AT_ONCE)]
         return PointMasks(
             torch.cat([p.logits for p in parts]).float(), torch.cat([p.scores for p in parts]).float()
         )
 
-    def _decode(self, embedded: list[Tensor], points: Float[Tensor, "q 2"]) -> PointMasks:
+    def _decode(self, embedded: list[Tensor], points: Float[Tensor, "q 2"], *, single: bool) -> PointMasks:
         found = self.network(
-            image_embeddings=list(embedded), input_points=points[None, :, None], multimask_output=True
+            image_embeddings=list(embedded), input_points=points[None, :, None], multimask_output=not single
         )
         return PointMasks(found.pred_masks[0], found.iou_scores[0])
 

@@ -3,6 +3,9 @@
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
+
+from radseg.types import Size
 
 
 def stability(logits: Float[Tensor, "r k k"], *, offset: float = 1.0) -> Float[Tensor, " r"]:
@@ -47,6 +50,20 @@ def suppress(boxes: Int[Tensor, "r 4"], scores: Float[Tensor, " r"], *, iou: flo
         kept.append(best)
         order = order[1:][box_iou(boxes[best], boxes[order[1:]]) <= iou]
     return torch.stack(kept) if kept else order
+
+
+def paint(logits: Float[Tensor, "r k k"], size: Size) -> Int[Tensor, "h w"]:
+    """Return the number of the region at the middle of every cell, from 1; 0 where there is none.
+
+    Masks are painted smallest first, so of those that overlap the largest stays (CorrCLIP). One mask at a
+    time is enlarged, by bilinear interpolation: at the size of a picture all together would not fit.
+    """
+    painted = torch.zeros(tuple(size), dtype=torch.int64, device=logits.device)
+    areas = (logits > 0).flatten(1).sum(dim=1)
+    for i in areas.sort(stable=True).indices.tolist():
+        shown = F.interpolate(logits[i, None, None], tuple(size), mode="bilinear", align_corners=False)[0, 0]
+        painted[shown > 0] = i + 1
+    return painted
 
 
 def fuse(

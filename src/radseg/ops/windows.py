@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.types import FeatureMap, Rgb, Size, Window
+from radseg.types import FeatureMap, Size, Window
 
 
 def plan_windows(grid: Size, *, crop: int, stride: int) -> tuple[Window, ...]:
@@ -34,7 +34,9 @@ def _starts(length: int, crop: int, stride: int) -> tuple[int, ...]:
     return tuple(max(min(i * stride + crop, length) - crop, 0) for i in range(count))
 
 
-def crop_windows(image: Rgb, windows: Sequence[Window], *, patch: int) -> Float[Tensor, "n 3 H W"]:
+def crop_windows(
+    image: Shaped[Tensor, "c H W"], windows: Sequence[Window], *, patch: int
+) -> Shaped[Tensor, "n c h w"]:
     """Return the pixels of every window; the windows must be of one size."""
     return torch.stack(
         [

@@ -22,6 +22,7 @@ class Coarse:
         confidence: probability of each pixel's own label.
         none: probability on the patch grid that no name fits; None where every pixel gets a name.
         threshold: pixels whose best name is less probable than this are 0.
+        regions: logits of the masks that the method looked through; see LanguageFeatures.
     """
 
     probabilities: Float[Tensor, "c h w"]
@@ -29,6 +30,7 @@ class Coarse:
     confidence: Float[Tensor, "H W"]
     none: Float[Tensor, "1 h w"] | None = None
     threshold: float = 0.0
+    regions: Float[Tensor, "r k k"] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.confidence.shape:

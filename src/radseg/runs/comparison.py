@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from radseg.errors import InputError, RadsegError
 from radseg.modes import Mode
-from radseg.runs.models import Fetching, obtain, rows_of
+from radseg.runs.models import Fetching, needed_rows, obtain
 from radseg.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -119,5 +119,5 @@ def _load(request: CompareRequest, preset: str, fetching: Fetching) -> "Segmente
     from radseg import presets  # noqa: PLC0415
 
     accept = bool(request.settings.get("accept_license", False))
-    obtain(rows_of(preset), fetching, accept_license=accept)
+    obtain(needed_rows(preset, request.settings), fetching, accept_license=accept)
     return presets.load(preset, **request.settings)

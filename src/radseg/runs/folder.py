@@ -31,6 +31,7 @@ from radseg.runs.naming import inside, output_names
 from radseg.runs.sources import Found
 
 LOCK_NAME = ".radseg-lock"
+RELIEF = "Lower --memory-budget or --short-side."
 OnExisting = Literal["refuse", "resume", "overwrite"]
 ResultT = TypeVar("ResultT")
 ResultT_contra = TypeVar("ResultT_contra", contravariant=True)
@@ -156,7 +157,7 @@ def run(
         for job in plan.todo:
             started = time.perf_counter()
             size, mtime_ns = _stamp(job.image)
-            result, message = attempt(partial(segment, job.image))
+            result, message = attempt(partial(segment, job.image), relief=RELIEF)
             outputs = () if result is None else _store(plan.folder, job.name, files_of(result, job.image))
             record = Record(
                 source=os.path.abspath(job.image),  # noqa: PTH100 - lexical: links keep their own name
@@ -175,8 +176,12 @@ def run(
     return Report(tuple(done), tuple(failed), plan.done)
 
 
-def attempt(work: Callable[[], ResultT]) -> tuple[ResultT | None, str]:
-    """Return the result, or None and why there is none; let pass what would stop every image."""
+def attempt(work: Callable[[], ResultT], *, relief: str) -> tuple[ResultT | None, str]:
+    """Return the result, or None and why there is none; let pass what would stop every image.
+
+    Args:
+        relief: what a person can do where the memory does not suffice, a sentence.
+    """
     try:
         return work(), ""
     except (VocabularyError, SpaceMismatchError, EnvironmentFailure):
@@ -184,7 +189,7 @@ def attempt(work: Callable[[], ResultT]) -> tuple[ResultT | None, str]:
     except (InputError, OSError) as error:
         return None, str(error) or type(error).__name__
     except MemoryError:
-        return None, "Out of memory. Lower --memory-budget or --short-side."
+        return None, f"Out of memory. {relief}"
     except Exception as error:  # a bug or a full GPU on one image must not cost the other nine thousand
         if os.environ.get("RADSEG_DEBUG") == "1":
             raise

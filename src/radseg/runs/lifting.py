@@ -14,8 +14,7 @@ from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, N
 from radseg.mapping.mapper import Mapper
 from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import fit_short_side
-from radseg.runs.models import Fetching, obtain, rows_of, tower_rows
-from radseg.runs.segmentation import checkpoint_path
+from radseg.runs.models import FOR_CHECKPOINTS, Fetching, checkpoint_path, needed_rows, obtain
 from radseg.types import Rgb, TextEmbeddings
 
 if TYPE_CHECKING:
@@ -145,12 +144,10 @@ def load_segmenter(
     """
     from radseg import presets  # noqa: PLC0415
 
-    path = checkpoint_path(model)
     about = {name: machine[name] for name in ("device", "dtype") if name in machine}
-    presets.check("radseg-b" if path else model, changes=settings, **about)
-    rows = tower_rows(path, ()) if path else rows_of(model)
-    wanted = tuple(row for row in rows if with_words or row.kind != "text")
-    obtain(wanted, fetching, accept_license=bool(machine.get("accept_license", False)))
+    presets.check(FOR_CHECKPOINTS if checkpoint_path(model) else model, changes=settings, **about)
+    rows = needed_rows(model, {**settings, **machine}, with_tower=with_words)
+    obtain(rows, fetching, accept_license=bool(machine.get("accept_license", False)))
     return presets.load(model, **settings, **machine)
 
 

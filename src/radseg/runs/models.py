@@ -1,12 +1,13 @@
 """The models by name: which weights each needs, which of them are here, and getting the others."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from radseg.errors import InputError
+from radseg.errors import InputError, MissingFileError
 from radseg.modes import WITH_SAM
 from radseg.weights import cache, catalog
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 SAM = "sam-vit-h"
 """Catalogue row of what RADSeg+ needs beside RADIO."""
+FOR_CHECKPOINTS = "radseg-b"
+"""The preset that a checkpoint named by its path is used with."""
+CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
 
 
 class Fetching(Protocol):
@@ -51,7 +55,7 @@ def models() -> tuple[Model, ...]:
     """Return the presets in their order."""
     from radseg.presets import PRESETS  # noqa: PLC0415
 
-    return tuple(Model(p.name, _rows(p), p.note) for p in PRESETS.values())
+    return tuple(Model(name, needed_rows(name), preset.note) for name, preset in PRESETS.items())
 
 
 def default_model() -> Model:
@@ -78,16 +82,96 @@ def rows_of(name: str) -> tuple[catalog.Row, ...]:
     return known[name]
 
 
-def tower_rows(checkpoint: Path, drop: Sequence[str] = ()) -> tuple[catalog.Row, ...]:
-    """Return the row of the text tower that a local checkpoint's words need; none if it has no language."""
+def needed_rows(
+    model: str, settings: Mapping[str, Any] | None = None, *, with_tower: bool = True
+) -> tuple[catalog.Row, ...]:
+    """Return the catalogue rows that `presets.load(model, **settings)` reads: the image weights come first.
+
+    What the settings give as files of one's own needs no row, and an embedded model needs none at all.
+
+    Args:
+        model: a preset, or the path of a checkpoint.
+        settings: arguments of `presets.load`; those that choose no weights are passed over.
+        with_tower: whether words will be embedded, which takes the text tower.
+
+    Raises:
+        InputError: no such model.
+        MissingFileError: a checkpoint that is not there.
+        CheckpointError: a checkpoint of one's own cannot be read; its words' tower stands in it.
+    """
+    from radseg.preset_methods import METHODS  # noqa: PLC0415
+    from radseg.presets import PRESETS  # noqa: PLC0415
+
+    path, given = checkpoint_path(model), dict(settings or {})
+    name = model if path is None else FOR_CHECKPOINTS
+    if name not in PRESETS:
+        raise InputError(f"There is no model {name!r}. Known: {', '.join(PRESETS)}.")
+    preset = PRESETS[name]
+    if preset.checkpoint is None:
+        return ()
+    image, text = _image_and_text(preset, given.get("checkpoint") or path, given)
+    own = given.get("helpers") or {}
+    further = [catalog.row(one) for one in (*preset.helpers, preset.text_map) if one and one not in own]
+    if with_tower and not given.get("text_tower"):
+        image = (*image, *text)
+    refine = given.get("refine", preset.options.refine)
+    # A method that brings a whole SAM refines with that.
+    if refine in WITH_SAM and METHODS[preset.method].refiner is None and given.get("sam", SAM) == SAM:
+        further.append(catalog.row(SAM))
+    return (*image, *further)
+
+
+def _image_and_text(
+    preset: "Preset", checkpoint: str | Path | None, given: Mapping[str, Any]
+) -> tuple[tuple[catalog.Row, ...], tuple[catalog.Row, ...]]:
+    """Return the rows of a preset's backbone and of its text tower."""
+    image = catalog.row(str(preset.checkpoint))
+    language = given.get("language")
+    if image.kind != "radio":  # CLIP and DINO do not say their text space; the preset does
+        space = catalog.OPENAI_B if preset.text_map else image.space
+        return (() if checkpoint else (image,)), _towers(space)
+    if checkpoint is not None and not Path(checkpoint).exists():
+        named = [row for row in catalog.ROWS if (row.name, row.kind) == (str(checkpoint), "radio")]
+        if named:
+            (image,), checkpoint = named, None
+    if checkpoint is not None:
+        return (), _towers(_space_inside(checkpoint, language, tuple(given.get("drop") or ())))
+    return (image,), _towers(image.space if language is None else catalog.ADAPTOR_SPACES.get(language))
+
+
+def _space_inside(checkpoint: str | Path, language: str | None, drop: tuple[str, ...]) -> str | None:
+    """Return the text space of a checkpoint of one's own; None if it has no language."""
     from radseg.models.radio import language_adaptor  # noqa: PLC0415
     from radseg.weights import store  # noqa: PLC0415
 
-    source = checkpoint if checkpoint.exists() else str(checkpoint)
-    config = store.read_config(store.resolve(source, drop=tuple(drop)))
-    name = language_adaptor(config)
-    space = None if name is None else config.adaptor(name).space
+    config = store.read_config(store.resolve(checkpoint, drop=drop))
+    name = language or language_adaptor(config)
+    return None if name is None else config.adaptor(name).space
+
+
+def _towers(space: str | None) -> tuple[catalog.Row, ...]:
     return tuple(row for row in catalog.ROWS if row.kind == "text" and row.name == space)
+
+
+def checkpoint_path(model: str) -> Path | None:
+    """Return the path that `model` is, or None when it is a preset's name (`presets.load` decides alike).
+
+    Raises:
+        MissingFileError: it is written as a path, and nothing is there.
+    """
+    path = Path(model)
+    written_as_path = "/" in model or os.sep in model or path.suffix in CHECKPOINT_SUFFIXES
+    if not path.exists():
+        if written_as_path:
+            raise MissingFileError(
+                f"There is no checkpoint {model}. `radseg models list` shows the models by name."
+            )
+        return None
+    if written_as_path or path.is_file():
+        return path
+    from radseg.presets import PRESETS  # loads torch: only asked in this rare case  # noqa: PLC0415
+
+    return None if model in PRESETS else path
 
 
 def is_here(row: catalog.Row) -> bool:
@@ -134,14 +218,3 @@ def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "t
 
     for row in rows:
         yield row, verify(row.name) if cache.read_records(row.name) else ()
-
-
-def _rows(preset: "Preset") -> tuple[catalog.Row, ...]:
-    if preset.checkpoint is None:
-        return ()
-    image = catalog.row(preset.checkpoint)
-    space = catalog.OPENAI_B if preset.text_map else image.space
-    text = () if space is None else (catalog.row(space),)
-    refiner = (SAM,) if image.kind == "radio" and preset.options.refine in WITH_SAM else ()
-    further = (*preset.helpers, *([preset.text_map] if preset.text_map else []), *refiner)
-    return (image, *text, *(catalog.row(name) for name in further))

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from radseg.runs.models import Fetching, obtain
-from radseg.runs.segmentation import checkpoint_path
+from radseg.runs.models import Fetching, needed_rows, obtain
 from radseg.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -63,14 +62,15 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
     from radseg.weights import catalog  # noqa: PLC0415
 
     preset = presets.PRESETS.get(request.model)
+    rows = needed_rows(request.model, {"text_tower": request.text_tower})
     if preset is not None and preset.checkpoint is not None:
         space = catalog.row(preset.checkpoint).space
         if space is not None:
-            if request.text_tower is None:
-                obtain((catalog.row(space),), fetching, accept_license=request.accept_license)
+            towers = tuple(row for row in rows if row.kind == "text")
+            obtain(towers, fetching, accept_license=request.accept_license)
             templates = template_set(request.templates or preset.options.templates)
             return StoredWords(space, templates, request.text_tower, request.device)
-    checkpoint_path(request.model)
+    obtain(rows, fetching, accept_license=request.accept_license)
     changes: dict[str, Any] = {} if request.templates is None else {"templates": request.templates}
     return presets.load(
         request.model,

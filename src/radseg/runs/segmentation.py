@@ -1,7 +1,6 @@
 """From a request as typed to a folder of results: sources, words, model, run, files of the whole run."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
-from radseg.modes import WITH_SAM, Mode
+from radseg.modes import Mode
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.manifest import Record
-from radseg.runs.models import SAM, Fetching, obtain, rows_of, tower_rows
+from radseg.runs.models import FOR_CHECKPOINTS, Fetching, checkpoint_path, needed_rows, obtain
 from radseg.runs.outputs import (
     KINDS,
     Kind,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from radseg.types import Rgb
 
 DEFAULT_OUTPUT = Path("radseg-output")
-CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,9 @@ class _Lazy:
         request = self.request
         self._check()
         words = request.words if isinstance(request.words, Vocabulary) else load_pack(request.words)
-        self._obtain(with_tower=isinstance(words, Vocabulary) and "text_tower" not in request.settings)
+        accept, drop = bool(request.machine.get("accept_license", False)), request.settings.get("drop", ())
+        rows = needed_rows(request.model, request.settings, with_tower=isinstance(words, Vocabulary))
+        obtain(rows, self.fetching, accept_license=accept, drop=drop)
         self.reporter.loading(request.model)
         segmenter = presets.load(request.model, **request.settings, **request.machine)
         text, contrast = segmenter.embed(words, mode=request.mode)
@@ -192,7 +192,7 @@ class _Lazy:
         about = {name: settings.pop(name) for name in ("device", "dtype") if name in settings}
         for name in ("checkpoint", "sam", "helpers", "drop", "text_tower", "accept_license"):
             settings.pop(name, None)
-        name = "radseg-b" if checkpoint_path(request.model) is not None else request.model
+        name = FOR_CHECKPOINTS if checkpoint_path(request.model) is not None else request.model
         preset, options = presets.check(name, changes=settings, **about)
         presets.require_helpers(preset, request.settings.get("helpers", {}))
         if "pca" in request.kinds and METHODS[preset.method].text_dependent:
@@ -202,24 +202,6 @@ class _Lazy:
             )
         if options.refine != "none" and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
-
-    def _obtain(self, *, with_tower: bool) -> None:
-        """Fetch missing weights of a model known by name where a person sees it, before `load` looks."""
-        settings = self.request.settings
-        path = checkpoint_path(self.request.model)
-        own, rows = settings.get("checkpoint") or path, () if path else rows_of(self.request.model)
-        if own and rows and rows[0].kind == "vision":
-            rows = rows[1:]  # CLIP and DINO do not say their text space; the model's name does
-        elif own:
-            rows = tower_rows(Path(own), settings.get("drop", ()))
-        # A method that brings a whole SAM refines with that.
-        if settings.get("refine") in WITH_SAM and all(row.kind != "segmenter" for row in rows):
-            rows = (*rows, *(row for row in rows_of(SAM) if row not in rows))
-        unused = {kind for kind, given in (("text", not with_tower), ("sam", "sam" in settings)) if given}
-        accept = bool(self.request.machine.get("accept_license", False))
-        helpers = settings.get("helpers", {})
-        wanted = tuple(row for row in rows if row.kind not in unused and row.name not in helpers)
-        obtain(wanted, self.fetching, accept_license=accept, drop=settings.get("drop", ()))
 
     def names(self) -> tuple[str, ...]:
         """Return the class names in order."""
@@ -260,27 +242,6 @@ def _read(image: Path) -> "Rgb":
         return read_image(image)
     except (MissingFileError, EnvironmentFailure) as error:
         raise ImageError(str(error)) from error
-
-
-def checkpoint_path(model: str) -> Path | None:
-    """Return the path that `model` is, or None when it is a preset's name (`presets.load` decides alike).
-
-    Raises:
-        MissingFileError: it is written as a path, and nothing is there.
-    """
-    path = Path(model)
-    written_as_path = "/" in model or os.sep in model or path.suffix in CHECKPOINT_SUFFIXES
-    if not path.exists():
-        if written_as_path:
-            raise MissingFileError(
-                f"There is no checkpoint {model}. `radseg models list` shows the models by name."
-            )
-        return None
-    if written_as_path or path.is_file():
-        return path
-    from radseg.presets import PRESETS  # loads torch: only asked in this rare case  # noqa: PLC0415
-
-    return None if model in PRESETS else path
 
 
 def _sha256(path: Path) -> str:

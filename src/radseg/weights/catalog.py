@@ -283,6 +283,9 @@ ROWS: tuple[Row, ...] = (
 SAM_PTH = ("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")
 """The original SAM ViT-H file and its digest, which many public projects state alike."""
 
+ADAPTOR_SPACES = {"siglip2": SO400M_NAFLEX, "siglip2-g": GIANT, "siglip": SIGLIP, "clip": DFN5B}
+"""Text space of RADIO's language adaptors by name, before a file is here to say it (i)."""
+
 
 def row(name: str) -> Row:
     """Return the row called `name`.
