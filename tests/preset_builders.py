@@ -7,6 +7,13 @@ from sam_builders import tiny_sam, tiny_sam2
 from tower_builders import tiny_clip, tiny_dino
 
 
+def width_of_words(preset):
+    """Width of the text space of a preset's small networks: CLIP's and RADIO's, or that of the map's end."""
+    if preset.embedded == "miniature":
+        return 96
+    return 32 if preset.text_map else 20
+
+
 def tiny_part(name, teachers=()):
     row = catalog.row(name)
     if row.kind == "radio":

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from builders import tiny_radio
-from preset_builders import tiny_part
+from preset_builders import tiny_part, width_of_words
 from radseg.errors import InputError
 from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
@@ -29,7 +29,8 @@ def test_every_preset_builds_its_method(name):
     row = METHODS[preset.method]
     built = row.build(tiny_part(preset.checkpoint, row.adaptors), parts, options)
     assert isinstance(built, Scorer) == row.text_dependent
-    image, text = torch.rand(3, 112, 112), TextEmbeddings(("a", "b"), torch.randn(2, 20), (0, 1), built.space)
+    image, values = torch.rand(3, 112, 112), torch.randn(2, width_of_words(preset))
+    text = TextEmbeddings(("a", "b"), values, (0, 1), built.space)
     found = built.score([image], text)[0] if row.text_dependent else built.encode([image])[0].values
     assert found.isfinite().all()
 

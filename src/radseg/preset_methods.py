@@ -19,13 +19,12 @@ from radseg.methods.resclip import ResCLIP
 from radseg.methods.resradio import ResRADIO
 from radseg.methods.scclip import SCCLIP
 from radseg.methods.sclip import SCLIP
-from radseg.methods.talk2dino import Talk2DINO
-from radseg.methods.textregion import TextRegion
+from radseg.methods.talk2dino import PublishedTalk2DINO, Talk2DINO
+from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.methods.trident import Trident
-from radseg.methods.windowed import Statistics, WindowedEncoder
+from radseg.methods.windows import Statistics
 from radseg.models.sam2_regions import Sam2Regions
 from radseg.nn.vit import standard_block
-from radseg.ops.feedback import Rules
 from radseg.options import Options
 from radseg.refine.base import Refiner
 from radseg.refine.mended import Mended
@@ -89,26 +88,17 @@ def _on_radio(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Bui
             options.crop,
             options.stride,
             options.size_rule,
-            _aggregation(options),
             options.memory_budget,
+            _aggregation(options),
             **numbers,
         )
 
     return build
 
 
-def _on_clip(kind: type[WindowedEncoder]) -> Build:
-    def build(clip: Any, _: Sequence[Any], options: Options) -> WindowedEncoder:
-        return kind(clip, options.crop, options.stride, options.size_rule, options.memory_budget)
-
-    return build
-
-
-def _resclip(rules: Rules) -> Build:
-    def build(clip: Any, _: Sequence[Any], options: Options) -> ResCLIP:
-        return ResCLIP(
-            clip, options.crop, options.stride, options.size_rule, options.memory_budget, rules=rules
-        )
+def _on_clip(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Build:
+    def build(clip: Any, _: Sequence[Any], options: Options) -> DenseEncoder | Scorer:
+        return kind(clip, options.crop, options.stride, options.size_rule, options.memory_budget, **numbers)
 
     return build
 
@@ -122,21 +112,15 @@ def _proxyclip(mean_over: Statistics) -> Build:
     return build
 
 
-def _talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Talk2DINO:
-    return Talk2DINO(
-        dino,
-        crop=options.crop,
-        stride=options.stride,
-        size_rule=options.size_rule,
-        memory_budget=options.memory_budget,
-    )
+def _published_talk2dino(dino: Any, _: Sequence[Any], options: Options) -> PublishedTalk2DINO:
+    return PublishedTalk2DINO(dino, options.crop, options.stride, options.memory_budget)
 
 
 def _trident(mean_over: Statistics) -> Build:
     def build(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
         dino, sam = helpers
         windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
-        return Trident(clip, *windows, dino=dino, sam=sam.encoder, mean_over=mean_over)
+        return Trident(clip, *windows, vfm=dino, sam=sam.encoder, mean_over=mean_over)
 
     return build
 
@@ -168,10 +152,15 @@ def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegi
     return TextRegion(clip, sam, memory_budget=options.memory_budget)
 
 
+def _published_textregion(clip: Any, helpers: Sequence[Any], options: Options) -> PublishedTextRegion:
+    return PublishedTextRegion(_textregion(clip, helpers, options))
+
+
 _NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
 _MASKS = ("none", "pamr", "mended", "reference")
 _REGIONS = ("none", "pamr", "regions")
 _NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
+_NOT_WINDOWS = _NOT_RADSEG | {"crop", "stride", "size_rule"}
 
 METHODS: dict[str, Method] = {
     "radseg": Method(radseg, refines=_MASKS),
@@ -186,12 +175,14 @@ METHODS: dict[str, Method] = {
     "sclip": Method(_on_clip(SCLIP), _NOT_RADSEG),
     "clearclip": Method(_on_clip(ClearCLIP), _NOT_RADSEG),
     "naclip": Method(_on_clip(NACLIP), _NOT_RADSEG),
-    "resclip": Method(_resclip("mended"), _NOT_RADSEG, text_dependent=True),
-    "resclip-paper": Method(_resclip("paper"), _NOT_RADSEG, text_dependent=True),
+    "resclip": Method(_on_clip(ResCLIP), _NOT_RADSEG, text_dependent=True),
+    "resclip-paper": Method(_on_clip(ResCLIP, rules="paper"), _NOT_RADSEG, text_dependent=True),
     "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
+    "scclip-paper": Method(_on_clip(SCCLIP, mean_over="picture"), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip("window"), _NOT_RADSEG),
     "proxyclip-paper": Method(_proxyclip("picture"), _NOT_RADSEG),
-    "talk2dino": Method(_talk2dino, _NOT_RADSEG),
+    "talk2dino": Method(_on_clip(Talk2DINO), _NOT_RADSEG),
+    "talk2dino-paper": Method(_published_talk2dino, _NOT_RADSEG | {"size_rule"}, text_dependent=True),
     "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "corrclip": Method(
@@ -200,7 +191,8 @@ METHODS: dict[str, Method] = {
     "corrclip-radio": Method(
         _corrclip("picture"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
     ),
-    "textregion": Method(_textregion, _NOT_RADSEG | {"crop", "stride", "size_rule"}),
+    "textregion": Method(_textregion, _NOT_WINDOWS),
+    "textregion-paper": Method(_published_textregion, _NOT_WINDOWS, text_dependent=True),
 }
 
 

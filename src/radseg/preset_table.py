@@ -111,6 +111,7 @@ _PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoisi
 _TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="mended", iou_threshold=0.8)
 _CORR = replace(_PROXY, refine="regions")
 _TEXTREGION = Options(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
+_TALK = replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7")
 _B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
 
 ON_CLIP = (
@@ -121,6 +122,13 @@ ON_CLIP = (
     Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", method="resclip"),
     Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", method="resclip-paper"),
     Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", method="scclip"),
+    Preset(
+        "scclip-b-paper",
+        _B,
+        _CLIP,
+        "SC-CLIP with the mean over all windows of a picture",
+        method="scclip-paper",
+    ),
     Preset(
         "proxyclip-b",
         _B,
@@ -203,6 +211,14 @@ ON_CLIP = (
         helpers=("sam2.1-hiera-b+",),
     ),
     Preset(
+        "textregion-b-paper",
+        _B,
+        _TEXTREGION,
+        "TextRegion with logits added where masks lie on each other",
+        method="textregion-paper",
+        helpers=("sam2.1-hiera-b+",),
+    ),
+    Preset(
         "textregion-h",
         _H,
         _TEXTREGION,
@@ -213,9 +229,17 @@ ON_CLIP = (
     Preset(
         "talk2dino-b",
         "dinov2-vit-b-14-reg",
-        replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7"),
+        _TALK,
         "Talk2DINO: DINOv2 and a trained text map (not training-free)",
         method="talk2dino",
+        text_map="talk2dino-vit-b-map",
+    ),
+    Preset(
+        "talk2dino-b-paper",
+        "dinov2-vit-b-14-reg",
+        _TALK,
+        "Talk2DINO with sigmoids averaged over windows",
+        method="talk2dino-paper",
         text_map="talk2dino-vit-b-map",
     ),
 )

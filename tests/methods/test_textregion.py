@@ -9,11 +9,15 @@ import torch
 from torch.nn import functional as F
 
 from ops.test_region_masks import blobs
+from oracles import clip_methods as clip_oracle
 from oracles import textregion as oracle
-from radseg.errors import InputError
+from oracles.decision import bilinear
+from radseg.errors import InputError, SpaceMismatchError
 from radseg.methods.sclip import SCLIP
-from radseg.methods.textregion import TextRegion, plain_values
+from radseg.methods.textregion import PublishedTextRegion, TextRegion, plain_values
 from radseg.models.sam2 import PointMasks
+from radseg.ops.cosine import row_cosine
+from radseg.types import TextEmbeddings
 from tower_builders import SPACE, tiny_clip
 
 CLIP = tiny_clip()
@@ -74,6 +78,58 @@ def test_features_are_the_regions_added_up_per_pixel():
     torch.testing.assert_close(found[:, covered], expected[:, covered], rtol=0, atol=2e-5)
 
 
+def test_as_published_cosines_of_regions_on_each_other_add_up():
+    image, ours = torch.rand(3, 100, 210), method()
+    regions, texts = ours.regions(image), F.normalize(torch.randn(4, 20), dim=1)
+    assert ((regions > 0).sum(dim=0) > 1).any()
+    assert (regions == 0).all(dim=0).any()
+    canvas = ours.canvas(image, plain_values)  # as in the test above
+    small = np.stack([bilinear(region, 6, 12) for region in regions.double().numpy()]).clip(0, 1)
+    sums = torch.from_numpy(small).float().flatten(1) @ canvas.flatten(1).T
+    tokens = F.normalize(CLIP.to_language(CLIP.vit.blocks[-1].attention.out(sums)), dim=1)
+
+    def sclip(view):
+        square = F.interpolate(view[None], (96, 96), mode="bicubic", antialias=True).clamp(0, 1)
+        *_, before = CLIP.vit.walk(CLIP.pixels(square))
+        block = clip_oracle.LastBlock(CLIP.vit.blocks[-1].state_dict(), CLIP.config.heads)
+        y = clip_oracle.sclip(block, before[0].double().numpy())[1:]
+        return (texts @ F.normalize(CLIP.to_language(torch.from_numpy(y).float()), dim=1).T).unflatten(
+            1, (6, 6)
+        )
+
+    tiles = torch.cat([sclip(image[:, :, a : a + 105]) for a in (0, 105)], dim=2).double().numpy()
+    rest = [
+        bilinear(bilinear(w, 6, 12) + t, 24, 24)
+        for w, t in zip(sclip(image).double().numpy(), tiles, strict=True)
+    ]
+    expected = oracle.added(regions.numpy(), tokens.numpy(), texts.numpy(), np.stack(rest))
+    words = TextEmbeddings(("a", "b", "c", "d"), 3 * texts, (0, 1, 2, 3), SPACE)
+    found = PublishedTextRegion(ours).score([image], words)[0].numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-5)
+
+
+def test_as_published_the_winner_under_masks_is_that_of_the_features():
+    image, ours = torch.rand(3, 100, 210), method()
+    words = TextEmbeddings(("a", "b", "c", "d"), torch.randn(4, 20), (0, 1, 2, 3), SPACE)
+    plain = row_cosine(ours.encode([image])[0].values, words.values)
+    assert torch.equal(PublishedTextRegion(ours).score([image], words)[0].argmax(0), plain.argmax(0))
+
+
+def test_a_picture_without_regions_is_sclips_in_both():
+    ours = method(PointMasks(torch.full((1, 3, 24, 24), -4.0), torch.ones(1, 3)))
+    image = torch.rand(3, 100, 120)
+    words = TextEmbeddings(("a", "b"), torch.randn(2, 20), (0, 1), SPACE)
+    rest = ours.fallback(image, (24, 24))
+    expected = torch.einsum("ehw,re->rhw", rest, F.normalize(words.values, dim=1))
+    torch.testing.assert_close(PublishedTextRegion(ours).score([image], words)[0], expected)
+
+
+def test_as_published_words_of_another_space_are_refused():
+    words = TextEmbeddings(("a",), torch.randn(1, 20), (0,), "elsewhere")
+    with pytest.raises(SpaceMismatchError):
+        PublishedTextRegion(method()).score([torch.rand(3, 32, 32)], words)
+
+
 def test_what_no_mask_covers_is_as_sclip_sees_it():
     ours = method(PointMasks(torch.full((1, 3, 24, 24), -4.0), torch.ones(1, 3)))
     image = torch.rand(3, 96, 96)
@@ -89,7 +145,10 @@ def test_a_locality_no_patch_has_leaves_only_sclip():
     ours = replace(method(), least_locality=3.0)
     image = torch.rand(3, 100, 120)
     torch.testing.assert_close(
-        ours.encode([image])[0].values, ours.fallback(image, (24, 24)), rtol=0, atol=1e-5
+        ours.encode([image])[0].values,
+        F.normalize(ours.fallback(image, (24, 24)), dim=0),
+        rtol=0,
+        atol=1e-5,
     )
 
 

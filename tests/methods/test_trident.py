@@ -17,11 +17,11 @@ from sam_builders import tiny_sam
 from tower_builders import SPACE, tiny_clip, tiny_dino
 
 CLIP, DINO, SAM = tiny_clip(), tiny_dino(patch=16), tiny_sam().encoder
-TRIDENT = Trident(CLIP, crop=96, stride=48, dino=DINO, sam=SAM)
+TRIDENT = Trident(CLIP, crop=96, stride=48, vfm=DINO, sam=SAM)
 EVERY = {
     "trident": TRIDENT,
     "street": replace(TRIDENT, cosine_factor=3.0, below_zero=0.6),
-    "two patches": Trident(tiny_clip(patch=14), crop=112, stride=112, dino=DINO, sam=SAM),
+    "two patches": Trident(tiny_clip(patch=14), crop=112, stride=112, vfm=DINO, sam=SAM),
 }
 
 

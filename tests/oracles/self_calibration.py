@@ -49,14 +49,21 @@ def like_average(tokens, values):
     return weights / (weights.sum(1, keepdims=True) + 1e-6) @ values
 
 
-def window(outputs, last, heads, size, layers, k, share):
-    """(p, d) before the final norm. outputs: x_l by l; layers: middle, early, levels."""
+def guide(outputs, size, middle, k, share):
+    """The middle layer's patches, outliers of x_{L-1} mended."""
+    return mend(outputs[middle][1:], outliers(outputs[max(outputs)][1:], k, share), *size)
+
+
+def window(outputs, last, heads, size, layers, k, share, mean=None):
+    """(p, d) before the final norm. outputs: x_l by l; layers: middle, early, levels.
+
+    mean: of the middle layer's cosines, where not this window's own.
+    """
     middle, early, levels = layers
     x = outputs[max(outputs)]
-    bad = outliers(x[1:], k, share)
-    guide = mend(outputs[middle][1:], bad, *size)
-    alike = cosine(guide)
-    logits = 3 * (alike - alike.mean())
+    guided_by = guide(outputs, size, middle, k, share)
+    alike = cosine(guided_by)
+    logits = 3 * (alike - (alike.mean() if mean is None else mean))
     logits[(logits < 0) & ~np.eye(len(logits), dtype=bool)] = -np.inf
     guided = softmax_rows(logits)
 
@@ -68,5 +75,6 @@ def window(outputs, last, heads, size, layers, k, share):
         return like_average(outputs[early][1:], merged(per_head, last) + 0.3 * cls)
 
     total = sum(outputs[level] for level in levels)
-    first = stream(like_average(guide, mend(x[1:], bad, *size)), x[:1])
+    mended = mend(x[1:], outliers(x[1:], k, share), *size)
+    first = stream(like_average(guided_by, mended), x[:1])
     return first + stream(total[1:], total[:1])

@@ -60,3 +60,16 @@ def local(masks, values, least):
         if score < least:
             out[:, i] = 0
     return out
+
+
+def added(masks, tokens, texts, rest):
+    """(r, k, k): per cell the sum over its regions of clamp(mask, 0, 1)·cosine; `rest` where none is."""
+    out = rest.copy()
+    for y in range(out.shape[1]):
+        for x in range(out.shape[2]):
+            here = [i for i in range(len(masks)) if masks[i, y, x] > 0]
+            if here:
+                out[:, y, x] = [
+                    sum(min(masks[i, y, x], 1) * (tokens[i] @ text) for i in here) for text in texts
+                ]
+    return out

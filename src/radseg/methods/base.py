@@ -52,7 +52,8 @@ class Scorer(Protocol):
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
         """Return per image the cosine of every text row on a grid of the method's choice.
 
-        No result depends on the other images; every result may depend on all rows.
+        Or a sum of cosines, where a published code adds them up: then a value may be beyond 1. No result
+        depends on the other images; every result may depend on all rows.
         """
         ...
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.on_radio import KeyKeyBlock, RadioMethod, Tail
-from radseg.ops.attention import neighbour_bias
-from radseg.ops.resize import image_size
-from radseg.types import Size
+from radseg.methods.last_block import Tail, neighbour_block
+from radseg.methods.on_radio import RadioMethod
+from radseg.methods.windowed import grid_of
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,6 @@ class NARADIO(RadioMethod):
 
     def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
         """Return the patches after the neighbour-aware last block."""
-        bias = None
-        if self.sigma is not None:
-            patch, radio = self.radio.patch, self.radio
-            grid = Size(*(side // patch for side in image_size(crops)))
-            bias = neighbour_bias(grid, sigma=self.sigma, prefix=radio.prefix_tokens, device=radio.device)
-        return self.radio.encode(crops, KeyKeyBlock(bias, self.tail)).patches
+        grid = grid_of(crops, self.radio.patch)
+        last = neighbour_block(self.radio, grid, sigma=self.sigma, tail=self.tail)
+        return self.radio.encode(crops, last).patches

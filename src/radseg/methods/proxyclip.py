@@ -1,51 +1,16 @@
 """ProxyCLIP (arXiv 2408.04883): CLIP's values, mixed by what another backbone finds alike."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import Statistics, WindowedEncoder, grid_of, mean_cosine_over, on_grid
-from radseg.models.base import PatchBackbone
-from radseg.models.image_tower import ImageTower
-from radseg.nn.vit import project_values
-from radseg.ops.correlation import correlation_attention
+from radseg.methods.proxy_mixing import ProxyMixing
 
 
 @dataclass(frozen=True)
-class ProxyCLIP(WindowedEncoder):
-    """CLIP whose last attention is DINO's similarity; CLS, residual and MLP of the last block are left out.
-
-    Values are mixed by softmax(γ(cos − β·mean cos)) over what is not negative (ProxyCLIP Eq. 5-7), the same
-    for all heads; so the block's output projection may come first (`project_values`).
-
-    Differs from the published code in three ways. Its mean goes over the whole batch, so where windows are
-    batched (RADSeg Table A.3) a result depends on its neighbours; here it is each window's own, and
-    `mean_over="picture"` is as published. Where β·mean is above 1 a row there has no entry left and becomes
-    NaN; here the token itself stays. It takes the grid's height for both sides, so windows must be square.
-
-    Attributes:
-        vfm: the other backbone, on whose grid the features come: DINO B/8 in the paper.
-        temperature: γ, 3 in the paper.
-        centre: β, in units of the mean cosine; 1.2 in the paper.
-        mean_over: what the mean cosine is taken over.
-    """
-
-    crop: int | None = 336
-    vfm: ImageTower = field(kw_only=True)
-    temperature: float = 3.0
-    centre: float = 1.2
-    mean_over: Statistics = "window"
-
-    @property
-    def statistics(self) -> Statistics:
-        """What the mean cosine is taken over."""
-        return self.mean_over
-
-    @property
-    def backbones(self) -> tuple[PatchBackbone, ...]:
-        """CLIP and the other one."""
-        return (self.backbone, self.vfm)
+class ProxyCLIP(ProxyMixing):
+    """CLIP whose last attention is DINO's similarity, on the grid of DINO: B/8 in the paper."""
 
     @property
     def cell(self) -> int:
@@ -54,14 +19,4 @@ class ProxyCLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window on the other backbone's grid."""
-        grid, target = grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch)
-        values = self.backbone.encode(crops, project_values).patches
-        features = self.vfm.normalise(self.vfm.encode(crops).patches)
-        mixed = correlation_attention(
-            features,
-            on_grid(values, grid, target),
-            temperature=self.temperature,
-            threshold=self.centre * mean_cosine_over(self.mean_over, features),
-            block_bytes=self.memory_budget // 16,
-        )
-        return self.backbone.to_language(mixed)
+        return self.backbone.to_language(self.mixed(crops))

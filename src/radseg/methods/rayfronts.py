@@ -6,9 +6,9 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.on_radio import KeyKeyBlock, RadioMethod
-from radseg.ops.attention import neighbour_bias
-from radseg.ops.resize import image_size
+from radseg.methods.last_block import neighbour_block
+from radseg.methods.on_radio import RadioMethod
+from radseg.methods.windowed import grid_of
 from radseg.types import Size
 
 
@@ -32,8 +32,7 @@ class RayFronts(RadioMethod):
 
     def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
         """Return the patches after the neighbour-aware last block."""
-        height, width = (side // self.radio.patch for side in image_size(crops))
-        grid = Size(height, width) if self.grid_order == "rows" else Size(width, height)
-        radio = self.radio
-        bias = neighbour_bias(grid, sigma=self.sigma, prefix=radio.prefix_tokens, device=radio.device)
-        return radio.encode(crops, KeyKeyBlock(bias)).patches
+        grid = grid_of(crops, self.radio.patch)
+        if self.grid_order == "transposed":
+            grid = Size(grid.width, grid.height)
+        return self.radio.encode(crops, neighbour_block(self.radio, grid, sigma=self.sigma)).patches

@@ -8,15 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from radseg.methods.base import (
-    DEFAULT_MEMORY_BUDGET,
-    SizeRule,
-    fit_windows,
-    require_windows,
-    slide_windows,
-    window_bytes,
-)
 from radseg.methods.residual import ResidualAttention
+from radseg.methods.windows import Windows
 from radseg.models.image_tower import ImageTower
 from radseg.ops.correlation import unit_rows
 from radseg.ops.cosine import row_cosine
@@ -26,7 +19,7 @@ from radseg.types import Rgb, Size, TextEmbeddings
 
 
 @dataclass(frozen=True)
-class ResCLIP:
+class ResCLIP(Windows):
     """A Scorer on CLIP: no residual and no MLP in the last block, PAMR on the first segmentation.
 
     See ResidualAttention for the formulas, and `label_affinity` for what the published code gets wrong and
@@ -36,8 +29,7 @@ class ResCLIP:
     in labelling by the text rows of this call: with a contrast bank its phrases are rows too.
 
     Attributes:
-        clip: CLIP's image tower.
-        crop, stride, size_rule, memory_budget: as in the other methods on CLIP.
+        backbone: CLIP's image tower.
         sigma: of ω in patches; 5 as in NACLIP.
         residuals: the numbers of RCS and SFR; the published ones are tuned per data set (`PUBLISHED`).
         inner: blocks from 1 whose maps RCS uses; None takes 6 to 9 of 12.
@@ -46,11 +38,7 @@ class ResCLIP:
         rules: "mended", or "paper" as the published code computes.
     """
 
-    clip: ImageTower
-    crop: int | None = 224
-    stride: int = 112
-    size_rule: SizeRule = "patch"
-    memory_budget: int = DEFAULT_MEMORY_BUDGET
+    backbone: ImageTower
     sigma: float = 5.0
     residuals: Residuals = PUBLISHED["ade20k"]
     inner: tuple[int, ...] | None = None
@@ -58,43 +46,18 @@ class ResCLIP:
     pamr_iterations: int = 10
     rules: Rules = "mended"
 
-    def __post_init__(self) -> None:
-        require_windows(quantum=self.clip.patch, crop=self.crop, stride=self.stride)
-
-    @property
-    def space(self) -> str:
-        """Name of the text space of the words."""
-        return self.clip.space
-
     @torch.inference_mode()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
         """Return per image the cosine of every text row on the patch grid."""
         text.require_space(self.space)
-        rows = text.values.to(self.clip.device)
-        maps = slide_windows(
-            [self.prepare(image) for image in images],
-            partial(self.window, rows=rows),
-            patch=self.clip.patch,
-            crop=self.crop,
-            stride=self.stride,
-            window_bytes=self.window_bytes,
-            memory_budget=self.memory_budget,
-        )
+        rows = text.values.to(self.backbone.device)
+        prepared = [self.prepare(image) for image in images]
+        maps = self.stitched(prepared, partial(self.window, rows=rows))
         return [row_cosine(one, rows) for one in maps]
-
-    def prepare(self, image: Rgb) -> Rgb:
-        """Return `image` at the size the windows need, on the backbone's device."""
-        return fit_windows(
-            image.to(self.clip.device),
-            quantum=self.clip.patch,
-            crop=self.crop,
-            stride=self.stride,
-            size_rule=self.size_rule,
-        )
 
     def window(self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "n p e"]:
         """Return the unit language features of every window after the second run of the last block."""
-        clip = self.clip
+        clip = self.backbone
         attention = ResidualAttention(self.sigma, self.residuals, self.inner, self.rules, "reduced")
         grid = tuple(side // clip.patch for side in crops.shape[-2:])
 
@@ -108,14 +71,14 @@ class ResCLIP:
 
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window: the block's, and logits and affinity of all pairs."""
-        patches = (size.height // self.clip.patch) * (size.width // self.clip.patch)
-        return window_bytes(self.clip, size) + 8 * 4 * patches**2
+        patches = (size.height // self.backbone.patch) * (size.width // self.backbone.patch)
+        return super().window_bytes(size) + 8 * 4 * patches**2
 
     def _labels(self, crop: Float[Tensor, "3 H W"], cosines: Float[Tensor, "r h w"]) -> Int[Tensor, "h w"]:
         weights = pamr_weights(crop.to(cosines))
         return patch_labels(
             cosines,
-            patch=self.clip.patch,
+            patch=self.backbone.patch,
             temperature=self.temperature,
             threshold=self.residuals.threshold,
             refine=partial(pamr, weights=weights, iterations=self.pamr_iterations),

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.on_radio import Tail, finish_block
+from radseg.methods.last_block import Tail, finish_block
 from radseg.nn.vit import VisionTransformer
 from radseg.ops.attention import mean_attention, neighbour_bias, softmax_attention
 from radseg.ops.feedback import Residuals, Rules, inner_blocks, label_affinity

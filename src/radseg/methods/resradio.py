@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from radseg.methods.base import window_bytes
-from radseg.methods.on_radio import RadioWindows, Tail
+from radseg.methods.last_block import Tail
+from radseg.methods.on_radio import RadioWindows
 from radseg.methods.residual import ResidualAttention
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import PUBLISHED, Residuals, Rules, patch_labels
@@ -73,7 +73,7 @@ class ResRADIO(RadioWindows):
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window: the block's, and logits and affinity of all pairs."""
         patches = (size.height // self.radio.patch) * (size.width // self.radio.patch)
-        return window_bytes(self.radio, size) + 8 * 4 * patches**2
+        return super().window_bytes(size) + 8 * 4 * patches**2
 
     def _labels(self, cosines: Float[Tensor, "r h w"]) -> Int[Tensor, "h w"]:
         return patch_labels(

@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import WindowedEncoder, grid_of
+from radseg.methods.windowed import WindowedEncoder, grid_of, mean_cosine_over
+from radseg.methods.windows import Statistics
 from radseg.models.image_tower import ImageTower
 from radseg.nn.vit import Block
 from radseg.ops.attention import key_key_attention
-from radseg.ops.correlation import correlation_attention, mean_cosine, unit_rows
+from radseg.ops.correlation import correlation_attention, unit_rows
 from radseg.ops.outliers import find_outliers, mend_outliers
 
 FLOOR = 0.4
@@ -48,20 +49,29 @@ class SCCLIP(WindowedEncoder):
     softmax(3(cos − mean cos)) of the middle layer, half softmax(KKᵀ/√k); 0.3·CLS added; averaged by the early
     layer's likeness; plus the same of the sum of the levels.
 
-    Differs from the published code in taking the mean cosine per window, not over the batch, in keeping the
-    diagonal, and in the rows and columns of windows that are not square.
+    Differs from the published code in taking the mean cosine per window, not over the batch (`mean_over=
+    "picture"` takes it over a picture's windows), in keeping the diagonal, and in the rows and columns of
+    windows that are not square. The outlier factor is each window's own always: the published one cannot be
+    computed of a batch.
 
     Attributes:
         layers: None takes the published ones.
         neighbours: of the outlier factor.
         outlier_share: of the tokens that are taken as outliers.
         temperature: of the middle layer's cosines.
+        mean_over: what the mean cosine of the middle layer is taken over.
     """
 
     layers: Layers | None = None
     neighbours: int = 30
     outlier_share: float = 0.05
     temperature: float = 3.0
+    mean_over: Statistics = "window"
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the mean cosine is taken over."""
+        return self.mean_over
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window."""
@@ -95,7 +105,7 @@ class SCCLIP(WindowedEncoder):
             middle,
             together,
             temperature=self.temperature,
-            threshold=mean_cosine(middle),
+            threshold=mean_cosine_over(self.mean_over, middle),
             block_bytes=self.memory_budget // 16,
         )
         return block.attention.merge((block.attention.split(alike) + key_key_attention(keys, values)) / 2)

@@ -19,8 +19,8 @@ from radseg.models.sam2 import Sam2
 from radseg.nn.vit import Block, LastBlock
 from radseg.ops.correlation import unit_rows
 from radseg.ops.region_masks import boxes_of, fuse, stability, suppress, without_global_patches
-from radseg.ops.resize import image_size
-from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size
+from radseg.ops.resize import image_size, resize
+from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings
 
 MOST_LOGIT = 3.0
 """Mask logits are cut here: a mask is sure enough."""
@@ -40,7 +40,8 @@ class TextRegion:
 
     Differs from the published code: masks stay on SAM's grid instead of the picture's, and where masks lie on
     each other the cosine takes the mean of their features where the published logits add up, so the winner is
-    the same and the softmax is not sharper there. Very wide pictures are not cut in halves.
+    the same and the softmax is not sharper there (`PublishedTextRegion` adds). Very wide pictures are not cut
+    in halves.
 
     Attributes:
         clip: the backbone whose values are pooled.
@@ -85,22 +86,22 @@ class TextRegion:
         return [LanguageFeatures(self._encode(image.to(self.clip.device)), self.space) for image in images]
 
     def _encode(self, image: Rgb) -> Float[Tensor, "e k k"]:
-        regions = self.regions(image).to(self.clip.device)
-        rest = self.fallback(image, Size(*regions.shape[1:]))
-        if not len(regions):
-            return rest
-        canvas = self.canvas(image, plain_values)
-        small = F.interpolate(regions[None], canvas.shape[1:], mode="bilinear", align_corners=False)[0]
-        masks = small.flatten(1).clamp(0, 1)
-        values = canvas.flatten(1).mT
-        masks = without_global_patches(masks, unit_rows(values), least=self.least_locality)
-        kept = masks.sum(dim=1) > 0
-        if not bool(kept.any()):
-            return rest
-        tokens = self.pool(masks[kept], values)
-        shares = regions[kept].clamp(max=1)
+        tokens, shares = self.look(image)
         covered = torch.einsum("re,rhw->ehw", tokens, shares)
-        return torch.where(shares.amax(dim=0) > 0, covered, rest)
+        rest = F.normalize(self.fallback(image, image_size(shares)), dim=0)
+        return torch.where(shares.sum(dim=0) > 0, covered, rest)
+
+    def look(self, image: Rgb) -> tuple[Float[Tensor, "r e"], Float[Tensor, "r k k"]]:
+        """Return the unit feature of every region, and its share in [0, 1] of the cells of SAM's grid."""
+        regions = self.regions(image).to(self.clip.device)
+        canvas = self.canvas(image, plain_values)
+        small = F.interpolate(regions[:, None], canvas.shape[1:], mode="bilinear", align_corners=False)
+        values = canvas.flatten(1).mT
+        masks = without_global_patches(
+            small.flatten(1).clamp(0, 1), unit_rows(values), least=self.least_locality
+        )
+        kept = masks.sum(dim=1) > 0
+        return self.pool(masks[kept], values), regions[kept].clamp(max=1)
 
     def pool(self, masks: Float[Tensor, "r p"], values: Float[Tensor, "p d"]) -> Float[Tensor, "r e"]:
         """Return the unit language feature of every region: the sum of its values, projected and aligned."""
@@ -142,20 +143,52 @@ class TextRegion:
         return whole + rows.flatten(3).flatten(1, 2)
 
     def fallback(self, image: Rgb, size: Size) -> FeatureMap:
-        """Return the unit features SCLIP gives the same views: for what no mask covers."""
+        """Return the sum of the unit features SCLIP gives the same views: for what no mask covers."""
 
         def aligned(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t e"]:
             return unit_rows(self.clip.to_language(correlative_block(block, tokens)))
 
         features = self.canvas(image, aligned)
-        resized = F.interpolate(features[None], tuple(size), mode="bilinear", align_corners=False)[0]
-        return F.normalize(resized, dim=0)
+        return resize(features, size)
 
     def _square(self, view: Rgb) -> Rgb:
         square = F.interpolate(
             view[None], (self.view, self.view), mode="bicubic", align_corners=False, antialias=True
         )
         return square[0].clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class PublishedTextRegion:
+    """A Scorer that adds the cosines of regions which lie on each other, as the published code does (spec 7).
+
+    A cell's answer is Σ over regions of its share in the region · cosine of the region's feature. What no
+    region covers gets SCLIP's cosines, those of the whole picture and of its tiles added up. So an answer may
+    be above 1, and the softmax is sharper there.
+
+    Attributes:
+        regions: finds the regions and their features.
+    """
+
+    regions: TextRegion
+
+    @property
+    def space(self) -> str:
+        """Name of the text space of the words."""
+        return self.regions.space
+
+    @torch.inference_mode()
+    def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r k k"]]:
+        """Return per image the sum of cosines of every text row, on SAM's mask grid."""
+        text.require_space(self.space)
+        rows = unit_rows(text.values.to(self.regions.clip.device))
+        return [self._score(image.to(rows.device), rows) for image in images]
+
+    def _score(self, image: Rgb, rows: Float[Tensor, "r e"]) -> Float[Tensor, "r k k"]:
+        tokens, shares = self.regions.look(image)
+        covered = torch.einsum("sr,shw->rhw", tokens @ rows.mT, shares)
+        rest = torch.einsum("ehw,re->rhw", self.regions.fallback(image, image_size(shares)), rows)
+        return torch.where(shares.sum(dim=0) > 0, covered, rest)
 
 
 def _tiles(size: Size, counts: Size) -> list[tuple[slice, slice]]:

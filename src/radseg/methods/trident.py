@@ -12,12 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.windowed import Statistics, WindowedEncoder, grid_of, mean_cosine_over, on_grid
-from radseg.models.base import PatchBackbone
-from radseg.models.image_tower import ImageTower
+from radseg.methods.proxy_mixing import ProxyMixing
+from radseg.methods.windowed import grid_of, on_grid
 from radseg.models.sam_encoder import SamEncoder
-from radseg.nn.vit import project_values
-from radseg.ops.correlation import correlation_attention, unit_rows
+from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import fit_frame, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
@@ -26,7 +24,7 @@ MOST = 0.9
 
 
 @dataclass(frozen=True)
-class Trident(WindowedEncoder):
+class Trident(ProxyMixing):
     """CLIP, DINO and SAM together (Trident §3).
 
     Windows: CLIP's values mixed by DINO's similarity, as in ProxyCLIP, stitched in CLIP's own width. Picture:
@@ -36,34 +34,17 @@ class Trident(WindowedEncoder):
     where there it sees the file; very wide pictures are not cut in halves for it.
 
     Attributes:
-        dino: DINO B/16 in the paper.
+        vfm: DINO B/16 in the paper.
         sam: SAM's image encoder.
-        temperature, centre: γ and β of the mixing in windows, as in ProxyCLIP.
-        mean_over: what the mean cosine in windows is taken over; "picture" as where windows are batched.
         cosine_factor: a key counts for a query when SAM's values agree by more than this times the query's
             mean cosine; 1.2 in the paper, 3 for street scenes.
         below_zero: takes the place of a threshold that is negative; None leaves it.
     """
 
-    crop: int | None = 336
     stride: int = 224
-    dino: ImageTower = field(kw_only=True)
     sam: SamEncoder = field(kw_only=True)
-    temperature: float = 3.0
-    centre: float = 1.2
-    mean_over: Statistics = "window"
     cosine_factor: float = 1.2
     below_zero: float | None = None
-
-    @property
-    def statistics(self) -> Statistics:
-        """What the mean cosine in windows is taken over."""
-        return self.mean_over
-
-    @property
-    def backbones(self) -> tuple[PatchBackbone, ...]:
-        """The networks that look at windows."""
-        return (self.backbone, self.dino)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
@@ -75,17 +56,8 @@ class Trident(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
         """Return the mixed values of every window, in CLIP's width, on CLIP's grid."""
-        grid, other = grid_of(crops, self.backbone.patch), grid_of(crops, self.dino.patch)
-        features = self.dino.normalise(self.dino.encode(crops).patches)
-        values = self.backbone.encode(crops, project_values).patches
-        mixed = correlation_attention(
-            features,
-            on_grid(values, grid, other),
-            temperature=self.temperature,
-            threshold=self.centre * mean_cosine_over(self.mean_over, features),
-            block_bytes=self.memory_budget // 16,
-        )
-        return on_grid(mixed, other, grid)
+        grid, other = grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch)
+        return on_grid(self.mixed(crops), other, grid)
 
     def guide(self, image: Rgb, features: FeatureMap) -> FeatureMap:
         """Return the stitched map on SAM's grid, mixed by SAM's last attention where its values agree.

@@ -9,13 +9,15 @@ focal and dice 20 : 1 on the mask, squared error on its predicted IoU.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.models.sam import SamDecoder
+from radseg.ops.region_masks import boxes_of
 
 CELL = 4  # pixels per side of a mask cell
+INSIDE = 0.5  # a pixel of a coarse map is its region's above this
 COARSE_THRESHOLD = 0.1
 MASK_COEFFICIENT = 0.005  # both as SamRefiner's defaults
 RUN_TOGETHER = 0.15  # share of prompts whose coarse region holds a neighbour too
@@ -61,18 +63,13 @@ def draw_prompts(
     if not wanted:
         return None
     coarse = coarse_maps(torch.stack(disturbed).float(), patch=patch, rng=rng)
-    prompts = _prompts_of(torch.tensor(picture, device=regions.device), coarse, regions.shape[1:])
-    targets = F.avg_pool2d(torch.stack(wanted).float()[:, None], CELL)[:, 0]
-    usable = prompts.boxes[:, 2] >= prompts.boxes[:, 0]
+    large = F.interpolate(coarse[:, None], regions.shape[1:], mode="bilinear", align_corners=False)[:, 0]
+    usable = (large > INSIDE).flatten(1).any(dim=1)
     if not bool(usable.any()):
         return None
-    return Prompts(
-        prompts.picture[usable],
-        prompts.points[usable],
-        prompts.boxes[usable],
-        prompts.masks[usable],
-        targets[usable],
-    )
+    targets = F.avg_pool2d(torch.stack(wanted).float()[:, None], CELL)[:, 0]
+    pictures = torch.tensor(picture, device=regions.device)
+    return _prompts_of(pictures[usable], coarse[usable], large[usable], targets[usable])
 
 
 def coarse_maps(masks: Float[Tensor, "r H W"], *, patch: int, rng: torch.Generator) -> Float[Tensor, "r h w"]:
@@ -87,31 +84,25 @@ def coarse_maps(masks: Float[Tensor, "r H W"], *, patch: int, rng: torch.Generat
     return torch.sigmoid(steep * (mixed - 0.45 + 0.35 * draw[2] * smooth))[:, 0]
 
 
-def _prompts_of(picture: Int[Tensor, " r"], coarse: Float[Tensor, "r h w"], size: torch.Size) -> Prompts:
-    full = F.interpolate(coarse[:, None], tuple(size), mode="bilinear", align_corners=False)[:, 0]
-    inside = full > 0.5
-    points = full.flatten(1).argmax(1)
-    cells = (size[0] // CELL, size[1] // CELL)
-    low = F.interpolate(coarse[:, None], cells, mode="bilinear", align_corners=False)[:, 0]
+def _prompts_of(
+    picture: Int[Tensor, " r"],
+    coarse: Float[Tensor, "r h w"],
+    large: Float[Tensor, "r H W"],
+    targets: Float[Tensor, "r k l"],
+) -> Prompts:
+    """Return the prompts of coarse maps, which are given at the picture's size too."""
+    inside = large > INSIDE
+    points = large.flatten(1).argmax(1)
+    low = F.interpolate(coarse[:, None], targets.shape[1:], mode="bilinear", align_corners=False)[:, 0]
     own = inside[:, CELL // 2 :: CELL, CELL // 2 :: CELL] & (low > COARSE_THRESHOLD)
+    width = large.shape[2]
     return Prompts(
         picture,
-        torch.stack([points % size[1], points // size[1]], dim=1).float(),
-        _boxes(inside),
+        torch.stack([points % width, points // width], dim=1).float(),
+        boxes_of(inside).float(),
         torch.where(own, low, 0) * MASK_COEFFICIENT,
-        low,
+        targets,
     )
-
-
-def _boxes(inside: Bool[Tensor, "r H W"]) -> Float[Tensor, "r 4"]:
-    """Return the boxes; the right end lies left of the left one where nothing is inside."""
-    columns, rows = inside.any(1), inside.any(2)
-    ends = []
-    for flags in (columns, rows):
-        last = flags.shape[1] - 1 - flags.flip(1).int().argmax(1)
-        ends.append((flags.int().argmax(1), torch.where(flags.any(1), last, -1)))
-    (x0, x1), (y0, y1) = ends
-    return torch.stack([x0, y0, x1, y1], dim=1).float()
 
 
 def mask_loss(

@@ -1,6 +1,7 @@
 """What a backbone is to the methods: the members they may use, whichever network stands behind them."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -118,3 +119,20 @@ class PatchNetwork(nn.Module):
         """
         require_multiple(image_size(images), self.patch)
         return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
+
+
+Network = TypeVar("Network", bound=PatchNetwork)
+
+
+def with_weights(
+    make: Callable[[], Network], tensors: Mapping[str, Tensor], device: str | torch.device, dtype: torch.dtype
+) -> Network:
+    """Return the network with these weights, loaded strictly, in evaluation mode, without gradients."""
+    with torch.device("meta"):
+        network = make()
+    # The conditioner stays float32: rounding mean and std to half precision alone moves features by percents.
+    placed = {
+        k: v.to(device, torch.float32 if k.startswith("conditioner.") else dtype) for k, v in tensors.items()
+    }
+    network.load_state_dict(placed, strict=True, assign=True)
+    return network.eval().requires_grad_(False)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork
+from radseg.models.base import PatchNetwork, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
@@ -116,11 +116,4 @@ def load_image_tower(
     path = image_towers.resolve_image_tower(name, None if source is None else Path(source))
     config, tensors = image_towers.load_image_tower(path)
     config = config if positions is None else replace(config, positions=positions)
-    with torch.device("meta"):
-        network = ImageTower(config)
-    # The conditioner stays float32, as in RADIO: rounding mean and std moves features by percents.
-    placed = {
-        k: v.to(device, torch.float32 if k.startswith("conditioner.") else dtype) for k, v in tensors.items()
-    }
-    network.load_state_dict(placed, strict=True, assign=True)
-    return network.eval().requires_grad_(False)
+    return with_weights(lambda: ImageTower(config), tensors, device, dtype)

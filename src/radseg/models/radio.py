@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork
+from radseg.models.base import PatchNetwork, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
@@ -184,11 +184,4 @@ def load_radio(
     wanted = tuple(dict.fromkeys((*own, *asked)))
     summary_only = tuple(name for name in own if name not in asked)
     config, tensors = store.load_tensors(path, adaptors=wanted, summary_only=summary_only)
-    with torch.device("meta"):
-        network = Radio(config, language=language)
-    # The conditioner stays float32: rounding mean and std to half precision alone moves features by percents.
-    placed = {
-        k: v.to(device, torch.float32 if k.startswith("conditioner.") else dtype) for k, v in tensors.items()
-    }
-    network.load_state_dict(placed, strict=True, assign=True)
-    return network.eval().requires_grad_(False)
+    return with_weights(lambda: Radio(config, language=language), tensors, device, dtype)
