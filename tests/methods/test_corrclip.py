@@ -186,6 +186,10 @@ def test_the_published_layers():
 def test_wrong_numbers_say_what_would_be_right():
     with pytest.raises(InputError, match="crop is 100; it must be a positive multiple of 16"):
         replace(WINDOWS, crop=100)
+    with pytest.raises(InputError, match=r"layers is .5,.; it names outputs of blocks from 1 to 4"):
+        replace(WINDOWS, layers=(5,))
+    with pytest.raises(InputError, match="at least one"):
+        replace(WINDOWS, layers=())
     with pytest.raises(InputError, match="points is 0"):
         replace(REGIONS, points=0)
     with pytest.raises(InputError, match="A patch of 15 pixels cannot be halved"):

@@ -64,11 +64,22 @@ def test_what_lies_in_another_is_fused_with_it():
 def test_of_overlapping_masks_the_largest_is_painted_last():
     logits = torch.full((3, 8, 8), -1.0)
     logits[0, 2:4, 2:4] = logits[1, :4, :4] = logits[2, 3:6, 3:8] = 1.0  # 4, 16 and 15 cells
-    expected = torch.zeros(8, 8, dtype=torch.int64)
+    expected = torch.zeros(8, 8, dtype=torch.int32)
     expected[3:6, 3:8], expected[:4, :4] = 3, 2
     assert torch.equal(paint(logits, Size(8, 8)), expected)
-    assert torch.equal(paint(logits, Size(16, 16))[4:6, 4:6], torch.full((2, 2), 2))
+    assert torch.equal(paint(logits, Size(16, 16))[4:6, 4:6], torch.full((2, 2), 2, dtype=torch.int32))
     assert not paint(logits[:0], Size(5, 3)).any()
+
+
+@pytest.mark.parametrize("size", [(8, 8), (31, 50), (7, 5), (100, 3), (1, 1), (24, 24)])
+@pytest.mark.parametrize("seed", range(3))
+def test_painting_is_bilinear_enlarging_of_whole_masks(size, seed):
+    logits = blobs(9, seed=seed)
+    expected = torch.zeros(size, dtype=torch.int32)
+    for i in (logits > 0).flatten(1).sum(1).argsort(stable=True).tolist():
+        whole = torch.nn.functional.interpolate(logits[i, None, None], size, mode="bilinear")[0, 0]
+        expected[whole > 0] = i + 1
+    assert torch.equal(paint(logits, Size(*size)), expected)
 
 
 def test_a_cell_belongs_to_the_mask_at_its_middle():

@@ -9,7 +9,7 @@ from radseg.errors import InputError
 from radseg.models.sam2 import PointMasks
 from radseg.models.sam2_regions import Sam2Regions
 from radseg.refine.base import Coarse
-from radseg.refine.region_labels import RegionLabels, mode_per_region
+from radseg.refine.region_labels import RegionLabels, votes
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords, draw_scene
 from radseg.types import LanguageFeatures
@@ -80,10 +80,25 @@ def test_without_regions_nothing_changes():
     assert torch.equal(found.confidence, coarse.confidence)
 
 
-def test_of_equally_frequent_names_the_first_wins():
-    numbers = torch.tensor([[1, 1, 1, 1, 2, 0]])
+def test_of_equally_frequent_names_the_first_wins_with_its_own_confidence():
+    numbers = torch.tensor([[1, 1, 1, 1, 2, 0]], dtype=torch.int32)
     labels = torch.tensor([[3, 2, 2, 3, 5, 1]], dtype=torch.uint8)
-    assert mode_per_region(numbers, labels, 3).tolist() == [1, 2, 5, 0]
+    confidence = torch.tensor([[0.9, 0.2, 0.4, 0.9, 0.5, 0.7]])
+    winners, means = votes(numbers, labels, confidence, 3)
+    assert winners.tolist() == [1, 2, 5, 0]
+    torch.testing.assert_close(means.float(), torch.tensor([0.7, 0.3, 0.5, 0.0]))
+
+
+def test_strips_change_nothing(monkeypatch):
+    labels = torch.randint(0, 4, (40, 30), dtype=torch.uint8)
+    coarse = coarse_of(labels, rectangle(0, 5, 1, 6), rectangle(4, 8, 0, 8))
+    whole = settled(coarse)
+    monkeypatch.setattr("radseg.refine.region_labels.STRIP_PIXELS", 70)
+    striped = settled(coarse)
+    assert torch.equal(striped.labels, whole.labels)
+    assert torch.equal(striped.confidence, whole.confidence)
+    assert not torch.equal(whole.labels, labels)
+    assert torch.equal(coarse.labels, labels)
 
 
 def test_masks_sam_is_not_sure_of_are_no_regions():

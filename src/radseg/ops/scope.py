@@ -27,7 +27,7 @@ def merge_regions(
     means = unit_rows(sums[present > 0])
     linked = (1 - means @ means.mT <= within).cpu().numpy()
     groups = torch.from_numpy(connected_components(linked, directed=False)[1] + 1).to(at)
-    numbers = torch.zeros_like(present)
+    numbers = at.new_zeros(len(present))
     numbers[present > 0] = groups
     return numbers[at]
 

@@ -1,16 +1,19 @@
 """One name per region of SAM 2: CorrCLIP's map correction (arXiv 2411.10086)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.ops.region_masks import paint
 from radseg.refine.base import Coarse, Refinement
 from radseg.types import Rgb
+
+STRIP_PIXELS = 2**20
+"""Counted at once; 40 MB of wide numbers."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,12 @@ class RegionLabels:
 
     The regions are those the method looked through, so nothing looks at the picture again. None is a name
     here: a region mostly without a name loses those it has. The confidence of a pixel whose name changes is
-    the mean of the pixels of its region that had it before.
+    the mean of the pixels of its region that had it before; a pixel may get a name that is improbable there.
     """
 
     @torch.inference_mode()
     def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
-        """Return one refinement per picture.
+        """Return one refinement per picture, whose pixels are not looked at.
 
         Raises:
             InputError: features of a method that has no regions.
@@ -34,28 +37,49 @@ class RegionLabels:
     def _one(self, coarse: Coarse) -> Refinement:
         if coarse.regions is None:
             raise InputError("These features bring no regions; refine='regions' needs those of CorrCLIP.")
-        masks = coarse.regions.to(coarse.confidence.device)
-        numbers = paint(masks, coarse.size)
-        inside = numbers > 0
-        winners = mode_per_region(numbers, coarse.labels, len(masks))
-        agreed = inside & (winners[numbers] == coarse.labels)
-        counts = torch.bincount(numbers[agreed], minlength=len(masks) + 1)
-        sums = torch.bincount(numbers[agreed], coarse.confidence[agreed].double(), minlength=len(masks) + 1)
-        means = (sums / counts.clamp(min=1)).to(coarse.confidence)
-        changed = inside & ~agreed
+        device = coarse.labels.device
+        # On the CPU, where the labels go next anyway: not every device counts in float64.
+        numbers = paint(coarse.regions.cpu(), coarse.size)
+        labels, confidence = coarse.labels.cpu().clone(), coarse.confidence.cpu().clone()
+        winners, means = votes(numbers, labels, confidence, len(coarse.regions))
+        for rows in _strips(numbers):
+            at = numbers[rows].long()
+            name = winners[at].to(labels)
+            changed = (at > 0) & (name != labels[rows])
+            labels[rows] = torch.where(changed, name, labels[rows])
+            confidence[rows] = torch.where(changed, means[at].to(confidence), confidence[rows])
         return Refinement(
-            torch.where(changed, winners[numbers], coarse.labels),
-            torch.where(changed, means[numbers], coarse.confidence),
-            regions=len(masks),
-            accepted=len(numbers[inside].unique()),
+            labels.to(device),
+            confidence.to(device),
+            regions=len(coarse.regions),
+            accepted=int((numbers.unique() > 0).sum()),
         )
 
 
-def mode_per_region(
-    numbers: Integer[Tensor, "H W"], labels: Integer[Tensor, "H W"], count: int
-) -> Integer[Tensor, " n"]:
-    """Return the most frequent label of regions 0 to `count`, in the labels' type; of equals the least."""
+def votes(
+    numbers: Integer[Tensor, "H W"],
+    labels: Integer[Tensor, "H W"],
+    confidence: Float[Tensor, "H W"],
+    count: int,
+) -> tuple[Integer[Tensor, " n"], Float[Tensor, " n"]]:
+    """Return for the regions 0 to `count` their most frequent label and the mean confidence of its pixels.
+
+    Of equally frequent labels the least wins.
+    """
     most = int(labels.max()) + 1
-    pairs = numbers * most + labels.to(numbers)
-    counts = torch.bincount(pairs.flatten(), minlength=(count + 1) * most).unflatten(0, (count + 1, most))
-    return counts.argmax(dim=1).to(labels.dtype)
+    shape = (count + 1, most)
+    counts, sums = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.float64)
+    for rows in _strips(numbers):
+        pairs = (numbers[rows].long() * most + labels[rows].long()).flatten()
+        counts += torch.bincount(pairs, minlength=counts.numel()).view(shape)
+        own = confidence[rows].flatten().double()
+        sums += torch.bincount(pairs, own, minlength=counts.numel()).view(shape)
+    winners = counts.argmax(dim=1)
+    return winners, (sums / counts.clamp(min=1)).gather(1, winners[:, None])[:, 0]
+
+
+def _strips(pixels: Integer[Tensor, "H W"]) -> Iterator[slice]:
+    """Yield rows by and by, few enough that wide numbers of their pixels fit beside a picture."""
+    step = max(1, STRIP_PIXELS // pixels.shape[1])
+    for start in range(0, len(pixels), step):
+        yield slice(start, start + step)

@@ -271,7 +271,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "sam2.1-hiera-l", "segmenter", "facebook/sam2.1-hiera-large", "model.safetensors", APACHE,
-        "2408.00714", 16, None, notes="TextRegion-H. The video parts are left unread.",
+        "2408.00714", 16, None, notes="TextRegion-H, CorrCLIP. The video parts are left unread.",
     ),
     Row(
         "talk2dino-vit-b-map", "text_map", "lorebianchi98/Talk2DINO-ViTB", "vitb_mlp_infonce.pth", NO_LICENSE,
