@@ -49,7 +49,7 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     preset = PRESETS[name]
     options = replace(preset.options, short_side=None, coarse_threshold=0.0, denoising=0.0, iou_threshold=0.0)
     backbone = random_part(str(preset.checkpoint))
-    helpers = [random_part(helper) for helper in preset.helpers]
+    helpers = [random_part(name, helper=True) for name in preset.helpers]
     encoder = METHODS[preset.method].build(backbone, helpers, options)
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)

@@ -20,12 +20,12 @@ LANGUAGE_WIDTHS = {catalog.OPENAI_B: 512, catalog.OPENAI_L: 768, catalog.LAION_H
 POSITIONS_OF = {"dinov2-vit-b-14-reg": 37}  # side of the learned field; the others were trained at 224 pixels
 
 
-def random_part(name: str) -> Any:
-    """Return the network behind a catalogue name."""
+def random_part(name: str, *, helper: bool = False) -> Any:
+    """Return the network behind a catalogue name; a RADIO that is a helper speaks no language."""
     torch.manual_seed(0)
     row = catalog.row(name)
     if row.kind == "radio":
-        return random_radio(with_sam(BASE))
+        return random_radio(replace(BASE, adaptors=()) if helper else with_sam(BASE))
     if row.kind == "vision":
         return random_tower(row)
     return random_sam2(name) if name.startswith("sam2") else random_sam(row)

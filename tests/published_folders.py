@@ -35,10 +35,10 @@ def clip_folder(folder, *, patch=16, width_out=20):
     return write(CLIPVisionModelWithProjection(config), folder)
 
 
-def dino_folder(folder, *, patch=8):
+def dino_folder(folder, *, patch=8, seed=4):
     from transformers import ViTConfig, ViTModel  # noqa: PLC0415
 
-    torch.manual_seed(4)
+    torch.manual_seed(seed)
     config = ViTConfig(patch_size=patch, image_size=4 * patch, intermediate_size=48, **NUMBERS)
     return write(ViTModel(config), folder)
 

@@ -16,6 +16,7 @@ from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableErro
 from radseg.miniature.store import DATA, RADIO_FILE
 from radseg.presets import load
 from radseg.refine.region_labels import RegionLabels
+from radseg.runs.lifting import encoder_of
 from radseg.types import TextEmbeddings
 
 
@@ -144,6 +145,34 @@ def test_corrclip_looks_and_settles_by_the_regions_of_the_sam_it_is_given(name, 
     assert isinstance(segmenter.refine, RegionLabels)
     result = segmenter.segment(torch.rand(3, 130, 150), words(segmenter.encoder.space), mode="assign")
     assert result.labels.shape == (130, 150)
+    assert set(result.meta["helpers"]) == set(helpers[name] | sam)
+
+
+def test_maps_know_by_which_further_weights_they_were_made(tmp_path):
+    clip, sam = clip_folder(tmp_path / "clip"), write(sam2_model(), tmp_path / "sam2")
+    one, other = (
+        load(
+            "corrclip-b",
+            checkpoint=clip,
+            helpers={"dino-vit-b-8": dino_folder(tmp_path / name, seed=seed), "sam2.1-hiera-l": sam},
+        )
+        for name, seed in (("one", 1), ("other", 2))
+    )
+    assert encoder_of(one)["sha256"] == encoder_of(other)["sha256"]
+    assert encoder_of(one) != encoder_of(other)
+
+
+def test_the_radio_beside_clip_is_loaded_without_its_words_and_may_drop_tensors(tmp_path):
+    sam = write(sam2_model(), tmp_path / "sam2")
+    segmenter = load(
+        "corrclip-radio-b",
+        checkpoint=clip_folder(tmp_path / "clip"),
+        helpers={"c-radio_v3-b": DATA / RADIO_FILE, "sam2.1-hiera-l": sam},
+        drop=["nothing.there"],
+    )
+    radio = segmenter.encoder.vfm
+    assert radio.language is None
+    assert not radio.adaptors
 
 
 def test_only_corrclip_settles_by_regions():

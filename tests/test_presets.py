@@ -102,6 +102,8 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "miniature", "text_tower": "x"}, "leave text_tower out"),
         ({"name": "miniature+", "sam": "x"}, "leave sam out"),
         ({"name": "toy", "checkpoint": "x", "drop": ["y"]}, "leave checkpoint, drop out"),
+        ({"name": "trident-b", "sam": "x"}, "brings a SAM of its own; .* the helper 'sam-vit-b-whole'"),
+        ({"name": "corrclip-b", "sam": "x"}, "the helper 'sam2.1-hiera-l'"),
         ({"name": "naclip-b", "drop": ["y"]}, "Only published RADIO files hold tensors to drop; naclip-b"),
     ],
 )

@@ -114,7 +114,15 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         backbone = load_image_tower(str(preset.checkpoint), checkpoint, device=where, dtype=number_type)
     origin |= {"checkpoint": str(source), "version": backbone.config.version}
     origin["sha256"] = backbone.config.source_sha256
-    parts = [load_helper(name, found.get(name), where, number_type) for name in preset.helpers]
+    parts = [
+        load_helper(one, found.get(one), where, number_type, accept_license=accept_license, drop=drop)
+        for one in preset.helpers
+    ]
+    if parts:
+        origin["helpers"] = {
+            one: digest_of(part) or str(found.get(one, "published"))
+            for one, part in zip(preset.helpers, parts, strict=True)
+        }
     built = METHODS[preset.method].build(backbone, parts, options)
     folder = None if text_tower is None else Path(text_tower)
     words: StoredWords | MappedWords = StoredWords(
@@ -173,12 +181,37 @@ def _mapped_words(
     return MappedWords(str(row.space), template_set(options.templates), text_map, tower)
 
 
-def load_helper(name: str, source: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
-    """Return the network behind a catalogue name that a method looks with beside its backbone."""
+def digest_of(network: Any) -> str:
+    """Return the SHA-256 of the published file a network came from; "" where it does not know."""
+    return str(getattr(getattr(network, "config", None), "source_sha256", ""))
+
+
+def load_helper(
+    name: str,
+    source: str | Path | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    accept_license: bool = False,
+    drop: Sequence[str] = (),
+) -> Any:
+    """Return the network behind a catalogue name that a method looks with beside its backbone.
+
+    Args:
+        source: its file or folder; None takes the cache.
+        accept_license, drop: of a RADIO; see `load`.
+    """
     if name.startswith("sam2"):
         return load_sam2(name, source, device=device, dtype=dtype)
     if catalog.row(name).kind == "radio":
-        return load_radio(source or name, device=device, dtype=dtype)
+        return load_radio(
+            source or name,
+            speaking=False,
+            device=device,
+            dtype=dtype,
+            accept_license=accept_license,
+            drop=drop,
+        )
     if catalog.row(name).kind == "segmenter":
         return load_whole_sam(name, source, device=device, dtype=dtype)
     return load_image_tower(name, source, device=device, dtype=dtype)
@@ -191,8 +224,12 @@ def _require_taken(preset: Preset, **given: Any) -> None:
         raise InputError(
             f"{preset.name} brings its own weights; leave {', '.join(named)} out, or name another model."
         )
-    if "drop" in named and catalog.row(str(preset.checkpoint)).kind != "radio":
+    loaded = [catalog.row(one).kind for one in (preset.checkpoint, *preset.helpers) if one]
+    if "drop" in named and "radio" not in loaded:
         raise InputError(f"Only published RADIO files hold tensors to drop; {preset.name} has none.")
+    if "sam" in named and METHODS[preset.method].refiner is not None:
+        own = next(one for one in preset.helpers if catalog.row(one).kind == "segmenter")
+        raise InputError(f"{preset.name} brings a SAM of its own; name that one, as the helper {own!r}.")
 
 
 def require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:

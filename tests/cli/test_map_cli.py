@@ -55,6 +55,20 @@ def test_the_miniature_gives_features_before_alignment(radseg, recording, tmp_pa
     assert len(description.encoder["sha256"]) == 64
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("radseg-b+", "a map of features has none. Use radseg-b,"),
+        ("resclip-b", "looks at the words while it looks at the picture"),
+    ],
+)
+def test_a_model_without_features_is_refused_before_anything_is_fetched(model, message, radseg, recording):
+    result = radseg("map", "build", recording, "-o", "map", "-m", model, "--no-check")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "not on this machine" not in result.stderr
+
+
 def test_colour_alone_needs_no_model(radseg, recording, tmp_path):
     result = radseg("map", "build", recording, "-o", "map", "--space", "none", "--no-check")
     assert result.exit_code == 0, result.output

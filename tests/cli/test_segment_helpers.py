@@ -32,6 +32,10 @@ def test_both_networks_come_from_folders(proxyclip: Command, photo: Path, tmp_pa
     assert str(dino) in json.dumps(first)
     again = proxyclip(photo, "--helper", f"dino-vit-b-8={dino}", *more, "--resume")
     assert again.exit_code == 0, again.output
+    dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
+    exchanged = proxyclip(photo, "--helper", f"dino-vit-b-8={dino}", *more, "--resume")
+    assert exchanged.exit_code == 2
+    assert "weights of dino-vit-b-8" in exchanged.stderr
 
 
 def test_without_the_second_it_says_where_to_put_it(proxyclip: Command, photo: Path) -> None:

@@ -10,7 +10,13 @@ from radseg import presets
 from radseg.errors import InputError, VocabularyError
 from radseg.ops.resize import resize
 from radseg.refine.base import Refinement
-from radseg.runs.lifting import FeatureLift, colour_mapper, feature_mapper, probability_mapper
+from radseg.runs.lifting import (
+    FeatureLift,
+    colour_mapper,
+    feature_mapper,
+    feature_settings,
+    probability_mapper,
+)
 from radseg.types import Size
 
 
@@ -76,6 +82,34 @@ def test_refined_labels_are_lifted_at_full_size(toy, picture):
 def test_refinement_has_no_place_in_a_map_of_features(toy):
     with pytest.raises(InputError, match="map of features has none"):
         feature_mapper(replace(toy, refine=HalfSure()), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ("radseg-b", {}),
+        ("miniature", {}),
+        ("naclip-b", {}),
+        ("trident-b", {"refine": "none"}),
+        ("corrclip-radio-b", {"refine": "none"}),
+        ("some/file.pth.tar", {}),
+    ],
+)
+def test_a_method_that_refines_by_itself_makes_features_without(model, settings):
+    assert feature_settings(model) == settings
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("radseg-b+", "a map of features has none. Use radseg-b, which is radseg-b. without it"),
+        ("miniature+", "Use miniature, "),
+        ("resclip-b", "resclip-b looks at the words while it looks at the picture"),
+    ],
+)
+def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(model, message):
+    with pytest.raises(InputError, match=message):
+        feature_settings(model)
 
 
 def test_maps_of_the_same_model_agree_whatever_the_machine(toy):

@@ -221,7 +221,10 @@ def _mapper_maker(
         if space == "none":
             return lifting.colour_mapper(*sizes, **map_options)
         named = space == "probabilities"
-        segmenter = lifting.load_segmenter(model, fetching, with_words=named, settings={}, machine=machine)
+        settings = {} if named else lifting.feature_settings(model)
+        segmenter = lifting.load_segmenter(
+            model, fetching, with_words=named, settings=settings, machine=machine
+        )
         if named:
             return lifting.probability_mapper(segmenter, words, *sizes, **map_options)
         return lifting.feature_mapper(segmenter, *sizes, **map_options)

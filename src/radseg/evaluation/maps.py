@@ -19,7 +19,13 @@ from radseg.evaluation.map_sets import Scene, open_scene, scenes_of
 from radseg.evaluation.scenes import SceneResult, evaluate_scene
 from radseg.io import write_bytes
 from radseg.runs.folder import OnExisting, locked, make_folder
-from radseg.runs.lifting import encoder_of, feature_mapper, load_segmenter, probability_mapper
+from radseg.runs.lifting import (
+    encoder_of,
+    feature_mapper,
+    feature_settings,
+    load_segmenter,
+    probability_mapper,
+)
 from radseg.runs.manifest import require_same
 from radseg.runs.map_words import alignment
 from radseg.runs.models import Fetching
@@ -126,7 +132,8 @@ def _model(request: MapEvalRequest, fetching: Fetching) -> "Segmenter":
     sized: dict[str, Any] = {"short_side": None, "long_side": None}  # the protocol has sized the pictures
     if request.preset not in ("toy", "miniature"):
         sized["stride"] = request.protocol.stride
-    settings = {**sized, **request.settings}
+    unrefined = feature_settings(request.preset) if request.space == "features" else {}
+    settings = {**sized, **unrefined, **request.settings}
     machine = {**request.source, **request.machine}
     return load_segmenter(request.preset, fetching, with_words=True, settings=settings, machine=machine)
 

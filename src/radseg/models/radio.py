@@ -154,6 +154,7 @@ def load_radio(
     *,
     adaptors: Sequence[str] | None = None,
     language: str | None = None,
+    speaking: bool = True,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     accept_license: bool = False,
@@ -167,6 +168,7 @@ def load_radio(
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default. Only its summary head is
             loaded, unless `adaptors` names it too.
+        speaking: False loads no language adaptor, for patches that no word is compared with.
         drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:
@@ -177,7 +179,7 @@ def load_radio(
 
     path = store.resolve(source, accept_license=accept_license, drop=tuple(drop))
     full = store.read_config(path)
-    language = language or language_adaptor(full)
+    language = (language or language_adaptor(full)) if speaking else None
     if language is not None:
         full.adaptor(language)
     asked, own = tuple(adaptors or ()), (language,) if language else ()

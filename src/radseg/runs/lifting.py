@@ -20,6 +20,8 @@ from radseg.types import Rgb, TextEmbeddings
 if TYPE_CHECKING:
     from radseg.segment import Segmenter
 
+REFINED = "Refinement sharpens labels; a map of features has none."
+
 
 @dataclass(frozen=True)
 class FeatureLift:
@@ -88,7 +90,7 @@ def feature_mapper(
 ) -> Mapper:
     """Return a mapper of features; `limits` are those of Mapper (max_depth, max_points, box)."""
     if segmenter.refine is not None:
-        raise InputError("Refinement sharpens labels; a map of features has none. Use the model without +.")
+        raise InputError(f"{REFINED} Load the model with refine='none'.")
     lift = FeatureLift(segmenter)
     channels = len(lift(torch.zeros(3, 32, 32)))
     description = MapDescription(
@@ -149,6 +151,33 @@ def load_segmenter(
     rows = needed_rows(model, {**settings, **machine}, with_tower=with_words)
     obtain(rows, fetching, accept_license=bool(machine.get("accept_license", False)))
     return presets.load(model, **settings, **machine)
+
+
+def feature_settings(model: str) -> dict[str, Any]:
+    """Return the settings with which a model makes features for a map: labels are not refined there.
+
+    Raises:
+        InputError: a model that has no features without words, or whose one purpose is refined masks.
+    """
+    from radseg.preset_methods import METHODS  # noqa: PLC0415
+    from radseg.presets import PRESETS  # noqa: PLC0415
+
+    preset = PRESETS.get(model)
+    if preset is None:  # a checkpoint, or a name that the loading will refuse
+        return {}
+    method = METHODS[preset.method]
+    if method.text_dependent:
+        raise InputError(
+            f"A map of features needs features that do not depend on the words; {model} looks at the words "
+            "while it looks at the picture. Use a vocabulary-free model such as radseg-b, or "
+            "--space probabilities."
+        )
+    if preset.options.refine == "none":
+        return {}
+    if method.refiner is None:
+        plain = model.removesuffix("+")
+        raise InputError(f"{REFINED} Use {plain}, which is {model} without it, or --space probabilities.")
+    return {"refine": "none"}
 
 
 def encoder_of(segmenter: "Segmenter") -> Mapping[str, Any]:

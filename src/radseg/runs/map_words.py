@@ -274,8 +274,9 @@ def model_of(
     options = {
         name: value
         for name, value in dict(encoder.get("options", {})).items()
-        if name in known and value != known[name] and name != "refine"
+        if name in known and value != known[name]
     }
+    options["refine"] = "none"  # a question is put to voxels, not to a picture
     elsewhere = encoder.get("checkpoint") not in (None, preset.checkpoint, "miniature")
     if elsewhere:
         options["checkpoint"] = encoder["checkpoint"]

@@ -118,6 +118,8 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
     own = Path(request.settings.get("checkpoint", ""))
     if "checkpoint" in request.settings and own.exists():
         model["weights"] = _state_of(own)
+    for name, source in request.settings.get("helpers", {}).items():
+        model[f"weights of {name}"] = _state_of(Path(source))
     return {
         "radseg": radseg.__version__,
         **model,
