@@ -22,6 +22,7 @@ from benchmarks.parts import count, random_decoder, random_part
 from radseg import methods
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
+from radseg.modes import WITH_SAM
 from radseg.options import Options
 from radseg.preset_methods import METHODS
 from radseg.preset_table import PRESETS, Preset
@@ -48,9 +49,11 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     """Return the segmenter of a preset with random weights, random words, and its number of parameters."""
     preset = PRESETS[name]
     options = replace(preset.options, short_side=None, coarse_threshold=0.0, denoising=0.0, iou_threshold=0.0)
-    backbone = random_part(str(preset.checkpoint))
-    helpers = [random_part(name, helper=True) for name in preset.helpers]
-    encoder = METHODS[preset.method].build(backbone, helpers, options)
+    row = METHODS[preset.method]
+    refining = ("sam",) if options.refine in WITH_SAM and row.refiner is None else ()
+    backbone = random_part(str(preset.checkpoint), {*row.adaptors, *refining})
+    helpers = [random_part(helper) for helper in preset.helpers]
+    encoder = row.build(backbone, helpers, options)
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)
     if isinstance(encoder, CorrCLIP):
@@ -67,7 +70,10 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
         denoising=0.0,
         refine=refiner,
     )
-    width = segmenter.encoder.encode([torch.rand(3, 112, 112)])[0].values.shape[0]
+    if row.text_dependent:  # it has no features; its words are its backbone's
+        width = backbone.to_language(torch.zeros(1, backbone.width)).shape[-1]
+    else:
+        width = encoder.encode([torch.rand(3, 112, 112)])[0].values.shape[0]
     words = torch.randn(NAMES, width, generator=torch.Generator().manual_seed(0))
     names = tuple(f"name {i}" for i in range(NAMES))
     text = TextEmbeddings(names, words, tuple(range(NAMES)), encoder.space)

@@ -17,24 +17,30 @@ from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig, SamSiz
 from radseg.weights.vit_config import VitConfig
 
 LANGUAGE_WIDTHS = {catalog.OPENAI_B: 512, catalog.OPENAI_L: 768, catalog.LAION_H: 1024}
+TEACHER_WIDTHS = {"sam": 1280, "dino_v2": 1536}  # SAM ViT-H, DINOv2-g
 POSITIONS_OF = {"dinov2-vit-b-14-reg": 37}  # side of the learned field; the others were trained at 224 pixels
 
 
-def random_part(name: str, *, helper: bool = False) -> Any:
-    """Return the network behind a catalogue name; a RADIO that is a helper speaks no language."""
+def random_part(name: str, teachers: Iterable[str] | None = None) -> Any:
+    """Return the network behind a catalogue name.
+
+    Args:
+        teachers: heads of a RADIO beside its language; None is a RADIO without language.
+    """
     torch.manual_seed(0)
     row = catalog.row(name)
     if row.kind == "radio":
-        return random_radio(replace(BASE, adaptors=()) if helper else with_sam(BASE))
+        return random_radio(replace(BASE, adaptors=()) if teachers is None else with_heads(BASE, teachers))
     if row.kind == "vision":
         return random_tower(row)
     return random_sam2(name) if name.startswith("sam2") else random_sam(row)
 
 
-def with_sam(config: RadioConfig) -> RadioConfig:
-    """Return the configuration with a "sam" adaptor of the published size."""
-    sam = AdaptorConfig("sam", 3, None, None, HeadConfig("mlp_v2", config.width, 1520, 1280, 2))
-    return replace(config, adaptors=(*config.adaptors, sam))
+def with_heads(config: RadioConfig, teachers: Iterable[str]) -> RadioConfig:
+    """Return the configuration with adaptors of the published sizes that imitate other encoders."""
+    heads = {one: HeadConfig("mlp_v2", config.width, 1520, TEACHER_WIDTHS[one], 2) for one in teachers}
+    more = (AdaptorConfig(one, 3, None, None, head) for one, head in heads.items())
+    return replace(config, adaptors=(*config.adaptors, *more))
 
 
 def random_tower(row: catalog.Row) -> ImageTower:
