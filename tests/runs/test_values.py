@@ -53,8 +53,8 @@ def test_places_by_name_are_whole_paths(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["dino"], "--helper is 'dino'; write NAME=FOLDER"),
-        (["=."], "write NAME=FOLDER"),
+        (["dino"], "--helper is 'dino'; write NAME=PATH"),
+        (["=."], "write NAME=PATH"),
         (["dino=.", "dino=."], "names 'dino' twice"),
         (["dino=nowhere"], "--helper dino: there is nothing at .*nowhere"),
     ],

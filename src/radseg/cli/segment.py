@@ -119,7 +119,7 @@ Checkpoint = Annotated[
 Helpers = Annotated[
     list[str] | None,
     typer.Option(
-        "--helper", metavar="NAME=FOLDER", help="Where a method's further network lies: "
+        "--helper", metavar="NAME=PATH", help="Where a method's further network lies: "
         "dino-vit-b-8=FOLDER (radseg models list). May be given several times.",
         rich_help_panel=_METHOD, show_default=False,
     ),

@@ -65,7 +65,7 @@ def parse_places(texts: Sequence[str], *, what: str) -> dict[str, str]:
     for text in texts:
         name, _, place = (part.strip() for part in text.partition("="))
         if not name or not place:
-            raise InputError(f"{what} is {text!r}; write NAME=FOLDER, such as dino-vit-b-8=weights/dino.")
+            raise InputError(f"{what} is {text!r}; write NAME=PATH, such as dino-vit-b-8=weights/dino.")
         if name in places:
             raise InputError(f"{what} names {name!r} twice.")
         path = Path(place).expanduser().resolve()
