@@ -27,3 +27,18 @@ def test_images_or_rooms_not_both(radseg, arguments):
     done = radseg("analyse", "alignment", *arguments)
     assert done.exit_code == 2
     assert "one of both" in done.output
+
+
+@pytest.mark.parametrize("model", ["naclip-b", "corrclip-radio-b", "toy"])
+def test_a_model_that_is_no_radio_is_refused_before_it_is_fetched(radseg, model):
+    done = radseg("analyse", "alignment", "--rooms", "1", "-m", model)
+    assert done.exit_code == 2
+    assert f"{model} is no RADIO" in done.stderr
+
+
+def test_sam_is_not_fetched_where_nothing_is_refined(radseg, monkeypatch):
+    wanted = []
+    monkeypatch.setattr("radseg.runs.lifting.obtain", lambda rows, *_, **__: wanted.extend(rows))
+    done = radseg("analyse", "alignment", "--rooms", "1", "-m", "radseg-b+")
+    assert done.exit_code != 0  # nothing was fetched
+    assert [row.name for row in wanted] == ["c-radio_v3-b"]

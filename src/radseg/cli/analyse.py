@@ -45,7 +45,14 @@ def alignment(
     Example: radseg analyse alignment --rooms 24 -m miniature
     """
     from radseg.cli.downloads import fetching
-    from radseg.evaluation.alignment import Summary, align, image_sources, room_sources, write_report
+    from radseg.evaluation.alignment import (
+        Summary,
+        align,
+        image_sources,
+        require_radio,
+        room_sources,
+        write_report,
+    )
     from radseg.evaluation.writing import write_picture
     from radseg.runs.lifting import load_segmenter
 
@@ -53,9 +60,10 @@ def alignment(
         raise InputError("Name images, or a number of --rooms; one of both.")
     chosen = room_sources(rooms) if rooms else image_sources(sources or [], exclude=[output])
     preset = options.chosen_model(model, quiet=log_format == "json")
+    require_radio(preset)
     machine = {"device": device, "accept_license": accept_license}
     shown = fetching(log_format, quiet=False)
-    segmenter = load_segmenter(preset, shown, with_words=False, settings={}, machine=machine)
+    segmenter = load_segmenter(preset, shown, with_words=False, settings={"refine": "none"}, machine=machine)
     summary, window = Summary(), 0
     for number, one in enumerate(align(segmenter, chosen, summary, side=side)):
         window = one.picture.shape[0]

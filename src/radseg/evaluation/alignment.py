@@ -24,10 +24,12 @@ from radseg.io import picture_of, read_image, to_rgb
 from radseg.metrics.means import Mean, mean_interval
 from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.models.radio import Radio
+from radseg.presets import PRESETS
 from radseg.runs.sources import collect
 from radseg.segment import Segmenter
 from radseg.types import Rgb
 from radseg.visual import heat_map
+from radseg.weights import catalog
 
 FORMAT = "radseg-alignment/1"
 
@@ -97,6 +99,18 @@ class Summary:
     def draw(self) -> Image.Image:
         """Return the mean map as a picture."""
         return _draw(self.mean_map, None, f"mean of {len(self.means)} images: {self.mean.value:.2f}")
+
+
+def require_radio(model: str) -> None:
+    """Raise InputError if the preset `model` is known to be no RADIO, before anything of it is fetched."""
+    preset = PRESETS.get(model)
+    if preset is None or preset.embedded == "miniature":
+        return
+    if preset.checkpoint is None or catalog.row(preset.checkpoint).kind != "radio":
+        raise InputError(
+            f"{model} is no RADIO, so it has no CLS token to compare its patches with; radseg-b and "
+            "miniature do."
+        )
 
 
 def radio_of(segmenter: Segmenter) -> Radio:
