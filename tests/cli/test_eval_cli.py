@@ -6,12 +6,16 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from published_folders import any_shape, clip_folder, dino_folder
 from radseg.cli import eval as eval_verb
 from radseg.cli.app import app
 from radseg.evaluation.result import EvalResult
+from radseg.models.stored_words import StoredWords
+from radseg.types import TextEmbeddings
 
 NAMES = ("red", "green")
 
@@ -215,3 +219,41 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def proxyclip(data, tmp_path, monkeypatch):
+    """Call `radseg eval` with CLIP from a folder and words made up."""
+    any_shape(monkeypatch)
+    clip = clip_folder(tmp_path / "clip")
+    fetched = []
+    monkeypatch.setattr("radseg.evaluation.model.obtain", lambda rows, *_, **__: fetched.extend(rows))
+    monkeypatch.setattr(StoredWords, "embed", lambda words, _: made_up(words.space))
+    fixed = ("--data", data, "--preset", "proxyclip-b", "--checkpoint", clip, "-o", tmp_path / "out")
+    more = ("--crop", 112, "--stride", 112)
+    return lambda *words: (*radseg("folder", *fixed, *more, *words), [row.name for row in fetched])
+
+
+def made_up(space):
+    generator = torch.Generator().manual_seed(0)
+    return TextEmbeddings(NAMES, torch.randn(2, 20, generator=generator), (0, 1), space)
+
+
+def test_a_further_network_may_come_from_a_folder(proxyclip, tmp_path):
+    dino = dino_folder(tmp_path / "dino")
+    code, output, fetched = proxyclip("--helper", f"dino-vit-b-8={dino}")
+    assert code == 0, output
+    assert fetched == ["clip-vit-b-16-openai"]  # the words' tower alone
+    given = EvalResult.read(tmp_path / "out").model["given"]
+    assert given == {"checkpoint": str(tmp_path / "clip"), "dino-vit-b-8": str(dino)}
+    dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
+    code, output, _ = proxyclip("--helper", f"dino-vit-b-8={dino}", "--resume")
+    assert code == 2
+    assert "weight files" in output
+
+
+def test_a_helper_of_another_method_is_refused_before_anything_is_fetched(proxyclip, tmp_path):
+    code, output, fetched = proxyclip("--helper", f"sam-vit-b-whole={tmp_path}")
+    assert code == 2
+    assert "uses no 'sam-vit-b-whole'" in " ".join(output.split())
+    assert not fetched

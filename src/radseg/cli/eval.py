@@ -16,6 +16,7 @@ from radseg.cli.segment import (
     Crop,
     Denoise,
     Dtype,
+    Helpers,
     Overwrite,
     Refine,
     Resume,
@@ -172,6 +173,7 @@ def evaluate(
     checkpoint: Checkpoint = None,
     text_tower: options.TextTower = None,
     sam: Sam = None,
+    helper: Helpers = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
     accept_license: options.AcceptLicense = False,
@@ -184,11 +186,18 @@ def evaluate(
 
     Example: radseg eval ade20k --data ADEChallengeData2016 --protocol mid
     """
+    from radseg.runs.values import parse_places
+
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
     if merge and overwrite:
         raise InputError("--merge sums up what is done and --overwrite deletes it; use one of them.")
-    source = {"checkpoint": checkpoint, "text_tower": text_tower and str(text_tower.resolve()), "sam": sam}
+    source = {
+        "checkpoint": checkpoint,
+        "text_tower": text_tower and str(text_tower.resolve()),
+        "sam": sam,
+        "helpers": parse_places(helper, what="--helper") if helper else None,
+    }
     typed = Typed(
         dataset=dataset,
         data=data,

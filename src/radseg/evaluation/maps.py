@@ -16,6 +16,7 @@ import radseg
 from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
 from radseg.evaluation.map_sets import Scene, open_scene, scenes_of
+from radseg.evaluation.request import places
 from radseg.evaluation.scenes import SceneResult, evaluate_scene
 from radseg.io import write_bytes
 from radseg.runs.folder import OnExisting, locked, make_folder
@@ -201,7 +202,7 @@ def _parameters(request: MapEvalRequest) -> dict[str, Any]:
         "space": request.space,
         "preset": request.preset,
         "settings": dict(request.settings),
-        "source": {key: str(value) for key, value in request.source.items()},
+        "source": places(request.source),
         "data": str(request.data.resolve()),
     }
     parsed: dict[str, Any] = json.loads(json.dumps(raw))  # tuples become lists, as when read again

@@ -14,7 +14,7 @@ from radseg.datasets.base import ImageSet
 from radseg.evaluation.images import mmseg_size, resize_picture, rgb_of
 from radseg.evaluation.loop import Labels, Prepared
 from radseg.evaluation.protocols import Protocol
-from radseg.evaluation.request import EvalRequest
+from radseg.evaluation.request import EvalRequest, places
 from radseg.evaluation.shards import launched_device
 from radseg.models.stored_words import StoredWords
 from radseg.runs.models import Fetching, needed_rows, obtain
@@ -25,6 +25,7 @@ from radseg.types import LanguageFeatures, Size, TextEmbeddings
 def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, TextEmbeddings]:
     """Return the segmenter and the embedded names; missing weights are fetched where a person sees it."""
     settings = {**request.source, **request.changes}
+    presets.require_helpers(presets.PRESETS[request.base], request.source.get("helpers", {}))
     obtain(needed_rows(request.preset, settings), fetching, accept_license=request.accept_license)
     segmenter = presets.load(
         request.preset,
@@ -71,7 +72,7 @@ def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
         "model": {
             **{name: origin.get(name) for name in ("checkpoint", "sha256", "version")},
             "space": segmenter.encoder.space,
-            "given": {name: str(value) for name, value in request.source.items()},
+            "given": places(request.source),
         },
         "environment": {
             "radseg": radseg.__version__,

@@ -101,7 +101,7 @@ class EvalRequest:
     def parameters(self) -> dict[str, Any]:
         """Return everything that decides the confusion matrix, as JSON values."""
         path = checkpoint_path(self.preset)
-        weights = [path] if path else [Path(v) for v in self.source.values() if isinstance(v, str)]
+        weights = [path] if path else [Path(place) for place in places(self.source).values()]
         return {
             "radseg": radseg.__version__,
             "dataset": self.images.name,
@@ -113,9 +113,19 @@ class EvalRequest:
             **{f"protocol {name}": value for name, value in self.protocol.as_dict().items()},
             **{f"option {name}": value for name, value in asdict(self.options()).items()},
             "names": [list(group) for group in self.words.phrases],
-            "weights": {k: str(v) for k, v in self.source.items()},
+            "weights": places(self.source),
             "weight files": [
-                [p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights if p.is_file()
+                [p.name, p.stat().st_size, p.stat().st_mtime_ns]
+                for given in weights
+                for p in (sorted(given.iterdir()) if given.is_dir() else [given])
+                if p.is_file()
             ],
             "dtype": self.dtype,
         }
+
+
+def places(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return where each part of a model was to come from, a method's further networks by their own names."""
+    helpers: Mapping[str, Any] = source.get("helpers") or {}
+    own = {name: place for name, place in source.items() if name != "helpers"}
+    return {name: str(place) for name, place in {**own, **helpers}.items()}
