@@ -2,6 +2,7 @@
 
 from builders import randomised
 from radseg.models.image_tower import ImageTower, build_image_tower
+from radseg.ops.attention import softmax_attention
 from radseg.weights.vit_config import VitConfig
 
 SPACE = "clip-vit-b-16-openai"
@@ -49,3 +50,10 @@ def tiny_dino(seed: int = 1, **changes) -> ImageTower:
         "space": None,
     }
     return tiny_tower(seed, **(numbers | changes))
+
+
+def recombined(block, tokens):
+    """The ordinary block put together from the parts that methods replace (methods spec 12)."""
+    attention = block.attention
+    attended = attention.merge(softmax_attention(*attention.project(block.norm1(tokens))))
+    return block.add_mlp(block.add_attention(tokens, attended))

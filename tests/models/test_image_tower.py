@@ -13,6 +13,7 @@ from radseg.nn.position import bicubic_grid, bicubic_offset_grid
 from radseg.types import Size
 from radseg.weights import catalog
 from radseg.weights.catalog import Shape
+from tower_builders import recombined
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64}
 BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -102,7 +103,7 @@ def library(model, network, images):
 
 
 def ours(network, images):
-    tokens = network.encode(images).patches
+    tokens = network.encode(images, recombined).patches
     return network.normalise(tokens) if network.projection is None else network.to_language(tokens)
 
 

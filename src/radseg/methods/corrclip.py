@@ -156,7 +156,7 @@ class CorrCLIP(WindowedEncoder):
             start = tokens[:, :1].expand(-1, bias.shape[2], -1) if copies is None else copies
             copies = look_at(block, start, tokens, bias)
             if number in layers:
-                inner = inner + tokens / len(layers)
+                inner = inner + tokens.float() / len(layers)
         assert copies is not None
         # What the loop leaves is the last block and x_{L-1}.
         main, spatial = (
