@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from trees import SIZE, TREES, image, labels
+from trees import SIZE, TREES, labels
 
 from radseg.datasets.base import IGNORE
 from radseg.datasets.catalog import BENCHMARKS
