@@ -258,7 +258,7 @@ def takes_model(*groups: str) -> Callable[[Callable[..., Any]], Callable[..., An
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
                 continue
             for extra, annotation in added.items():
-                everyday = extra in ("model", "models", "templates")
+                everyday = extra in ("model", "models")
                 default = False if extra == "accept_license" else None
                 (parameters if everyday else last).append(
                     inspect.Parameter(
