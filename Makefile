@@ -31,7 +31,7 @@ bench: $(VENV)/.installed-tests
 	$(RUN) -m benchmarks.evaluation
 
 miniature-eval: $(VENV)/.installed
-	$(RUN) -m radseg.miniature.evaluate --rooms 200
+	$(RUN) -m training.miniature.evaluate --rooms 200
 
 cli-docs: $(VENV)/.installed-tests
 	$(RUN) docs/generate_cli.py

@@ -9,9 +9,9 @@ import argparse
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from training.miniature.evaluate_maps import RoomWalk
 
 from radseg import presets
-from radseg.evaluation.map_demo import RoomWalk
 from radseg.mapping.compression import fit_basis
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.methods.radseg import RADSeg

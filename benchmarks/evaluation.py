@@ -23,10 +23,10 @@ from benchmarks.measure import fastest_in_turns
 from benchmarks.models import SPACE, random_radio
 from radseg.datasets.base import FileSet
 from radseg.datasets.catalog import BENCHMARKS
-from radseg.evaluation.log import LogWriter
-from radseg.evaluation.loop import Stages, evaluate_images
-from radseg.evaluation.model import predict, prepare
-from radseg.evaluation.protocols import protocol
+from radseg.evaluation.images.log import LogWriter
+from radseg.evaluation.images.loop import Stages, evaluate_images
+from radseg.evaluation.images.model import predict, prepare
+from radseg.evaluation.paper.protocols import protocol
 from radseg.methods.radseg import RADSeg
 from radseg.segment import Segmenter
 from radseg.testing import ColourWords

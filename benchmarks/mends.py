@@ -1,7 +1,7 @@
 """What each mend of RADSeg+ is worth on the miniature: `python -m benchmarks.mends [--rooms 60]`.
 
 RADSeg+ as it is, then with one mend at a time taken back to the published code's rule, then with all of them.
-Held-out rooms as in `radseg.miniature.evaluate`, from seed 7000 on, in pictures of 341 × 471 pixels, because
+Held-out rooms as in `training.miniature.evaluate`, from seed 7000 on, in pictures of 341 × 471 pixels, because
 some mends are about sizes that patches do not tile; mIoU and boundary IoU (2 pixels) of the mended form, and
 what taking a mend back changes, room by room, with 95 % intervals. The miniature's decoder learnt on mended
 prompts.
@@ -11,10 +11,7 @@ import argparse
 from dataclasses import replace
 
 import numpy as np
-
-from radseg.metrics.means import mean_interval
-from radseg.miniature import load_decoder, load_parts
-from radseg.miniature.evaluate import (
+from training.miniature.evaluate import (
     REFINED,
     Question,
     questions,
@@ -22,6 +19,9 @@ from radseg.miniature.evaluate import (
     room_ious,
     segmenter,
 )
+
+from radseg.metrics.means import mean_interval
+from radseg.miniature import load_decoder, load_parts
 from radseg.refine.mended import Mended
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference

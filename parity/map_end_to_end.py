@@ -14,8 +14,8 @@ from radseg.datasets.rgbd import Sized, open_sequence
 from radseg.datasets.rgbd.classes import ClassTable
 from radseg.datasets.rgbd.replica import replica_classes
 from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
-from radseg.evaluation.truth import LabelledVoxels, external_voxels, lifted_voxels
-from radseg.evaluation.voxel_labels import predict_labels_by_chunk, voxel_probabilities
+from radseg.evaluation.maps.truth import LabelledVoxels, external_voxels, lifted_voxels
+from radseg.evaluation.maps.voxel_labels import predict_labels_by_chunk, voxel_probabilities
 from radseg.mapping.description import MapDescription
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.voxel_map import VoxelMap

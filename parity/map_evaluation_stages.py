@@ -12,8 +12,8 @@ from parity.golden_set import Array
 from parity.map_golden_set import MapGoldenSet, near, same
 from parity.report import Row
 from radseg.datasets.rgbd.classes import ClassTable
-from radseg.evaluation.truth import LabelVotes, external_voxels
-from radseg.evaluation.voxel_labels import (
+from radseg.evaluation.maps.truth import LabelVotes, external_voxels
+from radseg.evaluation.maps.voxel_labels import (
     Decision,
     predict_labels,
     predict_labels_by_chunk,

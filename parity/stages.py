@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from parity.golden_set import Array, Case, GoldenSet, noise
-from radseg.evaluation.images import mmseg_size, resize_picture, rgb_of
+from radseg.evaluation.images.resizing import mmseg_size, resize_picture, rgb_of
 from radseg.io import read_picture
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_accuracy, mean_iou, pixel_accuracy

@@ -19,10 +19,10 @@ from radseg.methods.resclip import ResCLIP
 from radseg.methods.resradio import ResRADIO
 from radseg.methods.scclip import SCCLIP
 from radseg.methods.sclip import SCLIP
+from radseg.methods.shared.windows import Statistics
 from radseg.methods.talk2dino import PublishedTalk2DINO, Talk2DINO
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.methods.trident import Trident
-from radseg.methods.windows import Statistics
 from radseg.models.sam2_regions import Sam2Regions
 from radseg.nn.vit import standard_block
 from radseg.options import Options

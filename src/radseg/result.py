@@ -17,9 +17,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg import export
 from radseg.errors import InputError, MissingFileError
 from radseg.io import label_dtype, shown, write_atomically, write_bytes, write_label_png
+from radseg.io.formats.classes import classes_json, json_bytes
+from radseg.io.formats.coco import coco
+from radseg.io.formats.masks import ClassMask
+from radseg.io.formats.npz import NPZ_FORMAT, npz_bytes
+from radseg.io.formats.supervision import supervision_detections
+from radseg.io.formats.transformers import pipeline_entries, segments_info
 from radseg.io.labels import LabelMap
 from radseg.modes import Mode
 from radseg.visual import heat_map, overlay
@@ -128,7 +133,7 @@ class Segmentation:
         index = self._index(name)
         return float(self.scores[index].max()) if self.presence is None else self.presence[index]
 
-    def class_masks(self) -> Iterator[export.ClassMask]:
+    def class_masks(self) -> Iterator[ClassMask]:
         """Yield mask and mean probability of every name that has a pixel, in the order of the names."""
         if self.mode == "independent":
             yield from self._overlapping_masks()
@@ -141,14 +146,14 @@ class Segmentation:
         )  # COCO's runs go down the columns: 8 × faster than turning masks
         for label, name in enumerate(self.names, start=1):
             if counts[label]:
-                yield export.ClassMask(label, name, columns == label, float(sums[label] / counts[label]))
+                yield ClassMask(label, name, columns == label, float(sums[label] / counts[label]))
 
-    def _overlapping_masks(self) -> Iterator[export.ClassMask]:
+    def _overlapping_masks(self) -> Iterator[ClassMask]:
         for label, name in enumerate(self.names, start=1):
             mask = self.mask(name)
             if mask.any():
                 score = self.probability(name)[mask].mean(dtype=np.float64)
-                yield export.ClassMask(label, name, mask, float(score))
+                yield ClassMask(label, name, mask, float(score))
 
     def plot(self) -> Image.Image:
         """Return the picture painted with the labels and a legend; without a picture, the labels alone."""
@@ -177,11 +182,11 @@ class Segmentation:
         match target.suffix.lower():
             case ".png":
                 write_label_png(target, self.labels, self.names)
-                write_bytes(target.with_suffix(".classes.json"), export.json_bytes(self.classes()))
+                write_bytes(target.with_suffix(".classes.json"), json_bytes(self.classes()))
             case ".npz":
                 self.save_npz(target)
             case ".json":
-                write_bytes(target, export.json_bytes(self.to_coco()))
+                write_bytes(target, json_bytes(self.to_coco()))
             case other:
                 raise InputError(
                     f"Cannot save as {other or 'a file without ending'}; use {', '.join(SUFFIXES)}."
@@ -215,7 +220,7 @@ class Segmentation:
         if self.picture is not None:
             arrays["picture"] = self.picture
         details = {**self._details(), "names": self.names, "presence": self.presence}
-        write_bytes(Path(path), export.npz_bytes(arrays, details))
+        write_bytes(Path(path), npz_bytes(arrays, details))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -228,8 +233,8 @@ class Segmentation:
         try:
             with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
                 details = json.loads(file["details"].tobytes())
-                if details.get("format") != export.NPZ_FORMAT:
-                    raise InputError(f"{shown(path)} is not a radseg result of format {export.NPZ_FORMAT}.")
+                if details.get("format") != NPZ_FORMAT:
+                    raise InputError(f"{shown(path)} is not a radseg result of format {NPZ_FORMAT}.")
                 return cls(
                     names=tuple(details["names"]),
                     labels=file["labels"],
@@ -259,26 +264,26 @@ class Segmentation:
     def classes(self) -> dict[str, Any]:
         """Return what `classes.json` holds: id, name, colour and area of every name, and how it was made."""
         ignore = int(np.iinfo(self.labels.dtype).max)
-        return export.classes_json(
+        return classes_json(
             self.names, self.areas, ignore=ignore, presence=self.presence, details=self._details()
         )
 
     def to_coco(self, *, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
-        """Return a COCO data set of this image; see `export.coco`. Needs the extra `coco`."""
-        return export.coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=file_name)
+        """Return a COCO data set of this image; see `coco`. Needs the extra `coco`."""
+        return coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=file_name)
 
     def to_supervision(self) -> Any:
-        """Return `supervision.Detections`; see `export.supervision_detections`. Needs the same extra."""
-        return export.supervision_detections(self.class_masks(), self._size)
+        """Return `supervision.Detections`; see `supervision_detections`. Needs the same extra."""
+        return supervision_detections(self.class_masks(), self._size)
 
     def to_transformers(self) -> list[dict[str, Any]]:
         """Return a list of label, score and mask, as the transformers "image-segmentation" pipeline does."""
-        return export.pipeline_entries(self.class_masks())
+        return pipeline_entries(self.class_masks())
 
     def to_transformers_segments(self) -> dict[str, Any]:
         """Return "segmentation" (int64 tensor H×W, 0 = none) and "segments_info", as image processors do."""
         segmentation = torch.from_numpy(self.labels.astype(np.int64))
-        return {"segmentation": segmentation, "segments_info": export.segments_info(self.class_masks())}
+        return {"segmentation": segmentation, "segments_info": segments_info(self.class_masks())}
 
     @property
     def _size(self) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from radseg.cli import ablate
 from radseg.cli.app import app
 from radseg.datasets.base import IGNORE
 from radseg.errors import MissingExtraError
-from radseg.evaluation import plots
+from radseg.evaluation.studies import plots
 
 
 @pytest.fixture(scope="module")

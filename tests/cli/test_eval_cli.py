@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from published_folders import any_shape, clip_folder, dino_folder
 from radseg.cli import eval as eval_verb
 from radseg.cli.app import app
-from radseg.evaluation.result import EvalResult
+from radseg.evaluation.images.result import EvalResult
 from radseg.models.stored_words import StoredWords
 from radseg.types import TextEmbeddings
 
@@ -227,7 +227,7 @@ def proxyclip(data, tmp_path, monkeypatch):
     any_shape(monkeypatch)
     clip = clip_folder(tmp_path / "clip")
     fetched = []
-    monkeypatch.setattr("radseg.evaluation.model.obtain", lambda rows, *_, **__: fetched.extend(rows))
+    monkeypatch.setattr("radseg.evaluation.images.model.obtain", lambda rows, *_, **__: fetched.extend(rows))
     monkeypatch.setattr(StoredWords, "embed", lambda words, _: made_up(words.space))
     fixed = ("--data", data, "--preset", "proxyclip-b", "--checkpoint", clip, "-o", tmp_path / "out")
     more = ("--crop", 112, "--stride", 112)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from radseg.cli.sheet import spread
 from radseg.errors import MissingExtraError
-from radseg.evaluation import images
+from radseg.evaluation.images import resizing
 
 
 def test_columns_may_be_the_rows_of_an_ablation(radseg, tmp_path):
@@ -59,8 +59,8 @@ def test_missing_opencv_is_told_before_a_model_is_loaded(radseg, monkeypatch, sh
     def absent(module, extra):
         raise MissingExtraError(f"This needs {module}; pip install 'radseg[{extra}]'")
 
-    monkeypatch.setattr(images, "require", absent)
-    monkeypatch.setattr("radseg.evaluation.model.load_model", None)
+    monkeypatch.setattr(resizing, "require", absent)
+    monkeypatch.setattr("radseg.evaluation.images.model.load_model", None)
     done = radseg("sheet", "ade20k", "--data", shared / "data/ade20k_sample", "--partial", "-m", "toy")
     assert done.exit_code == 3
     assert "radseg[eval]" in done.output

@@ -16,8 +16,8 @@ from radseg.methods.maskclip import MaskCLIP
 from radseg.methods.naclip import NACLIP
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.sclip import SCLIP
+from radseg.methods.shared.windowed import on_grid
 from radseg.methods.talk2dino import Talk2DINO
-from radseg.methods.windowed import on_grid
 from radseg.nn.vit import project_values
 from radseg.ops.resize import image_size
 from radseg.types import Size

@@ -10,13 +10,13 @@ from builders import tiny_config, tiny_radio
 from oracles import last_block as oracle
 from oracles.semantic_feedback import patch_labels
 from radseg.errors import InputError, SpaceMismatchError
-from radseg.methods.last_block import KeyKeyBlock
 from radseg.methods.naradio import NARADIO
-from radseg.methods.on_radio import RadioMethod
 from radseg.methods.proxyradio import ProxyRADIO
 from radseg.methods.radseg import RADSeg
 from radseg.methods.rayfronts import RayFronts
 from radseg.methods.resradio import ResRADIO
+from radseg.methods.shared.last_block import KeyKeyBlock
+from radseg.methods.shared.on_radio import RadioMethod
 from radseg.nn.vit import standard_block
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import Residuals

@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 import torch
-
-from radseg.io import to_rgb
-from radseg.miniature import CROP, load_decoder, load_parts
-from radseg.miniature.calibrate import Evidence, calibrate, losses
-from radseg.miniature.evaluate import (
+from training.miniature.calibrate import Evidence, calibrate, losses
+from training.miniature.evaluate import (
     METHODS,
     REFINED,
     auroc,
@@ -18,6 +15,9 @@ from radseg.miniature.evaluate import (
     segmentation_scores,
     segmenter,
 )
+
+from radseg.io import to_rgb
+from radseg.miniature import CROP, load_decoder, load_parts
 from radseg.miniature.store import shipped_bytes
 from radseg.models.alignment import cls_patch_map, middle_window
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, VocabularyError
-from radseg.runs.atomic import STAGING
+from radseg.jobs.atomic import STAGING
+from radseg.jobs.manifest import Record, read_manifest
+from radseg.jobs.sources import Found
 from radseg.runs.folder import OnExisting, OutputFile, Report, attempt, free_folder, opened, run
-from radseg.runs.manifest import Record, read_manifest
-from radseg.runs.sources import Found
 
 PARAMETERS = {"prompts": ["red"]}
 

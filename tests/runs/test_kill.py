@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from radseg.runs.atomic import STAGING
+from radseg.jobs.atomic import STAGING
 
 IMAGES = 12
 CONTENT = 40_000  # bytes per output, written in pieces so that a kill can fall in between
@@ -18,7 +18,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from radseg.runs.folder import opened, run
-from radseg.runs.sources import collect
+from radseg.jobs.sources import collect
 
 class Silent:
     def finished(self, record, result):

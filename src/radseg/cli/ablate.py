@@ -14,7 +14,7 @@ from radseg.cli.segment import Dtype, Overwrite, Resume, resume_command, termina
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.evaluation.request import EvalRequest
+    from radseg.evaluation.images.request import EvalRequest
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def ablate(
 
     Example: radseg ablate components --preset miniature --limit 24
     """
-    from radseg.evaluation.ablations import sweep
-    from radseg.evaluation.plots import require_plots
-    from radseg.evaluation.protocols import protocol as row_of
-    from radseg.evaluation.request import EvalRequest
-    from radseg.evaluation.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.images.request import EvalRequest
+    from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.paper.protocols import protocol as row_of
+    from radseg.evaluation.studies.ablations import sweep
+    from radseg.evaluation.studies.plots import require_plots
     from radseg.presets import PRESETS
 
     if resume and overwrite:
@@ -108,8 +108,8 @@ def _run(
     """Run, write and show the sweep; return whether images failed."""
     from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
-    from radseg.evaluation.plots import save_sweep_plot
-    from radseg.evaluation.sweeps import run_sweep, sweep_table, write_sweep
+    from radseg.evaluation.studies.plots import save_sweep_plot
+    from radseg.evaluation.studies.sweeps import run_sweep, sweep_table, write_sweep
 
     command = resume_command(sys.argv[1:], request.output)
 

@@ -45,7 +45,8 @@ def alignment(
     Example: radseg analyse alignment --rooms 24 -m miniature
     """
     from radseg.cli.downloads import fetching
-    from radseg.evaluation.alignment import (
+    from radseg.evaluation.report.writing import write_picture
+    from radseg.evaluation.studies.alignment import (
         Summary,
         align,
         image_sources,
@@ -53,7 +54,6 @@ def alignment(
         room_sources,
         write_report,
     )
-    from radseg.evaluation.writing import write_picture
     from radseg.runs.lifting import load_segmenter
 
     if bool(sources) == bool(rooms):

@@ -49,15 +49,15 @@ def bench(
     Example: radseg bench --random-weights -m radseg-b-paper --on voc20
     """
     from radseg.cli.downloads import fetching
-    from radseg.evaluation.efficiency import (
+    from radseg.evaluation.paper.published import DATASETS
+    from radseg.evaluation.report.writing import write_text
+    from radseg.evaluation.studies.efficiency import (
         BenchRequest,
         Measured,
         bench_table,
         measure_apart,
         needed_weights,
     )
-    from radseg.evaluation.paper import DATASETS
-    from radseg.evaluation.writing import write_text
     from radseg.runs.models import obtain
 
     requests = [

@@ -32,8 +32,8 @@ from radseg.errors import InputError
 
 if TYPE_CHECKING:
     from radseg.datasets.base import ImageSet
-    from radseg.evaluation.result import EvalResult
-    from radseg.evaluation.run import Outcome
+    from radseg.evaluation.images.result import EvalResult
+    from radseg.evaluation.images.run import Outcome
 
 _SET = "Dataset"
 _RUN = "Run"
@@ -257,11 +257,11 @@ def _settings(
 def _run(typed: Typed) -> int:
     from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
-    from radseg.evaluation.protocols import protocol
-    from radseg.evaluation.request import EvalRequest
-    from radseg.evaluation.run import run_evaluation
-    from radseg.evaluation.sets import default_protocol, open_set, vocabulary_of
-    from radseg.evaluation.shards import launched_shard, parse_shard
+    from radseg.evaluation.images.request import EvalRequest
+    from radseg.evaluation.images.run import run_evaluation
+    from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.images.shards import launched_shard, parse_shard
+    from radseg.evaluation.paper.protocols import protocol
 
     images = open_set(typed)
     row = protocol(typed.dataset, typed.protocol or default_protocol(typed.dataset))
@@ -298,7 +298,7 @@ def _check(typed: Typed) -> int:
     from dataclasses import asdict
 
     from radseg.datasets.check import check_set
-    from radseg.evaluation.sets import open_set, shortfall
+    from radseg.evaluation.images.sets import open_set, shortfall
 
     images: ImageSet = open_set(typed, partial=True)
     report = check_set(images, limit=typed.limit)

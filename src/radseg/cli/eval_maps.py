@@ -20,7 +20,7 @@ def evaluate_maps(typed: "Typed") -> int:
         InputError: an option that has no meaning in 3D, or no data.
     """
     from radseg.cli.downloads import fetching
-    from radseg.evaluation.maps import MapEvalRequest, parse_protocol, result_lines, run_map_evaluation
+    from radseg.evaluation.maps.run import MapEvalRequest, parse_protocol, result_lines, run_map_evaluation
 
     useless = {
         "--shard": typed.shard,

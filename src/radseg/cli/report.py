@@ -24,9 +24,9 @@ def report(
 
     Example: radseg report out/* --output report.md
     """
-    from radseg.evaluation.report import render
-    from radseg.evaluation.result import EvalResult
-    from radseg.evaluation.writing import write_text
+    from radseg.evaluation.images.result import EvalResult
+    from radseg.evaluation.report.report import render
+    from radseg.evaluation.report.writing import write_text
 
     text = render([EvalResult.read(path) for path in results], classes=classes)
     if output is None:

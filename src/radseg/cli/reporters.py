@@ -24,9 +24,9 @@ from rich.table import Table
 from rich.text import Text
 
 from radseg.cli.failures import printable
+from radseg.jobs.manifest import Record
+from radseg.jobs.progress import ClassShare, RunReporter, SegmentationLike, all_dropped, class_shares
 from radseg.runs.folder import Report
-from radseg.runs.manifest import Record
-from radseg.runs.progress import ClassShare, RunReporter, SegmentationLike, all_dropped, class_shares
 
 LogFormat = Literal["text", "json"]
 _LISTED = 20  # failed images named at the end; the manifest has all

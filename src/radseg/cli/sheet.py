@@ -15,7 +15,7 @@ from radseg.cli.segment import Dtype
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.evaluation.request import EvalRequest
+    from radseg.evaluation.images.request import EvalRequest
 
 
 def sheet(
@@ -49,14 +49,14 @@ def sheet(
     Example: radseg sheet miniature -m miniature --sweep components --images 4
     """
     from radseg.cli.downloads import fetching
-    from radseg.evaluation.images import load_opencv
-    from radseg.evaluation.model import load_model, prepare
-    from radseg.evaluation.protocols import protocol as row_of
-    from radseg.evaluation.request import EvalRequest
-    from radseg.evaluation.sets import default_protocol, open_set, vocabulary_of
-    from radseg.evaluation.sheet import draw_sheet, model_of, strips
-    from radseg.evaluation.sheet_page import sheet_page
-    from radseg.evaluation.writing import write_picture, write_text
+    from radseg.evaluation.images.model import load_model, prepare
+    from radseg.evaluation.images.request import EvalRequest
+    from radseg.evaluation.images.resizing import load_opencv
+    from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.paper.protocols import protocol as row_of
+    from radseg.evaluation.report.writing import write_picture, write_text
+    from radseg.evaluation.studies.sheet import draw_sheet, model_of, strips
+    from radseg.evaluation.studies.sheet_page import sheet_page
 
     chosen = Chosen(dataset, data, partial, None, classes, ignore, first_label)
     shown_set = open_set(chosen)
@@ -101,8 +101,8 @@ def spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
 
 def _columns(base: "EvalRequest", presets: list[str], sweep: str | None) -> "dict[str, EvalRequest]":
     """Return what to load for each column, by its caption."""
-    from radseg.evaluation.ablations import sweep as sweep_of
-    from radseg.evaluation.sweeps import request_of
+    from radseg.evaluation.studies.ablations import sweep as sweep_of
+    from radseg.evaluation.studies.sweeps import request_of
     from radseg.presets import PRESETS
 
     if sweep is None:

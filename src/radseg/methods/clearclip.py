@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import WindowedEncoder
+from radseg.methods.shared.windowed import WindowedEncoder
 from radseg.nn.vit import Block
 from radseg.ops.attention import query_query_attention
 

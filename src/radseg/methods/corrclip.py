@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from radseg.errors import InputError
 from radseg.methods.base import slide_windows
-from radseg.methods.windowed import WindowedEncoder, grid_of, on_grid
+from radseg.methods.shared.windowed import WindowedEncoder, grid_of, on_grid
 from radseg.models.base import PatchBackbone
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam2_regions import Sam2Regions

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import WindowedEncoder
+from radseg.methods.shared.windowed import WindowedEncoder
 from radseg.nn.vit import project_values
 
 

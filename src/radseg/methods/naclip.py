@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.last_block import neighbour_block
-from radseg.methods.windowed import WindowedEncoder, grid_of
+from radseg.methods.shared.last_block import neighbour_block
+from radseg.methods.shared.windowed import WindowedEncoder, grid_of
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.last_block import Tail, neighbour_block
-from radseg.methods.on_radio import RadioMethod
-from radseg.methods.windowed import grid_of
+from radseg.methods.shared.last_block import Tail, neighbour_block
+from radseg.methods.shared.on_radio import RadioMethod
+from radseg.methods.shared.windowed import grid_of
 
 
 @dataclass(frozen=True)

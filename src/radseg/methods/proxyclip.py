@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.proxy_mixing import ProxyMixing
+from radseg.methods.shared.proxy_mixing import ProxyMixing
 
 
 @dataclass(frozen=True)

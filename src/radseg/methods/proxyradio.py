@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.last_block import Tail, finish_block
-from radseg.methods.on_radio import RadioMethod
+from radseg.methods.shared.last_block import Tail, finish_block
+from radseg.methods.shared.on_radio import RadioMethod
 from radseg.nn.vit import Block
 from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, correlation_attention, mean_cosine
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.on_radio import RadioMethod
+from radseg.methods.shared.on_radio import RadioMethod
 from radseg.nn.vit import Block, LastBlock
 from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, correlation_attention, mean_cosine
 from radseg.types import FeatureMap

@@ -6,9 +6,9 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.last_block import neighbour_block
-from radseg.methods.on_radio import RadioMethod
-from radseg.methods.windowed import grid_of
+from radseg.methods.shared.last_block import neighbour_block
+from radseg.methods.shared.on_radio import RadioMethod
+from radseg.methods.shared.windowed import grid_of
 from radseg.types import Size
 
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from radseg.methods.residual import ResidualAttention
-from radseg.methods.windows import Windows
+from radseg.methods.shared.residual import ResidualAttention
+from radseg.methods.shared.windows import Windows
 from radseg.models.image_tower import ImageTower
 from radseg.ops.correlation import unit_rows
 from radseg.ops.cosine import row_cosine

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from radseg.methods.last_block import Tail
-from radseg.methods.on_radio import RadioWindows
-from radseg.methods.residual import ResidualAttention
+from radseg.methods.shared.last_block import Tail
+from radseg.methods.shared.on_radio import RadioWindows
+from radseg.methods.shared.residual import ResidualAttention
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import PUBLISHED, Residuals, Rules, patch_labels
 from radseg.types import Rgb, Size, TextEmbeddings

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import WindowedEncoder, grid_of, mean_cosine_over
-from radseg.methods.windows import Statistics
+from radseg.methods.shared.windowed import WindowedEncoder, grid_of, mean_cosine_over
+from radseg.methods.shared.windows import Statistics
 from radseg.models.image_tower import ImageTower
 from radseg.nn.vit import Block
 from radseg.ops.attention import key_key_attention

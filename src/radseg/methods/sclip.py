@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.windowed import WindowedEncoder, correlative_block
+from radseg.methods.shared.windowed import WindowedEncoder, correlative_block
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, require_windows, slide_windows, window_bytes
-from radseg.methods.windowed import WindowedEncoder
+from radseg.methods.shared.windowed import WindowedEncoder
 from radseg.models.image_tower import ImageTower
 from radseg.models.mapped_words import TALK2DINO
 from radseg.ops.correlation import unit_rows

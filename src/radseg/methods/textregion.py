@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, window_bytes
-from radseg.methods.windowed import correlative_block
+from radseg.methods.shared.windowed import correlative_block
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam2 import Sam2
 from radseg.nn.vit import Block, LastBlock

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.proxy_mixing import ProxyMixing
-from radseg.methods.windowed import grid_of, on_grid
+from radseg.methods.shared.proxy_mixing import ProxyMixing
+from radseg.methods.shared.windowed import grid_of, on_grid
 from radseg.models.sam_encoder import SamEncoder
 from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import fit_frame, resize

@@ -64,7 +64,7 @@ def load_decoder(folder: Path | None = None) -> SamDecoder:
 def _file(folder: Path, name: str) -> Path:
     if not (folder / name).is_file():
         raise MissingFileError(
-            f"There is no {name} in {folder}; make it with python -m radseg.miniature.train."
+            f"There is no {name} in {folder}; make it with python -m training.miniature.train."
         )
     return folder / name
 

@@ -16,8 +16,8 @@ from typing import Literal, Protocol, TypeVar
 import filelock
 
 from radseg.errors import EnvironmentFailure, InputError, SpaceMismatchError, VocabularyError
-from radseg.runs.atomic import clear_staging, write_whole
-from radseg.runs.manifest import (
+from radseg.jobs.atomic import clear_staging, write_whole
+from radseg.jobs.manifest import (
     MANIFEST_NAME,
     History,
     ManifestWriter,
@@ -27,8 +27,8 @@ from radseg.runs.manifest import (
     read_manifest,
     require_same,
 )
-from radseg.runs.naming import inside, output_names
-from radseg.runs.sources import Found
+from radseg.jobs.naming import inside, output_names
+from radseg.jobs.sources import Found
 
 LOCK_NAME = ".radseg-lock"
 RELIEF = "Lower --memory-budget or --short-side."

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from radseg.errors import CheckpointError, EnvironmentFailure, InputError
+from radseg.jobs.manifest import require_same
 from radseg.runs.folder import OnExisting, locked, make_folder
-from radseg.runs.manifest import require_same
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from radseg.errors import InputError, MissingExtraError
-from radseg.runs.atomic import write_whole
+from radseg.jobs.atomic import write_whole
+from radseg.jobs.manifest import Record
 from radseg.runs.folder import OutputFile
-from radseg.runs.manifest import Record
 
 if TYPE_CHECKING:
     from radseg.result import Segmentation
@@ -133,7 +133,7 @@ def write_coco(folder: Path, records: Sequence[Record]) -> str:
 def classes_of(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the values of every label map of the run mean, and the parameters they were made with."""
     from radseg.colours import colours, hex_colour  # noqa: PLC0415
-    from radseg.export import CLASSES_FORMAT  # noqa: PLC0415
+    from radseg.io.formats.classes import CLASSES_FORMAT  # noqa: PLC0415
 
     return {
         "format": CLASSES_FORMAT,
@@ -163,6 +163,6 @@ def merged_coco(folder: Path, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    from radseg.export import json_bytes  # noqa: PLC0415
+    from radseg.io.formats.classes import json_bytes  # noqa: PLC0415
 
     path.write_bytes(json_bytes(value))

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
+from radseg.jobs.manifest import Record
+from radseg.jobs.progress import RunReporter
+from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
 from radseg.runs.folder import OnExisting, Plan, Report, opened, run
-from radseg.runs.manifest import Record
 from radseg.runs.models import FOR_CHECKPOINTS, Fetching, checkpoint_path, needed_rows, obtain
 from radseg.runs.outputs import (
     KINDS,
@@ -22,8 +24,6 @@ from radseg.runs.outputs import (
     write_classes,
     write_coco,
 )
-from radseg.runs.progress import RunReporter
-from radseg.runs.sources import Sources, collect
 from radseg.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Labelled images: a model over a set, resumable, and its result."""

@@ -1,0 +1,106 @@
+"""The model of an evaluation: loaded once, and what it and the machine are, for the record."""
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import radseg
+from radseg import presets
+from radseg.datasets.base import ImageSet
+from radseg.evaluation.images.loop import Labels, Prepared
+from radseg.evaluation.images.request import EvalRequest, places
+from radseg.evaluation.images.resizing import mmseg_size, resize_picture, rgb_of
+from radseg.evaluation.images.shards import launched_device
+from radseg.evaluation.paper.protocols import Protocol
+from radseg.models.stored_words import StoredWords
+from radseg.runs.models import Fetching, needed_rows, obtain
+from radseg.segment import Cosines, Segmenter
+from radseg.types import LanguageFeatures, Size, TextEmbeddings
+
+
+def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, TextEmbeddings]:
+    """Return the segmenter and the embedded names; missing weights are fetched where a person sees it."""
+    settings = {**request.source, **request.changes}
+    presets.require_helpers(presets.PRESETS[request.base], request.source.get("helpers", {}))
+    obtain(needed_rows(request.preset, settings), fetching, accept_license=request.accept_license)
+    segmenter = presets.load(
+        request.preset,
+        device=launched_device(request.device, torch.cuda.device_count()),
+        dtype=request.dtype,
+        accept_license=request.accept_license,
+        **settings,
+    )
+    text, _ = segmenter.embed(request.words, mode="assign")
+    if isinstance(segmenter.words, StoredWords):
+        segmenter.words.release()  # all names are embedded, and the tower is larger than the model
+    return segmenter, text
+
+
+def prepare(images: ImageSet, protocol: Protocol, id: str) -> Prepared:
+    """Return one image at the size that the protocol gives it, and its truth at its own size."""
+    example = images.read(id)
+    picture = example.picture
+    if protocol.short_side is not None and protocol.long_side is not None:
+        size = Size(*picture.shape[:2])
+        target = mmseg_size(size, long_side=protocol.long_side, short_side=protocol.short_side)
+        picture = resize_picture(picture, target)
+    return Prepared(rgb_of(picture), example.truth)
+
+
+def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labels:
+    """Return the labels of one image at the size of its truth, mode `assign`: 0 for none, names from 1."""
+    return answer(segmenter, segmenter.look([image.picture], text, None)[0], text, image)
+
+
+def answer(
+    segmenter: Segmenter, seen: LanguageFeatures | Cosines, text: TextEmbeddings, image: Prepared
+) -> Labels:
+    """Return the labels that `predict` gives, of what `segmenter.look` saw in the image."""
+    size = Size(*image.truth.shape)
+    return segmenter.finish(seen, size, text, None, mode="assign", picture=image.picture).labels
+
+
+def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
+    """Return what this process runs with, for the log and the result."""
+    origin: Mapping[str, Any] = segmenter.origin
+    device = str(origin.get("device", "cpu"))
+    return {
+        "model": {
+            **{name: origin.get(name) for name in ("checkpoint", "sha256", "version")},
+            "space": segmenter.encoder.space,
+            "given": places(request.source),
+        },
+        "environment": {
+            "radseg": radseg.__version__,
+            "commit": source_commit(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": device_name(device),
+            "dtype": request.dtype,
+            "threads": torch.get_num_threads(),
+        },
+    }
+
+
+def device_name(device: str) -> str:
+    """Return a device with the name of its hardware, such as "cuda:0 (NVIDIA H100)"."""
+    if device.startswith("cuda"):
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()})"
+
+
+def source_commit() -> str | None:
+    """Return the commit of the checkout this package runs from, "-dirty" if files were changed, or None."""
+    root = Path(radseg.__file__).resolve().parents[2]
+    if not ((root / ".git").exists() and (root / "src" / "radseg").is_dir()):
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,203 @@
+"""From a request to a result: one process or many, resumable at any moment.
+
+Every process appends to the log of its shard; whichever finds that all images are known writes the result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from radseg.errors import InputError
+from radseg.evaluation.images.counts import Tally
+from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_tallies, log_path, read_logs
+from radseg.evaluation.images.loop import Stages, evaluate_images
+from radseg.evaluation.images.model import load_model, predict, prepare, session_facts
+from radseg.evaluation.images.request import EvalRequest
+from radseg.evaluation.images.resizing import load_opencv
+from radseg.evaluation.images.result import CONFUSION_NAME, IMAGES_NAME, RESULT_NAME, EvalResult, Images
+from radseg.evaluation.images.summary import class_scores, scores_of, seconds_of, write_result
+from radseg.jobs.atomic import clear_staging
+from radseg.jobs.manifest import Record, parameters_hash, require_same
+from radseg.jobs.progress import RunReporter
+from radseg.runs.folder import Report, locked, make_folder
+from radseg.runs.models import Fetching
+from radseg.segment import Segmenter
+from radseg.types import TextEmbeddings
+
+MERGE_LOCK = ".radseg-lock-merge"
+Loaded = tuple[Segmenter, TextEmbeddings]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a process ended.
+
+    Attributes:
+        result: None while other shards still have images to do; `missing` says how many.
+        missing: images of the whole set that no shard has done yet.
+    """
+
+    result: EvalResult | None
+    missing: int
+
+
+def run_evaluation(request: EvalRequest, reporter: RunReporter, fetching: Fetching) -> Outcome:
+    """Evaluate the images of the request's shard and, when all shards are done, write the result.
+
+    Raises:
+        InputError: the folder holds an earlier evaluation, its parameters differ, none of the images could be
+            evaluated, or the request is not possible.
+        MissingExtraError: OpenCV is needed and absent.
+        EnvironmentFailure: another process does this shard; disk or weights stand in the way.
+        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
+    """
+    parameters = request.parameters()
+    if request.protocol.short_side is not None:
+        load_opencv()
+    make_folder(request.output)
+    with locked(request.output, f".radseg-lock-{request.shard.name}"):
+        logs = earlier_logs(request, parameters)
+        own = request.shard.share(request.ids)
+        known = known_tallies(logs, own)
+        todo = [id for id in own if id not in known or known[id].message]
+        report = Report((), (), tuple(_record(one) for one in known.values() if not one.message))
+        reporter.found(len(own), ())
+        if todo and not request.merge_only:
+            reporter.loading(request.preset)
+            loaded = load_model(request, fetching)
+            reporter.started(len(todo), len(report.earlier), request.output)
+            mine = next((log for log in logs if log.path == log_path(request.output, request.shard)), None)
+            done, failed = _evaluate(request, loaded, mine, todo, reporter)
+            report = Report(tuple(done), tuple(failed), report.earlier)
+    outcome = merge(request, parameters)
+    extra = () if outcome.result is None else (RESULT_NAME, CONFUSION_NAME, IMAGES_NAME)
+    reporter.ended(report, request.output, extra)
+    return outcome
+
+
+def earlier_logs(request: EvalRequest, parameters: dict[str, Any]) -> tuple[Log, ...]:
+    """Return the logs that count towards this run, after the rules of `request.existing`."""
+    folder, own = request.output, log_path(request.output, request.shard)
+    alone = request.shard.count == 1
+    if request.existing == "overwrite" and not request.merge_only:
+        for path in (folder / FOLDER).glob("*.jsonl"):
+            # Logs of this division may be those of shards that run now; all others would count as done.
+            if alone or path == own or not path.stem.endswith(f"-of-{request.shard.count}"):
+                path.unlink(missing_ok=True)
+        for name in (RESULT_NAME, CONFUSION_NAME, IMAGES_NAME):
+            (folder / name).unlink(missing_ok=True)
+        return ()
+    logs = read_logs(folder)
+    in_the_way = [log for log in logs if alone or log.path == own]
+    if (
+        request.existing == "refuse"
+        and not request.merge_only
+        and (in_the_way or _foreign_result(folder, logs))
+    ):
+        raise InputError(
+            f"{folder} holds an earlier evaluation. Continue it with --resume, start it again with "
+            "--overwrite, or choose another folder with -o."
+        )
+    for log in logs:
+        require_same(log.parameters, parameters)
+    return logs
+
+
+def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
+    """Write the result if every image of every shard is known, and return it.
+
+    Raises:
+        InputError: `merge_only`, and images are missing; or not one image could be evaluated.
+    """
+    folder = request.output
+    with locked(folder, MERGE_LOCK, wait=60):  # two shards may end at the same moment
+        same = parameters_hash(parameters)
+        logs = [log for log in read_logs(folder) if parameters_hash(log.parameters) == same]
+        known = known_tallies(logs, request.ids)
+        missing = [id for id in request.ids if id not in known]
+        if missing and request.merge_only:
+            raise InputError(
+                f"{len(missing)} of {len(request.ids)} images are not done yet, such as {missing[0]}, "
+                f"so {folder} cannot be merged. Run the missing shards, or do the rest here with --resume."
+            )
+        if missing:
+            return Outcome(None, len(missing))
+        clear_staging(folder)
+        tallies = tuple(known.values())
+        result = result_of(request, tallies, [s for log in logs for s in log.sessions])
+        write_result(folder, result, tallies)
+        return Outcome(result, 0)
+
+
+def result_of(
+    request: EvalRequest, tallies: Sequence[Tally], sessions: Sequence[Mapping[str, Any]]
+) -> EvalResult:
+    """Return the result of all tallies; `sessions` are what the processes found out, at least one."""
+    done = [one for one in tallies if not one.message]
+    failed = {one.id: one.message for one in tallies if one.message}
+    if not done:
+        first = next(iter(failed.values()), "there are no images")
+        raise InputError(f"None of {len(tallies)} images could be evaluated; the first: {first}")
+    environments = [session["environment"] for session in sessions]
+    others = [e for e in environments[1:] if e != environments[0]]
+    return EvalResult(
+        dataset=request.images.name,
+        split=request.images.split,
+        protocol=request.protocol.as_dict(),
+        preset=request.preset,
+        options=asdict(request.options()),
+        model=sessions[0]["model"],
+        names=request.words.names,
+        per_class=class_scores(done, request.images.names),
+        scores=scores_of(done, len(request.images.names)),
+        images=Images(len(tallies), len(done), failed),
+        seconds=seconds_of(tallies),
+        environment={**environments[0], "processes": len(sessions), **({"others": others} if others else {})},
+    )
+
+
+def _evaluate(
+    request: EvalRequest, loaded: Loaded, earlier: Log | None, todo: Sequence[str], reporter: RunReporter
+) -> tuple[list[Record], list[Record]]:
+    """Do the images of `todo`; return the records of those done and failed."""
+    segmenter, text = loaded
+    stages_of = partial(
+        Stages,
+        read=partial(prepare, request.images, request.protocol),
+        predict=partial(predict, segmenter, text),
+        classes=len(request.images.names),
+    )
+    done: list[Record] = []
+    failed: list[Record] = []
+    path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
+    with LogWriter(path, request.parameters(), session, earlier) as log:
+        try:
+            for tally in evaluate_images(todo, stages_of(store=log.append)):
+                record = _record(tally)
+                (failed if tally.message else done).append(record)
+                reporter.finished(record, None)
+        except (KeyboardInterrupt, OSError):
+            reporter.stopped(request.output)
+            raise
+    return done, failed
+
+
+def _record(tally: Tally) -> Record:
+    """Return a tally as reporters take it."""
+    return Record(
+        source=tally.id,
+        name=tally.id,
+        size=0,
+        mtime_ns=0,
+        status="failed" if tally.message else "done",
+        outputs=(),
+        seconds=tally.model_seconds,
+        parameters="",
+        message=tally.message,
+    )
+
+
+def _foreign_result(folder: Path, logs: Sequence[Log]) -> bool:
+    return not logs and (folder / RESULT_NAME).exists()

@@ -1,0 +1,114 @@
+"""From the tallies of a whole set to its scores and the files of the result."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from radseg.errors import InputError
+from radseg.evaluation.images.counts import Tally, pooled_confusion
+from radseg.evaluation.images.result import (
+    CONFUSION_NAME,
+    IMAGES_NAME,
+    RESULT_NAME,
+    ClassScore,
+    EvalResult,
+    Score,
+    Seconds,
+)
+from radseg.jobs.atomic import clear_staging, write_whole
+from radseg.metrics.bootstrap import Interval, bootstrap_intervals
+from radseg.metrics.confusion import (
+    Counts,
+    frequency_weighted_iou,
+    mean_accuracy,
+    mean_iou,
+    pixel_accuracy,
+)
+
+
+def scores_of(tallies: Sequence[Tally], classes: int) -> dict[str, Score]:
+    """Return every score of the set with its interval; `tallies` are of evaluated images.
+
+    Raises:
+        InputError: no image, or no judged pixel in all of them.
+    """
+    rows = np.stack([_additive(one, classes) for one in tallies]) if tallies else np.zeros((0, 6 * classes))
+    values = {name: float(value[0]) for name, value in _scores(rows.sum(0)[None]).items()}
+    if np.isnan(values["miou"]):
+        raise InputError("No pixel of the evaluated images is judged: there is nothing to score.")
+    intervals: Mapping[str, Interval] = bootstrap_intervals(rows, _scores) if len(rows) > 1 else {}
+    return {name: Score(value, *intervals.get(name, ())) for name, value in values.items()}
+
+
+def class_scores(tallies: Sequence[Tally], names: Sequence[str]) -> tuple[ClassScore, ...]:
+    """Return IoU, accuracy and true pixels of every class."""
+    counts = Counts.of(pooled_confusion(tallies, len(names)))
+    columns = zip(names, counts.iou(), counts.accuracy(), counts.truth, strict=True)
+    return tuple(ClassScore(name, _or_none(i), _or_none(a), int(pixels)) for name, i, a, pixels in columns)
+
+
+def seconds_of(tallies: Sequence[Tally]) -> Seconds:
+    """Return where the time went."""
+    done = [one for one in tallies if not one.message]
+    model = sum(one.model_seconds for one in done)
+    return Seconds(model, sum(one.seconds for one in tallies), model / max(len(done), 1))
+
+
+def write_result(folder: Path, result: EvalResult, tallies: Sequence[Tally]) -> None:
+    """Write `confusion.npz`, `images.jsonl` and, last, `result.json` into the output folder."""
+    names = [one.name for one in result.per_class]
+    done = [one for one in tallies if not one.message]
+    confusion = pooled_confusion(done, len(names))
+    boundary = np.sum([_boundary(one, len(names)) for one in done], axis=0, dtype=np.int64)
+
+    def write_arrays(path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez_compressed(file, confusion=confusion, boundary=boundary, names=np.array(names))
+
+    lines = "".join(json.dumps(_image_line(one, len(names))) + "\n" for one in tallies)
+    write_whole(folder, folder / CONFUSION_NAME, write_arrays)
+    write_whole(folder, folder / IMAGES_NAME, lambda path: _write(path, lines))
+    write_whole(folder, folder / RESULT_NAME, lambda path: _write(path, result.to_json()))
+    clear_staging(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _image_line(tally: Tally, classes: int) -> dict[str, Any]:
+    if tally.message:
+        return {"id": tally.id, "miou": None, "seconds": tally.model_seconds, "message": tally.message}
+    miou = _or_none(float(mean_iou(Counts.of(tally.confusion(classes)))))
+    return {"id": tally.id, "miou": miou, "seconds": tally.model_seconds}
+
+
+def _additive(tally: Tally, classes: int) -> Int64[np.ndarray, " k"]:
+    """Return one image's counts in a row: regions, then rims; each both, truth, predicted."""
+    regions = Counts.of(tally.confusion(classes))
+    return np.concatenate([regions.both, regions.truth, regions.predicted, *_boundary(tally, classes)])
+
+
+def _boundary(tally: Tally, classes: int) -> Int64[np.ndarray, "3 c"]:
+    counts = tally.boundary(classes)
+    return np.stack([counts.both, counts.truth, counts.predicted])
+
+
+def _scores(sums: Int64[np.ndarray, "b k"] | Float64[np.ndarray, "b k"]) -> dict[str, np.ndarray]:
+    parts = np.split(sums, 6, axis=1)
+    regions, rims = Counts(*parts[:3]), Counts(*parts[3:])
+    return {
+        "miou": mean_iou(regions),
+        "fmiou": frequency_weighted_iou(regions),
+        "pixel_accuracy": pixel_accuracy(regions),
+        "mean_accuracy": mean_accuracy(regions),
+        "boundary_iou": mean_iou(rims),
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

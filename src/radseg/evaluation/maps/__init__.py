@@ -1,0 +1,1 @@
+"""Labelled RGB-D scenes: maps against the truth of their voxels."""

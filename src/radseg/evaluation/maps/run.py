@@ -1,0 +1,272 @@
+"""An evaluation in 3D: every scene of a set, one result each as it is done, then the mean beside the paper's.
+
+The score of a set is the plain mean over its scenes (mapping spec 3.8), not a pooled count.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import radseg
+from radseg.errors import CheckpointError, InputError, RadsegError
+from radseg.evaluation.images.request import places
+from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
+from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
+from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
+from radseg.io import write_bytes
+from radseg.jobs.manifest import require_same
+from radseg.runs.folder import OnExisting, locked, make_folder
+from radseg.runs.lifting import (
+    encoder_of,
+    feature_mapper,
+    feature_settings,
+    load_segmenter,
+    probability_mapper,
+)
+from radseg.runs.map_words import alignment
+from radseg.runs.models import Fetching
+
+if TYPE_CHECKING:
+    from radseg.segment import Segmenter
+
+FORMAT = "radseg-map-eval/1"
+RESULT, PARAMETERS, SCENES = "result.json", "parameters.json", "scenes"
+SCORES = ("miou", "fmiou", "accuracy")
+
+
+@dataclass(frozen=True)
+class MapEvalRequest:
+    """One evaluation in 3D.
+
+    Attributes:
+        protocol: a row of MAP_PROTOCOLS, possibly with published rules.
+        space: what is averaged in the voxels.
+        data: root folder of the set.
+        settings, source, machine: arguments of `presets.load`: options, where weights are, device and so on.
+        limit: only the first scenes.
+        partial: accept a set that lacks scenes.
+    """
+
+    protocol: MapProtocol
+    space: Space
+    data: Path
+    preset: str
+    output: Path
+    existing: OnExisting = "refuse"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    partial: bool = False
+
+
+def parse_protocol(dataset: str, name: str | None) -> tuple[MapProtocol, Space]:
+    """Return the row of a set and the space that `--protocol` names.
+
+    "features" (default) and "probabilities" use the clean rules; "-published" after it uses RayFronts'.
+
+    Raises:
+        InputError: another name.
+    """
+    space, _, rules = (name or "features").partition("-")
+    if space not in ("features", "probabilities") or rules not in ("", "published"):
+        raise InputError(
+            f"There is no protocol {name!r} in 3D; choose features, probabilities, features-published or "
+            "probabilities-published."
+        )
+    row = MAP_PROTOCOLS[dataset]
+    chosen: Space = "features" if space == "features" else "probabilities"
+    return (replace(row, rules="published") if rules else row), chosen
+
+
+def run_map_evaluation(
+    request: MapEvalRequest, told: Callable[[str], None], fetching: Fetching
+) -> dict[str, Any]:
+    """Evaluate all scenes that are not done yet and return the result, which is written too.
+
+    A scene that fails is recorded with its reason and the others go on. `told` is given a line per scene.
+
+    Raises:
+        InputError: the folder holds another evaluation, or no scene could be evaluated.
+        MissingFileError: scenes are missing.
+    """
+    names = scenes_of(request.protocol, request.data, partial=request.partial)[: request.limit]
+    make_folder(request.output)
+    with locked(request.output):
+        _claim(request)
+        segmenter = _model(request, fetching)
+        for i, name in enumerate(names):
+            file = request.output / SCENES / f"{name}.json"
+            if _done(file):
+                continue
+            entry = _scene_entry(request, segmenter, name)
+            file.parent.mkdir(exist_ok=True)
+            _write_json(file, entry)
+            told(f"[{i + 1}/{len(names)}] {_line(entry)}")
+        entries = [json.loads((request.output / SCENES / f"{name}.json").read_text()) for name in names]
+        result = _summary(request, segmenter, entries)
+        _write_json(request.output / RESULT, result)
+    return result
+
+
+def result_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return scores per scene, their mean and the paper's values, in per cent."""
+    lines = [
+        f"{result['dataset']}, {result['space']}, {result['protocol']['rules']} rules, {result['preset']}:"
+    ]
+    lines += [f"  {_line(entry)}" for entry in result["scenes"]]
+    mean = result["mean"]
+    if mean["miou"] is not None:
+        lines.append(f"  {'mean':16} mIoU {100 * mean['miou']:6.2f}  f-mIoU {100 * mean['fmiou']:6.2f}")
+    if result["paper"] is not None:
+        miou, fmiou = result["paper"]
+        lines.append(f"  {'paper':16} mIoU {miou:6.2f}  f-mIoU {fmiou:6.2f}")
+    return lines
+
+
+def _model(request: MapEvalRequest, fetching: Fetching) -> "Segmenter":
+    sized: dict[str, Any] = {"short_side": None, "long_side": None}  # the protocol has sized the pictures
+    if request.preset not in ("toy", "miniature"):
+        sized["stride"] = request.protocol.stride
+    unrefined = feature_settings(request.preset) if request.space == "features" else {}
+    settings = {**sized, **unrefined, **request.settings}
+    machine = {**request.source, **request.machine}
+    return load_segmenter(request.preset, fetching, with_words=True, settings=settings, machine=machine)
+
+
+def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> dict[str, Any]:
+    """Return what is written of a scene: its scores, or the reason why there are none."""
+    try:
+        scene = open_scene(request.protocol, request.data, name)
+        result = _evaluate(request, segmenter, scene)
+    except CheckpointError:
+        raise
+    except RadsegError as error:  # one bad scene never ends a run
+        return {"scene": name, "failed": str(error)}
+    return {"scene": name, **_as_json(result)}
+
+
+def _evaluate(request: MapEvalRequest, segmenter: "Segmenter", scene: Scene) -> SceneResult:
+    words = list(scene.names)
+    if request.space == "features":
+        mapper = feature_mapper(segmenter, request.protocol.voxel_size)
+        text, align = segmenter.embed(words, mode="assign")[0].values, _align(segmenter, mapper)
+    else:
+        mapper = probability_mapper(segmenter, words, request.protocol.voxel_size)
+        text, align = torch.eye(len(words)), None
+    return evaluate_scene(
+        scene.name,
+        scene.sequence,
+        scene.truth,
+        mapper,
+        text,
+        names=scene.names,
+        align=align,
+        protocol=request.protocol,
+    )
+
+
+def _align(segmenter: "Segmenter", mapper: Any) -> Any:
+    from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
+
+    return alignment(VoxelMap(mapper.description).finish(), segmenter)
+
+
+def _claim(request: MapEvalRequest) -> None:
+    """Note what is evaluated, or compare it with what is noted in the folder."""
+    file = request.output / PARAMETERS
+    parameters = _parameters(request)
+    if file.is_file():
+        if request.existing == "refuse":
+            raise InputError(
+                f"{request.output} holds an evaluation; go on with --resume, begin again with --overwrite, "
+                "or name another folder with -o."
+            )
+        if request.existing == "resume":
+            require_same(json.loads(file.read_text()), parameters)
+            return
+        for old in (request.output / SCENES).glob("*.json"):
+            old.unlink()
+        (request.output / RESULT).unlink(missing_ok=True)
+    _write_json(file, parameters)
+
+
+def _parameters(request: MapEvalRequest) -> dict[str, Any]:
+    raw = {
+        "protocol": asdict(request.protocol),
+        "space": request.space,
+        "preset": request.preset,
+        "settings": dict(request.settings),
+        "source": places(request.source),
+        "data": str(request.data.resolve()),
+    }
+    parsed: dict[str, Any] = json.loads(json.dumps(raw))  # tuples become lists, as when read again
+    return parsed
+
+
+def _summary(
+    request: MapEvalRequest, segmenter: "Segmenter", entries: list[dict[str, Any]]
+) -> dict[str, Any]:
+    done = [entry for entry in entries if "failed" not in entry]
+    if not done:
+        raise InputError(f"No scene could be evaluated. {entries[0]['scene']}: {entries[0]['failed']}")
+    judged = {score: [e[score] for e in done if e[score] is not None] for score in SCORES}
+    return {
+        "format": FORMAT,
+        "dataset": request.protocol.name,
+        "space": request.space,
+        "preset": request.preset,
+        "protocol": _parameters(request)["protocol"],
+        "model": dict(encoder_of(segmenter)),
+        "mean": {score: sum(v) / len(v) if v else None for score, v in judged.items()},
+        "paper": PAPER.get((request.preset, request.protocol.name, request.space)),
+        "scenes": entries,
+        "environment": {"radseg": radseg.__version__, "torch": torch.__version__},
+    }
+
+
+def _as_json(result: SceneResult) -> dict[str, Any]:
+    scores = result.scores
+    rows = zip(scores.names, scores.tp, scores.fp, scores.fn, scores.iou, strict=True)
+    return {
+        **{name: _number(getattr(scores, name)) for name in SCORES},
+        "voxels": result.voxels,
+        "frames": result.frames,
+        "skipped": dict(result.skipped),
+        "seconds": {key: round(value, 3) for key, value in result.seconds.items()},
+        "classes": [
+            {"name": name, "tp": int(tp), "fp": int(fp), "fn": int(fn), "iou": _number(float(iou))}
+            for name, tp, fp, fn, iou in rows
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    if "failed" in entry:
+        return f"{entry['scene']:16} failed: {entry['failed']}"
+    if entry["miou"] is None:
+        return f"{entry['scene']:16} has no judged voxel"
+    return (
+        f"{entry['scene']:16} mIoU {100 * entry['miou']:6.2f}  f-mIoU {100 * entry['fmiou']:6.2f}  "
+        f"accuracy {100 * entry['accuracy']:6.2f}  {entry['voxels']:,} voxels, {entry['frames']} frames"
+    )
+
+
+def _done(file: Path) -> bool:
+    try:
+        return "failed" not in json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_bytes(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")

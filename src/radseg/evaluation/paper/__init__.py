@@ -1,0 +1,1 @@
+"""What the paper states: its numbers, and the protocols behind them."""

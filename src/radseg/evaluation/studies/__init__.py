@@ -1,0 +1,1 @@
+"""Ablations, figures, speed and alignment: several evaluations put together."""

@@ -1,0 +1,1 @@
+"""What other tools read and write, one exchange format a file."""

@@ -1,0 +1,1 @@
+"""Durable runs: sources, names, manifest, atomic writing, progress. Knows no model."""

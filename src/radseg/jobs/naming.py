@@ -1,0 +1,110 @@
+"""Which name the outputs of each image get: short where possible, never shared, never outside the folder."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from radseg.errors import InputError
+from radseg.jobs.sources import Found
+
+OUTPUT_KINDS = ("overlay", "heat", "pca", "coco")
+"""What may stand between an output's name and its suffix, as in photo.overlay.png."""
+
+
+def output_names(images: Sequence[Found], *, known: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return one output name per image: a relative path with forward slashes and without the image's suffix.
+
+    The name is the path below the source's folder, without suffix (`trip/day1/photo.jpg` of the folder `trip`
+    is `day1/photo`). Images that would share a name all move to the next form: the path below the deepest
+    folder that holds every image of the run, then that with the suffix (`photo.jpg`, `photo.png`), then a
+    number (`photo.jpg~2`). Upper and lower case count as equal, as many file systems have it.
+
+    Args:
+        known: names given in an earlier part of this run, by absolute path of the image; they are kept.
+    """
+    known = known or {}
+    absolute = [os.path.abspath(image.path) for image in images]  # noqa: PTH100 - lexical: links keep their name
+    common = _common_folder(absolute)
+    names: list[str | None] = [known.get(path) for path in absolute]
+    taken = {_fold(name) for name in known.values()}
+    forms: tuple[Callable[[int], str], ...] = (
+        lambda i: _below(images[i].path.with_suffix(""), images[i].root),
+        lambda i: _below(Path(absolute[i]).with_suffix(""), common),
+        lambda i: _below(Path(absolute[i]), common),
+    )
+    for form in forms:
+        _give(names, form, taken)
+    for index, name in enumerate(names):
+        if name is None:
+            names[index] = _numbered(_below(Path(absolute[index]), common), taken)
+    return tuple(name for name in names if name is not None)
+
+
+def _give(names: list[str | None], form: Callable[[int], str], taken: set[str]) -> None:
+    """Fill in the names that this form makes unique, and leave the others open."""
+    wanted = {index: form(index) for index, name in enumerate(names) if name is None}
+    counts = Counter(_fold(name) for name in wanted.values())
+    alone = {index: name for index, name in wanted.items() if counts[_fold(name)] == 1}
+    everyone = taken | set(counts)
+    for index, name in alone.items():
+        if _fold(name) not in taken and not _shadows(_fold(name), everyone):
+            names[index] = name
+            taken.add(_fold(name))
+
+
+def _shadows(name: str, others: set[str]) -> bool:
+    """Whether an output of another image is called like one of this name (`photo.overlay` beside `photo`)."""
+    stem, dot, _ = name.partition(".")
+    while dot:
+        rest = name[len(stem) + 1 :]
+        if rest.split(".")[0] in OUTPUT_KINDS and stem in others:
+            return True
+        head, dot, _ = rest.partition(".")
+        stem = f"{stem}.{head}"
+    return False
+
+
+def _numbered(name: str, taken: set[str]) -> str:
+    number = 2
+    while _fold(f"{name}~{number}") in taken:
+        number += 1
+    taken.add(_fold(f"{name}~{number}"))
+    return f"{name}~{number}"
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _common_folder(paths: Sequence[str]) -> Path:
+    try:
+        return Path(os.path.commonpath([str(Path(path).parent) for path in paths]))
+    except ValueError:  # no paths, or paths on several drives
+        return Path()
+
+
+def _below(path: Path, root: Path) -> str:
+    """Return `path` relative to `root` in forward slashes; only the last part if it does not lie below."""
+    inside = Path(os.path.relpath(path, root))
+    parts = inside.parts if ".." not in inside.parts and not inside.is_absolute() else (path.name,)
+    return PurePosixPath(*parts).as_posix()
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return `folder/name`, after checking that it cannot lie anywhere else.
+
+    Raises:
+        InputError: the name is absolute, climbs with `..`, or a link on the way leads out of the folder.
+    """
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts or "\0" in name or not relative.parts:
+        raise InputError(f"The output name {name!r} would leave the output folder {folder}.")
+    target = folder / relative
+    if not target.parent.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"The output {target} would be written to {target.parent.resolve()}, outside {folder}: "
+            "a link in the output folder leads there. Remove the link or choose another folder with -o."
+        )
+    return target

@@ -1,0 +1,1 @@
+"""What several methods use; no method of its own lives here."""

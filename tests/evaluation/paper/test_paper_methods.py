@@ -1,0 +1,134 @@
+"""Other methods beside the paper: the right row, their own options, and no verdict too many."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from evaluation_builders import changed, paper_run
+from radseg.evaluation.images.request import EvalRequest
+from radseg.evaluation.paper import published as paper
+from radseg.evaluation.paper.methods import OTHERS
+from radseg.evaluation.paper.protocols import protocol
+from radseg.evaluation.report.comparison import compare, tolerance
+from radseg.evaluation.report.report import render
+from radseg.preset_methods import METHODS
+from radseg.presets import PRESETS, check
+
+
+def run_of(preset, dataset="context59", name="mid", miou=40.0, **options):
+    """A whole run of a preset on a data set, as `radseg eval` would record it."""
+    known = PRESETS[preset]
+    rules = protocol(dataset, name).options(known.method) | options
+    run = paper_run(dataset, name=name, miou=miou)
+    run = replace(run, preset=preset, options=asdict(check(preset, changes=rules)[1]))
+    return changed(run, "model", checkpoint=known.checkpoint, version=known.checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("preset", "dataset", "name", "value"),
+    [
+        ("naclip-b", "ade20k", "mid", 17.78),
+        ("resclip-b-paper", "ade20k", "low", 18.03),
+        ("scclip-b", "cityscapes", "high", 41.24),
+        ("proxyclip-b", "voc20", "mid", 80.31),
+        ("proxyclip-h", "cocostuff", "low", 26.19),
+        ("trident-b-paper", "context59", "mid", 42.16),
+        ("textregion-b", "ade20k", "high", 22.55),
+        ("textregion-h", "voc20", "low", 89.53),
+        ("talk2dino-b", "context59", "high", 40.23),
+        ("rayfronts-b-paper", "ade20k", "mid", 24.63),
+        ("naradio-b", "ade20k", "mid", 27.19),
+        ("proxyradio-d-b", "cityscapes", "mid", 42.87),
+        ("proxyradio-s-b", "cityscapes", "mid", 44.04),
+        ("resradio-b", "voc20", "mid", 87.96),
+    ],
+)
+def test_a_run_by_the_book_gets_the_papers_value_and_a_verdict(preset, dataset, name, value):
+    found = compare(run_of(preset, dataset, name, miou=value))
+    assert found.row.of(dataset) == value
+    assert found.verdict == "agrees", found.reasons
+
+
+@pytest.mark.parametrize(
+    ("preset", "off", "verdict"),
+    [("scclip-b", 0.5, "agrees"), ("textregion-b", -0.51, "below"), ("naclip-b", 0.21, "above")],
+)
+def test_the_tolerance_is_the_methods(preset, off, verdict):
+    value = {"scclip-b": 20.68, "textregion-b": 21.74, "naclip-b": 17.78}[preset]
+    assert compare(run_of(preset, "ade20k", miou=value + off)).verdict == verdict
+
+
+def test_tolerances_of_methods_are_those_of_the_spec():
+    wide = {m for m in METHODS if tolerance("ade20k", m) == 0.5}
+    assert wide == {"scclip", "resclip", "resclip-paper", "textregion", "resradio"}
+    assert tolerance("voc20", "naclip") == 0.3
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (run_of("resclip-b", "ade20k"), "resclip-b-paper computes it as published"),
+        (run_of("rayfronts-b", "ade20k"), "rayfronts-b-paper computes it as published"),
+        (run_of("trident-b"), "refine is 'mended', not 'reference'"),
+        (run_of("trident-b-paper", "cityscapes"), "cuts these wide pictures in halves"),
+        (run_of("resclip-b-paper"), "constants of ADE20K"),
+        (run_of("naclip-b", "voc20"), "by several phrases"),
+        (run_of("naclip-b", stride=336), "stride is 336, not 224"),
+        (run_of("naclip-b", temperature=100.0), "temperature is 100.0, not 40.0"),
+        (run_of("proxyradio-d-b", scga_temperature=10.0), "scga_temperature is 10.0, not None"),
+    ],
+)
+def test_what_differs_from_the_published_run_forbids_a_verdict_and_is_named(run, reason):
+    found = compare(run)
+    assert found.verdict == "not comparable"
+    assert reason in "; ".join(found.reasons)
+    assert found.difference is not None
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (run_of("sclip-b"), "no model 'clip-vit-b-16' for sclip"),
+        (run_of("naradio-b", name="low"), "no such method"),
+        (changed(run_of("naclip-b"), "model", checkpoint="clip-vit-l-14", version=None), "for naclip"),
+    ],
+)
+def test_what_the_paper_has_not_measured_gets_no_number(run, reason):
+    found = compare(run)
+    assert (found.row, found.verdict) == (None, "not comparable")
+    assert reason in "; ".join(found.reasons)
+
+
+def test_without_a_data_set_of_the_paper_no_option_is_held_against_a_run():
+    own = replace(run_of("naradio-b"), dataset="folder", protocol=protocol("folder", "own").as_dict())
+    assert compare(own).reasons == ("the paper has no data set 'folder'",)
+
+
+def test_every_method_of_the_papers_tables_can_be_compared():
+    printed = {(row.table, row.method) for row in (*paper.TABLE_A2, *paper.TABLE_A8)}
+    ours = {(one.table, one.name) for one in OTHERS.values()}
+    again_in_a8 = {("A.8", name) for name in ("NACLIP", "ProxyCLIP", "ResCLIP", "RADSeg")}
+    assert printed - ours - again_in_a8 == {("A.2", "RADSeg"), ("A.2", "RADSeg+")}
+
+
+def test_the_report_shows_another_methods_row():
+    page = render([run_of("proxyclip-b", "voc20", miou=80.31)])
+    assert "A.2: ProxyCLIP, base" in page
+    assert "agrees" in page
+
+
+@pytest.mark.parametrize("preset", [name for name, one in PRESETS.items() if one.embedded != "toy"])
+def test_every_preset_takes_the_protocols(preset, tmp_path):
+    for name in ("low", "high-released", "mid-patch"):
+        EvalRequest(None, protocol("ade20k", name), preset, tmp_path).options()
+
+
+def test_a_protocol_leaves_another_method_its_own_numbers(tmp_path):
+    options = EvalRequest(None, protocol("ade20k", "low"), "naclip-b", tmp_path).options()
+    assert (options.temperature, options.denoising, options.size_rule) == (40.0, 0.0, "patch")
+    assert (options.crop, options.stride, options.short_side) == (224, 112, None)
+    assert EvalRequest(None, protocol("ade20k", "low"), "talk2dino-b", tmp_path).options().templates == (
+        "imagenet7"
+    )
+    radio = EvalRequest(None, protocol("ade20k", "low"), "rayfronts-b", tmp_path).options()
+    assert (radio.temperature, radio.crop, radio.size_rule) == (100.0, 224, "stride")

@@ -1,0 +1,83 @@
+"""Output names: short, unique, and inside the folder."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radseg.errors import InputError
+from radseg.jobs.naming import inside, output_names
+from radseg.jobs.sources import Found
+
+ROOT = Path("/photos")
+
+
+def names(*paths: str, root: str | None = None) -> list[str]:
+    """Return the names of files, each named on its own unless a common root is given."""
+    return list(output_names([Found(Path(p), Path(root) if root else Path(p).parent) for p in paths]))
+
+
+def test_a_file_alone_gives_its_stem() -> None:
+    assert names("/photos/deep/photo.jpg") == ["photo"]
+
+
+def test_files_of_a_folder_keep_their_relative_path() -> None:
+    assert names("/photos/a.jpg", "/photos/day/a.jpg", root="/photos") == ["a", "day/a"]
+
+
+def test_two_formats_of_one_photo_keep_their_suffixes() -> None:
+    assert names("/photos/photo.jpg", "/photos/photo.png") == ["photo.jpg", "photo.png"]
+
+
+def test_equal_names_of_two_folders_get_their_folders() -> None:
+    assert names("/photos/a/x.jpg", "/photos/b/x.jpg", "/photos/b/y.jpg") == ["a/x", "b/x", "y"]
+
+
+def test_upper_and_lower_case_count_as_equal() -> None:
+    assert names("/photos/Photo.jpg", "/photos/photo.png") == ["Photo.jpg", "photo.png"]
+
+
+def test_a_photo_called_like_an_output_of_another_moves_aside() -> None:
+    first, second = names("/photos/photo.jpg", "/photos/photo.overlay.jpg")
+    assert (first, second) == ("photo", "photo.overlay.jpg~2")
+
+
+def test_names_given_earlier_stay_when_the_folder_grows() -> None:
+    images = [Found(Path("/photos/photo.jpg"), ROOT), Found(Path("/photos/photo.png"), ROOT)]
+    assert output_names(images, known={"/photos/photo.jpg": "photo"}) == ("photo", "photo.png")
+
+
+def test_a_path_that_climbs_gives_its_last_part() -> None:
+    assert output_names([Found(Path("/photos/../etc/x.jpg"), ROOT)]) == ("x",)
+
+
+part = st.sampled_from(["a", "b", "A", "a.overlay", "a.jpg", "é", "é"])
+suffix = st.sampled_from([".jpg", ".png", ".JPG", ""])
+paths = st.lists(st.tuples(st.lists(part, max_size=2), part, suffix), min_size=1, max_size=12, unique_by=str)
+
+
+@given(paths, st.booleans())
+def test_no_two_images_share_an_output_and_none_leaves_the_folder(
+    drawn: list[tuple[list[str], str, str]], each_alone: bool
+) -> None:
+    files = {ROOT.joinpath(*folders, stem + end) for folders, stem, end in drawn}
+    given_names = output_names([Found(p, p.parent if each_alone else ROOT) for p in sorted(files)])
+    outputs = [f"{name}{end}".casefold() for name in given_names for end in (".png", ".overlay.png")]
+    assert len(set(outputs)) == len(outputs)
+    assert all(inside(Path("/out"), name).is_relative_to("/out") for name in given_names)
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a/../../x.png", "", "a\0b"])
+def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="would leave the output folder"):
+        inside(tmp_path, name)
+
+
+def test_a_link_in_the_output_folder_that_leads_out_is_refused(tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    out.mkdir()
+    other.mkdir()
+    (out / "day").symlink_to(other, target_is_directory=True)
+    with pytest.raises(InputError, match=r"outside .*out: a link in the output folder"):
+        inside(out, "day/x.png")

@@ -1,0 +1,1 @@
+"""Training, measuring and ablating the embedded miniature."""

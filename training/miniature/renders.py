@@ -1,0 +1,171 @@
+"""The training pictures: everyday views and views of single things, rendered once and kept as arrays.
+
+    python -m training.miniature.renders FOLDER --rooms 1500
+
+One file per 40 rooms, so that rendering can be interrupted, continued and spread over processes. Labels index
+`training_names()`.
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
+
+from radseg.miniature.world import (
+    Room,
+    View,
+    free_camera,
+    make_room,
+    render,
+    thing_camera,
+    training_names,
+)
+from radseg.ops.regions import label_regions
+
+WIDE = (352, 480)  # height and width of everyday views
+CLOSE = (176, 176)  # of views of one thing
+ROOMS = 1500
+ROOMS_PER_FILE = 40
+WIDE_PER_ROOM, CLOSE_PER_ROOM = 2, 3
+SMALLEST_REGION = 250  # pixels; smaller ones are not asked for as masks
+FIRST_TRAINING_SEED = 1_000_000  # rooms of tests and evaluation have smaller seeds
+
+
+@dataclass(frozen=True, eq=False)
+class Shots:
+    """Pictures of one size and everything known about them.
+
+    Attributes:
+        images: sRGB.
+        labels: index into `training_names()`.
+        regions: number of the connected region of one name, from 1; 0 where it is too small to be asked for.
+        depth: metres, half precision.
+        focal: length in pixels.
+    """
+
+    images: UInt8[np.ndarray, "n H W 3"]
+    labels: UInt8[np.ndarray, "n H W"]
+    regions: UInt8[np.ndarray, "n H W"]
+    depth: Float[np.ndarray, "n H W"]
+    focal: Float[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @classmethod
+    def of(cls, views: Iterable[View]) -> "Shots":
+        """Return what is kept of rendered views of one size."""
+        codes = {name: i for i, name in enumerate(training_names())}
+        labels, regions, images, depth, focal = [], [], [], [], []
+        for view in views:
+            named = np.array([codes[name] for name in view.names], np.uint8)[view.semantic]
+            found = label_regions(named, np.ones(named.shape, np.float32), min_area=SMALLEST_REGION)
+            labels.append(named)
+            regions.append(found.ids.astype(np.uint8))
+            images.append(view.rgb)
+            depth.append(view.depth.astype(np.float16))
+            focal.append(view.camera.focal)
+        return cls(
+            np.stack(images),
+            np.stack(labels),
+            np.stack(regions),
+            np.stack(depth),
+            np.array(focal, np.float32),
+        )
+
+    def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays under names that begin with `prefix`."""
+        return {f"{prefix}_{name}": value for name, value in vars(self).items()}
+
+    @classmethod
+    def joined(cls, parts: Sequence["Shots"]) -> "Shots":
+        """Return the pictures of all parts, in order."""
+        return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Both kinds of pictures of the same rooms."""
+
+    wide: Shots
+    close: Shots
+
+
+def wide_views(room: Room) -> Iterator[View]:
+    """Yield everyday views of a room, through lenses from wide to narrow."""
+    rng = np.random.default_rng((room.seed, 9))
+    for index in range(WIDE_PER_ROOM):
+        focal = float(np.exp(rng.uniform(np.log(230), np.log(480))))
+        yield render(room, free_camera(room, index, height=WIDE[0], width=WIDE[1], focal=focal), seed=index)
+
+
+def close_views(room: Room) -> Iterator[View]:
+    """Yield views of single things, other things as far as there are."""
+    rng = np.random.default_rng((room.seed, 10))
+    for index in np.resize(rng.permutation(len(room.things)), CLOSE_PER_ROOM).tolist():
+        fill = float(rng.uniform(0.5, 1.1))
+        camera = thing_camera(room, room.things[index], index, side=CLOSE[0], fill=fill, focal=320)
+        yield render(room, camera, seed=10 + index)
+
+
+def render_file(folder: Path, first_room: int) -> Path:
+    """Render ROOMS_PER_FILE rooms from `first_room` on into one .npz, unless it exists; return its path."""
+    path = folder / f"rooms_{first_room:06d}.npz"
+    if path.exists():
+        return path
+    rooms = [make_room(FIRST_TRAINING_SEED + first_room + i) for i in range(ROOMS_PER_FILE)]
+    wide = Shots.of(view for room in rooms for view in wide_views(room))
+    close = Shots.of(view for room in rooms for view in close_views(room))
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **wide.arrays("wide"), **close.arrays("close"))
+    unfinished.rename(path)
+    return path
+
+
+def render_all(folder: Path, *, rooms: int = ROOMS, processes: int = 1) -> None:
+    """Render what is not there yet of the first `rooms` rooms, several files at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    firsts = range(0, rooms, ROOMS_PER_FILE)
+    # Spawned, not forked: torch's threads do not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        list(pool.map(partial(render_file, folder), firsts))
+
+
+def load_pictures(files: Sequence[Path]) -> Pictures:
+    """Return the pictures of finished files, in order."""
+    loaded = [np.load(path) for path in files]
+    wide, close = (
+        Shots.joined(
+            [Shots(*(file[f"{kind}_{name}"] for name in Shots.__dataclass_fields__)) for file in loaded]
+        )
+        for kind in ("wide", "close")
+    )
+    return Pictures(wide, close)
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Return the finished files of a folder, in order."""
+    return sorted(folder.glob("rooms_*.npz"))
+
+
+def main() -> None:
+    """Render as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rooms", type=int, default=ROOMS)
+    parser.add_argument("--processes", type=int, default=1)
+    chosen = parser.parse_args()
+    render_all(chosen.folder, rooms=chosen.rooms, processes=chosen.processes)
+
+
+if __name__ == "__main__":
+    main()
