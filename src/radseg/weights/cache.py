@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from radseg.errors import EnvironmentFailure, MissingFileError
+from radseg.errors import MissingFileError, ResourceError
 
 _PIECE = 4 * 1024 * 1024  # bytes
 
@@ -79,13 +79,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a small table in one step.
 
     Raises:
-        EnvironmentFailure: the folder cannot be written.
+        ResourceError: the folder cannot be written.
     """
     write_whole(path, json.dumps(content, indent=1, sort_keys=True).encode())
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file in one step. Raises EnvironmentFailure as `write_json`."""
+    """Write a small file in one step. Raises ResourceError as `write_json`."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,9 +93,7 @@ def write_whole(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        raise EnvironmentFailure(
-            f"Cannot write {path}: {reason}. Set RADSEG_HOME to another folder."
-        ) from error
+        raise ResourceError(f"Cannot write {path}: {reason}. Set RADSEG_HOME to another folder.") from error
     finally:
         discard(part)
 
@@ -134,6 +132,6 @@ def remembered_sha256(path: Path) -> str:
         pass
     digest = sha256_of(path)
     # only saves time; a store on a read-only disk is still of use
-    with contextlib.suppress(EnvironmentFailure):
+    with contextlib.suppress(ResourceError):
         write_json(note, {"stamp": stamp, "sha256": digest})
     return digest

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from radseg.errors import EnvironmentFailure, WeightsUnavailableError
+from radseg.errors import ResourceError, WeightsUnavailableError
 from radseg.weights.hub import (
     ATTEMPTS,
     FORBIDDEN,
@@ -61,7 +61,7 @@ def download(
 
     Raises:
         WeightsUnavailableError: the server fails for good, or the content is not the expected one.
-        EnvironmentFailure: the disk is full or cannot be written.
+        ResourceError: the disk is full or cannot be written.
     """
     expected = Expected(sha256 or remote.sha256, remote.git_sha1, remote.size)
     job = _Job(remote, target, expected, progress)
@@ -71,10 +71,10 @@ def download(
         job.part.replace(target)
         job.tag.unlink(missing_ok=True)
     except OSError as error:
-        if isinstance(error, (EnvironmentFailure, FileNotFoundError)) or error.errno is None:
+        if isinstance(error, (ResourceError, FileNotFoundError)) or error.errno is None:
             raise
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise EnvironmentFailure(f"Cannot write {target}: {reason}.") from error
+        raise ResourceError(f"Cannot write {target}: {reason}.") from error
     return digest
 
 
@@ -104,7 +104,7 @@ class _Job:
                     f"HF_HUB_OFFLINE is set; {self.target.name} is not fetched."
                 ) from error
             except UNAVAILABLE as error:
-                if isinstance(error, EnvironmentFailure) or _is_disk(error):
+                if isinstance(error, ResourceError) or _is_disk(error):
                     raise
                 failures = 1 if self.done > before else failures + 1
                 if failures >= ATTEMPTS:
@@ -208,10 +208,10 @@ class _Job:
 
 
 def require_space(target: Path, needed: int) -> None:
-    """Raise EnvironmentFailure unless the disk of `target`'s folder has room for `needed` more bytes."""
+    """Raise ResourceError unless the disk of `target`'s folder has room for `needed` more bytes."""
     free = shutil.disk_usage(target.parent).free
     if needed > 0 and free < needed + _SPARE:
-        raise EnvironmentFailure(
+        raise ResourceError(
             f"{target.name} needs {needed / 1e6:.0f} MB more in {target.parent}; {free / 1e6:.0f} MB are "
             "free. Set RADSEG_HOME to a larger disk."
         )

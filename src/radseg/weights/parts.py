@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from radseg.errors import CheckpointError, EnvironmentFailure
+from radseg.errors import CheckpointError, ResourceError
 from radseg.weights.cache import discard
 from radseg.weights.fetch import require_space
 from radseg.weights.hub import ContentChangedError
@@ -56,7 +56,7 @@ def write_parts(
     Raises:
         WeightsUnavailableError: a source fails; what came so far is kept for the next run.
         CheckpointError: a tensor holds NaN or infinity.
-        EnvironmentFailure: the disk is full or cannot be written.
+        ResourceError: the disk is full or cannot be written.
     """
     chosen = [Chosen(c.source, dict(sorted(c.tensors.items(), key=lambda t: _span(t[1])))) for c in chosen]
     header = header_of({k: t for c in chosen for k, t in c.tensors.items()}, metadata)
@@ -73,9 +73,9 @@ def write_parts(
         discard(part)
         raise
     except OSError as error:
-        if isinstance(error, EnvironmentFailure):
+        if isinstance(error, ResourceError):
             raise
-        raise EnvironmentFailure(
+        raise ResourceError(
             f"Cannot write {target}: {error.strerror or error}. Set RADSEG_HOME to another folder."
         ) from error
 

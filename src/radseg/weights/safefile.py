@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from radseg.errors import CheckpointError, EnvironmentFailure
+from radseg.errors import CheckpointError, ResourceError
 from radseg.weights.cache import discard, home
 from radseg.weights.lazy import LazyTensor, require_finite, stored
 from radseg.weights.ranges import RangeSource
@@ -130,7 +130,7 @@ def write_safetensors(
 
     Raises:
         CheckpointError: a tensor holds NaN or infinity.
-        EnvironmentFailure: the folder cannot be written or the disk is full.
+        ResourceError: the folder cannot be written or the disk is full.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
@@ -143,7 +143,7 @@ def write_safetensors(
         part.replace(target)
     except OSError as error:
         hint = " Set RADSEG_HOME to another folder." if target.is_relative_to(home()) else ""
-        raise EnvironmentFailure(f"Cannot write {target}: {error.strerror or error}.{hint}") from error
+        raise ResourceError(f"Cannot write {target}: {error.strerror or error}.{hint}") from error
     finally:
         discard(part)
 
