@@ -24,7 +24,7 @@ from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.modes import WITH_SAM
 from radseg.options import Options
-from radseg.presets.methods import METHODS
+from radseg.presets.table import METHODS
 from radseg.presets.table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.corrected import Corrected

@@ -15,10 +15,11 @@ from radseg.models.text_towers import EncoderTower, load_tower
 from radseg.models.untrained import UntrainedTextEncoder, untrained_config, untrained_radio, untrained_sam
 from radseg.modes import WITH_SAM
 from radseg.presets import parts
-from radseg.presets.backbones import BACKBONES
-from radseg.presets.methods import METHODS, Method, require_taken, sam_refiner
+from radseg.presets.builders import sam_refiner
 from radseg.presets.options import Options
+from radseg.presets.registry import Method, require_taken
 from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec
+from radseg.presets.table import BACKBONES, METHODS
 from radseg.refine.pamr import Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder

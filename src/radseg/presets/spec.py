@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 from radseg.errors import InputError, MissingFileError
 from radseg.presets.options import Options
 from radseg.presets.plugins import load_installed
-from radseg.presets.table import PRESETS, Preset
+from radseg.presets.registry import Preset, require_taken
+from radseg.presets.table import METHODS, PRESETS
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
@@ -132,8 +133,6 @@ def model_spec(
     if defaults is not None:
         own = own.changed(own.taken(defaults(PRESETS[name])))
     if unknown := set(options) - set(own.taken(options)):
-        from radseg.presets.methods import METHODS, require_taken  # loads torch  # noqa: PLC0415
-
         require_taken(name, METHODS[PRESETS[name].method], dict.fromkeys(unknown))
     return ModelSpec(name=name, options=own.changed(options), **places)
 
