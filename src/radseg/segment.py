@@ -15,7 +15,7 @@ from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb, to_uint8
-from radseg.methods.base import DenseEncoder, Scorer, require_features
+from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
@@ -158,7 +158,8 @@ class Segmenter:
         Raises:
             InputError: the method is text-dependent: it has no features without prompts.
         """
-        return require_features(self.encoder, "A map of features").encode([self._fitted(to_rgb(image))])[0]
+        encoder = require_features(self.encoder, "A map of features")
+        return encoded(encoder, [self._fitted(to_rgb(image))])[0]
 
     def encode_many(
         self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
@@ -166,9 +167,9 @@ class Segmenter:
         """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
         fitted = [self._fitted(image) for image in images]
         if not isinstance(self.encoder, Scorer):
-            return self.encoder.encode(fitted)
+            return encoded(self.encoder, fitted)
         joint = text if contrast is None else text.followed_by(contrast)
-        return [Cosines.of_rows(rows, text, contrast) for rows in self.encoder.score(fitted, joint)]
+        return [Cosines.of_rows(rows, text, contrast) for rows in scored(self.encoder, fitted, joint)]
 
     def _fitted(self, image: Rgb) -> Rgb:
         if self.short_side is None:

@@ -70,6 +70,50 @@ def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncode
     return method
 
 
+def encoded(method: DenseEncoder, images: Sequence[Rgb]) -> list[LanguageFeatures]:
+    """Return what a method makes of the images, or say in what it breaks the protocol: it may be anybody's.
+
+    Raises:
+        InputError: not one LanguageFeatures "e h w" per image, in the method's space.
+    """
+    found = method.encode(images)
+    name, right = type(method).__name__, 'one LanguageFeatures with values "e h w" per image'
+    if not isinstance(found, Sequence) or len(found) != len(images):
+        count = f"{len(found)} values" if isinstance(found, Sequence) else type(found).__name__
+        raise InputError(f"{name}.encode gave {count} for {len(images)} images; it must give {right}.")
+    for one in found:
+        if not isinstance(one, LanguageFeatures):
+            raise InputError(f"{name}.encode gave {_kind(one)}; it must give {right}.")
+        if one.values.ndim != 3 or one.space != method.space:
+            raise InputError(
+                f"{name}.encode gave {_kind(one.values)} in space {one.space!r}; it must give {right}, "
+                f"in its space {method.space!r}."
+            )
+    return found
+
+
+def scored(method: Scorer, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
+    """Return the scores that a text-dependent method gives, or say in what it breaks the protocol.
+
+    Raises:
+        InputError: not one tensor per image with a row per text row.
+    """
+    found, rows = method.score(images, text), len(text.row_class)
+    name, right = type(method).__name__, f'one tensor "r h w" with r = {rows} per image'
+    if not isinstance(found, Sequence) or len(found) != len(images):
+        count = f"{len(found)} values" if isinstance(found, Sequence) else type(found).__name__
+        raise InputError(f"{name}.score gave {count} for {len(images)} images; it must give {right}.")
+    for one in found:
+        if not isinstance(one, Tensor) or one.ndim != 3 or one.shape[0] != rows:
+            raise InputError(f"{name}.score gave {_kind(one)}; it must give {right}.")
+    return found
+
+
+def _kind(value: object) -> str:
+    shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+    return f"a {type(value).__name__}{shape}"
+
+
 def fit_windows(image: Rgb, *, size_divisor: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
     """Return `image` with both sides multiples of `size_divisor` pixels, by the rule."""
     size = image_size(image)
