@@ -131,7 +131,7 @@ class MaskOptions(TextOptions):
 
     coarse_threshold: float = field(default=0.10, metadata=PROBABILITY)
     min_area: int = field(default=900, metadata=COUNT)
-    iou_threshold: float = field(default=0.9, metadata=PROBABILITY)
+    iou_threshold: float = 0.9  # of the predicted IoU, which a network may give beyond 0 … 1
 
 
 @dataclass(frozen=True, kw_only=True)
