@@ -95,7 +95,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         radio, tower = miniature.load_parts()
         templates = template_set(options.templates)
         radio = radio.to(where)
-        origin |= {"checkpoint": "miniature", "version": radio.config.version}
+        origin |= {"checkpoint": "miniature", "version": radio.config.version, "sha256": radio.source_sha256}
         built = METHODS[preset.method].build(radio, (), options)
         segmenter = _segmenter(built, TowerTextEncoder(tower, templates), options, origin)
         return _refining(segmenter, options, lambda: miniature.load_decoder().to(where))
@@ -182,8 +182,8 @@ def _mapped_words(
 
 
 def digest_of(network: Any) -> str:
-    """Return the SHA-256 of the published file a network came from; "" where it does not know."""
-    return str(getattr(getattr(network, "config", None), "source_sha256", ""))
+    """Return the SHA-256 of the file a network came from; "" where it does not know."""
+    return str(getattr(network, "source_sha256", ""))
 
 
 def load_auxiliary(
