@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.measure import PeakMemory, cost, fastest_in_turns, resident_mb
 from benchmarks.models import SPACE, random_radio
-from radseg.methods.base import slide
+from radseg.methods.base import align_map, slide
 from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import image_size
 from radseg.scoring import class_cosine, class_probabilities, decide
@@ -67,7 +67,7 @@ def stages(height: int, width: int, names: int) -> dict[str, float]:
     aggregate = method.aggregate
     assert aggregate is not None
     aggregated = timed("SCGA", lambda: aggregate(stitched))
-    features = LanguageFeatures(timed("language adaptor", lambda: method.align(aggregated)), SPACE)
+    features = LanguageFeatures(timed("language adaptor", lambda: align_map(method.align, aggregated)), SPACE)
     cosine = timed("cosine", lambda: class_cosine(features, text))
     low = timed("softmax", lambda: class_probabilities(cosine, temperature=100.0))
     timed("upsample, denoise, decide", lambda: decide(low, image_size(image), denoising=0.5))

@@ -8,6 +8,7 @@ import torch
 from mapping.map_builders import frame
 from radseg import presets
 from radseg.errors import InputError, VocabularyError
+from radseg.methods.base import align_map
 from radseg.ops.resize import resize
 from radseg.refine.base import Refinement
 from radseg.runs.lifting import (
@@ -42,7 +43,7 @@ def test_features_without_alignment_are_those_of_the_model(toy, image):
 def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
     small = replace(presets.load("miniature"), short_side=96)
     features = FeatureLift(small)(image)
-    aligned = small.encoder.align(features)
+    aligned = align_map(small.encoder.align, features)
     assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
     assert features.shape[0] == small.encoder.radio.config.width
 

@@ -31,6 +31,35 @@ class DenseEncoder(Protocol):
 
 
 @runtime_checkable
+class BackboneEncoder(DenseEncoder, Protocol):
+    """An encoder that aligns its finished map with language last, so that maps can be averaged before.
+
+    Alignment is not linear: features of many frames are averaged in backbone space, and what was averaged is
+    aligned (mapping spec 2.8). `encode` gives what `align` says of every patch of `encode_backbone`.
+    """
+
+    @property
+    def backbone_space(self) -> str:
+        """Name of the space before alignment: "backbone:" and the version of the network."""
+        ...
+
+    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
+        """Return one map per image before alignment; no result depends on the other images."""
+        ...
+
+    def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """Return features of `backbone_space`, from wherever they lie, in the text space `space`."""
+        ...
+
+
+def align_map(
+    align: Callable[[Float[Tensor, "n d"]], Float[Tensor, "n e"]], features: FeatureMap
+) -> Float[Tensor, "e h w"]:
+    """Return a map with every patch aligned."""
+    return align(features.flatten(1).mT).mT.unflatten(1, features.shape[1:])
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """A text-dependent method: it looks at the words before it knows what a patch is.
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork, with_weights
+from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
@@ -115,5 +115,5 @@ def load_image_tower(
 
     path = image_towers.resolve_image_tower(name, None if source is None else Path(source))
     config, tensors = image_towers.load_image_tower(path)
-    config = config if positions is None else replace(config, positions=positions)
+    config = with_source(config if positions is None else replace(config, positions=positions), path)
     return with_weights(lambda: ImageTower(config), tensors, device, dtype)

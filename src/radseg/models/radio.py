@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork, with_weights
+from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
@@ -186,4 +186,5 @@ def load_radio(
     wanted = tuple(dict.fromkeys((*own, *asked)))
     summary_only = tuple(name for name in own if name not in asked)
     config, tensors = store.load_tensors(path, adaptors=wanted, summary_only=summary_only)
+    config = with_source(config, path)
     return with_weights(lambda: Radio(config, language=language), tensors, device, dtype)

@@ -42,16 +42,21 @@ class PointMasks(NamedTuple):
 
 
 class Sam2(nn.Module):
-    """SAM 2.1 for single images."""
+    """SAM 2.1 for single images.
+
+    Attributes:
+        source_sha256: of the published file its weights came from; "" for seeded ones.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, *, source_sha256: str = "") -> None:
         """Build from a Sam2Config."""
         super().__init__()
         from transformers import Sam2Model  # noqa: PLC0415 - takes seconds
 
+        self.source_sha256 = source_sha256
         self.network = Sam2Model(config)
         self.frame: int = config.prompt_encoder_config.image_size
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN, device="cpu"), persistent=False)
@@ -109,6 +114,7 @@ def build_sam2(
     tensors: Mapping[str, Tensor],
     *,
     file: str = "weights",
+    source_sha256: str = "",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Sam2:
@@ -122,7 +128,7 @@ def build_sam2(
     parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
     config = Sam2Config(**{part: dict(description[part]) for part in parts if part in description})
     with torch.device("meta"):
-        network = Sam2(config)
+        network = Sam2(config, source_sha256=source_sha256)
     wanted = {f"network.{k}": v.to(device, dtype) for k, v in tensors.items() if not _VIDEO.fullmatch(k)}
     _fill_tied(network, wanted)
     try:
@@ -167,6 +173,7 @@ def load_sam2(
         CheckpointError: the file is damaged, or holds something else.
     """
     from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
+    from radseg.weights.cache import remembered_sha256  # noqa: PLC0415
 
     files = image_towers.files_of(catalog.row(name), None if source is None else Path(source))
     tensors = {
@@ -175,5 +182,10 @@ def load_sam2(
         if not _VIDEO.fullmatch(k)
     }
     return build_sam2(
-        image_towers.describe(files.description), tensors, file=files.label, device=device, dtype=dtype
+        image_towers.describe(files.description),
+        tensors,
+        file=files.label,
+        source_sha256=remembered_sha256(files.weights),
+        device=device,
+        dtype=dtype,
     )

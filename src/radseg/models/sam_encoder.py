@@ -144,10 +144,11 @@ class SamEncoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class WholeSam:
-    """SAM's image encoder, and the rest of it."""
+    """SAM's image encoder, the rest of it, and the SHA-256 of their file; "" for seeded weights."""
 
     encoder: SamEncoder
     decoder: SamDecoder
+    source_sha256: str = ""
 
 
 def load_whole_sam(
@@ -170,6 +171,7 @@ def load_whole_sam(
         CheckpointError: the file is damaged, or holds something else.
     """
     from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
+    from radseg.weights.cache import remembered_sha256  # noqa: PLC0415
     from radseg.weights.convert.sam import convert_safetensors  # noqa: PLC0415
     from radseg.weights.ranges import FileSource  # noqa: PLC0415
 
@@ -185,7 +187,7 @@ def load_whole_sam(
     encoder = build_sam_encoder(vision, own, file=files.label, device=device, dtype=dtype)
     parts = {key: tensor.load() for key, tensor in convert_safetensors(FileSource(files.weights)).items()}
     sizes = SamSizes(frame=encoder.frame, patch=encoder.patch, features=encoder.pos_embed.shape[-1])
-    return WholeSam(encoder, build_sam(parts, sizes, device=device))
+    return WholeSam(encoder, build_sam(parts, sizes, device=device), remembered_sha256(files.weights))
 
 
 _PREFIX = "vision_encoder."

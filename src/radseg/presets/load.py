@@ -319,9 +319,9 @@ def _text_encoder(spec: ModelSpec, weights: Weights, space: str) -> TextEncoder:
 
 
 def _facts(network: Any) -> dict[str, Any]:
-    """Return version and SHA-256 of the published file a network came from, where it knows them."""
+    """Return version and SHA-256 of the file a network came from, where it knows them."""
     config = getattr(network, "config", None)
-    known = {"version": getattr(config, "version", None), "sha256": getattr(config, "source_sha256", None)}
+    known = {"version": getattr(config, "version", None), "sha256": getattr(network, "source_sha256", None)}
     return {name: value for name, value in known.items() if value}
 
 

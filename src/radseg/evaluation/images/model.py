@@ -17,7 +17,8 @@ from radseg.evaluation.images.shards import launched_device
 from radseg.evaluation.paper.protocols import Protocol
 from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.presets.load import fetch_and_load
-from radseg.segment import Cosines, Segmenter
+from radseg.scoring import Cosines
+from radseg.segment import Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
 from radseg.weights.options import Reporter
 

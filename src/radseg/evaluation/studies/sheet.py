@@ -20,7 +20,8 @@ from radseg.evaluation.images.loop import Labels, Prepared
 from radseg.evaluation.images.model import answer
 from radseg.io import to_uint8
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
-from radseg.segment import Cosines, Segmenter
+from radseg.scoring import Cosines
+from radseg.segment import Segmenter
 from radseg.types import FeatureMap, Size, TextEmbeddings
 from radseg.visual import paint, pca_image
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, with_legend

@@ -4,6 +4,9 @@ Published codes average logits on the pixel canvas. A logit is linear in the uni
 features is the same, and they can be kept and asked later. Two objects differ, neither with a say in which
 name wins in a cell: the cosine divides by the length of the mean, under 1 where windows disagree; and the
 Segmenter enlarges cells after the softmax, not window by window before it.
+
+So the published order aligns every window before it averages: maps in 3D average these aligned features too,
+and no WindowedEncoder is a BackboneEncoder but Trident, which stitches in CLIP's own width.
 """
 
 from abc import ABC, abstractmethod
