@@ -1,4 +1,4 @@
-"""From features and words to labels: cosines, probabilities, and the streamed decision at full size."""
+"""From features and text embeddings to labels: cosines, probabilities, and the streamed decision at full size."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tens
     became two classes (latent there: its name files hold no synonyms).
 
     Raises:
-        SpaceMismatchError: features and words live in different spaces.
+        SpaceMismatchError: features and text embeddings live in different spaces.
     """
     text.require_space(features.space)
     return best_synonym(row_cosine(features.values, text.values), text)

@@ -84,8 +84,8 @@ def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names[-1] == "query.json"
     assert "heat-2-blue-a-x.above.png" in names
-    with np.load(tmp_path / "out/heat.npz") as stored:
-        assert stored["heat"].shape == (2, 4 * SIDE**3)
+    with np.load(tmp_path / "out/scores.npz") as stored:
+        assert stored["scores"].shape == (2, 4 * SIDE**3)
         assert stored["names"].tolist() == ["red", "blue a/x"]
     with Image.open(tmp_path / "out/classes.across.png") as image:
         assert image.width == 960

@@ -30,7 +30,7 @@ def test_a_ray_picks_the_first_voxel_it_hits():
 def test_the_best_names_of_a_voxel_come_first():
     found = answer("blue, red, green")
     row = int(np.flatnonzero((found.keys == [0, 0, 0]).all(1))[0])
-    names = best_names(found, row, most=2)
+    names = best_names(found, row, limit=2)
     assert names[0][0] == "red"
     assert len(names) == 2
     assert names[0][1] > names[1][1]

@@ -44,7 +44,7 @@ HANDLERS: dict[str, str] = {
     "scannet": "radseg.cli.eval_maps:evaluate_maps",
     "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
 }
-"""Datasets that another module evaluates: name to "module:function", from a Selection to a code."""
+"""Datasets that another module evaluates: name to "module:function", which takes a Selection and returns an exit code."""
 
 Dataset = Annotated[
     str,
@@ -121,7 +121,7 @@ Merge = Annotated[
 
 @dataclass(frozen=True)
 class Selection:
-    """What was selection, for the handlers of other kinds of datasets; None is "not given"."""
+    """What the command line selects, for the handlers of other kinds of datasets; None is "not given"."""
 
     dataset: str
     data: Path | None
@@ -173,7 +173,7 @@ def evaluate(
     checkpoint: Checkpoint = None,
     text_tower: options.TextTower = None,
     sam: Sam = None,
-    helper: Auxiliary = None,
+    auxiliary: Auxiliary = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
     accept_license: options.AcceptLicense = False,
@@ -196,7 +196,7 @@ def evaluate(
         "checkpoint": checkpoint,
         "text_tower": text_tower and str(text_tower.resolve()),
         "sam": sam,
-        "auxiliary": parse_places(helper, what="--aux") if helper else None,
+        "auxiliary": parse_places(auxiliary, what="--aux") if auxiliary else None,
     }
     selection = Selection(
         dataset=dataset,
@@ -240,7 +240,7 @@ def _settings(
     refine: str | None,
     templates: str | None,
 ) -> dict[str, Any]:
-    """Return the options of the preset that were selection."""
+    """Return the options of the preset that were given."""
     from radseg.runs.values import parse_or, parse_temperature
 
     plain = {"stride": stride, "size_rule": size_rule, "denoising": denoise}

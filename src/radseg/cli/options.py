@@ -8,7 +8,7 @@ import typer
 from radseg.errors import InputError
 from radseg.text.vocabulary import Vocabulary
 
-WORDS = "Words"
+PROMPTS = "Prompts"
 
 Prompts = Annotated[
     list[str] | None,
@@ -16,7 +16,7 @@ Prompts = Annotated[
         "-p",
         "--prompt",
         help='Names, comma separated: "sky, grass, sheep". May be given several times.',
-        rich_help_panel=WORDS,
+        rich_help_panel=PROMPTS,
     ),
 ]
 Classes = Annotated[
@@ -24,7 +24,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         help="File of names: one class a line, synonyms after it with ', '.",
-        rich_help_panel=WORDS,
+        rich_help_panel=PROMPTS,
     ),
 ]
 Model = Annotated[
@@ -42,13 +42,13 @@ Templates = Annotated[
     typer.Option(
         "--templates",
         help="Sentences around each name: imagenet80 (default), imagenet7, simple, none.",
-        rich_help_panel=WORDS,
+        rich_help_panel=PROMPTS,
     ),
 ]
 TextTower = Annotated[
     Path | None,
     typer.Option(
-        "--text-tower", help="Folder of the text tower, if not from the cache.", rich_help_panel=WORDS
+        "--text-tower", help="Folder of the text tower, if not from the cache.", rich_help_panel=PROMPTS
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel="Machine")]
@@ -86,7 +86,7 @@ def chosen_model(typed: str | None, *, quiet: bool) -> str:
 
 
 def vocabulary_of(prompts: list[str] | None, classes: Path | None) -> Vocabulary | None:
-    """Return the words of -p or --classes; None when neither is given.
+    """Return the prompts of -p or --classes; None when neither is given.
 
     Raises:
         InputError: both are given.

@@ -1,4 +1,4 @@
-"""`radseg segment`: images and vocabulary in, a folder of results out."""
+"""`radseg segment`: images and prompts in, a folder of results out."""
 
 import shlex
 import signal
@@ -31,7 +31,7 @@ Sources = Annotated[
 ]
 Vocabulary = Annotated[
     Path | None,
-    typer.Option("--vocabulary", help="Pack of `radseg text`: no text tower.", rich_help_panel=options.WORDS),
+    typer.Option("--vocabulary", help="Pack of `radseg text`: no text tower.", rich_help_panel=options.PROMPTS),
 ]
 ModeOption = Annotated[
     Mode,
@@ -119,7 +119,7 @@ Checkpoint = Annotated[
 Auxiliary = Annotated[
     list[str] | None,
     typer.Option(
-        "--aux", metavar="NAME=PATH", help="Where a method's further network lies: "
+        "--aux", metavar="NAME=PATH", help="Where auxiliary weights of a method lie: "
         "dino-vit-b-8=FOLDER (radseg models list). May be given several times.",
         rich_help_panel=_METHOD, show_default=False,
     ),
@@ -172,7 +172,7 @@ def segment(
     refine: Refine = None,
     checkpoint: Checkpoint = None,
     sam: Sam = None,
-    helper: Auxiliary = None,
+    auxiliary: Auxiliary = None,
     drop: Drop = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
@@ -181,7 +181,7 @@ def segment(
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
-    """Segment images by vocabulary.
+    """Segment images by text prompts.
 
     Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay
     (photo.overlay.jpg); the run gets classes.json and manifest.jsonl.
@@ -212,7 +212,7 @@ def segment(
         "refine": refine,
         "checkpoint": checkpoint,
         "sam": sam,
-        "auxiliary": parse_places(helper, what="--aux") if helper else None,
+        "auxiliary": parse_places(auxiliary, what="--aux") if auxiliary else None,
         "drop": drop or None,
         "dtype": dtype,
     }

@@ -19,7 +19,7 @@ from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import fit_frame, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
-MOST = 0.9
+MAX_THRESHOLD = 0.9
 """The threshold on the cosine is never above this, so a patch always keeps itself."""
 
 
@@ -89,7 +89,7 @@ class Trident(ProxyMixing):
         found = self.cosine_factor * cosine.mean(dim=(0, 2))
         if self.below_zero is not None:
             found = torch.where(found < 0, self.below_zero, found)
-        return found.clamp(max=MOST)[:, None]
+        return found.clamp(max=MAX_THRESHOLD)[:, None]
 
     def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
         """Return the map in language space, of unit length: final norm and projection come last."""

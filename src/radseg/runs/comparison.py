@@ -1,4 +1,4 @@
-"""One photo, several models: each segments it by the same words; the answers go onto one sheet."""
+"""One photo, several models: each segments it with the same prompts; the results go onto one sheet."""
 
 import time
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class Compared:
 def compare(request: CompareRequest, fetching: Fetching, tell: Callable[[Compared], None]) -> list[Compared]:
     """Segment the image with every preset, tell each answer as it comes, and write the sheet.
 
-    A preset that cannot be loaded or fails is told and left out; the others go on.
+    A preset that cannot be loaded or fails is reported and left out; the others go on.
 
     Raises:
         InputError: an unknown preset, one named twice, or an ending that is no image's.

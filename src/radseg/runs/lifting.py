@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, NumberType
+from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
 from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import fit_short_side
@@ -74,7 +74,7 @@ class ProbabilityLift:
 
 
 def colour_mapper(
-    voxel_size: float, *, dtype: NumberType = "float16", frame: str = "world", **limits: Any
+    voxel_size: float, *, dtype: StoredDtype = "float16", frame: str = "world", **limits: Any
 ) -> Mapper:
     """Return a mapper of geometry and colour, without a network."""
     return Mapper(MapDescription(voxel_size, NOTHING, 0, dtype, frame=frame), None, **limits)
@@ -84,7 +84,7 @@ def feature_mapper(
     segmenter: "Segmenter",
     voxel_size: float,
     *,
-    dtype: NumberType = "float16",
+    dtype: StoredDtype = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
@@ -104,11 +104,11 @@ def probability_mapper(
     prompts: Any,
     voxel_size: float,
     *,
-    dtype: NumberType = "float16",
+    dtype: StoredDtype = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
-    """Return a mapper of class probabilities; `words` as for Segmenter.segment.
+    """Return a mapper of class probabilities; `prompts` as for Segmenter.segment.
 
     Raises:
         VocabularyError: no usable prompts, or one alone.
@@ -168,8 +168,8 @@ def feature_settings(model: str) -> dict[str, Any]:
     method = METHODS[preset.method]
     if method.text_dependent:
         raise InputError(
-            f"A map of features needs features that do not depend on the words; {model} looks at the prompts "
-            "while it looks at the image. Use a vocabulary-free model such as radseg-b, or "
+            f"A map of features needs features that do not depend on the prompts; {model} reads the prompts "
+            "while it encodes the image. Use a vocabulary-free model such as radseg-b, or "
             "--space probabilities."
         )
     if preset.options.refine == "none":

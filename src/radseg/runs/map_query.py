@@ -25,7 +25,7 @@ class MapQuestion:
 
     Attributes:
         prompts: names, or "a, b, c"; empty with an image.
-        image: image of the object that is wanted, instead of words.
+        image: image of the object that is wanted, instead of prompts.
         mode: how names compete (see query.ask).
         threshold: of mode "independent".
         min_voxels: smaller objects are left out.
@@ -116,7 +116,7 @@ class MapQuery:
         threshold: float = 0.5,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Answer":
-        """Return what the map says to words; `progress` is told the voxels done and in all.
+        """Return the map's answer to prompts; `progress` is called with the voxels done and in all.
 
         Raises:
             VocabularyError: no usable prompts, or a name a map of probabilities does not have.
@@ -205,7 +205,7 @@ def find_in_map(
     progress: Callable[[int, int], None] | None = None,
     fetching: "Fetching | None" = None,
 ) -> MapFinding:
-    """Return where the named or pictured objects are in a map.
+    """Return where the named or shown objects are in a map.
 
     Raises:
         InputError, MissingFileError, WeightsUnavailableError: as MapQuery.

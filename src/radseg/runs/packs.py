@@ -34,7 +34,7 @@ class PackRequest:
 
 
 def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
-    """Embed the words and write the pack; return it.
+    """Embed the prompts and write the pack; return it.
 
     Raises:
         WeightsUnavailableError: the text tower is neither local nor obtainable.
@@ -55,7 +55,7 @@ def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
 
 
 def _word_encoder(request: PackRequest, fetching: Fetching) -> "TextEncoder":
-    """Return where words are embedded; for a model known by name its image weights are not needed."""
+    """Return what embeds prompts; for a model known by name its image weights are not needed."""
     from radseg import presets  # noqa: PLC0415
     from radseg.models.stored_text_encoder import StoredTextEncoder  # noqa: PLC0415
     from radseg.text.templates import template_set  # noqa: PLC0415

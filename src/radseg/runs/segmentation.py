@@ -65,12 +65,12 @@ class SegmentRequest:
 def segment_sources(request: SegmentRequest, reporter: RunReporter, fetching: Fetching) -> Report:
     """Segment every image of the request into its folder.
 
-    Checks come first, then weights: sources, words and folder are looked at before anything large is loaded.
+    Checks come first, then weights: sources, prompts and folder are checked before anything large is loaded.
 
     Raises:
         ImageError: the only image cannot be read; of several, one that fails is in the report instead.
         RadsegError: wrong use, or the environment; see `folder.opened` and `presets.load`.
-        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
+        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     require_kinds(request.kinds)
     folder = request.output
@@ -181,7 +181,7 @@ class _Lazy:
         segmenter = presets.load(request.model, **request.settings, **request.machine)
         text, contrast = segmenter.embed(prompts, mode=request.mode)
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
-            segmenter.text_encoder.release()  # all words are embedded, and the tower is larger than the model
+            segmenter.text_encoder.release()  # all prompts are embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
 
     def _check(self) -> None:
@@ -199,7 +199,7 @@ class _Lazy:
         presets.require_auxiliary(preset, request.settings.get("auxiliary", {}))
         if "pca" in request.kinds and METHODS[preset.method].text_dependent:
             raise InputError(
-                f"{name} looks at the words while it looks at the image: it has no features to draw. "
+                f"{name} reads the prompts while it encodes the image: it has no features to draw. "
                 "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
             )
         if options.refine != "none" and request.mode == "independent":
