@@ -170,13 +170,13 @@ def grid_stages(goldens: MapGoldenSet) -> Iterator[Row]:
 
 
 def query_stages(goldens: MapGoldenSet) -> Iterator[Row]:
-    """Cosines and probabilities of three words, which are the first three classes."""
+    """Cosines and probabilities of three prompts, which are the first three classes."""
     golden, scene = goldens.tensors("query"), goldens.tensors("scene")
     aligned = golden_align(scene)(goldens.tensors("map_feature")["feat"])
-    words = scene["text"][: len(golden["sim"])]
-    yield near("query", "sim", cosines(unit_rows(aligned), words), golden["sim"], goldens.tolerance("cos"))
+    text = scene["text"][: len(golden["sim"])]
+    yield near("query", "sim", cosines(unit_rows(aligned), text), golden["sim"], goldens.tolerance("cos"))
     yield near(
-        "query", "prob", voxel_probabilities(aligned, words).T, golden["prob"], goldens.tolerance("prob")
+        "query", "prob", voxel_probabilities(aligned, text).T, golden["prob"], goldens.tolerance("prob")
     )
 
 

@@ -1,4 +1,4 @@
-"""From features and text embeddings to labels: cosines, probabilities, and the streamed decision at full size."""
+"""From features and text to labels: cosines, probabilities, and the streamed decision at full size."""
 
 from dataclasses import dataclass
 

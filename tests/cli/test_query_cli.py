@@ -139,7 +139,7 @@ def test_a_ceiling_under_the_floor_is_refused(toy_map, tmp_path, radseg):
     assert (done.exit_code, "raise --ceiling" in done.stderr) == (2, True)
 
 
-def test_render_draws_words_too(toy_map, tmp_path, radseg):
+def test_render_draws_prompts_too(toy_map, tmp_path, radseg):
     done = radseg(
         "map", "render", toy_map, "-p", "red, blue", "-o", tmp_path / "p", "--width", 320, "--height", 240
     )

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from radseg.io import read_label_png
-from radseg.runs.demo import SOUGHT, PROMPTS, run_demo, run_map_demo
+from radseg.runs.demo import PROMPTS, SOUGHT, run_demo, run_map_demo
 
 
 @pytest.fixture(scope="module")

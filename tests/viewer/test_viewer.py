@@ -84,7 +84,7 @@ def test_the_server_listens_on_the_loopback_interface_only(page):
                 socket.create_connection((address, page.port), timeout=2)
 
 
-def test_words_change_the_page_and_bad_words_only_the_note(page):
+def test_prompts_change_the_page_and_bad_ones_only_the_note(page):
     page.look_for("red, purple")
     assert page.show.value == "classes"
     assert "not found" in page.legend.content

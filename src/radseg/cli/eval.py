@@ -44,7 +44,7 @@ HANDLERS: dict[str, str] = {
     "scannet": "radseg.cli.eval_maps:evaluate_maps",
     "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
 }
-"""Datasets that another module evaluates: name to "module:function", which takes a Selection and returns an exit code."""
+"""Datasets that another module evaluates: name to "module:function", from a Selection to an exit code."""
 
 Dataset = Annotated[
     str,

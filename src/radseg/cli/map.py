@@ -30,7 +30,7 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="What to write.", s
 Space = Annotated[
     Literal["features", "probabilities", "none"],
     typer.Option(
-        help="features: ask for any prompt later. probabilities: of the prompts given now. none: colour only.",
+        help="features: ask any prompt later. probabilities: of the prompts given now. none: colour only.",
         rich_help_panel=_MAP,
     ),
 ]

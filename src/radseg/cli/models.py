@@ -35,7 +35,9 @@ def list_models(
         for model in found:
             names = [row.name for row in model.weights]
             local = here.issuperset(names)
-            typer.echo(json.dumps({"model": model.name, "weights": names, "cached": local, "note": model.note}))
+            typer.echo(
+                json.dumps({"model": model.name, "weights": names, "cached": local, "note": model.note})
+            )
         for row in catalog.ROWS if everything else ():
             facts = {"weights": row.name, "kind": row.kind, "license": row.license.id, "page": row.page}
             typer.echo(json.dumps({**facts, "cached": row.name in here, "warning": row.warning}))

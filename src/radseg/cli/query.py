@@ -42,7 +42,9 @@ Threshold = Annotated[
 MinVoxels = Annotated[int, typer.Option("--min-voxels", min=1, help="Leave out smaller objects.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Folder for query.json, scores.npz and rendered images.", show_default=False),
+    typer.Option(
+        "-o", "--output", help="Folder for query.json, scores.npz and rendered images.", show_default=False
+    ),
 ]
 UpAxis = Annotated[
     Literal["+x", "-x", "+y", "-y", "+z", "-z"] | None,

@@ -31,7 +31,9 @@ Sources = Annotated[
 ]
 Vocabulary = Annotated[
     Path | None,
-    typer.Option("--vocabulary", help="Pack of `radseg text`: no text tower.", rich_help_panel=options.PROMPTS),
+    typer.Option(
+        "--vocabulary", help="Pack of `radseg text`: no text tower.", rich_help_panel=options.PROMPTS
+    ),
 ]
 ModeOption = Annotated[
     Mode,

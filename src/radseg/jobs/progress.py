@@ -1,4 +1,4 @@
-"""What a run tells the person who waits for it: the class shares of one result, and the reporter's protocol."""
+"""What a run reports to the person who waits for it: the class shares of one result, and the reporter."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ class Instance:
 
     @property
     def middle(self) -> tuple[float, float, float]:
-        """Middle of the box, metres: nearer to the object's own middle than the centroid, if seen from one side."""
+        """Middle of the box, metres: nearer to the object's own than the centroid, if seen from one side."""
         x, y, z = ((bottom + top) / 2 for bottom, top in zip(self.low, self.high, strict=True))
         return x, y, z
 

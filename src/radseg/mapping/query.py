@@ -1,4 +1,4 @@
-"""Query a map with prompts: probabilities of names per voxel, streamed part by part, and the objects they form."""
+"""Query a map: probabilities of names per voxel, streamed part by part, and the objects they form."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ class DenseEncoder(Protocol):
 class Scorer(Protocol):
     """A text-dependent method: it needs the prompts to compute the features of a patch.
 
-    It has no features without prompts, so nothing of it can be kept and queried later (no feature maps in 3D, no
+    It has no features without prompts, so nothing of it can be kept for later (no feature maps in 3D, no
     image of features). `require_features` is where such uses refuse it.
     """
 

@@ -1,4 +1,4 @@
-"""Text embeddings that pass through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
+"""Text that passes through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

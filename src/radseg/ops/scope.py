@@ -1,4 +1,4 @@
-"""Attention by cosine within a scope: the tokens of one region, or similar tokens where there is no region."""
+"""Attention by cosine within a scope: the tokens of one region, or similar ones where there is no region."""
 
 import torch
 from jaxtyping import Float, Int

@@ -181,7 +181,7 @@ class _Lazy:
         segmenter = presets.load(request.model, **request.settings, **request.machine)
         text, contrast = segmenter.embed(prompts, mode=request.mode)
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
-            segmenter.text_encoder.release()  # all prompts are embedded, and the tower is larger than the model
+            segmenter.text_encoder.release()  # all names are embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
 
     def _check(self) -> None:

@@ -81,7 +81,7 @@ def _max_rows(height: int, size: int) -> int:
 
 
 def _flow(chips: Sequence[_Chip], width: int, size: int, *, max_rows: int) -> list[list[_Chip]]:
-    """Break chips into rows of at most `width` pixels; replace those beyond `max_rows` rows by their number."""
+    """Break chips into rows of at most `width` pixels; replace those beyond `max_rows` by their number."""
     rows: list[list[_Chip]] = [[]]
     left = 2.0 * size
     for chip in chips:

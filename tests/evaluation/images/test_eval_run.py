@@ -216,7 +216,7 @@ def test_names_may_be_replaced_one_per_class(data, tmp_path):
         run(data, tmp_path / "other", vocabulary=Vocabulary.parse(["pink", "green", "blue", "yellow"]))
 
 
-def test_a_done_tally_beats_a_failed_one(data, tmp_path):
+def test_counts_of_a_done_image_beat_a_failed_one(data, tmp_path):
     good = (data / "images/00.png").read_bytes()
     (data / "images/00.png").write_bytes(b"")
     run(data, tmp_path / "out", shard=shards(2)[0])

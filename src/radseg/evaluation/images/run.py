@@ -134,7 +134,7 @@ def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
 def result_of(
     request: EvalRequest, counts: Sequence[ImageCounts], sessions: Sequence[Mapping[str, Any]]
 ) -> EvalResult:
-    """Return the result from the counts of all images; `sessions` are what the processes found out, at least one."""
+    """Return the result from all counts; `sessions` are what the processes found out, at least one."""
     done = [one for one in counts if not one.message]
     failed = {one.id: one.message for one in counts if one.message}
     if not done:

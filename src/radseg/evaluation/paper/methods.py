@@ -44,9 +44,7 @@ _RESIDUALS = dict.fromkeys(("context59", "cocostuff", "cityscapes"), _ADE_ONLY) 
 _HALVES = "the published code cuts these wide images in halves, and this one does not"
 _SAM_THRESHOLD = "the published code has another threshold for SAM's cosines here"
 _TRIDENT = dict.fromkeys(("voc20", "ade20k"), _SAM_THRESHOLD) | {"cityscapes": _HALVES}
-_OVER_THE_IMAGE = (
-    "the preset takes the mean over all windows, as for Table A.3; this table has it per window"
-)
+_OVER_THE_IMAGE = "the preset takes the mean over all windows, as for Table A.3; this table has it per window"
 
 
 def _corrections(preset: str) -> str:
