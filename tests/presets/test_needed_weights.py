@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from radseg.runs.models import needed_rows
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from builders import tiny_config, tiny_radio
 from radseg.cli.app import app
 from radseg.errors import InputError, MissingFileError
-from radseg.presets import PRESETS
+from radseg.presets.table import PRESETS
 from radseg.runs import models
-from radseg.runs.models import needed_rows
 from radseg.weights import catalog
 from radseg.weights.config import RADIO_FORMAT, AdaptorConfig
 

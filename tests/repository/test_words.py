@@ -57,10 +57,6 @@ ALLOWED = {
 }
 # Renamed elsewhere at the moment; to be emptied.
 PENDING = {
-    ("presets.py", "words"),
-    ("runs/models.py", "is_here"),
-    ("runs/models.py", "obtain"),
-    ("runs/models.py", "told"),
     ("weights/parts.py", "Chosen"),
     ("weights/pull.py", "Terms"),
 }

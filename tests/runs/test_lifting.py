@@ -104,7 +104,7 @@ def test_a_method_that_refines_by_itself_makes_features_without(model, settings)
     [
         ("radseg-b+", "a map of features has none. Use radseg-b, which is radseg-b. without it"),
         ("miniature+", "Use miniature, "),
-        ("resclip-b", "resclip-b reads the prompts while it encodes the image"),
+        ("resclip-b", "do not depend on the prompts; resclip-b reads them"),
     ],
 )
 def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(model, message):

@@ -85,17 +85,17 @@ def test_the_server_listens_on_the_loopback_interface_only(page):
 
 
 def test_prompts_change_the_page_and_bad_ones_only_the_note(page):
-    page.look_for("red, purple")
+    page.search("red, purple")
     assert page.show.value == "classes"
     assert "not found" in page.legend.content
     before = page.answer
-    page.look_for("asphalt")
+    page.search("asphalt")
     assert page.answer is before
     assert "knows colours only" in page.legend.content
 
 
 def test_a_click_names_the_voxel(page):
-    page.look_for("red, blue")
+    page.search("red, blue")
     page.click((0.0, 0.0, -1.0), (0.0, 0.0, 1.0))
     assert "red" in page.clicked.content
     page.click((9.0, 9.0, -1.0), (0.0, 0.0, 1.0))

@@ -83,7 +83,7 @@ class MapPage:
         )
 
     def search(self, text: str) -> None:
-        """Ask for typed names, and show their heat; what is wrong is shown on the page."""
+        """Query the map with names and show their heat maps; what is wrong is shown on the page."""
         if self._ask is None:
             return
         try:
