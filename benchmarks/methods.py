@@ -52,7 +52,7 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     row = METHODS[preset.method]
     refining = ("sam",) if options.refine in WITH_SAM and row.refiner is None else ()
     backbone = random_part(str(preset.checkpoint), {*row.adaptors, *refining})
-    auxiliary = [random_part(row) for row in preset.auxiliary]
+    auxiliary = [random_part(weights) for weights in preset.auxiliary]
     encoder = row.build(backbone, auxiliary, options)
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, min_iou=-1e9, min_stability=0.0, min_locality=-2.0)

@@ -68,7 +68,7 @@ def test_options_reach_the_method(tmp_path):
 
 
 def test_auxiliary_weights_the_preset_does_not_use_are_refused(tmp_path):
-    with pytest.raises(InputError, match="uses no 'sam'; its further weights are: dino-vit-b-8"):
+    with pytest.raises(InputError, match="uses no 'sam'; its auxiliary weights are: dino-vit-b-8"):
         load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), auxiliary={"sam": tmp_path})
 
 

@@ -17,9 +17,6 @@ from radseg.weights.image_towers import resolve_image_tower
 from radseg.weights.options import DownloadOptions
 from radseg.weights.pull import Terms, published_file, vision_files
 
-SAM_DECODER = "sam-vit-h"
-"""Catalogue row of what RADSeg+ needs beside RADIO."""
-
 
 class Target(NamedTuple):
     """Where a network computes."""
