@@ -15,7 +15,7 @@ NAMES = ("red", "green", "blue", "yellow", "white")
 
 
 class Silent:
-    """Reporter and download display that say nothing and remember what they were told."""
+    """Reporter and download display that print nothing and remember what they received."""
 
     def __init__(self):
         self.records = []

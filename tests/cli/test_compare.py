@@ -20,7 +20,7 @@ def test_the_miniatures_methods_are_drawn_side_by_side_offline(radseg: Command, 
     assert Image.open("sheet.png").width > 1500
 
 
-def test_models_of_two_spaces_each_get_their_own_words(radseg: Command, photo: Path) -> None:
+def test_models_of_two_spaces_each_embed_the_prompts_themselves(radseg: Command, photo: Path) -> None:
     result = radseg("compare", photo, "-p", "red, blue", "--presets", "toy,miniature", "--mode", "background")
     assert result.exit_code == 0, result.output
     assert "toy: " in result.stdout

@@ -186,7 +186,7 @@ def test_check_reads_the_images_that_would_be_evaluated(data):
         (("miniature", "--preset", "toy", "--crop", "64"), "no crop"),
     ],
 )
-def test_wrong_use_is_told_before_anything_is_loaded(words, message, tmp_path, monkeypatch):
+def test_wrong_use_is_refused_before_anything_is_loaded(words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, output = radseg(*words)
     assert code == 2
@@ -252,7 +252,7 @@ def test_a_further_network_may_come_from_a_folder(proxyclip, tmp_path):
     assert "weight files" in output
 
 
-def test_a_helper_of_another_method_is_refused_before_anything_is_fetched(proxyclip, tmp_path):
+def test_auxiliary_weights_of_another_method_are_refused_before_anything_is_fetched(proxyclip, tmp_path):
     code, output, fetched = proxyclip("--aux", f"sam-vit-b-whole={tmp_path}")
     assert code == 2
     assert "uses no 'sam-vit-b-whole'" in " ".join(output.split())

@@ -177,7 +177,7 @@ def test_resume_does_the_rest(toy: Command, photos: Path) -> None:
     assert (again.exit_code, "3 done before → out" in again.stdout) == (0, True)
 
 
-def test_resume_with_other_words_names_the_change(toy: Command, photos: Path) -> None:
+def test_resume_with_other_prompts_names_the_change(toy: Command, photos: Path) -> None:
     toy(photos, "-p", "red, blue", "-o", "out")
     result = toy(photos, "-p", "red, green", "-o", "out", "--resume")
     assert result.exit_code == 2

@@ -50,7 +50,7 @@ SIZES = ((112, 130), (33, 150), (17, 5), (112, 130))
 
 @pytest.fixture(scope="module")
 def built():
-    """Methods by preset, made once, with their networks and words."""
+    """Methods by preset, made once, with their networks and text rows."""
     made = {}
 
     def get(name):
@@ -68,7 +68,7 @@ def build(name):
         backbone = miniature.load_parts()[0]
     else:
         backbone = tiny_part(preset.checkpoint, row.adaptors)
-    parts = [tiny_part(helper) for helper in preset.auxiliary]
+    parts = [tiny_part(weights) for weights in preset.auxiliary]
     whole = getattr(preset.options, "crop", None) is None
     options = preset.options.changed(preset.options.taken({"crop": None if whole else 112, "stride": 112}))
     method = row.build(backbone, parts, options)

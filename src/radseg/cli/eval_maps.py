@@ -1,4 +1,4 @@
-"""`radseg eval replica|scannet|scannetpp`: what was typed becomes an evaluation in 3D."""
+"""`radseg eval replica|scannet|scannetpp`: what the command line selects, evaluated in 3D."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`radseg segment`: images and vocabulary in, a folder of results out."""
+"""`radseg segment`: images and prompts in, a folder of results out."""
 
 import shlex
 import signal

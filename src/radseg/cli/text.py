@@ -1,4 +1,4 @@
-"""`radseg text`: vocabulary embedded once, into a pack that needs no text tower afterwards."""
+"""`radseg text`: prompts embedded once, into a pack that needs no text tower afterwards."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def text(
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
-    """Embed vocabulary into a vocabulary pack.
+    """Embed prompts into a vocabulary pack.
 
     `radseg segment --vocabulary PACK` then needs no text tower: for robots, edge devices, offline machines.
 

@@ -61,9 +61,9 @@ def align_map(
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A text-dependent method: it looks at the words before it knows what a patch is.
+    """A text-dependent method: it needs the prompts to compute the features of a patch.
 
-    It has no features without words, so nothing of it can be kept and asked later (no feature maps in 3D, no
+    It has no features without prompts, so nothing of it can be kept for later (no feature maps in 3D, no
     image of features). `require_features` is where such uses refuse it.
     """
 
@@ -82,7 +82,7 @@ class Scorer(Protocol):
 
 
 def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncoder:
-    """Return `method` if it has features without words.
+    """Return `method` if it has features without prompts.
 
     Args:
         purpose: what they are needed for, in the message: "A feature map", "Saving features".
@@ -92,8 +92,8 @@ def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncode
     """
     if isinstance(method, Scorer):
         raise InputError(
-            f"{purpose} needs features that do not depend on the words; {type(method).__name__} looks at the "
-            "words while it looks at the image. Use a vocabulary-free method such as RADSeg, or keep its "
+            f"{purpose} needs features that do not depend on the prompts; {type(method).__name__} reads the "
+            "prompts while it encodes the image. Use a vocabulary-free method such as RADSeg, or keep its "
             "probabilities."
         )
     return method

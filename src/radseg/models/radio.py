@@ -168,7 +168,7 @@ def load_radio(
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default. Only its summary head is
             loaded, unless `adaptors` names it too.
-        speaking: False loads no language adaptor, for patches that no word is compared with.
+        speaking: False loads no language adaptor, for patches that are compared with no text.
         drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:

@@ -69,7 +69,7 @@ class Sam2(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.network.no_memory_embedding.dtype
 
     def embed(self, image: Rgb) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""SAM's image encoder (arXiv 2304.02643), for methods that look through SAM itself: Trident.
+"""SAM's image encoder (arXiv 2304.02643), for methods that use SAM's attention: Trident.
 
 The layers are the classes of `transformers`; what is written anew here is global attention in blocks of
 queries, because the library's keeps heads × 4096 × 4096 numbers alive (805 MB for ViT-B in float32).
@@ -64,7 +64,7 @@ class SamEncoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.pos_embed.dtype
 
     def trunk(self, image: Rgb) -> Float[Tensor, "g g d"]:

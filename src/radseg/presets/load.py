@@ -116,7 +116,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = Tr
     """Return where everything of a model lies, fetching and converting what is missing.
 
     Args:
-        reporter: is told what is fetched.
+        reporter: receives what is fetched.
         with_text: whether prompts will be embedded; without, the text tower waits for the first prompt.
 
     Raises:

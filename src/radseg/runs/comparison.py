@@ -1,4 +1,4 @@
-"""One photo, several models: each segments it by the same words; the answers go onto one sheet."""
+"""One photo, several models: each segments it with the same prompts; the results go onto one sheet."""
 
 import time
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Compared:
 def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compared], None]) -> list[Compared]:
     """Segment the image with every model, tell each answer as it comes, and write the sheet.
 
-    A model that cannot be loaded or fails is told and left out; the others go on.
+    A model that cannot be loaded or fails is reported and left out; the others go on.
 
     Raises:
         InputError: no model, one that cannot be loaded as asked, or an ending that is no image's.

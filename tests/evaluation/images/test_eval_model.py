@@ -53,7 +53,7 @@ def test_a_prediction_equals_the_published_pipeline_written_out(shared):
         assert np.array_equal(ours, up.argmax(0).numpy() + 1)
 
 
-def test_a_method_that_looks_at_the_words_predicts_what_it_segments():
+def test_a_method_that_needs_the_prompts_predicts_what_it_segments():
     rooms, row = Rooms(), protocol("miniature", "own")
     segmenter = presets.load("miniature-resradio", **row.options("resradio"))
     text, _ = segmenter.embed(("wooden wall", "white ceiling", "red ball"), mode="assign")
@@ -75,7 +75,7 @@ class Inverting:
         return [Refinement(labels, coarse[0].confidence, 1, 1)]
 
 
-def test_refinement_looks_at_the_resized_image_and_gives_labels_of_the_truths_size(shared):
+def test_refinement_sees_the_resized_image_and_gives_labels_of_the_truths_size(shared):
     images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
     seen = []
     plain = presets.load("toy", short_side=None)

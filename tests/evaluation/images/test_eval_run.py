@@ -11,7 +11,7 @@ from eval_cases import NAMES, Silent, colour_folder, confusion, request, shards
 from oracles import pixel_counting
 from radseg import presets
 from radseg.errors import InputError, ResourceError
-from radseg.evaluation.images.log import known_tallies, read_logs
+from radseg.evaluation.images.log import known_counts, read_logs
 from radseg.evaluation.images.result import EvalResult
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.paper.protocols import protocol
@@ -216,11 +216,11 @@ def test_names_may_be_replaced_one_per_class(data, tmp_path):
         run(data, tmp_path / "other", vocabulary=Vocabulary.parse(["pink", "green", "blue", "yellow"]))
 
 
-def test_a_done_tally_beats_a_failed_one(data, tmp_path):
+def test_counts_of_a_done_image_beat_a_failed_one(data, tmp_path):
     good = (data / "images/00.png").read_bytes()
     (data / "images/00.png").write_bytes(b"")
     run(data, tmp_path / "out", shard=shards(2)[0])
     (data / "images/00.png").write_bytes(good)
     run(data, tmp_path / "out", existing="resume")  # its log comes first by name
-    known = known_tallies(read_logs(tmp_path / "out"), ["00"])
+    known = known_counts(read_logs(tmp_path / "out"), ["00"])
     assert known["00"].message == ""

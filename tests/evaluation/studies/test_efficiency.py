@@ -80,7 +80,7 @@ def test_a_preset_of_random_weights_is_the_same_every_time_and_segments():
     assert segmenter.encoder.radio.conditioner.mean.dtype == torch.float32
 
 
-def test_random_words_differ_and_repeat():
+def test_random_text_rows_differ_and_repeat():
     words = UntrainedTextEncoder("siglip2-giant-opt-patch16-384")
     one, two = words.embed(Vocabulary.parse("sky, grass")).values
     assert one.shape == (1536,)
@@ -156,7 +156,7 @@ def test_only_presets_of_the_papers_models_stand_beside_it():
     assert published("radio-b") is published("miniature") is published("nothing") is None
 
 
-def test_a_method_that_looks_at_the_words_is_measured():
+def test_a_method_that_needs_the_prompts_is_measured():
     (row,) = measure(BenchRequest("miniature-resradio", ("voc20",), warmup=0, repeats=1))
     assert (row.names, row.timing.repeats) == (20, 1)
     assert row.parameters == next(measure(BenchRequest("miniature", ("voc20",), repeats=1))).parameters

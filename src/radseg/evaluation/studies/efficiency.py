@@ -74,13 +74,13 @@ class BenchRequest:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cost of one preset on one data set's image.
+    """The cost of one preset on an image of one data set.
 
     Attributes:
         weights: "random", or what the model calls its checkpoint.
         input: the resized image, pixels.
         names: how many names compete.
-        parameters: of everything that sees the image.
+        parameters: of every network that sees the image.
         peak_mb: see `metrics.timing.timed`; None where the system does not tell.
     """
 
@@ -175,7 +175,7 @@ def made_up(size: Size) -> Rgb:
 def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
     """Return embeddings of that many names in the segmenter's space, without its text tower.
 
-    Only a text-dependent method, which has no features to tell the width of the space, embeds one word.
+    Only a text-dependent method, which has no features to tell the width of the space, embeds one prompt.
     """
     space = segmenter.encoder.space
     if isinstance(segmenter.encoder, Scorer):

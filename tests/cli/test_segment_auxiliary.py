@@ -44,7 +44,7 @@ def test_without_the_second_it_says_where_to_put_it(proxyclip: Command, photo: P
     assert "dino-vit-b-8 is not on this machine" in result.stderr
 
 
-def test_a_helper_of_another_model_is_refused_before_anything_is_fetched(
+def test_auxiliary_weights_of_another_model_are_refused_before_anything_is_fetched(
     proxyclip: Command, photo: Path, tmp_path: Path
 ) -> None:
     result = proxyclip(photo, "--aux", f"sam-vit-b-whole={tmp_path}")
