@@ -78,7 +78,7 @@ def ablate(
 
     row = row_of(dataset, protocol or default_protocol(dataset))
     model = choice.spec(default="radseg-b-paper", defaults=row.options)
-    chosen = sweep(name, embedded=not model.preset.published)
+    chosen = sweep(name, embedded=not model.preset.published, given=choice.options)
     if plot:
         require_plots()
     images = Selection(dataset, data, partial, limit, classes, ignore, first_label)

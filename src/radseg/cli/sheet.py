@@ -62,7 +62,7 @@ def sheet(
         for model in choice.specs(("radseg-b-paper",), defaults=row.options)
     ]
     downloads = download_reporter("text", quiet=quiet)
-    columns = _columns(bases, sweep)
+    columns = _columns(bases, sweep, choice)
     models = {name: model_of(*load_model(request, downloads)) for name, request in columns.items()}
     failed: dict[str, str] = {}
     names = next(iter(columns.values())).prompts.names
@@ -88,7 +88,7 @@ def spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
     return tuple(ids[i * len(ids) // count] for i in range(count)) if count < len(ids) else ids
 
 
-def _columns(bases: "list[EvalRequest]", sweep: str | None) -> "dict[str, EvalRequest]":
+def _columns(bases: "list[EvalRequest]", sweep: str | None, choice: ModelChoice) -> "dict[str, EvalRequest]":
     """Return what to load for each column, by its caption."""
     from radseg.evaluation.studies.ablations import sweep as sweep_of
     from radseg.evaluation.studies.sweeps import request_of
@@ -98,5 +98,5 @@ def _columns(bases: "list[EvalRequest]", sweep: str | None) -> "dict[str, EvalRe
     if len(bases) != 1:
         raise InputError("--sweep shows one model in several forms; name one with -m.")
     (base,) = bases
-    chosen = sweep_of(sweep, embedded=not base.model.preset.published)
+    chosen = sweep_of(sweep, embedded=not base.model.preset.published, given=choice.options)
     return {v.name: request_of(base, v) for v in chosen.variants}
