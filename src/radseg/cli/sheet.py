@@ -94,7 +94,7 @@ def _columns(bases: "list[EvalRequest]", sweep: str | None, choice: ModelChoice)
     from radseg.evaluation.studies.sweeps import request_of
 
     if sweep is None:
-        return {one.model.name: one for one in bases}
+        return {one.model.title: one for one in bases}
     if len(bases) != 1:
         raise InputError("--sweep shows one model in several forms; name one with -m.")
     (base,) = bases

@@ -50,7 +50,7 @@ _OVER_THE_PICTURE = (
 
 
 def _corrections(preset: str) -> str:
-    return f"the preset corrections what the published code computes; {preset} computes it as published"
+    return f"the preset corrects what the published code computes; {preset} computes it as published"
 
 
 OTHERS: dict[str, Published] = {
