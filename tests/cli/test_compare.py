@@ -32,7 +32,9 @@ def test_a_model_named_twice_is_asked_once(radseg: Command, photo: Path) -> None
 
 
 def test_models_of_two_spaces_each_get_their_own_words(radseg: Command, photo: Path) -> None:
-    result = radseg("compare", photo, "-p", "red, blue", "-m", "toy", "-m", "miniature", "--mode", "background")
+    result = radseg(
+        "compare", photo, "-p", "red, blue", "-m", "toy", "-m", "miniature", "--mode", "background"
+    )
     assert result.exit_code == 0, result.output
     assert "toy: " in result.stdout
     assert "red 50%, blue 50%" in result.stdout
@@ -104,4 +106,7 @@ def test_quiet_prints_nothing(radseg: Command, photo: Path) -> None:
 
 def test_a_text_dependent_model_has_no_features_to_draw(radseg: Command, photo: Path) -> None:
     result = radseg("segment", photo, "-m", "miniature-resradio", *ROOM, "--save", "pca")
-    assert (result.exit_code, "reads the prompts before it has features: there are none" in result.stderr) == (2, True), result.output
+    assert (
+        result.exit_code,
+        "reads the prompts before it has features: there are none" in result.stderr,
+    ) == (2, True), result.output

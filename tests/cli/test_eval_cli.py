@@ -201,7 +201,10 @@ def test_check_reads_the_images_that_would_be_evaluated(data):
         (("voc20", "--data", "x", "--ignore", 3), "--ignore and --first-label are for"),
         (("miniature", "--protocol", "huge"), "no protocol 'huge'"),
         (("miniature", "--shard", "3/2", "--preset", "miniature"), "no shard 3/2"),
-        (("miniature", "--preset", "radseg-x"), "no model 'radseg-x' and no such file. Did you mean radseg-h"),
+        (
+            ("miniature", "--preset", "radseg-x"),
+            "no model 'radseg-x' and no such file. Did you mean radseg-h",
+        ),
         (("miniature", "--preset", "toy", "--crop", "64"), "no crop"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 from cli_builders import Command, events, paint
 
 from radseg.io import read_label_png
-from radseg.result import Segmentation
 from radseg.presets import choose
+from radseg.result import Segmentation
 
 
 def files(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.ablate import Selection
+from radseg.cli.ablate import DEFAULT, Selection
 from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
 
 
-@takes_model("models", "method", "auxiliary", "device", "memory")
+@takes_model("models", "method", "auxiliary", "device", "memory", default=DEFAULT)
 def sheet(
     dataset: Dataset,
     choice: ModelChoice,
@@ -59,7 +59,7 @@ def sheet(
         load_opencv()
     bases = [
         EvalRequest(shown_set, row, model, output, vocabulary=vocabulary_of(chosen))
-        for model in choice.specs(("radseg-b-paper",), defaults=row.options)
+        for model in choice.specs((DEFAULT,), defaults=row.options)
     ]
     downloads = download_reporter("text", quiet=quiet)
     columns = _columns(bases, sweep, choice)
