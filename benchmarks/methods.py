@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from radseg.options import Options
 
 from benchmarks.measure import Cost, cost_here
 from benchmarks.parts import count, random_decoder, random_part
@@ -24,8 +23,7 @@ from radseg import methods
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.modes import WITH_SAM
-from radseg.presets.table import METHODS
-from radseg.presets.table import PRESETS, Preset
+from radseg.presets.table import METHODS, PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner

@@ -59,7 +59,7 @@ def test_the_miniature_gives_features_before_alignment(radseg, recording, tmp_pa
     ("model", "message"),
     [
         ("radseg-b+", "a map of features has none. Use radseg-b,"),
-        ("resclip-b", "do not depend on the prompts; resclip-b reads them"),
+        ("resclip-b", "resclip-b reads them before it has features"),
     ],
 )
 def test_a_model_without_features_is_refused_before_anything_is_fetched(model, message, radseg, recording):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT = ("miniature-radio", "miniature-naradio", "miniature-resradio", "miniature")
 
 
-@takes_model("models", "method", "auxiliary", "device", "memory")
+@takes_model("models", "method", "auxiliary", "device", "memory", default=", ".join(DEFAULT))
 def compare(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The photo.", show_default=False)],
     choice: ModelChoice,

@@ -124,7 +124,7 @@ class Selection:
     quiet: bool
 
 
-@takes_model("model", "templates", "method", "weights", "auxiliary", "device", "memory")
+@takes_model("model", "templates", "method", "weights", "auxiliary", "device", "memory", default=DEFAULT)
 def evaluate(
     dataset: Dataset,
     choice: ModelChoice,

@@ -56,4 +56,6 @@ def text(
         typer.echo(json.dumps({"event": "pack", **facts}))
     elif not quiet:
         typer.echo(printable(f"{output}: {len(names)} names in the space {space}. Use it with:"))
-        typer.echo(printable(f"  radseg segment photo.jpg --vocabulary {output} -m {request.model.name}"))
+        own = f" --checkpoint {request.model.checkpoint}" if request.model.checkpoint else ""
+        model = f"-m {request.model.name}{own}"
+        typer.echo(printable(f"  radseg segment photo.jpg --vocabulary {output} {model}"))

@@ -69,6 +69,11 @@ class ModelSpec(Places):
         """Catalogue name or path of the backbone's weights, or the name of a registered backbone."""
         return self.checkpoint or self.preset.checkpoint
 
+    @property
+    def title(self) -> str:
+        """Its name, and the other weights if it has some: what tells two of one preset apart."""
+        return self.name if self.checkpoint is None else f"{self.name} ({self.checkpoint})"
+
     def changed(self, **options: Any) -> "ModelSpec":
         """Return this model with other options.
 

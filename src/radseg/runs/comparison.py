@@ -39,6 +39,7 @@ class Compared:
     """One model's answer, or why there is none.
 
     Attributes:
+        preset: title of the model.
         seconds: of one call after another one, so that what happens once is left out; weights loaded and
             prompts embedded before.
     """
@@ -102,6 +103,6 @@ def _answer(request: CompareRequest, model: "ModelSpec", image: "Rgb", downloads
         segmenter.segment(image, prompts, mode=request.mode)
         start = time.perf_counter()
         result = segmenter.segment(image, prompts, mode=request.mode)
-        return Compared(model.name, result, time.perf_counter() - start)
+        return Compared(model.title, result, time.perf_counter() - start)
     except RadsegError as error:
-        return Compared(model.name, failure=str(error))
+        return Compared(model.title, failure=str(error))

@@ -35,8 +35,8 @@ _RESOLUTIONS: dict[str, paper.Resolution] = {
     # either (methods spec 1.2).
     "high-released": "high",
 }
-_FREE = {"short_side", "long_side", "memory_budget"}
-"""Options that do not change what is computed: the image is resized by the protocol."""
+_FREE = {"memory_budget"}
+"""Options that do not change what is computed."""
 _REFINING = {"coarse_threshold", "min_area", "iou_threshold"}
 """Options that only refinement reads."""
 

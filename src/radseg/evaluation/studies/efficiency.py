@@ -7,7 +7,7 @@ RADSeg+ the time depends on how many regions are found, so a made-up image says 
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -52,12 +52,14 @@ class BenchRequest:
 
     Attributes:
         model: windows and templates are the protocol's, but an embedded model's own.
+        given: options of the model that the protocol leaves as they are.
         random_weights: whether the model is built at its size with random weights.
     """
 
     model: ModelSpec
     datasets: tuple[str, ...] = paper.DATASETS
     resolution: str = "mid"
+    given: tuple[str, ...] = ()
     random_weights: bool = False
     warmup: int = 1
     repeats: int = 5
@@ -149,12 +151,13 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
 
 
 def _load(request: BenchRequest, dataset: str) -> Segmenter:
-    preset, own = request.model.preset, request.model.options
+    preset = request.model.preset
     if preset.published:
-        own = own.changed(own.taken(protocol(dataset, request.resolution).options(preset)))
+        rules = preset.options.taken(protocol(dataset, request.resolution).options(preset))
     else:  # it has windows and templates of its own
-        own = own.changed({"short_side": None, "long_side": None})
-    model = replace(request.model, options=own)
+        rules = {"short_side": None, "long_side": None}
+    changes = {name: value for name, value in rules.items() if name not in request.given}
+    model = request.model.changed(**changes)
     return untrained(model) if request.random_weights else load(model)
 
 
