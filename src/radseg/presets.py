@@ -32,8 +32,9 @@ from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourWords
 from radseg.text.templates import template_set
 from radseg.text.words import TowerWords
-from radseg.weights import catalog, store
-from radseg.weights.pull import Terms, published_file
+from radseg.weights import catalog
+from radseg.weights.options import DownloadOptions
+from radseg.weights.resolve import resolve_sam_decoder, resolve_text_map, resolve_text_tower
 
 __all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper", "require_helpers"]
 
@@ -135,7 +136,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     if own is not None and options.refine not in ("none", "pamr"):
         return replace(segmenter, refine=own(backbone, parts, options))
     # 20 MB, always float32: in bfloat16 a coordinate of 777 pixels would be 776, and its embedding worse.
-    return _refining(segmenter, options, lambda: load_sam(store.resolve_sam(sam), device=where))
+    return _refining(segmenter, options, lambda: load_sam(resolve_sam_decoder(sam), device=where))
 
 
 def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **changes: Any) -> Segmenter:
@@ -170,11 +171,11 @@ def _mapped_words(
 ) -> MappedWords:
     """Return words that pass through the preset's trained map, from OpenAI's CLIP B/16."""
     row = catalog.row(str(preset.text_map))
-    path = found.get(row.name) or published_file(row, Terms(accept_license))
+    path = resolve_text_map(found.get(row.name) or row.name, DownloadOptions(accept_license))
 
     def tower() -> EncoderTower:
         return load_tower(
-            catalog.OPENAI_B, folder=folder or store.resolve_tower(catalog.OPENAI_B), device=device
+            catalog.OPENAI_B, folder=folder or resolve_text_tower(catalog.OPENAI_B), device=device
         )
 
     text_map = load_text_map(path).to(device)
@@ -212,7 +213,7 @@ def load_helper(
             accept_license=accept_license,
             drop=drop,
         )
-    if catalog.row(name).kind == "segmenter":
+    if catalog.row(name).kind == "sam":
         return load_whole_sam(name, source, device=device, dtype=dtype)
     return load_image_tower(name, source, device=device, dtype=dtype)
 
@@ -228,7 +229,7 @@ def _require_taken(preset: Preset, **given: Any) -> None:
     if "drop" in named and "radio" not in loaded:
         raise InputError(f"Only published RADIO files hold tensors to drop; {preset.name} has none.")
     if "sam" in named and METHODS[preset.method].refiner is not None:
-        own = next(one for one in preset.helpers if catalog.row(one).kind == "segmenter")
+        own = next(one for one in preset.helpers if catalog.row(one).kind == "sam")
         raise InputError(f"{preset.name} brings a SAM of its own; name that one, as the helper {own!r}.")
 
 

@@ -17,7 +17,9 @@ from torch.nn import functional as F
 from radseg.errors import CheckpointError
 from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
 from radseg.types import Rgb
-from radseg.weights import catalog
+from radseg.weights.load import read_description
+from radseg.weights.resolve import resolve_sam, weights_in
+from radseg.weights.tensors import published_tensors
 
 POINTS_AT_ONCE = 8
 """Decoded together: 3 masks of 256 × 256 each, about 40 MB per point at the widest place."""
@@ -166,14 +168,10 @@ def load_sam2(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
-
-    files = image_towers.files_of(catalog.row(name), None if source is None else Path(source))
-    tensors = {
-        k: t.load()
-        for k, t in image_towers.published_tensors(files.weights).items()
-        if not _VIDEO.fullmatch(k)
-    }
+    folder = resolve_sam(name, source=source)
+    weights = weights_in(folder)
+    tensors = {k: t for k, t in published_tensors(weights).items() if not _VIDEO.fullmatch(k)}
+    label = f"{folder.name}/{weights.name}"
     return build_sam2(
-        image_towers.describe(files.description), tensors, file=files.label, device=device, dtype=dtype
+        read_description(folder / "config.json"), tensors, file=label, device=device, dtype=dtype
     )

@@ -13,7 +13,8 @@ from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.text.words import TowerWords
 from radseg.types import TextEmbeddings
-from radseg.weights import cache, store
+from radseg.weights.home import home
+from radseg.weights.resolve import resolve_text_tower
 
 _LOGGER = logging.getLogger("radseg")
 
@@ -36,9 +37,9 @@ class StoredWords:
 
     @cached_property
     def _words(self) -> TowerWords:
-        folder = self.folder or store.resolve_tower(self.space)
+        folder = self.folder or resolve_text_tower(self.space)
         tower = lazy_tower(self.space, folder=folder, device=self.device)
-        rows = TextCache(cache.home() / "text", tower_identity(folder))
+        rows = TextCache(home() / "text", tower_identity(folder))
         return TowerWords(tower, self.templates, rows, self._tell)
 
     def _tell(self, done: int, total: int) -> None:

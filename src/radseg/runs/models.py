@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from radseg.errors import InputError, MissingFileError
 from radseg.modes import WITH_SAM
-from radseg.weights import cache, catalog
+from radseg.weights import catalog, home
+from radseg.weights.options import DownloadOptions
+from radseg.weights.options import Reporter as Fetching
 
 if TYPE_CHECKING:
     from radseg.preset_table import Preset
-    from radseg.weights.store import Check
+    from radseg.weights.installed import Check
 
 
 SAM = "sam-vit-h"
@@ -21,19 +22,6 @@ SAM = "sam-vit-h"
 FOR_CHECKPOINTS = "radseg-b"
 """The preset that a checkpoint named by its path is used with."""
 CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
-
-
-class Fetching(Protocol):
-    """Is told about a download."""
-
-    def announce(self, line: str) -> None:
-        """Say something a person should read: the licence, a warning."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Say how many bytes are here, of how many (0 where not known)."""
-
-    def named(self, name: str) -> AbstractContextManager[None]:
-        """Say that inside this context `name` is being fetched."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +130,10 @@ def _image_and_text(
 def _space_inside(checkpoint: str | Path, language: str | None, drop: tuple[str, ...]) -> str | None:
     """Return the text space of a checkpoint of one's own; None if it has no language."""
     from radseg.models.radio import language_adaptor  # noqa: PLC0415
-    from radseg.weights import store  # noqa: PLC0415
+    from radseg.weights.load import read_config  # noqa: PLC0415
+    from radseg.weights.resolve import resolve_radio  # noqa: PLC0415
 
-    config = store.read_config(store.resolve(checkpoint, drop=drop))
+    config = read_config(resolve_radio(checkpoint, DownloadOptions(drop=drop)))
     name = language or language_adaptor(config)
     return None if name is None else config.adaptor(name).space
 
@@ -175,10 +164,10 @@ def checkpoint_path(model: str) -> Path | None:
 
 
 def is_here(row: catalog.Row) -> bool:
-    """Return whether a row's files are in the store of this machine."""
-    from radseg.weights.store import installed  # noqa: PLC0415
+    """Return whether a row's files are on this machine."""
+    from radseg.weights.installed import is_cached  # noqa: PLC0415
 
-    return any(found.row.name == row.name for found in installed())
+    return is_cached(row)
 
 
 def obtain(
@@ -189,32 +178,27 @@ def obtain(
     Raises:
         WeightsUnavailableError: offline, licence not accepted, or the download failed; says what to do.
     """
-    from radseg.weights import store  # noqa: PLC0415
-    from radseg.weights.image_towers import resolve_image_tower  # noqa: PLC0415
-    from radseg.weights.pull import Terms, published_file, vision_files  # noqa: PLC0415
+    from radseg.weights import resolve  # noqa: PLC0415
 
+    ways = {
+        "radio": resolve.resolve_radio,
+        "text": resolve.resolve_text_tower,
+        "sam_decoder": resolve.resolve_sam_decoder,
+        "vision": resolve.resolve_image_tower,
+        "sam": resolve.resolve_sam,
+        "text_map": resolve.resolve_text_map,
+    }
+    options = DownloadOptions(accept_license, tuple(drop), fetching)
     paths = []
     for row in rows:
-        told: Any = {"progress": fetching.progress, "announce": fetching.announce}
         with fetching.named(row.name):
-            if row.kind == "sam":
-                paths.append(store.resolve_sam(row.name, **told))
-            elif row.kind == "text":
-                paths.append(store.resolve_tower(row.name, accept_license=accept_license, **told))
-            elif row.kind == "vision":
-                paths.append(resolve_image_tower(row.name, terms=Terms(accept_license, **told)))
-            elif row.kind == "segmenter":
-                paths.append(vision_files(row, Terms(accept_license, **told))[1])
-            elif row.kind == "text_map":
-                paths.append(published_file(row, Terms(accept_license, **told)))
-            else:
-                paths.append(store.resolve(row.name, accept_license=accept_license, drop=tuple(drop), **told))
+            paths.append(ways[row.kind](row.name, options))
     return tuple(paths)
 
 
 def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "tuple[Check, ...]"]]:
     """Yield each row with the checks of its files; without files the checks are empty."""
-    from radseg.weights.store import verify  # noqa: PLC0415
+    from radseg.weights.installed import verify  # noqa: PLC0415
 
     for row in rows:
-        yield row, verify(row.name) if cache.read_records(row.name) else ()
+        yield row, verify(row) if home.read_records(row.name) else ()

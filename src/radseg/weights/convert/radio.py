@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from radseg.errors import CheckpointError, MissingFileError
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
-from radseg.weights.convert.archive import TorchArchive
 from radseg.weights.convert.arguments import Arguments, Teacher
 from radseg.weights.convert.heads import convert_head
 from radseg.weights.convert.layouts import Published, sort_folder, sort_pth
 from radseg.weights.convert.rename import BACKBONE, put, require_none_left, translate, translate_block
 from radseg.weights.convert.spectral import materialise
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import FileSource, RangeSource
+from radseg.weights.convert.torch_file import read_checkpoint
 from radseg.weights.shapes import require_shapes
 
 LEFTOVERS = (
@@ -40,18 +40,18 @@ USED = ("sam",)
 
 @dataclass(frozen=True)
 class Converted:
-    """A RADIO model in our form, tensors still unread."""
+    """A RADIO model in our form; its tensors are views of the published file."""
 
     config: RadioConfig
-    tensors: dict[str, LazyTensor]
+    tensors: dict[str, Tensor]
     dropped: tuple[str, ...]
 
 
-def convert_checkpoint(source: Path | RangeSource, *, version: str, drop: tuple[str, ...] = ()) -> Converted:
+def convert_checkpoint(path: Path, *, version: str, drop: tuple[str, ...] = ()) -> Converted:
     """Return a published `.pth.tar` in our form.
 
     Args:
-        source: the file.
+        path: the file.
         version: the publisher's name of the model; the file does not hold it.
         drop: prefixes of further tensors to leave out: of names that an error message lists as unknown, and
             of heads, "adaptors.<teacher>.<summary or features>.".
@@ -59,8 +59,7 @@ def convert_checkpoint(source: Path | RangeSource, *, version: str, drop: tuple[
     Raises:
         CheckpointError: see `read_pickle`, and whenever a tensor is missing, unknown or of the wrong shape.
     """
-    archive = TorchArchive(FileSource(source) if isinstance(source, Path) else source)
-    return assemble(sort_pth(archive, version), drop)
+    return assemble(sort_pth(read_checkpoint(path), path.name, version), drop)
 
 
 def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = ()) -> Converted:
@@ -80,7 +79,7 @@ def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = (
 def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     """Return the common form: keys renamed, shapes read and held against the arguments."""
     file, arguments = published.file, published.arguments
-    tensors: dict[str, LazyTensor] = {}
+    tensors: dict[str, Tensor] = {}
     unknown = dict(published.others)
     _rename_backbone(published, tensors, unknown)
     _rename_small_parts(published, tensors, unknown)
@@ -88,16 +87,14 @@ def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in LEFTOVERS) or k.startswith(drop))
     require_none_left(unknown.keys() - set(dropped), file)
     config = _configure(published.version, arguments, tensors, adaptors, file)
-    require_shapes(config, {k: t.shape for k, t in tensors.items()}, file)
+    require_shapes(config, {k: tuple(t.shape) for k, t in tensors.items()}, file)
     for key, tensor in tensors.items():
         if not tensor.dtype.is_floating_point:
             raise CheckpointError(f"{file}: {key} is of type {tensor.dtype}; floating point is needed.")
     return Converted(config, tensors, dropped + left_out)
 
 
-def _rename_backbone(
-    published: Published, tensors: dict[str, LazyTensor], unknown: dict[str, LazyTensor]
-) -> None:
+def _rename_backbone(published: Published, tensors: dict[str, Tensor], unknown: dict[str, Tensor]) -> None:
     plain = materialise(published.base, published.arguments.spectral_backbone, published.file)
     if "blocks.0.mlp.w12.weight" in plain:
         raise CheckpointError(
@@ -111,9 +108,7 @@ def _rename_backbone(
             put(tensors, f"vit.{ours}", tensor, published.file)
 
 
-def _rename_small_parts(
-    published: Published, tensors: dict[str, LazyTensor], unknown: dict[str, LazyTensor]
-) -> None:
+def _rename_small_parts(published: Published, tensors: dict[str, Tensor], unknown: dict[str, Tensor]) -> None:
     names = {
         "conditioner": {"norm_mean": "mean", "norm_std": "std"},
         "normalizer": {"mean": "mean", "tx": "transform"},
@@ -122,13 +117,13 @@ def _rename_small_parts(
         for key, tensor in getattr(published, part).items():
             if key in table:
                 flat = part == "conditioner" and math.prod(tensor.shape) == 3
-                put(tensors, f"{part}.{table[key]}", tensor.reshaped(3) if flat else tensor, published.file)
+                put(tensors, f"{part}.{table[key]}", tensor.reshape(3) if flat else tensor, published.file)
             else:
                 unknown[f"{part}.{key}"] = tensor
 
 
 def _adaptors(
-    published: Published, tensors: dict[str, LazyTensor], drop: tuple[str, ...]
+    published: Published, tensors: dict[str, Tensor], drop: tuple[str, ...]
 ) -> tuple[tuple[AdaptorConfig, ...], tuple[str, ...]]:
     """Return the adaptors, their tensors put into `tensors`, and the names of head tensors left out.
 
@@ -158,12 +153,12 @@ def _adaptors(
 
 def _adaptor(
     teacher: Teacher,
-    parts: Mapping[str, Mapping[str, LazyTensor]],
+    parts: Mapping[str, Mapping[str, Tensor]],
     published: Published,
     drop: tuple[str, ...],
-) -> tuple[AdaptorConfig | None, dict[str, LazyTensor]]:
+) -> tuple[AdaptorConfig | None, dict[str, Tensor]]:
     configs: dict[str, HeadConfig] = {}
-    tensors: dict[str, LazyTensor] = {}
+    tensors: dict[str, Tensor] = {}
     for part, stored in parts.items():
         prefix = f"adaptors.{teacher.name}.{part}."
         head = {k: t for k, t in stored.items() if not f"{prefix}{k}".startswith(drop)}
@@ -184,7 +179,7 @@ def _adaptor(
 def _configure(
     version: str,
     arguments: Arguments,
-    tensors: dict[str, LazyTensor],
+    tensors: dict[str, Tensor],
     adaptors: tuple[AdaptorConfig, ...],
     file: str,
 ) -> RadioConfig:
@@ -219,17 +214,17 @@ def _configure(
     )
 
 
-def _needed(tensors: Mapping[str, LazyTensor], key: str, file: str) -> LazyTensor:
+def _needed(tensors: Mapping[str, Tensor], key: str, file: str) -> Tensor:
     tensor = tensors.get(key)
     if tensor is None or not tensor.shape or 0 in tensor.shape:
         raise CheckpointError(f"{file} lacks {key}; it is incomplete or no RADIO checkpoint.")
     return tensor
 
 
-def _as(tensor: LazyTensor, shape: tuple[int, ...], what: str, file: str) -> LazyTensor:
+def _as(tensor: Tensor, shape: tuple[int, ...], what: str, file: str) -> Tensor:
     if math.prod(shape) != math.prod(tensor.shape):
-        raise CheckpointError(f"{file}: {what} has shape {tensor.shape}, which makes no square.")
-    return tensor.reshaped(*shape)
+        raise CheckpointError(f"{file}: {what} has shape {tuple(tensor.shape)}, which makes no square.")
+    return tensor.reshape(shape)
 
 
 def _compare(what: str, said: int | None, found: int, file: str) -> None:

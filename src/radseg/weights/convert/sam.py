@@ -4,14 +4,12 @@ Our names are those of the transformers library's SamPromptEncoder and SamMaskDe
 """
 
 import re
+from collections.abc import Collection, Iterable, Mapping
+
+from torch import Tensor
 
 from radseg.errors import CheckpointError
-from radseg.weights.convert.archive import TorchArchive
-from radseg.weights.convert.pickles import TensorRef, shown
 from radseg.weights.convert.rename import Rule, put, require_none_left, translate
-from radseg.weights.convert.towers import select
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import RangeSource
 
 _W = r"\.(weight|bias)"
 _LAYER = r"mask_decoder\.transformer\.layers\.(\d)"
@@ -76,41 +74,40 @@ _LIBRARY = re.compile(r"(prompt_encoder|mask_decoder)\..+")
 _NEEDED = 6 + 17 + 120  # neck, prompt encoder, mask decoder
 
 
-def convert_pth(source: RangeSource) -> dict[str, LazyTensor]:
-    """Return the parts of the original SAM ViT-H file; of a remote source only their bytes are read.
+def convert_pth(state: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
+    """Return the parts of the original SAM ViT-H file.
 
     Raises:
-        CheckpointError: not that file, or damaged.
+        CheckpointError: not that file.
     """
-    archive = TorchArchive(source)
-    state = archive.value()
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{source.name} holds no table of tensors; it is no SAM checkpoint.")
-    names, unknown = {}, []
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, TensorRef):
-            raise CheckpointError(f"{source.name}: {shown(key)} is not a named tensor.")
+    tensors: dict[str, Tensor] = {}
+    unknown = []
+    for key, tensor in state.items():
         ours = translate(key, ORIGINAL)
         if ours is not None:
-            names[key] = ours
+            put(tensors, ours, tensor, file)
         elif not _SKIPPED.fullmatch(key):
             unknown.append(key)
-    require_none_left(unknown, source.name)
-    archive.read_ahead(state[k] for k in names)
-    tensors: dict[str, LazyTensor] = {}
-    for key, ours in names.items():
-        put(tensors, ours, archive.tensor(state[key]), source.name)
-    return _complete(tensors, source.name)
+    require_none_left(unknown, file)
+    require_complete(tensors, file)
+    return tensors
 
 
-def convert_safetensors(source: RangeSource) -> dict[str, LazyTensor]:
-    """Return the parts of the transformers library's SAM ViT-H repository."""
-    chosen = select(source, _is_wanted)
-    tied = chosen.pop(_TIED, None)
-    tensors = {k.removeprefix("vision_encoder."): t for k, t in chosen.items()}
-    if tied is not None:  # the library ties it and saves one copy
-        tensors.setdefault("prompt_encoder.shared_embedding.positional_embedding", tied)
-    return _complete(tensors, source.name)
+def library_names(keys: Iterable[str]) -> dict[str, str]:
+    """Return our name of each wanted tensor of the transformers library's SAM, by its published name."""
+    names = {k: k.removeprefix("vision_encoder.") for k in keys if _is_wanted(k)}
+    if _TIED in names:  # the library ties it and saves one copy
+        own = "prompt_encoder.shared_embedding.positional_embedding"
+        del names[_TIED]
+        names |= {} if own in names else {_TIED: own}
+    return names
+
+
+def convert_library(published: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
+    """Return the parts of the transformers library's SAM."""
+    tensors = {ours: published[key] for key, ours in library_names(published).items()}
+    require_complete(tensors, file)
+    return tensors
 
 
 _TIED = "shared_image_embedding.positional_embedding"
@@ -120,10 +117,10 @@ def _is_wanted(key: str) -> bool:
     return bool(_LIBRARY.fullmatch(key)) or key.startswith("vision_encoder.neck.") or key == _TIED
 
 
-def _complete(tensors: dict[str, LazyTensor], file: str) -> dict[str, LazyTensor]:
-    if len(tensors) != _NEEDED:
+def require_complete(names: Collection[str], file: str) -> None:
+    """Raise CheckpointError unless every part is there."""
+    if len(names) != _NEEDED:
         raise CheckpointError(
-            f"{file} holds {len(tensors)} of SAM's prompt encoder, mask decoder and neck tensors; "
+            f"{file} holds {len(names)} of SAM's prompt encoder, mask decoder and neck tensors; "
             f"{_NEEDED} are needed."
         )
-    return tensors
