@@ -23,7 +23,7 @@ from radseg.models.sam import SamDecoder
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
-from radseg.testing import ColourWords
+from radseg.testing import ColourTextEncoder
 
 SIZES = ((576, 768), (688, 1376), (2160, 3840))
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -49,7 +49,7 @@ def segmenters(device: torch.device, dtype: torch.dtype) -> tuple[Segmenter, Seg
     """Return RADSeg and RADSeg+ at base size."""
     config = replace(BASE, adaptors=(*BASE.adaptors, SAM_HEAD))
     method = RADSeg(random_radio(config, device=str(device), dtype=dtype))
-    plain = Segmenter(method, ColourWords(), short_side=None)
+    plain = Segmenter(method, ColourTextEncoder(), short_side=None)
     torch.manual_seed(0)
     sam = SamDecoder().eval().requires_grad_(False).to(device)
     refiner = SamRefiner(

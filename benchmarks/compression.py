@@ -25,12 +25,12 @@ VOXEL, SAMPLED = 0.1, 8
 def compare(segmenter: Segmenter, walk: RoomWalk) -> dict[int, tuple[float, float, float]]:
     """Return for each number of components: variance kept, mean cosine of features, share of equal names."""
     frames = [walk.read(name) for name in walk.frame_ids()]
-    mapper = feature_mapper(segmenter, VOXEL, number_type="float32")
+    mapper = feature_mapper(segmenter, VOXEL, dtype="float32")
     assert mapper.lift is not None
     grown = VoxelMap(mapper.description)
     for frame in frames:
         mapper.integrate(frame, grown)
-    values = grown.finish().whole().values
+    values = grown.to_semantic_map().whole().values
     text, _ = segmenter.embed(", ".join(walk.room.names), mode="assign")
     truth = named(segmenter, values, text.values)
     step = max(1, len(frames) // SAMPLED)

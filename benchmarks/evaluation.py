@@ -29,7 +29,7 @@ from radseg.evaluation.images.model import predict, prepare
 from radseg.evaluation.paper.protocols import protocol
 from radseg.methods.radseg import RADSeg
 from radseg.segment import Segmenter
-from radseg.testing import ColourWords
+from radseg.testing import ColourTextEncoder
 from radseg.types import TextEmbeddings
 
 SIZE = (512, 683)  # the most frequent size of ADE20K's validation images
@@ -58,7 +58,7 @@ def calls(folder: Path, images: int) -> dict[str, Callable[[], Any]]:
     assert row.crop is not None
     assert row.stride is not None
     encoder = RADSeg(random_radio(), crop=row.crop, stride=row.stride, size_rule="stride")
-    segmenter = Segmenter(encoder, ColourWords(), short_side=None, all_denoised="first")
+    segmenter = Segmenter(encoder, ColourTextEncoder(), short_side=None, all_denoised="first")
     generator = torch.Generator().manual_seed(0)
     classes = len(photos.names)
     words = torch.randn(classes, 1152, generator=generator)

@@ -27,11 +27,11 @@ from radseg.options import Options
 from radseg.preset_methods import METHODS
 from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
-from radseg.refine.mended import Mended
+from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
-from radseg.testing import ColourWords
+from radseg.testing import ColourTextEncoder
 from radseg.types import TextEmbeddings
 from radseg.weights.config import SamSizes
 
@@ -52,19 +52,19 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     row = METHODS[preset.method]
     refining = ("sam",) if options.refine in WITH_SAM and row.refiner is None else ()
     backbone = random_part(str(preset.checkpoint), {*row.adaptors, *refining})
-    helpers = [random_part(helper) for helper in preset.helpers]
-    encoder = row.build(backbone, helpers, options)
+    auxiliary = [random_part(helper) for helper in preset.auxiliary]
+    encoder = row.build(backbone, auxiliary, options)
     if isinstance(encoder, TextRegion):
-        encoder = replace(encoder, least_iou=-1e9, least_stability=0.0, least_locality=-2.0)
+        encoder = replace(encoder, min_iou=-1e9, min_stability=0.0, min_locality=-2.0)
     if isinstance(encoder, CorrCLIP):
-        # One mask per point, more than are left of a picture's.
-        regions = replace(encoder.regions, least_iou=-1e9, least_stability=0.0, box_iou=1.0)
+        # One mask per point, more than are left of an image's.
+        regions = replace(encoder.regions, min_iou=-1e9, min_stability=0.0, box_iou=1.0)
         encoder = replace(encoder, regions=regions)
-    refiner = _refiner(preset, encoder, backbone, helpers, options)
+    refiner = _refiner(preset, encoder, backbone, auxiliary, options)
     extra = [refiner.sam] if isinstance(refiner, SamRefiner) else []
     segmenter = Segmenter(
         encoder,
-        ColourWords(),
+        ColourTextEncoder(),
         short_side=None,
         temperature=options.temperature,
         denoising=0.0,
@@ -77,28 +77,28 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     words = torch.randn(NAMES, width, generator=torch.Generator().manual_seed(0))
     names = tuple(f"name {i}" for i in range(NAMES))
     text = TextEmbeddings(names, words, tuple(range(NAMES)), encoder.space)
-    return segmenter, text, count([backbone, *helpers, *extra])
+    return segmenter, text, count([backbone, *auxiliary, *extra])
 
 
 def _refiner(
-    preset: Preset, encoder: Any, backbone: Any, helpers: list[Any], options: Options
+    preset: Preset, encoder: Any, backbone: Any, auxiliary: list[Any], options: Options
 ) -> Refiner | None:
     if options.refine == "none":
         return None
     own = METHODS[preset.method].refiner
     if own is not None:
-        return own(backbone, helpers, options)
+        return own(backbone, auxiliary, options)
     return SamRefiner(
         RadioFeatures(backbone, encoder.last_block),
         random_decoder(SamSizes()),
         coarse_threshold=0.0,
         iou_threshold=0.0,
-        rules=Mended(),
+        rules=Corrected(),
     )
 
 
-def picture(height: int, width: int) -> torch.Tensor:
-    """Return a picture with structure."""
+def image(height: int, width: int) -> torch.Tensor:
+    """Return an image with structure."""
     coarse = torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0))
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
 
@@ -115,10 +115,10 @@ class Measured(NamedTuple):
 def measured(name: str, repeats: int, threads: int) -> Measured:
     """Return the row of a preset; its networks are built once."""
     segmenter, text, parameters = prepared(name)
-    image = picture(*SIZE)
+    photo = image(*SIZE)
     answers = []
     found = cost_here(
-        lambda: lambda: answers.append(segmenter.segment(image, text, mode="assign")), (), repeats, threads
+        lambda: lambda: answers.append(segmenter.segment(photo, text, mode="assign")), (), repeats, threads
     )
     regions = 0 if segmenter.refine is None else int(answers[-1].meta["regions"])
     return Measured(lines_of(type(segmenter.encoder).__module__), parameters, regions, found)

@@ -136,7 +136,7 @@ def random_sam2(name: str) -> Sam2:
 
 
 def count(networks: Iterable[Any]) -> int:
-    """Return the number of parameters of networks that look at pictures; each counts once."""
+    """Return the number of parameters of networks that look at images; each counts once."""
     seen: dict[int, int] = {}
     for network in networks:
         parts = (network.encoder, network.decoder) if isinstance(network, WholeSam) else (network,)

@@ -18,7 +18,7 @@ from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import image_size
 from radseg.scoring import class_cosine, class_probabilities, decide
 from radseg.segment import Segmenter
-from radseg.testing import ColourWords
+from radseg.testing import ColourTextEncoder
 from radseg.types import LanguageFeatures, TextEmbeddings
 
 SIZES = ((576, 768), (688, 1376))
@@ -26,7 +26,7 @@ NAMES = 150
 
 
 def inputs(height: int, width: int, names: int) -> tuple[torch.Tensor, TextEmbeddings]:
-    """Return a picture with structure and random words."""
+    """Return an image with structure and random words."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 9, 12, generator=generator)
     image = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
@@ -35,9 +35,9 @@ def inputs(height: int, width: int, names: int) -> tuple[torch.Tensor, TextEmbed
 
 
 def whole_call(height: int, width: int, names: int) -> Callable[[], Any]:
-    """Prepare the call a user makes, the picture at its own size."""
+    """Prepare the call a user makes, the image at its own size."""
     image, text = inputs(height, width, names)
-    segmenter = Segmenter(RADSeg(random_radio()), ColourWords(), short_side=None)
+    segmenter = Segmenter(RADSeg(random_radio()), ColourTextEncoder(), short_side=None)
     return lambda: segmenter.segment(image, text, mode="assign")
 
 

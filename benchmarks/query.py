@@ -71,11 +71,11 @@ def main() -> None:
             for part in cache.parts(stored):
                 (part.features.float() @ rows.T).softmax(dim=1)
 
-        def things() -> None:
+        def objects() -> None:
             answers[-1].instances()
 
         answers: list = []
-        calls = {"question": question, "plain": plain, "things": things}
+        calls = {"question": question, "plain": plain, "objects": objects}
         best = fastest_in_turns(calls, rounds=chosen.rounds)
         start = time.process_time()  # on a busy machine this says more than the clock on the wall
         question()
@@ -84,7 +84,7 @@ def main() -> None:
         print(
             f"  question  {best['question']:.2f} s ({processor:.2f} s of CPU)   plain {best['plain']:.2f} s"
         )
-        print(f"  things    {best['things']:.2f} s ({len(answers[-1].instances()[names.names[0]])} found)")
+        print(f"  objects    {best['objects']:.2f} s ({len(answers[-1].instances()[names.names[0]])} found)")
         print(f"  memory    {resident_mb() - before:,.0f} MB resident more, mapped files included")
 
 

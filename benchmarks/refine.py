@@ -1,7 +1,7 @@
 """RADSeg+ beside its straightforward per-name form: `python -m benchmarks.refine`.
 
-Base size, random weights, a picture of 576 × 768 with 20 regions: seconds per stage, and the ratio of the two
-forms in the same run. `--regions` measures finding regions alone at 4K with 60 names; `--large` a 4K picture
+Base size, random weights, an image of 576 × 768 with 20 regions: seconds per stage, and the ratio of the two
+forms in the same run. `--regions` measures finding regions alone at 4K with 60 names; `--large` a 4K image
 with 300 names. Times are CPU seconds of this process (user and system), the least of the repeats, so that a
 shared machine disturbs them less than the clock on the wall.
 """
@@ -23,7 +23,7 @@ from radseg.methods.radseg import SelfCorrelatingAttention
 from radseg.models.sam import SamDecoder
 from radseg.ops.regions import label_regions
 from radseg.ops.resize import image_size
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.radio_sam import Prompted, SamRefiner
 from radseg.refine.sources import RadioFeatures
@@ -51,10 +51,10 @@ def scene(names: int, size: Size, regions: int, seed: int = 0) -> torch.Tensor:
     return logits.softmax(0)
 
 
-def coarse_of(low: torch.Tensor, size: Size) -> Coarse:
+def coarse_of(low: torch.Tensor, size: Size) -> CoarseResult:
     """Return the decision that refinement starts from."""
     decision = decide(low, size)
-    return Coarse(low, decision.labels, decision.confidence)
+    return CoarseResult(low, decision.labels, decision.confidence)
 
 
 def refiner() -> SamRefiner:
@@ -76,7 +76,7 @@ def least(call: Callable[[], Any], repeats: int) -> tuple[Any, float]:
 
 
 def with_threshold_between(one: SamRefiner, prompted: Prompted) -> SamRefiner:
-    """Return the refiner with a threshold that half the regions of the picture pass."""
+    """Return the refiner with a threshold that half the regions of the image pass."""
     scores = [score for *_, score in one.decode([prompted])]
     return replace(one, iou_threshold=float(np.median(scores)))
 
@@ -84,15 +84,15 @@ def with_threshold_between(one: SamRefiner, prompted: Prompted) -> SamRefiner:
 @torch.inference_mode()
 def stages(repeats: int) -> None:
     """Print the stage table and the ratios."""
-    one, picture = refiner(), torch.rand(3, *SIZE)
+    one, image = refiner(), torch.rand(3, *SIZE)
     seed = next(
         s for s in range(1000) if _count(one, coarse_of(scene(NAMES, SIZE, REGIONS, s), SIZE)) == REGIONS
     )
     coarse = coarse_of(scene(NAMES, SIZE, REGIONS, seed), SIZE)
     ours, theirs = {}, {}
-    image = one.sam_image(picture)
-    sam_size = image_size(image)
-    features, ours["re-encode"] = least(lambda: one.source.encode([image])[0], min(repeats, 2))
+    encoded = one.sam_image(image)
+    sam_size = image_size(encoded)
+    features, ours["re-encode"] = least(lambda: one.source.encode([encoded])[0], min(repeats, 2))
     embedding, ours["neck"] = least(lambda: one.sam.embed_image(features[None]), repeats)
     options = {"coarse_threshold": one.coarse_threshold, "min_area": one.min_area}
     proposals, ours["regions"] = least(lambda: one.rules.propose(coarse, **options), repeats)
@@ -130,7 +130,7 @@ def stages(repeats: int) -> None:
     report(ours, theirs, at_once)
 
 
-def _count(one: SamRefiner, coarse: Coarse) -> int:
+def _count(one: SamRefiner, coarse: CoarseResult) -> int:
     return len(one.rules.propose(coarse, coarse_threshold=one.coarse_threshold, min_area=one.min_area))
 
 
@@ -181,7 +181,7 @@ def regions(names: int = 60, size: Size = UHD) -> None:
 
 @torch.inference_mode()
 def large(names: int = 300, size: Size = UHD, count: int = 400) -> None:
-    """Print what everything outside the networks takes for a large picture: time and memory."""
+    """Print what everything outside the networks takes for a large image: time and memory."""
     coarse = coarse_of(scene(names, size, count), size)
     torch.manual_seed(0)
     blobs = torch.randn(16, 1, 6, 6)
@@ -195,7 +195,7 @@ def large(names: int = 300, size: Size = UHD, count: int = 400) -> None:
             merger.add(int(name), masks[i % len(masks)])
         merger.merged()
         seconds = time.process_time() - start
-    print(f"{size}, {names} names, {len(found)} masks over the whole picture: {seconds:.1f} CPU s, ", end="")
+    print(f"{size}, {names} names, {len(found)} masks over the whole image: {seconds:.1f} CPU s, ", end="")
     cube = names * size.height * size.width * 4 / 2**20
     print(f"{memory.peak_mb - before:.0f} MB added; all names at full size are {cube:.0f} MB")
 
@@ -204,7 +204,7 @@ def main() -> None:
     """Print what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--regions", action="store_true", help="only finding regions at 4K")
-    parser.add_argument("--large", action="store_true", help="only the 4K picture with 300 names")
+    parser.add_argument("--large", action="store_true", help="only the 4K image with 300 names")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

@@ -7,7 +7,7 @@ from radseg.text.pack import VocabularyPack, save_pack
 segmenter = radseg.load("toy")
 vocabulary = radseg.Vocabulary.parse([["red house", "brown house"], "green grass"])  # a name and its synonym
 
-words = segmenter.words
+words = segmenter.text_encoder
 save_pack("house.safetensors", VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none"))
 
 pack = radseg.load_pack("house.safetensors")

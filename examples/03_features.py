@@ -5,15 +5,15 @@ from PIL import Image
 import radseg
 from radseg.testing import draw_scene
 from radseg.types import Size
-from radseg.visual import pca_picture
+from radseg.visual import pca_image
 
 segmenter = radseg.load("toy")
-picture = draw_scene()
-features = segmenter.encode(picture)  # the expensive part
+image = draw_scene()
+features = segmenter.encode(image)  # the expensive part
 
-size = Size(*picture.shape[:2])
+size = Size(*image.shape[:2])
 for words in ("blue sky, green grass", "red house", "yellow sun, white cloud"):
     text, contrast = segmenter.embed(words, mode="background")
-    print(segmenter.finish(features, size, text, contrast, mode="background"))
+    print(segmenter.decode(features, size, text, contrast, mode="background"))
 
-Image.fromarray(pca_picture(features.values, size)).save("features.png")
+Image.fromarray(pca_image(features.values, size)).save("features.png")

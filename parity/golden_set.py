@@ -122,8 +122,8 @@ class GoldenSet:
 
     def image(self, name: str) -> Array:
         """Return a golden image as uint8 H×W×3."""
-        with Image.open(self.image_path(name)) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with Image.open(self.image_path(name)) as image:
+            return np.asarray(image.convert("RGB"))
 
     def image_path(self, name: str) -> Path:
         """Return the file of a golden image."""
@@ -159,7 +159,7 @@ class GoldenSet:
         checkpoint = {"arch": arguments.model, "epoch": 0, "args": arguments}
         torch.save(checkpoint | {"state_dict": self.radio_state(config, seed)}, path)
 
-    def word_vectors(self, prompts: Sequence[str], dimension: int, seed: str) -> torch.Tensor:
+    def text_vectors(self, prompts: Sequence[str], dimension: int, seed: str) -> torch.Tensor:
         """Return the stand-in text tower's vector of each canonicalised prompt, "q e", not normalised."""
         return torch.from_numpy(np.stack([noise(f"text:{p}", (dimension,), seed) for p in prompts]))
 

@@ -57,7 +57,7 @@ def replica_stages(name: str, space: str, goldens: MapGoldenSet) -> Iterator[Row
 
 
 def scannet_stages(name: str, goldens: MapGoldenSet) -> Iterator[Row]:
-    """The ScanNet layout with truth lifted from its label pictures."""
+    """The ScanNet layout with truth lifted from its label images."""
     facts, root = goldens.manifest["end_to_end"]["parameters"]["scannet"], goldens.folder / "scannet_layout"
     golden = goldens.arrays(name)
     table, to_nyu40 = scannet_classes(root, ignore=facts["classes_to_ignore"])
@@ -78,11 +78,11 @@ def _stages(name: str, goldens: MapGoldenSet, run: Run) -> Iterator[Row]:
     yield same(name, "class names", np.array(table.names), golden["class_name"])
     size = float(facts["vox_size"])
     channels = run.injected.shape[1]
-    description = MapDescription(size, "backbone:injected", channels, number_type="float32")
+    description = MapDescription(size, "backbone:injected", channels, dtype="float32")
     voxels = VoxelMap(description)
     for i, frame_id in enumerate(run.sequence.frame_ids()):
         Mapper(description, lambda _, i=i: run.injected[i]).integrate(run.sequence.read(frame_id), voxels)
-    whole = voxels.finish().whole()
+    whole = voxels.to_semantic_map().whole()
     yield same(name, "vox_ijk", whole.keys, golden["vox_ijk"], 0.001 * len(golden["vox_ijk"]))
     yield near(name, "vox_feat", whole.values, golden["vox_feat"], goldens.tolerance("feature"))
     given = goldens.tensors(run.source)

@@ -58,7 +58,7 @@ def golden_frames(goldens: MapGoldenSet) -> list[Frame]:
 
 
 def lift_stages(goldens: MapGoldenSet) -> Iterator[Row]:
-    """Truth lifted from label pictures, by our rule and by the published detour through the classifier."""
+    """Truth lifted from label images, by our rule and by the published detour through the classifier."""
     golden = goldens.arrays("gt_lift")
     size = float(goldens.arrays("scene")["vox_size"])
     for ending, kept in (("", 11), ("_6cls", 6)):
@@ -115,10 +115,10 @@ def predict_stages(goldens: MapGoldenSet) -> Iterator[Row]:
     features = features.clone()
     features[5] = 0
     # The published code gives class 1 to this row and stops denoising; the manifest names what is right.
-    mended = golden["pred_default"].clone()
-    mended[5] = 0
-    rule = {"pred_with_zero_row5 (mended)": (0.5, 0.1, None)}
-    wanted = {"pred_with_zero_row5 (mended)": mended}
+    corrected = golden["pred_default"].clone()
+    corrected[5] = 0
+    rule = {"pred_with_zero_row5 (corrected)": (0.5, 0.1, None)}
+    wanted = {"pred_with_zero_row5 (corrected)": corrected}
     yield from _label_rows("predict", voxel_probabilities(features, text), wanted, rule)
     yield from _probability_rows(goldens)
 

@@ -15,7 +15,7 @@ from radseg.mapping.description import MapDescription
 from radseg.mapping.mapper import Box, Mapper
 from radseg.mapping.semantic_map import Chunk
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.ops.camera import most_confident, transform, unproject, valid_depth
+from radseg.ops.camera import confident_pixels, transform, unproject, valid_depth
 from radseg.ops.resize import resize_antialiased, resize_nearest
 from radseg.ops.voxels import VoxelSums, centres, pack, sum_by_voxel, unpack, voxel_indices
 from radseg.scoring import decide
@@ -37,7 +37,7 @@ def unprojected_by_confidence(goldens: MapGoldenSet) -> Rows:
     """Compare the most confident points of a batch of two frames."""
     golden = goldens.tensors("unproject_conf")
     points, selected = _points(goldens.tensors("scene"), range(2))
-    best = most_confident(golden["conf"].flatten()[selected], len(golden["xyz"]))
+    best = confident_pixels(golden["conf"].flatten()[selected], len(golden["xyz"]))
     allowed = goldens.noted("unproject", r"abs ([\d.e-]+)")
     yield same("unproject_conf", "selected", selected[best], golden["selected"])
     yield near("unproject_conf", "xyz", points[best], golden["xyz"], allowed)
@@ -85,7 +85,7 @@ def merged(goldens: MapGoldenSet) -> Rows:
         sums = sum_by_voxel(keys, torch.cat([values * weights, weights], 1), golden[f"xyz{part}"])
         counts = sums.values[:, -1].long()
         grown.add(VoxelSums(sums.keys, counts, sums.values[:, :-1], torch.zeros(len(counts), 3)))
-    chunk = grown.finish().whole()
+    chunk = grown.to_semantic_map().whole()
     expected = golden["fw"][pack(golden["ijk"].long()).argsort()]
     yield same("merge", "ijk", chunk.keys, golden["ijk"][pack(golden["ijk"].long()).argsort()])
     yield same("merge", "weight", chunk.weights, expected[:, -1])
@@ -143,7 +143,7 @@ def scene_map(scene: Tensors, lifted: Sequence[Tensor], *, box: Box | None = Non
     grown = VoxelMap(description)
     for index, values in enumerate(lifted):
         Mapper(description, lambda _, values=values: values, box=box).integrate(frame(scene, index), grown)
-    return grown.finish().whole()
+    return grown.to_semantic_map().whole()
 
 
 def compare_map(

@@ -14,7 +14,7 @@ from radseg.models.radio import Radio
 from radseg.models.sam import SamDecoder, build_sam
 from radseg.ops.resize import image_size
 from radseg.refine.axes import resample
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.radio_sam import Prompted, SamRefiner
 from radseg.refine.reference import Reference, half_axes
@@ -84,7 +84,7 @@ def sam_stages(goldens: GoldenSet, case: Case) -> Stages:
     # The manifest does not say which masks these stages take; only the unbatched ones give its numbers.
     logits, _ = sam.decode(image, sparse, kinds["unbatched_mask"].expand(3, -1, -1, -1))
     full = Size(480, 640)
-    coarse = Coarse(
+    coarse = CoarseResult(
         torch.zeros(1, 1, 1, device=sam.device),
         torch.zeros(full, dtype=torch.uint8),
         torch.zeros(full, device=sam.device),
@@ -132,11 +132,13 @@ def refine_stages(goldens: GoldenSet, case: Case, radio: Radio, low: Tensor | No
     yield from _output_stages(case, refiner, image, coarse)
 
 
-def coarse_of(case: Case, low: Tensor, image: Rgb) -> Coarse:
+def coarse_of(case: Case, low: Tensor, image: Rgb) -> CoarseResult:
     """Return the denoised decision of the case at the size it asks for."""
     size = Size(*case.params["call"].get("orig_img_size", image_size(image)))
     decision = decide(low, size, denoising=case.params["encoder"]["prompt_denoising_thresh"])
-    return Coarse(torch.where(decision.kept[:, None, None], low, 0), decision.labels, decision.confidence)
+    return CoarseResult(
+        torch.where(decision.kept[:, None, None], low, 0), decision.labels, decision.confidence
+    )
 
 
 def refiner_of(goldens: GoldenSet, case: Case, radio: Radio) -> SamRefiner:
@@ -165,7 +167,7 @@ def _encoding_stages(refiner: SamRefiner, image: Rgb) -> Stages:
     yield "sam_neck", _numpy(refiner.sam.embed_image(adapted))
 
 
-def _region_stages(refiner: SamRefiner, coarse: Coarse, proposals: Proposals) -> Stages:
+def _region_stages(refiner: SamRefiner, coarse: CoarseResult, proposals: Proposals) -> Stages:
     rules = refiner.rules
     assert isinstance(rules, Reference)
     labels, _, _ = rules.half_size(coarse, refiner.coarse_threshold)
@@ -247,7 +249,7 @@ def _merge_stages(
     yield "combined_boxes", prompted.proposals.boxes[accepted].astype(np.float32) * 2
 
 
-def _output_stages(case: Case, refiner: SamRefiner, image: Rgb, coarse: Coarse) -> Stages:
+def _output_stages(case: Case, refiner: SamRefiner, image: Rgb, coarse: CoarseResult) -> Stages:
     """What `refine` itself returns, through the whole of it, its own points included."""
     refined = refiner.refine([image], [coarse])[0]
     none_first = bool(case.params["call"]["ignore_label"])
@@ -265,7 +267,7 @@ def _mask_area(canvas: Canvas, logits: Tensor) -> int:
     return 0 if window is None else sum(int((s > 0).sum()) for _, s in canvas.logits(logits, window))
 
 
-def _full_size(coarse: Coarse) -> Array:
+def _full_size(coarse: CoarseResult) -> Array:
     up = torch.nn.functional.interpolate(coarse.probabilities[None], tuple(coarse.size), mode="bilinear")
     return _numpy(up[0])
 

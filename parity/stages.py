@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from parity.golden_set import Array, Case, GoldenSet, noise
-from radseg.evaluation.images.resizing import mmseg_size, resize_picture, rgb_of
-from radseg.io import read_picture
+from radseg.evaluation.images.resizing import mmseg_size, resize_image, rgb_of
+from radseg.io import read_pixels
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_accuracy, mean_iou, pixel_accuracy
 from radseg.models.radio import Radio
@@ -42,7 +42,7 @@ class SeededTower:
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         """Return unit rows, "q e"."""
-        rows = self.goldens.word_vectors(prompts, self.dimension, self.seed)
+        rows = self.goldens.text_vectors(prompts, self.dimension, self.seed)
         return torch.nn.functional.normalize(rows, dim=1)
 
 
@@ -125,10 +125,10 @@ def scga_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages
 
 def resize_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Stages:
     """The evaluation's resizing, and what mmsegmentation makes of it before the network."""
-    picture = read_picture(goldens.image_path(case.params["image"]))
+    image = read_pixels(goldens.image_path(case.params["image"]))
     for name, scale in case.params["scales"].items():
-        size = mmseg_size(Size(*picture.shape[:2]), long_side=max(scale), short_side=min(scale))
-        resized = resize_picture(picture, size)
+        size = mmseg_size(Size(*image.shape[:2]), long_side=max(scale), short_side=min(scale))
+        resized = resize_image(image, size)
         yield f"mm_{name}_bgr_uint8", resized[..., ::-1]
         channels = rgb_of(resized).numpy() * np.float32(255)
         mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (EXTERNAL_MEAN, EXTERNAL_STD))
@@ -254,7 +254,7 @@ def method_of(case: Case, radio: Radio) -> RADSeg:
 def input_image(goldens: GoldenSet, case: Case, radio: Radio) -> Rgb:
     """Return the case's input as Rgb.
 
-    Where the reference got a picture normalised by other constants, the same numbers reach the network as an
+    Where the reference got an image normalised by other constants, the same numbers reach the network as an
     Rgb that the conditioner maps to them; resizing is linear, so it commutes with that.
     """
     pixels = _rgb(goldens.image(case.params["image"])).to(radio.device)

@@ -32,7 +32,7 @@ def sample(**changes: object) -> Segmentation:
         "presence": (0.9, 0.7, 0.05),
         "threshold": 0.3,
         "meta": {"preset": "radseg-b", "checkpoint": "ab12", "seconds": {"encode": np.float64(0.5)}},
-        "picture": np.arange(72, dtype=np.uint8).reshape(4, 6, 3),
+        "image": np.arange(72, dtype=np.uint8).reshape(4, 6, 3),
     }
     return Segmentation(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -45,7 +45,7 @@ def test_areas_are_shares_of_the_image() -> None:
     hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3))
 )
 def test_areas_and_none_make_the_whole(labels: np.ndarray) -> None:
-    result = sample(labels=labels, confidence=np.zeros(labels.shape, np.float32), picture=None)
+    result = sample(labels=labels, confidence=np.zeros(labels.shape, np.float32), image=None)
     assert sum(result.areas.values()) + np.mean(labels == 0) == pytest.approx(1)
 
 
@@ -67,7 +67,7 @@ def test_probabilities_are_bilinear_with_pixel_centres() -> None:
     scores = torch.zeros(3, 1, 2)
     scores[0, 0, 1] = 1
     labels = np.ones((1, 4), np.uint8)
-    result = sample(scores=scores, labels=labels, confidence=np.ones((1, 4), np.float32), picture=None)
+    result = sample(scores=scores, labels=labels, confidence=np.ones((1, 4), np.float32), image=None)
     # centres of 4 pixels on 2 patches: -0.25, 0.25, 0.75, 1.25, held at the ends
     assert result.probabilities()[0, 0].tolist() == [0, 0.25, 0.75, 1]
     assert np.array_equal(result.probability("sky"), result.probabilities()[0])
@@ -100,7 +100,7 @@ def test_repr_of_many_and_odd_names_is_one_short_line() -> None:
         scores=torch.zeros(30, 1, 1),
         presence=None,
         confidence=np.zeros((5, 6), np.float32),
-        picture=None,
+        image=None,
     )
     assert "18 more" in repr(result)
     assert "\n" not in repr(result)
@@ -112,7 +112,7 @@ def test_repr_of_many_and_odd_names_is_one_short_line() -> None:
     [
         ({"labels": np.zeros((4, 6), np.int64)}, "uint8"),
         ({"confidence": np.zeros((4, 5), np.float32)}, "size of the labels"),
-        ({"picture": np.zeros((6, 4, 3), np.uint8)}, "size of the labels"),
+        ({"image": np.zeros((6, 4, 3), np.uint8)}, "size of the labels"),
         ({"scores": torch.zeros(2, 2, 3)}, "2 score maps for 3 names"),
         ({"presence": (0.5,)}, "1 presence values for 3 names"),
     ],
@@ -151,7 +151,7 @@ def test_npz_reads_back_the_same(tmp_path: Path) -> None:
     before = sample(names=("sky", "dōro\0", "車"))
     before.save(tmp_path / "street.npz")
     after = Segmentation.load(tmp_path / "street.npz")
-    for one in ("labels", "confidence", "picture"):
+    for one in ("labels", "confidence", "image"):
         assert np.array_equal(getattr(before, one), getattr(after, one))
     assert torch.equal(before.scores, after.scores)
     assert (after.names, after.mode, after.threshold) == (before.names, before.mode, before.threshold)
@@ -159,10 +159,10 @@ def test_npz_reads_back_the_same(tmp_path: Path) -> None:
     assert dict(after.meta) == {"preset": "radseg-b", "checkpoint": "ab12", "seconds": {"encode": 0.5}}
 
 
-def test_npz_without_picture_and_presence_reads_back(tmp_path: Path) -> None:
-    sample(picture=None, presence=None).save_npz(tmp_path / "a.npz")
+def test_npz_without_image_and_presence_reads_back(tmp_path: Path) -> None:
+    sample(image=None, presence=None).save_npz(tmp_path / "a.npz")
     after = Segmentation.load(tmp_path / "a.npz")
-    assert after.picture is None
+    assert after.image is None
     assert after.presence is None
 
 

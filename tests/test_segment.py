@@ -11,12 +11,12 @@ from radseg.errors import InputError, SpaceMismatchError, VocabularyError
 from radseg.methods.radseg import RADSeg
 from radseg.scoring import decide
 from radseg.segment import MODES, Segmenter
-from radseg.testing import COLOURS, ColourEncoder, ColourWords
+from radseg.testing import COLOURS, ColourEncoder, ColourTextEncoder
 from radseg.text.pack import VocabularyPack
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 
-TOY = Segmenter(ColourEncoder(), ColourWords(), short_side=None)
+TOY = Segmenter(ColourEncoder(), ColourTextEncoder(), short_side=None)
 
 
 def flag(*colours, side=32):
@@ -48,9 +48,9 @@ def test_assign_gives_every_pixel_a_name():
 
 
 def test_one_name_alone_is_found_or_not_found():
-    picture = flag("red", "green")
-    assert TOY.segment(picture, ["red"]).areas["red"] == pytest.approx(0.5, abs=0.1)
-    assert TOY.segment(picture, ["purple"]).areas["purple"] == 0
+    image = flag("red", "green")
+    assert TOY.segment(image, ["red"]).areas["red"] == pytest.approx(0.5, abs=0.1)
+    assert TOY.segment(image, ["purple"]).areas["purple"] == 0
 
 
 def test_one_name_alone_in_assign_mode_names_the_other_modes():
@@ -67,17 +67,17 @@ def test_independent_masks_do_not_compete():
 
 def test_threshold_decides_the_masks_of_independent_mode():
     soft = replace(TOY, temperature=8.0)  # flat enough for probabilities between 0 and 1
-    picture = flag("red", "orange")
+    image = flag("red", "orange")
     shares = [
-        replace(soft, threshold=t).segment(picture, ["red"], mode="independent").areas for t in (0.1, 0.9)
+        replace(soft, threshold=t).segment(image, ["red"], mode="independent").areas for t in (0.1, 0.9)
     ]
     assert shares[0]["red"] > shares[1]["red"]
-    assert soft.segment(picture, ["red"], mode="independent").threshold == 0.5
+    assert soft.segment(image, ["red"], mode="independent").threshold == 0.5
 
 
 def test_refinement_refuses_independent_masks_before_it_encodes():
     class Never:
-        def refine(self, pictures, coarse):
+        def refine(self, images, coarse):
             raise AssertionError
 
     with pytest.raises(InputError, match="one label per pixel"):
@@ -107,16 +107,16 @@ def test_presence_tells_what_is_there():
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_prompt_order_does_not_change_what_is_found(order):
     names = ["red", "green", "blue", "white"]
-    picture = flag("red", "green", "blue", "white", "black")
-    plain = TOY.segment(picture, names)
-    shuffled = TOY.segment(picture, [names[i] for i in order])
+    image = flag("red", "green", "blue", "white", "black")
+    plain = TOY.segment(image, names)
+    shuffled = TOY.segment(image, [names[i] for i in order])
     renamed = np.array([0, *(i + 1 for i in order)])[shuffled.labels]
     np.testing.assert_array_equal(renamed, plain.labels)
 
 
 def test_prompt_order_does_not_change_a_real_network_either():
     method = RADSeg(tiny_radio(), crop=96, stride=64)
-    segmenter = Segmenter(method, ColourWords(), short_side=None, denoising=0.0)
+    segmenter = Segmenter(method, ColourTextEncoder(), short_side=None, denoising=0.0)
     text = random_words(9, method.space)
     order = torch.randperm(9)
     shuffled = TextEmbeddings(
@@ -138,7 +138,7 @@ def random_words(count, space, width=20):
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_many_images_give_the_answers_of_one_at_a_time(at_once):
     method = RADSeg(tiny_radio(), crop=96, stride=64)
-    segmenter = Segmenter(method, ColourWords(), short_side=None, denoising=0.0)
+    segmenter = Segmenter(method, ColourTextEncoder(), short_side=None, denoising=0.0)
     text = random_words(6, method.space)
     images = [torch.rand(3, *size) for size in ((100, 130), (60, 200), (100, 130), (17, 20), (300, 96))]
     many = list(segmenter.segment_many(images, text, mode="assign", at_once=at_once))
@@ -164,8 +164,8 @@ def test_result_has_the_size_of_the_image_whatever_the_working_size():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2), (2000, 3)])
 def test_tiny_and_thin_images_are_segmented(size):
-    picture = np.broadcast_to(np.uint8(COLOURS["red"]), (*size, 3)).copy()
-    assert (TOY.segment(picture, ["red", "blue"]).labels == 1).all()
+    image = np.broadcast_to(np.uint8(COLOURS["red"]), (*size, 3)).copy()
+    assert (TOY.segment(image, ["red", "blue"]).labels == 1).all()
 
 
 def test_everything_denoised_is_none_or_the_first_as_asked():
@@ -183,7 +183,7 @@ def test_synonyms_are_one_name():
 
 
 def test_a_pack_needs_no_text_tower():
-    words = ColourWords()
+    words = ColourTextEncoder()
     vocabulary = Vocabulary.parse("red, green")
     pack = VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none", "")
     silent = replace(TOY, words=None)
@@ -192,7 +192,7 @@ def test_a_pack_needs_no_text_tower():
 
 
 def test_embeddings_without_a_bank_say_how_to_get_one():
-    text = ColourWords().embed(Vocabulary.parse("red, green"))
+    text = ColourTextEncoder().embed(Vocabulary.parse("red, green"))
     with pytest.raises(VocabularyError, match="radseg text"):
         TOY.segment(flag("red"), text, mode="background")
 
@@ -215,7 +215,9 @@ def test_result_records_how_it_was_made():
 
 
 def test_more_than_254_names_give_wide_labels():
-    segmenter = Segmenter(RADSeg(tiny_radio(), crop=None), ColourWords(), short_side=None, denoising=0.0)
+    segmenter = Segmenter(
+        RADSeg(tiny_radio(), crop=None), ColourTextEncoder(), short_side=None, denoising=0.0
+    )
     result = segmenter.segment(
         torch.rand(3, 64, 64), random_words(2000, segmenter.encoder.space), mode="assign"
     )

@@ -75,7 +75,7 @@ def colours(names: Sequence[str]) -> UInt8[np.ndarray, "c 3"]:
 
 
 def palette(names: Sequence[str]) -> UInt8[np.ndarray, "256 3"]:
-    """Return the palette of an 8-bit label picture: 0 none (black), names from 1, 255 ignore (light grey).
+    """Return the palette of an 8-bit label image: 0 none (black), names from 1, 255 ignore (light grey).
 
     Raises:
         InputError: more than 254 names do not fit.

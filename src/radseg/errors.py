@@ -37,13 +37,13 @@ class UnsafeCheckpointError(CheckpointError):
     """A pickle wants something other than tensors and plain data; nothing of it was executed."""
 
 
-class EnvironmentFailure(RadsegError):
+class ResourceError(RadsegError):
     """The machine stands in the way: disk, permissions, missing extra."""
 
 
-class WeightsUnavailableError(EnvironmentFailure, OSError):
+class WeightsUnavailableError(ResourceError, OSError):
     """Weights are neither local nor obtainable: offline, licence not accepted, or download failed."""
 
 
-class MissingExtraError(EnvironmentFailure, ImportError):
+class MissingExtraError(ResourceError, ImportError):
     """An optional dependency is needed; the message holds the pip line."""

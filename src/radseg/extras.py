@@ -1,4 +1,4 @@
-"""Optional libraries: imported when they are needed, with the line that installs them when they are not here."""
+"""Optional libraries, imported when they are needed; what is missing comes with the line that installs it."""
 
 from importlib import import_module
 from typing import Any

@@ -7,9 +7,9 @@ Mode = Literal["assign", "background", "independent"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-Refine = Literal["none", "pamr", "mended", "reference", "regions"]
-"""pamr: by the picture's colours. mended, reference: RADSeg+ through SAM's decoder, by our rules or as its
+Refine = Literal["none", "pamr", "corrected", "reference", "regions"]
+"""pamr: by the image's colours. corrected, reference: RADSeg+ through SAM's decoder, by our rules or as its
 code computes. regions: one name per region of SAM 2, as CorrCLIP ends."""
 
-WITH_SAM = frozenset({"mended", "reference"})
+WITH_SAM = frozenset({"corrected", "reference"})
 """The values of the option `refine` that need SAM's decoder."""

@@ -19,8 +19,8 @@ class Options:
     Without windows (`crop` None) `stride` and `size_rule` have no effect: sides go to the nearest patch. A
     temperature of None means that the part is absent: no SCRA, no SCGA. `scra_recursions` is how often SCRA
     is applied (Table A.5 of the paper). `refine` is "pamr"; or "regions", for CorrCLIP; or chooses the rules
-    of RADSeg+: "mended", or "reference" as in the released code; the three options after it belong to RADSeg+
-    (see SamRefiner).
+    of RADSeg+: "corrected", or "reference" as in the released code; the three options after it belong to
+    RADSeg+ (see SamRefiner).
     `language` names the language adaptor, such as "clip"; None takes the best of the checkpoint.
     """
 

@@ -27,14 +27,14 @@ from radseg.models.sam2_regions import Sam2Regions
 from radseg.nn.vit import standard_block
 from radseg.options import Options
 from radseg.refine.base import Refiner
-from radseg.refine.mended import Mended
+from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
 from radseg.refine.region_labels import RegionLabels
 from radseg.refine.sources import SamFeatures
 
 Build = Callable[[Any, Sequence[Any], Options], DenseEncoder | Scorer]
-"""Backbone, helpers in the preset's order, options: the method, ready to look at images."""
+"""Backbone, auxiliary in the preset's order, options: the method, ready to look at images."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _on_clip(kind: Callable[..., DenseEncoder | Scorer], **numbers: Any) -> Buil
 
 
 def _proxyclip(mean_over: Statistics) -> Build:
-    def build(clip: Any, helpers: Sequence[Any], options: Options) -> ProxyCLIP:
-        (vfm,) = helpers
+    def build(clip: Any, auxiliary: Sequence[Any], options: Options) -> ProxyCLIP:
+        (vfm,) = auxiliary
         windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
         return ProxyCLIP(clip, *windows, vfm=vfm, mean_over=mean_over)
 
@@ -117,47 +117,47 @@ def _published_talk2dino(dino: Any, _: Sequence[Any], options: Options) -> Publi
 
 
 def _trident(mean_over: Statistics) -> Build:
-    def build(clip: Any, helpers: Sequence[Any], options: Options) -> Trident:
-        dino, sam = helpers
+    def build(clip: Any, auxiliary: Sequence[Any], options: Options) -> Trident:
+        dino, sam = auxiliary
         windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
         return Trident(clip, *windows, vfm=dino, sam=sam.encoder, mean_over=mean_over)
 
     return build
 
 
-def _own_sam(_: Any, helpers: Sequence[Any], options: Options) -> SamRefiner:
-    sam = helpers[-1]
+def _own_sam(_: Any, auxiliary: Sequence[Any], options: Options) -> SamRefiner:
+    sam = auxiliary[-1]
     return SamRefiner(
         SamFeatures(sam.encoder),
         sam.decoder,
         coarse_threshold=options.coarse_threshold,
         min_area=options.min_area,
         iou_threshold=options.iou_threshold,
-        rules=Mended() if options.refine == "mended" else Reference(),
+        rules=Corrected() if options.refine == "corrected" else Reference(),
         memory_budget=options.memory_budget,
     )
 
 
-def _corrclip(looks: Literal["windows", "picture"]) -> Build:
-    def build(clip: Any, helpers: Sequence[Any], options: Options) -> CorrCLIP:
-        vfm, sam = helpers
+def _corrclip(sees: Literal["windows", "image"]) -> Build:
+    def build(clip: Any, auxiliary: Sequence[Any], options: Options) -> CorrCLIP:
+        vfm, sam = auxiliary
         windows = (options.crop, options.stride, options.size_rule, options.memory_budget)
-        return CorrCLIP(clip, *windows, vfm=vfm, regions=Sam2Regions(sam), looks=looks)
+        return CorrCLIP(clip, *windows, vfm=vfm, regions=Sam2Regions(sam), sees=sees)
 
     return build
 
 
-def _textregion(clip: Any, helpers: Sequence[Any], options: Options) -> TextRegion:
-    (sam,) = helpers
+def _textregion(clip: Any, auxiliary: Sequence[Any], options: Options) -> TextRegion:
+    (sam,) = auxiliary
     return TextRegion(clip, sam, memory_budget=options.memory_budget)
 
 
-def _published_textregion(clip: Any, helpers: Sequence[Any], options: Options) -> PublishedTextRegion:
-    return PublishedTextRegion(_textregion(clip, helpers, options))
+def _published_textregion(clip: Any, auxiliary: Sequence[Any], options: Options) -> PublishedTextRegion:
+    return PublishedTextRegion(_textregion(clip, auxiliary, options))
 
 
 _NOT_SCRA = frozenset({"scra_temperature", "scra_recursions"})
-_MASKS = ("none", "pamr", "mended", "reference")
+_MASKS = ("none", "pamr", "corrected", "reference")
 _REGIONS = ("none", "pamr", "regions")
 _NOT_RADSEG = _NOT_SCRA | {"scga_temperature", "language"}
 _NOT_WINDOWS = _NOT_RADSEG | {"crop", "stride", "size_rule"}
@@ -178,18 +178,18 @@ METHODS: dict[str, Method] = {
     "resclip": Method(_on_clip(ResCLIP), _NOT_RADSEG, text_dependent=True),
     "resclip-paper": Method(_on_clip(ResCLIP, rules="paper"), _NOT_RADSEG, text_dependent=True),
     "scclip": Method(_on_clip(SCCLIP), _NOT_RADSEG),
-    "scclip-paper": Method(_on_clip(SCCLIP, mean_over="picture"), _NOT_RADSEG),
+    "scclip-paper": Method(_on_clip(SCCLIP, mean_over="image"), _NOT_RADSEG),
     "proxyclip": Method(_proxyclip("window"), _NOT_RADSEG),
-    "proxyclip-paper": Method(_proxyclip("picture"), _NOT_RADSEG),
+    "proxyclip-paper": Method(_proxyclip("image"), _NOT_RADSEG),
     "talk2dino": Method(_on_clip(Talk2DINO), _NOT_RADSEG),
     "talk2dino-paper": Method(_published_talk2dino, _NOT_RADSEG | {"size_rule"}, text_dependent=True),
     "trident": Method(_trident("window"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
-    "trident-paper": Method(_trident("picture"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
+    "trident-paper": Method(_trident("image"), _NOT_RADSEG, refines=_MASKS, refiner=_own_sam),
     "corrclip": Method(
         _corrclip("windows"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
     ),
     "corrclip-radio": Method(
-        _corrclip("picture"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
+        _corrclip("image"), _NOT_RADSEG, refines=_REGIONS, refiner=lambda *_: RegionLabels()
     ),
     "textregion": Method(_textregion, _NOT_WINDOWS),
     "textregion-paper": Method(_published_textregion, _NOT_WINDOWS, text_dependent=True),

@@ -16,7 +16,7 @@ class Preset:
         note: what it is for, one line.
         embedded: which model inside this package it is, where it is one.
         method: name of the method in `preset_methods.METHODS`.
-        helpers: catalogue names of further weights the method looks with, in its order.
+        auxiliary: catalogue names of further weights the method looks with, in its order.
         text_map: catalogue name of a trained map that its words pass through, where it has one.
     """
 
@@ -26,17 +26,17 @@ class Preset:
     note: str
     embedded: Literal["toy", "miniature"] | None = None
     method: str = "radseg"
-    helpers: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
     text_map: str | None = None
 
 
 # The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
 _PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
-_PLUS = Options(refine="mended")
+_PLUS = Options(refine="corrected")
 _MINIATURE = Options(
     crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
 )
-_MINIATURE_PLUS = replace(_MINIATURE, refine="mended", iou_threshold=miniature.IOU_THRESHOLD)
+_MINIATURE_PLUS = replace(_MINIATURE, refine="corrected", iou_threshold=miniature.IOU_THRESHOLD)
 
 RADSEG = (
     Preset("radseg-b", "c-radio_v3-b", Options(), "RADSeg, 105 M parameters: the one to start with"),
@@ -108,7 +108,7 @@ ON_RADIO = (
 _CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 _PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # Trident's published rows include its refinement; iou_threshold is that of its configuration.
-_TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="mended", iou_threshold=0.8)
+_TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="corrected", iou_threshold=0.8)
 _CORR = replace(_PROXY, refine="regions")
 _TEXTREGION = Options(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
 _TALK = replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7")
@@ -126,7 +126,7 @@ ON_CLIP = (
         "scclip-b-paper",
         _B,
         _CLIP,
-        "SC-CLIP with the mean over all windows of a picture",
+        "SC-CLIP with the mean over all windows of an image",
         method="scclip-paper",
     ),
     Preset(
@@ -135,15 +135,15 @@ ON_CLIP = (
         _PROXY,
         "ProxyCLIP: CLIP mixed by DINO",
         method="proxyclip",
-        helpers=("dino-vit-b-8",),
+        auxiliary=("dino-vit-b-8",),
     ),
     Preset(
         "proxyclip-b-paper",
         _B,
         _PROXY,
-        "ProxyCLIP with the mean over all windows of a picture",
+        "ProxyCLIP with the mean over all windows of an image",
         method="proxyclip-paper",
-        helpers=("dino-vit-b-8",),
+        auxiliary=("dino-vit-b-8",),
     ),
     Preset(
         "proxyclip-h",
@@ -151,7 +151,7 @@ ON_CLIP = (
         _PROXY,
         "ProxyCLIP with CLIP ViT-H",
         method="proxyclip",
-        helpers=("dino-vit-b-8",),
+        auxiliary=("dino-vit-b-8",),
     ),
     Preset(
         "trident-b",
@@ -159,7 +159,7 @@ ON_CLIP = (
         _TRIDENT,
         "Trident: CLIP mixed by DINO, then by SAM; masks refined by SAM",
         method="trident",
-        helpers=("dino-vit-b-16", "sam-vit-b-whole"),
+        auxiliary=("dino-vit-b-16", "sam-vit-b-whole"),
     ),
     Preset(
         "trident-b-paper",
@@ -167,7 +167,7 @@ ON_CLIP = (
         replace(_TRIDENT, refine="reference"),
         "Trident with the published code's batch mean and mask prompts",
         method="trident-paper",
-        helpers=("dino-vit-b-16", "sam-vit-b-whole"),
+        auxiliary=("dino-vit-b-16", "sam-vit-b-whole"),
     ),
     Preset(
         "trident-h",
@@ -176,7 +176,7 @@ ON_CLIP = (
         _TRIDENT,
         "Trident with CLIP ViT-H and SAM ViT-H",
         method="trident",
-        helpers=("dino-vit-b-16", "sam-vit-h-whole"),
+        auxiliary=("dino-vit-b-16", "sam-vit-h-whole"),
     ),
     Preset(
         "corrclip-b",
@@ -184,7 +184,7 @@ ON_CLIP = (
         _CORR,
         "CorrCLIP: CLIP mixed by DINO inside SAM 2.1's regions",
         method="corrclip",
-        helpers=("dino-vit-b-8", "sam2.1-hiera-l"),
+        auxiliary=("dino-vit-b-8", "sam2.1-hiera-l"),
     ),
     Preset(
         "corrclip-l",
@@ -192,7 +192,7 @@ ON_CLIP = (
         _CORR,
         "CorrCLIP with CLIP ViT-L",
         method="corrclip",
-        helpers=("dino-vit-b-8", "sam2.1-hiera-l"),
+        auxiliary=("dino-vit-b-8", "sam2.1-hiera-l"),
     ),
     Preset(
         "corrclip-radio-b",
@@ -200,7 +200,7 @@ ON_CLIP = (
         _CORR,
         "CorrCLIP, mixed by C-RADIOv3-B",
         method="corrclip-radio",
-        helpers=("c-radio_v3-b", "sam2.1-hiera-l"),
+        auxiliary=("c-radio_v3-b", "sam2.1-hiera-l"),
     ),
     Preset(
         "textregion-b",
@@ -208,7 +208,7 @@ ON_CLIP = (
         _TEXTREGION,
         "TextRegion: CLIP's values pooled inside SAM 2.1's masks",
         method="textregion",
-        helpers=("sam2.1-hiera-b+",),
+        auxiliary=("sam2.1-hiera-b+",),
     ),
     Preset(
         "textregion-b-paper",
@@ -216,7 +216,7 @@ ON_CLIP = (
         _TEXTREGION,
         "TextRegion with logits added where masks lie on each other",
         method="textregion-paper",
-        helpers=("sam2.1-hiera-b+",),
+        auxiliary=("sam2.1-hiera-b+",),
     ),
     Preset(
         "textregion-h",
@@ -224,7 +224,7 @@ ON_CLIP = (
         _TEXTREGION,
         "TextRegion with CLIP ViT-H and SAM 2.1 large",
         method="textregion",
-        helpers=("sam2.1-hiera-l",),
+        auxiliary=("sam2.1-hiera-l",),
     ),
     Preset(
         "talk2dino-b",

@@ -10,33 +10,33 @@ import torch
 from radseg import miniature
 from radseg.errors import InputError
 from radseg.models.image_tower import ImageTower, load_image_tower
-from radseg.models.mapped_words import MappedWords, load_text_map
+from radseg.models.mapped_text_encoder import MappedTextEncoder, load_text_map
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import SamDecoder, load_sam
 from radseg.models.sam2 import load_sam2
 from radseg.models.sam_encoder import load_whole_sam
-from radseg.models.stored_words import StoredWords
+from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.models.text_towers import EncoderTower, load_tower
-from radseg.models.untrained import UntrainedWords, untrained_config, untrained_radio, untrained_sam
+from radseg.models.untrained import UntrainedTextEncoder, untrained_config, untrained_radio, untrained_sam
 from radseg.modes import WITH_SAM
 from radseg.options import Options
 from radseg.preset_methods import METHODS, require_read
 from radseg.preset_table import PRESETS, Preset
 from radseg.refine.base import Refiner
-from radseg.refine.mended import Mended
+from radseg.refine.corrected import Corrected
 from radseg.refine.pamr import Pamr
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
-from radseg.testing import ColourEncoder, ColourWords
+from radseg.testing import ColourEncoder, ColourTextEncoder
+from radseg.text.encoder import TowerTextEncoder
 from radseg.text.templates import template_set
-from radseg.text.words import TowerWords
 from radseg.weights import catalog
 from radseg.weights.options import DownloadOptions
 from radseg.weights.resolve import resolve_sam_decoder, resolve_text_map, resolve_text_tower
 
-__all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_helper", "require_helpers"]
+__all__ = ["DTYPES", "PRESETS", "Options", "Preset", "check", "load", "load_auxiliary", "require_auxiliary"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SAM = "sam-vit-h"
@@ -56,7 +56,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     dtype: str = "float32",
     accept_license: bool = False,
     drop: Sequence[str] = (),
-    helpers: Mapping[str, str | Path] | None = None,
+    auxiliary: Mapping[str, str | Path] | None = None,
     **changes: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -73,7 +73,7 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
         dtype: of weights and features: "float32", "bfloat16" or "float16". Similarities are float32 always.
         accept_license: needed once for weights whose licence is restrictive (RADIO v2.5).
         drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
-        helpers: where the further weights of a method lie, by catalogue name: {"dino-vit-b-8": folder}; by
+        auxiliary: where the further weights of a method lie, by catalogue name: {"dino-vit-b-8": folder}; by
             default the cache.
         **changes: options that differ from the preset's; see Options.
 
@@ -85,20 +85,20 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
     if name not in PRESETS and checkpoint is None and Path(name).exists():
         name, checkpoint = "radseg-b", name
     preset, options = check(name, device=device, dtype=dtype, changes=changes)
-    found = dict(helpers or {})
-    require_helpers(preset, found)
+    found = dict(auxiliary or {})
+    require_auxiliary(preset, found)
     _require_taken(preset, checkpoint=checkpoint, text_tower=text_tower, sam=sam, drop=drop)
     origin: dict[str, Any] = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     if preset.embedded == "toy":
-        return _refining(_segmenter(ColourEncoder(), ColourWords(), options, origin), options, None)
-    where, number_type = torch.device(device), DTYPES[dtype]
+        return _refining(_segmenter(ColourEncoder(), ColourTextEncoder(), options, origin), options, None)
+    where, torch_dtype = torch.device(device), DTYPES[dtype]
     if preset.embedded == "miniature":
         radio, tower = miniature.load_parts()
         templates = template_set(options.templates)
         radio = radio.to(where)
         origin |= {"checkpoint": "miniature", "version": radio.config.version}
         built = METHODS[preset.method].build(radio, (), options)
-        segmenter = _segmenter(built, TowerWords(tower, templates), options, origin)
+        segmenter = _segmenter(built, TowerTextEncoder(tower, templates), options, origin)
         return _refining(segmenter, options, lambda: miniature.load_decoder().to(where))
     source = checkpoint or str(preset.checkpoint)
     if catalog.row(str(preset.checkpoint)).kind == "radio":
@@ -107,26 +107,26 @@ def load(  # noqa: PLR0913 - where each part of a model lies is the caller's to 
             adaptors=_adaptors(preset, options),
             language=options.language,
             device=where,
-            dtype=number_type,
+            dtype=torch_dtype,
             accept_license=accept_license,
             drop=drop,
         )
     else:
-        backbone = load_image_tower(str(preset.checkpoint), checkpoint, device=where, dtype=number_type)
+        backbone = load_image_tower(str(preset.checkpoint), checkpoint, device=where, dtype=torch_dtype)
     origin |= {"checkpoint": str(source), "version": backbone.config.version}
     origin["sha256"] = backbone.config.source_sha256
     parts = [
-        load_helper(one, found.get(one), where, number_type, accept_license=accept_license, drop=drop)
-        for one in preset.helpers
+        load_auxiliary(one, found.get(one), where, torch_dtype, accept_license=accept_license, drop=drop)
+        for one in preset.auxiliary
     ]
     if parts:
-        origin["helpers"] = {
+        origin["auxiliary"] = {
             one: digest_of(part) or str(found.get(one, "published"))
-            for one, part in zip(preset.helpers, parts, strict=True)
+            for one, part in zip(preset.auxiliary, parts, strict=True)
         }
     built = METHODS[preset.method].build(backbone, parts, options)
     folder = None if text_tower is None else Path(text_tower)
-    words: StoredWords | MappedWords = StoredWords(
+    words: StoredTextEncoder | MappedTextEncoder = StoredTextEncoder(
         built.space, template_set(options.templates), folder, device
     )
     if preset.text_map is not None:
@@ -157,7 +157,7 @@ def untrained(name: str, *, device: str = "cpu", dtype: str = "float32", **chang
     origin = {"preset": name, "device": device, "dtype": dtype, "options": asdict(options)}
     origin |= {"checkpoint": "random weights", "version": config.version}
     built = METHODS[preset.method].build(radio, (), options)
-    segmenter = _segmenter(built, UntrainedWords(radio.space), options, origin)
+    segmenter = _segmenter(built, UntrainedTextEncoder(radio.space), options, origin)
     return _refining(segmenter, options, lambda: untrained_sam(device=device))
 
 
@@ -168,7 +168,7 @@ def _mapped_words(
     folder: Path | None,
     device: str,
     accept_license: bool,
-) -> MappedWords:
+) -> MappedTextEncoder:
     """Return words that pass through the preset's trained map, from OpenAI's CLIP B/16."""
     row = catalog.row(str(preset.text_map))
     path = resolve_text_map(found.get(row.name) or row.name, DownloadOptions(accept_license))
@@ -179,7 +179,7 @@ def _mapped_words(
         )
 
     text_map = load_text_map(path).to(device)
-    return MappedWords(str(row.space), template_set(options.templates), text_map, tower)
+    return MappedTextEncoder(str(row.space), template_set(options.templates), text_map, tower)
 
 
 def digest_of(network: Any) -> str:
@@ -187,7 +187,7 @@ def digest_of(network: Any) -> str:
     return str(getattr(getattr(network, "config", None), "source_sha256", ""))
 
 
-def load_helper(
+def load_auxiliary(
     name: str,
     source: str | Path | None,
     device: torch.device,
@@ -225,18 +225,18 @@ def _require_taken(preset: Preset, **given: Any) -> None:
         raise InputError(
             f"{preset.name} brings its own weights; leave {', '.join(named)} out, or name another model."
         )
-    loaded = [catalog.row(one).kind for one in (preset.checkpoint, *preset.helpers) if one]
+    loaded = [catalog.row(one).kind for one in (preset.checkpoint, *preset.auxiliary) if one]
     if "drop" in named and "radio" not in loaded:
         raise InputError(f"Only published RADIO files hold tensors to drop; {preset.name} has none.")
     if "sam" in named and METHODS[preset.method].refiner is not None:
-        own = next(one for one in preset.helpers if catalog.row(one).kind == "sam")
+        own = next(one for one in preset.auxiliary if catalog.row(one).kind == "sam")
         raise InputError(f"{preset.name} brings a SAM of its own; name that one, as the helper {own!r}.")
 
 
-def require_helpers(preset: Preset, given: Mapping[str, Any]) -> None:
+def require_auxiliary(preset: Preset, given: Mapping[str, Any]) -> None:
     """Raise InputError if `given` names weights that the preset's method does not look with."""
     for name in given:
-        further = (*preset.helpers, *([preset.text_map] if preset.text_map else []))
+        further = (*preset.auxiliary, *([preset.text_map] if preset.text_map else []))
         if name not in further:
             uses = ", ".join(further) or "none"
             raise InputError(f"{preset.name} uses no {name!r}; its further weights are: {uses}.")
@@ -301,7 +301,7 @@ def _refiner(built: Any, options: Options, decoder: SamDecoder) -> Refiner:
         coarse_threshold=options.coarse_threshold,
         min_area=options.min_area,
         iou_threshold=options.iou_threshold,
-        rules=Mended() if options.refine == "mended" else Reference(),
+        rules=Corrected() if options.refine == "corrected" else Reference(),
         memory_budget=options.memory_budget,
     )
 

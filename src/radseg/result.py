@@ -47,7 +47,7 @@ class Segmentation:
         threshold: probability below which a pixel is none; in `independent` mode, from which it belongs to a
             name.
         meta: preset, checkpoint sha256, parameters, seconds per stage.
-        picture: the image the labels belong to, or None where it was not kept.
+        image: the image the labels belong to, or None where it was not kept.
     """
 
     names: tuple[str, ...]
@@ -58,15 +58,15 @@ class Segmentation:
     presence: tuple[float, ...] | None = None
     threshold: float = 0.0
     meta: Mapping[str, Any] = field(default_factory=dict)
-    picture: UInt8[np.ndarray, "H W 3"] | None = None
+    image: UInt8[np.ndarray, "H W 3"] | None = None
 
     def __post_init__(self) -> None:
         wanted = np.dtype(label_dtype(len(self.names)))
         if self.labels.dtype != wanted:
             raise InputError(f"Labels of {self.labels.dtype} for {len(self.names)} names; must be {wanted}.")
         shape = self.labels.shape
-        if self.confidence.shape != shape or (self.picture is not None and self.picture.shape[:2] != shape):
-            raise InputError(f"Confidence and picture must have the size of the labels, {shape}.")
+        if self.confidence.shape != shape or (self.image is not None and self.image.shape[:2] != shape):
+            raise InputError(f"Confidence and image must have the size of the labels, {shape}.")
         if self.scores.shape[0] != len(self.names):
             raise InputError(f"{self.scores.shape[0]} score maps for {len(self.names)} names.")
         if self.presence is not None and len(self.presence) != len(self.names):
@@ -156,16 +156,16 @@ class Segmentation:
                 yield ClassMask(label, name, mask, float(score))
 
     def plot(self) -> Image.Image:
-        """Return the picture painted with the labels and a legend; without a picture, the labels alone."""
-        return overlay(self.picture, self.labels, self.names)
+        """Return the image painted with the labels and a legend; without an image, the labels alone."""
+        return overlay(self.image, self.labels, self.names)
 
     def heat_map(self, name: str) -> Image.Image:
-        """Return the picture under the probability of one name, with a scale from 0 to 1.
+        """Return the image under the probability of one name, with a scale from 0 to 1.
 
         Raises:
             InputError: not one of the names.
         """
-        return heat_map(self.picture, self.probability(name), name)
+        return heat_map(self.image, self.probability(name), name)
 
     def save(self, path: str | Path) -> None:
         """Write the result in the form the ending names, replacing the file in one step.
@@ -175,7 +175,7 @@ class Segmentation:
 
         Raises:
             InputError: another ending.
-            EnvironmentFailure: the file cannot be written.
+            ResourceError: the file cannot be written.
             MissingExtraError: `.json` without pycocotools.
         """
         target = Path(path)
@@ -197,28 +197,28 @@ class Segmentation:
 
         Raises:
             InputError: another ending.
-            EnvironmentFailure: the file cannot be written.
+            ResourceError: the file cannot be written.
         """
         kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
         kind = kinds.get(Path(path).suffix.lower())
         if kind is None:
-            raise InputError(f"Cannot save a picture as {Path(path).suffix!r}; use {', '.join(kinds)}.")
-        picture = self.plot()
-        write_atomically(path, lambda stream: picture.save(stream, format=kind, quality=92))
+            raise InputError(f"Cannot save an image as {Path(path).suffix!r}; use {', '.join(kinds)}.")
+        image = self.plot()
+        write_atomically(path, lambda stream: image.save(stream, format=kind, quality=92))
 
     def save_npz(self, path: str | Path) -> None:
         """Write everything to one compressed NPZ; no pickles inside.
 
         Raises:
-            EnvironmentFailure: the file cannot be written.
+            ResourceError: the file cannot be written.
         """
         arrays = {
             "labels": self.labels,
             "confidence": self.confidence,
             "scores": self.scores.float().cpu().numpy(),
         }
-        if self.picture is not None:
-            arrays["picture"] = self.picture
+        if self.image is not None:
+            arrays["image"] = self.image
         details = {**self._details(), "names": self.names, "presence": self.presence}
         write_bytes(Path(path), npz_bytes(arrays, details))
 
@@ -244,7 +244,7 @@ class Segmentation:
                     presence=None if details["presence"] is None else tuple(details["presence"]),
                     threshold=details["threshold"],
                     meta=details["meta"],
-                    picture=file.get("picture"),
+                    image=file.get("image"),
                 )
         except FileNotFoundError as error:
             raise MissingFileError(f"There is no file {shown(path)}.") from error

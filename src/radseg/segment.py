@@ -1,4 +1,4 @@
-"""Segmenter: one image and some words in, one Segmentation out. Score, contrast, denoise, decide."""
+"""Segmenter: one image and some prompts in, one Segmentation out. Score, contrast, denoise, decide."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
-from radseg.io import picture_of, to_rgb
+from radseg.io import to_rgb, to_uint8
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, DenseEncoder, Scorer, require_features
 from radseg.modes import MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
-from radseg.refine.base import Coarse, Refinement, Refiner
+from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
     Decision,
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
-Words = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
+Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
 
-class WordEncoder(Protocol):
+class TextEncoder(Protocol):
     """Where text embeddings come from: a text tower behind its cache, or a toy."""
 
     @property
@@ -88,8 +88,8 @@ class Segmenter:
     """Open-vocabulary segmentation of single images.
 
     Attributes:
-        encoder: images to language-aligned features; or a Scorer, images and words to cosines.
-        words: names to text embeddings of the same space.
+        encoder: images to language-aligned features; or a Scorer, images and prompts to cosines.
+        text_encoder: names to text embeddings of the same space.
         short_side: images are scaled to this short side in pixels before encoding; None keeps their size.
         long_side: the long side is never more than this after scaling, in pixels.
         temperature: multiplies the cosine before the softmax; 100 in RADSeg (spec 4.8).
@@ -98,13 +98,13 @@ class Segmenter:
             mode the probability from which a pixel belongs to a name. None is 0, in `independent` mode 0.5.
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
-        refine: sharpens the masks with a second look at the picture (RADSeg+); None leaves them.
+        refine: sharpens the masks with a second look at the image (RADSeg+); None leaves them.
         memory_budget: bytes of working memory; a quarter of it holds upsampled probabilities.
         origin: preset, checkpoint and parameters, copied into every result.
     """
 
     encoder: DenseEncoder | Scorer
-    words: WordEncoder
+    text_encoder: TextEncoder
     short_side: int | None = 576
     long_side: int | None = 2048
     temperature: float = 100.0
@@ -115,12 +115,12 @@ class Segmenter:
     memory_budget: int = DEFAULT_MEMORY_BUDGET
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def segment(self, image: "ImageLike", words: Words, *, mode: Mode = "background") -> Segmentation:
-        """Return the segmentation of one image into the named things.
+    def segment(self, image: "ImageLike", prompts: Prompts, *, mode: Mode = "background") -> Segmentation:
+        """Return the segmentation of one image into the named objects.
 
         Args:
             image: a path, a PIL image, a uint8 H×W×3 array, or an Rgb tensor in [0, 1].
-            words: names, "a, b, c", a Vocabulary, or embeddings made before (a pack needs no text tower).
+            prompts: names, "a, b, c", a Vocabulary, or embeddings made before (a pack needs no text tower).
             mode: "background" lets a contrast bank win pixels that no name fits; "assign" gives every pixel a
                 name (the papers' protocol); "independent" judges every name alone.
 
@@ -129,10 +129,10 @@ class Segmenter:
             VocabularyError: not a usable vocabulary, or one name alone in `assign` mode.
             SpaceMismatchError: embeddings of another model.
         """
-        return next(self.segment_many([image], words, mode=mode))
+        return next(self.segment_many([image], prompts, mode=mode))
 
     def segment_many(
-        self, images: Iterable["ImageLike"], words: Words, *, mode: Mode = "background", at_once: int = 1
+        self, images: Iterable["ImageLike"], prompts: Prompts, *, mode: Mode = "background", at_once: int = 1
     ) -> Iterator[Segmentation]:
         """Yield one segmentation per image, in order, equal to segmenting each alone.
 
@@ -141,43 +141,41 @@ class Segmenter:
         """
         if at_once < 1:
             raise InputError(f"at_once is {at_once}; at least 1 image is needed at once.")
-        text, contrast = self.embed(words, mode=mode)
+        text, contrast = self.embed(prompts, mode=mode)
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
-            pictures = [to_rgb(image) for image in group]
+            rgbs = [to_rgb(image) for image in group]
             clock = Stopwatch()
             with clock("encode"):
-                looks = self.look(pictures, text, contrast)
-            for picture, one in zip(pictures, looks, strict=True):
+                encoded = self.encode_many(rgbs, text, contrast)
+            for rgb, one in zip(rgbs, encoded, strict=True):
                 own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
-                yield self.finish(
-                    one, image_size(picture), text, contrast, mode=mode, picture=picture, clock=own
-                )
+                yield self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
 
     def encode(self, image: "ImageLike") -> LanguageFeatures:
         """Return the language-aligned feature map of one image, to be scored or looked at later.
 
         Raises:
-            InputError: the method is text-dependent: it has no features without words.
+            InputError: the method is text-dependent: it has no features without prompts.
         """
         return require_features(self.encoder, "A map of features").encode([self._fitted(to_rgb(image))])[0]
 
-    def look(
-        self, pictures: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
+    def encode_many(
+        self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
     ) -> Sequence[LanguageFeatures | Cosines]:
-        """Return what `finish` takes: features of every picture, or cosines where the method needs words."""
-        fitted = [self._fitted(picture) for picture in pictures]
+        """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
+        fitted = [self._fitted(image) for image in images]
         if not isinstance(self.encoder, Scorer):
             return self.encoder.encode(fitted)
         joint = text if contrast is None else text.followed_by(contrast)
         return [Cosines.of_rows(rows, text, contrast) for rows in self.encoder.score(fitted, joint)]
 
-    def _fitted(self, picture: Rgb) -> Rgb:
+    def _fitted(self, image: Rgb) -> Rgb:
         if self.short_side is None:
-            return picture
-        return fit_short_side(picture, self.short_side, long_max=self.long_side)
+            return image
+        return fit_short_side(image, self.short_side, long_max=self.long_side)
 
-    def embed(self, words: Words, *, mode: Mode) -> tuple[TextEmbeddings, TextEmbeddings | None]:
+    def embed(self, prompts: Prompts, *, mode: Mode) -> tuple[TextEmbeddings, TextEmbeddings | None]:
         """Return the embeddings of the names and, unless the mode is `assign`, of the contrast bank.
 
         Raises:
@@ -190,19 +188,19 @@ class Segmenter:
                 "Refinement needs one label per pixel; use mode 'background' or 'assign' with it."
             )
         contrast: TextEmbeddings | None
-        if isinstance(words, VocabularyPack):
-            text, contrast = words.embeddings, words.contrast
-        elif isinstance(words, TextEmbeddings):
-            text, contrast = words, None
+        if isinstance(prompts, VocabularyPack):
+            text, contrast = prompts.embeddings, prompts.contrast
+        elif isinstance(prompts, TextEmbeddings):
+            text, contrast = prompts, None
         else:
-            vocabulary = words if isinstance(words, Vocabulary) else Vocabulary.parse(words)
-            text = self.words.embed(vocabulary)
-            contrast = None if mode == "assign" else self.words.contrast(vocabulary)
+            vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
+            text = self.text_encoder.embed(vocabulary)
+            contrast = None if mode == "assign" else self.text_encoder.contrast(vocabulary)
         text.require_space(self.encoder.space)
         if mode == "assign":
             if len(text.names) == 1:
                 raise VocabularyError(
-                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Name more things, "
+                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Name more objects, "
                     "or use mode 'background' or 'independent'."
                 )
             return text, None
@@ -214,7 +212,7 @@ class Segmenter:
         return text, contrast
 
     @torch.inference_mode()
-    def finish(
+    def decode(
         self,
         features: LanguageFeatures | Cosines,
         size: Size,
@@ -222,10 +220,10 @@ class Segmenter:
         contrast: TextEmbeddings | None,
         *,
         mode: Mode,
-        picture: Rgb | None = None,
+        image: Rgb | None = None,
         clock: "Stopwatch | None" = None,
     ) -> Segmentation:
-        """Return the segmentation at `size` of what `look` or `encode` gave: everything after the encoder."""
+        """Return the segmentation at `size` of what `encode` or `encode_many` gave: all after the encoder."""
         clock = clock or Stopwatch()
         with clock("score"):
             cosines = features if isinstance(features, Cosines) else Cosines.of(features, text, contrast)
@@ -234,12 +232,12 @@ class Segmenter:
             decision = self._decide(low, none, size, mode=mode)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = None if isinstance(features, Cosines) else features.regions
-        coarse = Coarse(low, decision.labels, decision.confidence, none, self._threshold(mode), regions)
-        outcome: Coarse | Refinement = coarse
+        coarse = CoarseResult(low, decision.labels, decision.confidence, none, self._threshold(mode), regions)
+        outcome: CoarseResult | Refinement = coarse
         counts: dict[str, int] = {}
         if self.refine is not None:
             with clock("refine"):
-                outcome, counts = self._refine(coarse, picture)
+                outcome, counts = self._refine(coarse, image)
         labels = outcome.labels.cpu().numpy()
         return Segmentation(
             names=text.names,
@@ -256,8 +254,8 @@ class Segmenter:
                 "seconds": dict(clock.seconds),
                 "parameters": self._parameters(),
             },
-            # An evaluation looks at a resized picture and labels at the size of the truth: not one image.
-            picture=picture_of(picture) if picture is not None and image_size(picture) == size else None,
+            # An evaluation looks at a resized image and labels at the size of the truth: not one image.
+            image=to_uint8(image) if image is not None and image_size(image) == size else None,
         )
 
     def _score(
@@ -285,11 +283,11 @@ class Segmenter:
         default = 0.5 if mode == "independent" else 0.0
         return default if self.threshold is None else self.threshold
 
-    def _refine(self, coarse: Coarse, picture: Rgb | None) -> tuple[Refinement, dict[str, int]]:
-        if picture is None:
-            raise InputError("Refinement looks at the picture again; pass `picture` to `finish`.")
+    def _refine(self, coarse: CoarseResult, image: Rgb | None) -> tuple[Refinement, dict[str, int]]:
+        if image is None:
+            raise InputError("Refinement looks at the image again; pass `image` to `decode`.")
         assert self.refine is not None
-        refined = self.refine.refine([picture], [coarse])[0]
+        refined = self.refine.refine([image], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
     def _parameters(self) -> dict[str, Any]:

@@ -63,8 +63,8 @@ class ColourEncoder:
 
 
 @dataclass(frozen=True)
-class ColourWords:
-    """WordEncoder that knows the colours of COLOURS, alone ("red") or as the first word ("red ball")."""
+class ColourTextEncoder:
+    """TextEncoder that knows the colours of COLOURS, alone ("red") or as the first word ("red ball")."""
 
     space: str = SPACE
 
@@ -109,12 +109,12 @@ def draw_scene(height: int = 480, width: int = 640) -> np.ndarray[Any, np.dtype[
     sky = np.stack([70 - 40 * (1 - y), 100 - 40 * (1 - y), 225 - 10 * y], axis=-1)
     hill = y > 0.62 + 0.07 * np.sin(3.1 * x)
     grass = np.stack([45 - 20 * y, 185 - 40 * y, 70 - 30 * y], axis=-1)
-    picture = Image.fromarray(np.where(hill[..., None], grass, sky).clip(0, 255).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
+    image = Image.fromarray(np.where(hill[..., None], grass, sky).clip(0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
     for left, top, size in ((80, 80, 46), (120, 60, 60), (170, 84, 44)):
         draw.ellipse((left, top, left + 2 * size, top + size), fill=(246, 246, 250))
     draw.ellipse((500, 40, 590, 130), fill=(243, 222, 44))
     draw.rectangle((350, 250, 540, 400), fill=(214, 38, 36))
     draw.polygon([(325, 255), (565, 255), (445, 165)], fill=(122, 76, 38))
     noise = np.random.default_rng(0).normal(0, 4, (height, width, 1))
-    return np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8)
+    return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)

@@ -61,9 +61,9 @@ class LanguageFeatures:
     """Language-aligned features of one image on the patch grid, and the space they live in.
 
     Attributes:
-        values: on the method's grid, over the whole picture.
+        values: on the method's grid, over the whole image.
         space: name of the text space.
-        regions: logits of the masks of regions that the method looked through, of the picture squeezed to a
+        regions: logits of the masks of regions that the method looked through, of the image squeezed to a
             square, for `refine.region_labels`; None of most methods.
     """
 
@@ -124,42 +124,40 @@ class Intrinsics:
     """A pinhole camera without distortion.
 
     Pixel indices are pixel centres: column u, row v and depth z stand for the point
-    z · ((u - centre_x) / focal_x, (v - centre_y) / focal_y, 1) (mapping spec 2.1).
+    z · ((u - cx) / fx, (v - cy) / fy, 1) (mapping spec 2.1).
 
     Attributes:
-        focal_x, focal_y: in pixels.
-        centre_x, centre_y: in pixels.
+        fx, fy: in pixels.
+        cx, cy: in pixels.
         size: of the images it belongs to, in pixels.
     """
 
-    focal_x: float
-    focal_y: float
-    centre_x: float
-    centre_y: float
+    fx: float
+    fy: float
+    cx: float
+    cy: float
     size: Size
 
     def __post_init__(self) -> None:
-        numbers = (self.focal_x, self.focal_y, self.centre_x, self.centre_y)
-        if not all(math.isfinite(number) for number in numbers) or min(self.focal_x, self.focal_y) <= 0:
+        numbers = (self.fx, self.fy, self.cx, self.cy)
+        if not all(math.isfinite(number) for number in numbers) or min(self.fx, self.fy) <= 0:
             raise InputError(
                 f"Intrinsics need finite numbers and positive focal lengths; got fx, fy, cx, cy = {numbers}."
             )
 
     def resized(self, size: Size) -> "Intrinsics":
-        """Return the camera of the same picture at another size; no half-pixel shift (mapping spec 1.0)."""
+        """Return the camera of the same image at another size; no half-pixel shift (mapping spec 1.0)."""
         across, down = size.width / self.size.width, size.height / self.size.height
-        return Intrinsics(
-            self.focal_x * across, self.focal_y * down, self.centre_x * across, self.centre_y * down, size
-        )
+        return Intrinsics(self.fx * across, self.fy * down, self.cx * across, self.cy * down, size)
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One RGB-D picture with its place in the world.
+    """One RGB-D image with its place in the world.
 
     Attributes:
         id: unique within the sequence; names the frame in messages and manifests.
-        rgb: the colour picture, at its own size.
+        rgb: the colour image, at its own size.
         depth: metres along the optical axis; NaN, infinite, zero or negative where unknown.
         intrinsics: of the depth camera, at the size of `depth`.
         camera_to_world: pose of the depth camera, OpenCV axes (x right, y down, z forward), metres; float64.

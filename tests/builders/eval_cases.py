@@ -1,4 +1,4 @@
-"""A small labelled folder of coloured pictures, and requests that evaluate it with the toy model."""
+"""A small labelled folder of coloured images, and requests that evaluate it with the toy model."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Silent:
 
 
 def colour_folder(folder: Path, images: int = 10, size=(32, 40)) -> Path:
-    """Write pictures of coloured tiles with noise; some tiles have another colour than their label says."""
+    """Write images of coloured tiles with noise; some tiles have another colour than their label says."""
     for sub in ("images", "annotations"):
         (folder / sub).mkdir(parents=True)
     table = np.array([COLOURS[name] for name in NAMES])
@@ -52,8 +52,8 @@ def colour_folder(folder: Path, images: int = 10, size=(32, 40)) -> Path:
         labels = tiles.repeat(8, 0).repeat(8, 1).astype(np.uint8)
         labels[rng.random(labels.shape) < 0.1] = 255
         noise = rng.normal(0, 8, (*size, 3))
-        picture = table[shown].repeat(8, 0).repeat(8, 1) + noise
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"images/{i:02}.png")
+        image = table[shown].repeat(8, 0).repeat(8, 1) + noise
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / f"images/{i:02}.png")
         Image.fromarray(labels).save(folder / f"annotations/{i:02}.png")
     (folder / "classes.txt").write_text("\n".join(NAMES))
     return folder

@@ -7,7 +7,7 @@ from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums, pack
-from radseg.testing import COLOURS, SPACE, ColourWords, colour_features
+from radseg.testing import COLOURS, SPACE, ColourTextEncoder, colour_features
 from radseg.text.vocabulary import Vocabulary
 
 BLOCKS = {"red": (0, 0, 0), "blue": (20, 0, 0), "green": (0, 20, 0), "white": (200, 0, 0)}
@@ -38,7 +38,7 @@ def description(**changes):
 def memory_map(**options):
     voxels = VoxelMap(description())
     voxels.add(sums(**options))
-    return voxels.finish()
+    return voxels.to_semantic_map()
 
 
 def stored_map(folder, blocks=BLOCKS):
@@ -50,4 +50,4 @@ def stored_map(folder, blocks=BLOCKS):
 
 def words(*names):
     vocabulary = Vocabulary.parse(list(names))
-    return ColourWords().embed(vocabulary), ColourWords().contrast(vocabulary)
+    return ColourTextEncoder().embed(vocabulary), ColourTextEncoder().contrast(vocabulary)

@@ -90,7 +90,7 @@ def write_scannet(root, recording):
 
 
 def write_scannetpp(root, recording):
-    """Colmap numbers run against the file names, and the last picture has no depth."""
+    """Colmap numbers run against the file names, and the last image has no depth."""
     scene = root / "data" / "0a1b"
     camera = {"fl_x": recording.focal, "fl_y": recording.focal, "w": WIDTH, "h": HEIGHT}
     camera |= {"cx": WIDTH / 2 - 0.5, "cy": HEIGHT / 2 - 0.5}

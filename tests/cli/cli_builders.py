@@ -16,7 +16,7 @@ Command = Callable[..., Result]
 
 
 def paint(path: Path, *, red_columns: int = 48) -> Path:
-    """Write a picture of 96×64, red on the left and blue on the right."""
+    """Write an image of 96×64, red on the left and blue on the right."""
     image = Image.new("RGB", (96, 64), BLUE)
     image.paste(RED, (0, 0, red_columns, 64))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,9 +38,9 @@ def test_table_files_and_plot_are_written(done):
         assert float(row["gain low"]) <= float(row["gain high"])
     assert "2 of 2 images" in (folder / "windows.md").read_text()
     assert "| single pass " in result.stdout
-    picture = Image.open(folder / "windows.png").convert("RGB")
-    assert picture.width > 900
-    assert len(picture.getcolors(maxcolors=2**20)) > 50
+    image = Image.open(folder / "windows.png").convert("RGB")
+    assert image.width > 900
+    assert len(image.getcolors(maxcolors=2**20)) > 50
 
 
 def test_each_row_ran_with_its_own_options(done):

@@ -12,7 +12,7 @@ def test_the_command_measures_rooms_and_lists_bad_files(radseg, tmp_path):
     assert done.exit_code == 0, done.output
     assert "over 2 images, window 160" in done.stdout
     assert [p.name for p in (tmp_path / "a/maps").iterdir()] == ["0001-room-000.png"]
-    Path("broken.png").write_bytes(b"no picture")
+    Path("broken.png").write_bytes(b"no image")
     Image.new("RGB", (200, 200), "red").save("good.png")
     done = radseg("analyse", "alignment", "good.png", "broken.png", "-m", "miniature", "--log-format", "json")
     assert done.exit_code == 1

@@ -14,7 +14,7 @@ from published_folders import any_shape, clip_folder, dino_folder
 from radseg.cli import eval as eval_verb
 from radseg.cli.app import app
 from radseg.evaluation.images.result import EvalResult
-from radseg.models.stored_words import StoredWords
+from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.types import TextEmbeddings
 
 NAMES = ("red", "green")
@@ -27,8 +27,8 @@ def data(tmp_path):
     for i in range(3):
         labels = np.zeros((16, 24), np.uint8)
         labels[:, 8 * (i % 2) :] = 1
-        picture = np.where(labels[..., None] == 0, (220, 30, 30), (30, 160, 50)).astype(np.uint8)
-        Image.fromarray(picture).save(tmp_path / f"data/images/{i}.png")
+        image = np.where(labels[..., None] == 0, (220, 30, 30), (30, 160, 50)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / f"data/images/{i}.png")
         Image.fromarray(labels).save(tmp_path / f"data/labels/{i}.png")
     (tmp_path / "data/classes.txt").write_text("\n".join(NAMES))
     return tmp_path / "data"
@@ -228,7 +228,7 @@ def proxyclip(data, tmp_path, monkeypatch):
     clip = clip_folder(tmp_path / "clip")
     fetched = []
     monkeypatch.setattr("radseg.evaluation.images.model.obtain", lambda rows, *_, **__: fetched.extend(rows))
-    monkeypatch.setattr(StoredWords, "embed", lambda words, _: made_up(words.space))
+    monkeypatch.setattr(StoredTextEncoder, "embed", lambda words, _: made_up(words.space))
     fixed = ("--data", data, "--preset", "proxyclip-b", "--checkpoint", clip, "-o", tmp_path / "out")
     more = ("--crop", 112, "--stride", 112)
     return lambda *words: (*radseg("folder", *fixed, *more, *words), [row.name for row in fetched])
@@ -241,19 +241,19 @@ def made_up(space):
 
 def test_a_further_network_may_come_from_a_folder(proxyclip, tmp_path):
     dino = dino_folder(tmp_path / "dino")
-    code, output, fetched = proxyclip("--helper", f"dino-vit-b-8={dino}")
+    code, output, fetched = proxyclip("--aux", f"dino-vit-b-8={dino}")
     assert code == 0, output
     assert fetched == ["clip-vit-b-16-openai"]  # the words' tower alone
     given = EvalResult.read(tmp_path / "out").model["given"]
     assert given == {"checkpoint": str(tmp_path / "clip"), "dino-vit-b-8": str(dino)}
     dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
-    code, output, _ = proxyclip("--helper", f"dino-vit-b-8={dino}", "--resume")
+    code, output, _ = proxyclip("--aux", f"dino-vit-b-8={dino}", "--resume")
     assert code == 2
     assert "weight files" in output
 
 
 def test_a_helper_of_another_method_is_refused_before_anything_is_fetched(proxyclip, tmp_path):
-    code, output, fetched = proxyclip("--helper", f"sam-vit-b-whole={tmp_path}")
+    code, output, fetched = proxyclip("--aux", f"sam-vit-b-whole={tmp_path}")
     assert code == 2
     assert "uses no 'sam-vit-b-whole'" in " ".join(output.split())
     assert not fetched

@@ -12,12 +12,12 @@ from cli_builders import Command, events
 from radseg.cli.failures import ExitCode, explain, printable
 from radseg.errors import (
     CheckpointError,
-    EnvironmentFailure,
     ImageError,
     InputError,
     MissingExtraError,
     MissingFileError,
     RadsegError,
+    ResourceError,
     SpaceMismatchError,
     UnsafeCheckpointError,
     VocabularyError,
@@ -36,7 +36,7 @@ from radseg.runs import folder
         (MissingFileError("x"), 2),
         (CheckpointError("x"), 3),
         (UnsafeCheckpointError("x"), 3),
-        (EnvironmentFailure("x"), 3),
+        (ResourceError("x"), 3),
         (WeightsUnavailableError("x"), 3),
         (MissingExtraError("x"), 3),
         (OSError(errno.ENOSPC, "No space left on device"), 3),

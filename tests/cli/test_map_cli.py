@@ -59,7 +59,7 @@ def test_the_miniature_gives_features_before_alignment(radseg, recording, tmp_pa
     ("model", "message"),
     [
         ("radseg-b+", "a map of features has none. Use radseg-b,"),
-        ("resclip-b", "looks at the words while it looks at the picture"),
+        ("resclip-b", "looks at the words while it looks at the image"),
     ],
 )
 def test_a_model_without_features_is_refused_before_anything_is_fetched(model, message, radseg, recording):
@@ -85,7 +85,7 @@ def test_a_wrong_pose_convention_is_named_before_anything_is_built(radseg, share
 
 @pytest.fixture
 def tum(tmp_path):
-    """Six frames of a rendered room in the layout of TUM; the last colour picture has no depth."""
+    """Six frames of a rendered room in the layout of TUM; the last colour image has no depth."""
     root = write_tum(tmp_path / "tum", record())
     with (root / "rgb.txt").open("a") as file:
         file.write("\n9.0 rgb/0.png")
@@ -102,7 +102,7 @@ def test_a_wrong_depth_unit_is_answered_with_the_option_that_mends_it(radseg, tu
 
 def test_what_is_to_know_about_a_recording_is_said_once_on_standard_error(radseg, tum):
     told = ("map", "build", tum, "-o", "map", "--space", "none")
-    note = "Note: 1 colour picture has no depth within 0.02 s: left out."
+    note = "Note: 1 colour image has no depth within 0.02 s: left out."
     result = radseg(*told, "--log-format", "json")
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines().count(note) == 1

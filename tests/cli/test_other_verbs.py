@@ -136,7 +136,7 @@ def test_doctor_gives_the_command_for_a_problem(radseg: Command, monkeypatch: py
     monkeypatch.setattr("radseg.runs.health.free_bytes", lambda _: 10**6)
     result = radseg("doctor")
     assert result.exit_code == 3
-    assert "Mend disk: export RADSEG_HOME=" in result.stdout
+    assert "To correct disk: export RADSEG_HOME=" in result.stdout
 
 
 def test_the_version_is_printed(radseg: Command) -> None:

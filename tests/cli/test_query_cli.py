@@ -36,7 +36,7 @@ def test_what_is_there_is_placed_and_what_is_not_is_not(toy_map, radseg):
     assert "best 0." in purple
 
 
-def test_of_many_things_the_best_are_listed_and_the_others_counted(tmp_path, radseg):
+def test_of_many_objects_the_best_are_listed_and_the_others_counted(tmp_path, radseg):
     """Thirteen blue cubes of 2 × 2 × 2 voxels, two voxels apart."""
     corner = torch.cartesian_prod(*[torch.arange(2)] * 3)
     keys = pack(torch.cat([corner + torch.tensor([4 * i, 0, 0]) for i in range(13)])).sort().values
@@ -70,10 +70,10 @@ def test_names_may_be_separated_by_commas_as_after_p(toy_map, radseg):
 def test_json_holds_the_same(toy_map, radseg):
     for flags in (["--json"], ["--log-format", "json"]):
         found = json.loads(radseg("query", toy_map, "red", *flags).stdout)
-        thing = found["names"]["red"]["things"][0]
-        assert thing["voxels"] == SIDE**3
-        assert thing["box"]["low"] == pytest.approx([-0.025] * 3)
-        assert thing["size"] == pytest.approx([SIDE * 0.05] * 3)
+        object = found["names"]["red"]["objects"][0]
+        assert object["voxels"] == SIDE**3
+        assert object["box"]["low"] == pytest.approx([-0.025] * 3)
+        assert object["size"] == pytest.approx([SIDE * 0.05] * 3)
 
 
 def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):
@@ -87,16 +87,16 @@ def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):
     with np.load(tmp_path / "out/heat.npz") as stored:
         assert stored["heat"].shape == (2, 4 * SIDE**3)
         assert stored["names"].tolist() == ["red", "blue a/x"]
-    with Image.open(tmp_path / "out/classes.across.png") as picture:
-        assert picture.width == 960
+    with Image.open(tmp_path / "out/classes.across.png") as image:
+        assert image.width == 960
 
 
-def test_a_picture_of_the_thing_finds_it(toy_map, tmp_path, radseg):
+def test_an_image_of_the_object_finds_it(toy_map, tmp_path, radseg):
     Image.new("RGB", (64, 64), (30, 60, 220)).save(tmp_path / "crop.png")
     found = json.loads(radseg("query", toy_map, "--image", tmp_path / "crop.png", "--json").stdout)
-    thing = found["names"]["crop"]["things"][0]
-    assert thing["box"]["low"][0] == pytest.approx(20 * 0.05 - 0.025)
-    assert len(found["names"]["crop"]["things"]) == 1
+    object = found["names"]["crop"]["objects"][0]
+    assert object["box"]["low"][0] == pytest.approx(20 * 0.05 - 0.025)
+    assert len(found["names"]["crop"]["objects"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_a_map_of_colours_cannot_be_asked(tmp_path, radseg):
     done = radseg("query", tmp_path / "map", "red")
     assert done.exit_code == 2
     assert "holds colours only" in " ".join(done.output.split())
-    drawn = radseg("map", "render", tmp_path / "map", "-o", tmp_path / "pictures")
+    drawn = radseg("map", "render", tmp_path / "map", "-o", tmp_path / "images")
     assert drawn.exit_code == 0, drawn.output
-    assert len(list((tmp_path / "pictures").glob("colour.*.png"))) == 2
+    assert len(list((tmp_path / "images").glob("colour.*.png"))) == 2
 
 
 def test_a_ceiling_under_the_floor_is_refused(toy_map, tmp_path, radseg):
@@ -145,8 +145,8 @@ def test_render_draws_words_too(toy_map, tmp_path, radseg):
     )
     assert done.exit_code == 0, done.output
     assert len(done.stdout.splitlines()) == 8
-    with Image.open(tmp_path / "p/colour.above.png") as picture:
-        assert picture.size == (320, 240)
+    with Image.open(tmp_path / "p/colour.above.png") as image:
+        assert image.size == (320, 240)
 
 
 def test_other_weights_than_the_maps_are_refused(toy_map, tmp_path, radseg):
@@ -159,8 +159,8 @@ def test_other_weights_than_the_maps_are_refused(toy_map, tmp_path, radseg):
     assert "built with other weights" in " ".join(done.output.split())
 
 
-def test_pictures_stand_as_the_cameras_were_held(toy_map, tmp_path, radseg):
-    """The colour picture of a map whose tops pointed along +x is the one that --up +x draws."""
+def test_images_stand_as_the_cameras_were_held(toy_map, tmp_path, radseg):
+    """The colour image of a map whose tops pointed along +x is the one that --up +x draws."""
     manifest = read_manifest(toy_map)
     write_manifest(toy_map, replace(manifest, build={"frames": {"camera_up": [5.0, 1.0, 0.0]}}))
     for name, up in (("auto", ()), ("x", ("--up", "+x")), ("z", ("--up", "+z"))):

@@ -1,4 +1,4 @@
-"""`radseg segment --helper`: a method of two networks with both from folders of one's own."""
+"""`radseg segment --aux`: a method of two networks with both from folders of one's own."""
 
 import json
 from pathlib import Path
@@ -26,14 +26,14 @@ def proxyclip(radseg: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_both_networks_come_from_folders(proxyclip: Command, photo: Path, tmp_path: Path) -> None:
     dino = dino_folder(tmp_path / "dino")
     more = ("--mode", "assign", "-o", "out", "--short-side", "112", "--crop", "112")
-    result = proxyclip(photo, "--helper", "dino-vit-b-8=dino", *more)
+    result = proxyclip(photo, "--aux", "dino-vit-b-8=dino", *more)
     assert result.exit_code == 0, result.output
     first = json.loads(Path("out/manifest.jsonl").read_text().splitlines()[0])
     assert str(dino) in json.dumps(first)
-    again = proxyclip(photo, "--helper", f"dino-vit-b-8={dino}", *more, "--resume")
+    again = proxyclip(photo, "--aux", f"dino-vit-b-8={dino}", *more, "--resume")
     assert again.exit_code == 0, again.output
     dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
-    exchanged = proxyclip(photo, "--helper", f"dino-vit-b-8={dino}", *more, "--resume")
+    exchanged = proxyclip(photo, "--aux", f"dino-vit-b-8={dino}", *more, "--resume")
     assert exchanged.exit_code == 2
     assert "weights of dino-vit-b-8" in exchanged.stderr
 
@@ -47,5 +47,5 @@ def test_without_the_second_it_says_where_to_put_it(proxyclip: Command, photo: P
 def test_a_helper_of_another_model_is_refused_before_anything_is_fetched(
     proxyclip: Command, photo: Path, tmp_path: Path
 ) -> None:
-    result = proxyclip(photo, "--helper", f"sam-vit-b-whole={tmp_path}")
+    result = proxyclip(photo, "--aux", f"sam-vit-b-whole={tmp_path}")
     assert "uses no 'sam-vit-b-whole'; its further weights are: dino-vit-b-8" in result.stderr

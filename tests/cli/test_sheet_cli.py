@@ -41,13 +41,13 @@ def test_a_folder_is_asked_about_as_eval_does(radseg, labelled):
 
 def test_one_bad_image_is_named_and_of_nothing_but_bad_ones_the_first_reason(radseg, labelled):
     asked = ("sheet", "folder", "-m", "toy", *folder_options(labelled))
-    (labelled / "images/1.png").write_bytes(b"no picture")
+    (labelled / "images/1.png").write_bytes(b"no image")
     done = radseg(*asked, "-o", "some")
     assert done.exit_code == 1
     assert "1 could not be shown" in done.output
     assert Path("some/sheet.png").exists()
     for file in (labelled / "images").iterdir():
-        file.write_bytes(b"no picture")
+        file.write_bytes(b"no image")
     done = radseg(*asked, "-o", "none")
     assert done.exit_code == 2
     assert "None of 3 images could be shown; the first: " in done.output

@@ -68,15 +68,15 @@ def build(name):
         backbone = miniature.load_parts()[0]
     else:
         backbone = tiny_part(preset.checkpoint, row.adaptors)
-    parts = [tiny_part(helper) for helper in preset.helpers]
+    parts = [tiny_part(helper) for helper in preset.auxiliary]
     options = replace(preset.options, crop=None if preset.options.crop is None else 112, stride=112)
     method = row.build(backbone, parts, options)
     if isinstance(method, TextRegion):
-        method = replace(method, points=3)  # 16 are 256 prompts a picture
+        method = replace(method, points=3)  # 16 are 256 prompts an image
     if isinstance(method, PublishedTextRegion):
         method = replace(method, regions=replace(method.regions, points=3))
     if isinstance(method, CorrCLIP):  # random masks are unsure
-        regions = replace(method.regions, points=3, least_iou=-1e9, least_stability=0.0, box_iou=1.0)
+        regions = replace(method.regions, points=3, min_iou=-1e9, min_stability=0.0, box_iou=1.0)
         method = replace(method, regions=regions)
     method = replace(method, **VARIANTS.get(name, {}))
     values = torch.randn(3, width_of_words(preset), generator=torch.Generator().manual_seed(1))
@@ -89,14 +89,14 @@ def answers(method, images, text):
     return [class_cosine(features, text) for features in method.encode(images)]
 
 
-def pictures():
+def random_images():
     return [torch.rand(3, *size, generator=torch.Generator().manual_seed(i)) for i, size in enumerate(SIZES)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_image_alone_equals_it_in_a_list(name, built):
     method, _, text = built(name)
-    images = pictures()
+    images = random_images()
     for one, together in zip(images, answers(method, images, text), strict=True):
         # Worst seen 1e-6 on this machine: GEMMs of other batch sizes.
         torch.testing.assert_close(answers(method, [one], text)[0], together, rtol=1e-4, atol=2e-5)
@@ -106,7 +106,7 @@ def test_one_image_alone_equals_it_in_a_list(name, built):
 def test_the_same_twice_finite_and_parameters_untouched(name, built):
     method, networks, text = built(name)
     before = [copy.deepcopy(network.state_dict()) for network in networks if hasattr(network, "state_dict")]
-    first, second = (answers(method, pictures()[1:2], text)[0] for _ in range(2))
+    first, second = (answers(method, random_images()[1:2], text)[0] for _ in range(2))
     assert torch.equal(first, second)
     assert first.isfinite().all()
     most = 2 * method.regions.points**2 * 3 if isinstance(method, PublishedTextRegion) else 1  # it adds up
@@ -131,6 +131,6 @@ def test_odd_sizes_give_answers_on_a_grid(name, size, built):
 def test_windows_together_give_what_each_gives_in_turn(name, built):
     method, _, text = built(name)
     flat, noise = torch.full((3, 112, 112), 0.5), torch.rand(3, 112, 112)
-    picture = torch.cat([flat, noise], dim=2)  # two windows that are not alike
-    looped = answers(replace(method, memory_budget=2**16), [picture], text)[0]
-    torch.testing.assert_close(answers(method, [picture], text)[0], looped, rtol=1e-4, atol=2e-5)
+    image = torch.cat([flat, noise], dim=2)  # two windows that are not alike
+    looped = answers(replace(method, memory_budget=2**16), [image], text)[0]
+    torch.testing.assert_close(answers(method, [image], text)[0], looped, rtol=1e-4, atol=2e-5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from trees import labels, picture
+from trees import labels
 
 from radseg.datasets.base import IGNORE
 from radseg.datasets.check import check_set
@@ -14,7 +14,7 @@ NAMES = ("sky", "road", "car")
 
 
 def one(data, values, image="images/a/b.jpg", label="annotations/a/b.png"):
-    picture(data / image)
+    write_photo(data / image)
     labels(data / label, values)
 
 
@@ -42,7 +42,7 @@ def test_a_value_beyond_the_classes_is_refused_until_it_is_ignored(tmp_path):
 
 
 def test_more_classes_than_8_bits_hold(tmp_path):
-    picture(tmp_path / "images/a.png", (1, 3))
+    write_photo(tmp_path / "images/a.png", (1, 3))
     (tmp_path / "labels").mkdir()
     Image.fromarray(np.array([[255, 299, 65535]], np.uint16)).save(tmp_path / "labels/a.png")
     images = open_folder(tmp_path, [f"name {i}" for i in range(300)])
@@ -51,7 +51,7 @@ def test_more_classes_than_8_bits_hold(tmp_path):
 
 def test_two_images_for_one_label_file_are_refused(tmp_path):
     one(tmp_path, [0])
-    picture(tmp_path / "images/a/b.png")
+    write_photo(tmp_path / "images/a/b.png")
     with pytest.raises(InputError, match="share one label file"):
         open_folder(tmp_path, NAMES)
 

@@ -10,7 +10,7 @@ from PIL import Image
 SIZE = (24, 32)
 
 
-def picture(path: Path, size=SIZE, seed=0) -> None:
+def write_photo(path: Path, size=SIZE, seed=0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)).save(path)
 
@@ -54,7 +54,7 @@ def _pascal(year: int, folder: str, split: str, *, palette: bool) -> Any:
         listing.parent.mkdir(parents=True, exist_ok=True)
         with listing.open("a") as file:
             file.write(f"{year}_{i:06}\n")
-        picture(top / "JPEGImages/2008_999999.jpg")  # belongs to no list
+        write_photo(top / "JPEGImages/2008_999999.jpg")  # belongs to no list
         image = top / f"JPEGImages/{year}_{i:06}.jpg"
         return _pair(image, top / f"{folder}/{year}_{i:06}.png", values, palette=palette, **how)
 
@@ -87,7 +87,7 @@ def write_city(ending: str) -> Any:
 
 
 def _pair(image: Path, label: Path, values: Any, palette: bool = False, **how: Any) -> tuple[Path, Path]:
-    picture(image, **how)
+    write_photo(image, **how)
     labels(label, values, palette=palette)
     return image, label
 

@@ -27,10 +27,10 @@ EXTERNAL = ("make", "git", "pip", "cd", "uv")  # run by CI itself, or not ours t
 def world(tmp_path, monkeypatch):
     """A folder with a photo and a folder of photos; "radseg-b" answers with colours for any word."""
     monkeypatch.chdir(tmp_path)
-    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     (tmp_path / "photos").mkdir()
     for name in ("photo.jpg", "street.jpg", "photos/one.jpg", "photos/two.png"):
-        Image.fromarray(picture).save(tmp_path / name)
+        Image.fromarray(image).save(tmp_path / name)
     write_recording(tmp_path / "recording")
     toy = presets.PRESETS["toy"]
     for name in [name for name, preset in presets.PRESETS.items() if preset.checkpoint]:

@@ -1,4 +1,4 @@
-"""The main job from the command line: the goldens' pictures, checkpoint and words give their label maps."""
+"""The main job from the command line: the goldens' images, checkpoint and words give their label maps."""
 
 import numpy as np
 import pytest
@@ -24,9 +24,9 @@ def segment(goldens, name, checkpoint, folder):
     options, call = case.params["encoder"], case.params["call"]
     pack = folder / "words.safetensors"
     save_pack(pack, VocabularyPack(text_of(goldens, case, SIGLIP2_SPACE), None, "imagenet80"))
-    picture = goldens.image_path(case.params["image"])
+    image = goldens.image_path(case.params["image"])
     arguments = [
-        "segment", picture, "-m", checkpoint, "--vocabulary", pack, "--mode", "assign",
+        "segment", image, "-m", checkpoint, "--vocabulary", pack, "--mode", "assign",
         "-o", folder / "out", "--size-rule", "stride", "--short-side", "native", "--long-side", "native",
         "--crop", options["slide_crop"], "--stride", options["slide_stride"],
         "--denoise", options["prompt_denoising_thresh"],
@@ -34,7 +34,7 @@ def segment(goldens, name, checkpoint, folder):
     ]  # fmt: skip
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
-    with Image.open(folder / "out" / f"{picture.stem}.png") as labels:
+    with Image.open(folder / "out" / f"{image.stem}.png") as labels:
         ours = np.asarray(labels).astype(int)
     golden = case.arrays["out_pred"][0, 0].astype(int) + (0 if call["ignore_label"] else 1)
     return ours, golden, allowed_mismatches(case.facts["out_pred"])
@@ -51,12 +51,12 @@ def test_paper_preset_with_its_own_checkpoint_writes_the_same(goldens, tmp_path)
     checkpoint = goldens.folder / "radio_tiny_half.pth.tar"
     case, pack = goldens.case("t_small"), tmp_path / "words.safetensors"
     save_pack(pack, VocabularyPack(text_of(goldens, case, SIGLIP2_SPACE), None, "imagenet80"))
-    picture = goldens.image_path(case.params["image"])
-    arguments = ["segment", picture, "-m", "radseg-b-paper", "--checkpoint", checkpoint, "--vocabulary", pack]
+    image = goldens.image_path(case.params["image"])
+    arguments = ["segment", image, "-m", "radseg-b-paper", "--checkpoint", checkpoint, "--vocabulary", pack]
     arguments += ["--mode", "assign", "-o", tmp_path / "out"]
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
-    with Image.open(tmp_path / "out" / f"{picture.stem}.png") as labels:
+    with Image.open(tmp_path / "out" / f"{image.stem}.png") as labels:
         differ = (np.asarray(labels).astype(int) - 1 != case.arrays["out_pred"][0, 0]).sum()
     assert differ <= allowed_mismatches(case.facts["out_pred"])
 
@@ -86,5 +86,5 @@ def test_real_photographs_run_through_at_full_size(goldens, shared, tmp_path):
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
     for photo in sorted(photos.glob("*.jpg")):
-        with Image.open(photo) as picture, Image.open(tmp_path / "out" / f"{photo.stem}.png") as labels:
-            assert labels.size == picture.size
+        with Image.open(photo) as image, Image.open(tmp_path / "out" / f"{photo.stem}.png") as labels:
+            assert labels.size == image.size

@@ -1,4 +1,4 @@
-"""Reading pictures of every kind, and refusing what is none."""
+"""Reading images of every kind, and refusing what is none."""
 
 import errno
 import io
@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from radseg.errors import EnvironmentFailure, ImageError, MissingFileError, RadsegError
+from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
 from radseg.io import (
     MAX_PIXELS,
-    picture_of,
     read_image,
-    read_picture,
+    read_pixels,
     to_rgb,
+    to_uint8,
 )
 
 RNG = np.random.default_rng(7)
@@ -63,21 +63,21 @@ class TestReadableKinds:
         options = {"lossless": True} if ending == "webp" else {}
         photo = PHOTO // 64 * 64 if ending == "gif" else PHOTO
         path = saved(tmp_path / f"a.{ending}", Image.fromarray(photo), **options)
-        assert np.array_equal(read_picture(path), photo)
+        assert np.array_equal(read_pixels(path), photo)
 
     def test_rgb_is_float32_in_zero_to_one_channel_first(self, tmp_path: Path) -> None:
         rgb = read_image(saved(tmp_path / "a.png", Image.fromarray(PHOTO)))
         assert rgb.dtype == torch.float32
         assert np.array_equal(rgb.numpy(), PHOTO.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
-        assert np.array_equal(picture_of(rgb), PHOTO)
+        assert np.array_equal(to_uint8(rgb), PHOTO)
 
     def test_jpeg_of_one_colour_keeps_it(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.jpg", Image.new("RGB", (9, 5), (200, 40, 90)), quality=95)
-        assert np.abs(read_picture(path).astype(int) - (200, 40, 90)).max() <= 2
+        assert np.abs(read_pixels(path).astype(int) - (200, 40, 90)).max() <= 2
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation_is_applied(self, tmp_path: Path, orientation: int) -> None:
-        # EXIF 2.3: where the first row and column of the stored pixels belong in the shown picture
+        # EXIF 2.3: where the first row and column of the stored pixels belong in the shown image
         shown = PHOTO
         stored = {
             1: shown,
@@ -93,47 +93,47 @@ class TestReadableKinds:
         exif = image.getexif()
         exif[0x0112] = orientation
         path = saved(tmp_path / "a.png", image, exif=exif)
-        assert np.array_equal(read_picture(path), shown)
+        assert np.array_equal(read_pixels(path), shown)
 
     def test_grey_becomes_three_equal_channels(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.png", Image.fromarray(PHOTO[..., 0]))
-        assert np.array_equal(read_picture(path), PHOTO[..., :1].repeat(3, axis=2))
+        assert np.array_equal(read_pixels(path), PHOTO[..., :1].repeat(3, axis=2))
 
     @pytest.mark.parametrize("ending", ["png", "tiff"])
     def test_sixteen_bits_are_scaled_not_cut(self, tmp_path: Path, ending: str) -> None:
         ramp = np.array([[0, 257, 32768, 65535]], dtype=np.uint16)
         path = saved(tmp_path / f"a.{ending}", Image.fromarray(ramp))
-        assert read_picture(path)[0, :, 0].tolist() == [0, 1, 128, 255]
+        assert read_pixels(path)[0, :, 0].tolist() == [0, 1, 128, 255]
 
     def test_sixteen_bit_pgm_is_scaled(self, tmp_path: Path) -> None:
         path = tmp_path / "a.pgm"
         path.write_bytes(b"P5 3 1 65535\n" + np.array([0, 32768, 65535], dtype=">u2").tobytes())
-        assert read_picture(path)[0, :, 0].tolist() == [0, 128, 255]
+        assert read_pixels(path)[0, :, 0].tolist() == [0, 128, 255]
 
     def test_one_bit_is_black_and_white(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.png", Image.fromarray(np.array([[True, False]])))
-        assert read_picture(path)[0].tolist() == [[255] * 3, [0] * 3]
+        assert read_pixels(path)[0].tolist() == [[255] * 3, [0] * 3]
 
     def test_transparent_pixels_become_white(self, tmp_path: Path) -> None:
         image = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
         image.putpixel((1, 0), (10, 20, 30, 0))
         path = saved(tmp_path / "a.png", image)
-        assert read_picture(path)[0].tolist() == [[10, 20, 30], [255, 255, 255]]
+        assert read_pixels(path)[0].tolist() == [[10, 20, 30], [255, 255, 255]]
 
     def test_palette_with_transparency_becomes_colours_over_white(self, tmp_path: Path) -> None:
         image = Image.new("P", (2, 1))
         image.putpalette([10, 20, 30, 40, 50, 60])
         image.putpixel((1, 0), 1)
         path = saved(tmp_path / "a.png", image, transparency=1)
-        assert read_picture(path)[0].tolist() == [[10, 20, 30], [255, 255, 255]]
+        assert read_pixels(path)[0].tolist() == [[10, 20, 30], [255, 255, 255]]
 
     def test_grey_with_alpha_is_handled(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.png", Image.new("LA", (1, 1), (100, 0)))
-        assert read_picture(path).tolist() == [[[255, 255, 255]]]
+        assert read_pixels(path).tolist() == [[[255, 255, 255]]]
 
     def test_cmyk_is_converted(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)), quality=95)
-        red, green, blue = read_picture(path)[4, 4].tolist()
+        red, green, blue = read_pixels(path)[4, 4].tolist()
         assert red > 240
         assert green < 15
         assert blue < 15
@@ -145,7 +145,7 @@ class TestReadableKinds:
         small = Image.fromarray(PHOTO[:3, :4])
         path = tmp_path / "a.jpg"
         Image.fromarray(PHOTO).save(path, format="MPO", save_all=True, append_images=[small])
-        assert read_picture(path).shape == PHOTO.shape
+        assert read_pixels(path).shape == PHOTO.shape
 
     def test_real_photos_are_read(self, shared: Path) -> None:
         assert read_image(shared / "data/photos/example3.jpg").shape == (3, 831, 1115)
@@ -171,7 +171,7 @@ class TestRefusedFiles:
             read_image("")
 
     def test_name_that_is_too_long(self) -> None:
-        refusal("a" * 5000, EnvironmentFailure)
+        refusal("a" * 5000, ResourceError)
 
     def test_newline_in_the_name_stays_on_one_line(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError) as caught:
@@ -220,7 +220,7 @@ class TestRefusedFiles:
         path.write_bytes(damaged.tobytes())
         message = ""
         try:
-            read_picture(path)
+            read_pixels(path)
         except ImageError as error:
             message = str(error)
         assert "\n" not in message
@@ -270,12 +270,12 @@ class TestRefusedFiles:
             raise PermissionError(errno.EACCES, "Permission denied")
 
         monkeypatch.setattr(Path, "open", forbidden)  # root may read everything, so no chmod here
-        assert "may not be read" in refusal(path, EnvironmentFailure)
+        assert "may not be read" in refusal(path, ResourceError)
 
 
 class TestToRgb:
-    def test_pictures_are_rounded_to_the_nearest_value(self) -> None:
-        assert picture_of(torch.full((3, 1, 1), 127.6 / 255)).tolist() == [[[128] * 3]]
+    def test_images_are_rounded_to_the_nearest_value(self) -> None:
+        assert to_uint8(torch.full((3, 1, 1), 127.6 / 255)).tolist() == [[[128] * 3]]
 
     def test_every_kind_of_the_same_image_gives_the_same_tensor(self, tmp_path: Path) -> None:
         path = saved(tmp_path / "a.png", Image.fromarray(PHOTO))
@@ -291,7 +291,7 @@ class TestToRgb:
         frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
         image = Image.open(tmp_path / "a.png")
         image.seek(1)
-        assert picture_of(to_rgb(image))[0, 0].tolist() == [120, 0, 0]
+        assert to_uint8(to_rgb(image))[0, 0].tolist() == [120, 0, 0]
 
     def test_half_precision_becomes_float32(self) -> None:
         assert to_rgb(torch.zeros(3, 2, 2, dtype=torch.float16)).dtype == torch.float32

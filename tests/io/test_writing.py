@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radseg.errors import EnvironmentFailure, ImageError, InputError
+from radseg.errors import ImageError, InputError, ResourceError
 from radseg.io import label_dtype, read_label_png, write_atomically, write_label_png
 
 
@@ -35,7 +35,7 @@ class TestAtomicWrites:
             stream.write(b"half")
             raise failure
 
-        with pytest.raises((type(failure), EnvironmentFailure)):
+        with pytest.raises((type(failure), ResourceError)):
             write_atomically(tmp_path / "a.bin", fail)
         assert (tmp_path / "a.bin").read_bytes() == b"old"
         assert entries(tmp_path) == ["a.bin"]
@@ -45,7 +45,7 @@ class TestAtomicWrites:
             with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - the kernel's own full disk
                 full.write(b"x")
 
-        with pytest.raises(EnvironmentFailure, match=r"disk is full.*a\.bin"):
+        with pytest.raises(ResourceError, match=r"disk is full.*a\.bin"):
             write_atomically(tmp_path / "a.bin", overflow)
         assert entries(tmp_path) == []
 
@@ -56,7 +56,7 @@ class TestAtomicWrites:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(EnvironmentFailure, match="disk is full"):
+        with pytest.raises(ResourceError, match="disk is full"):
             write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"x") and None)
         assert entries(tmp_path) == []
 
@@ -77,7 +77,7 @@ class TestAtomicWrites:
             raise OSError(code, os.strerror(code))
 
         monkeypatch.setattr(Path, "open", refuse)
-        with pytest.raises(EnvironmentFailure, match=words) as caught:
+        with pytest.raises(ResourceError, match=words) as caught:
             write_atomically(tmp_path / "a.bin", lambda stream: None)
         assert "a.bin" in str(caught.value)
 
@@ -96,7 +96,7 @@ class TestAtomicWrites:
     ) -> None:
         (tmp_path / "file").touch()
         (tmp_path / "folder").mkdir()
-        with pytest.raises(EnvironmentFailure, match=words):
+        with pytest.raises(ResourceError, match=words):
             write_atomically(make(tmp_path), lambda stream: None)
         assert entries(tmp_path) == ["file", "folder"]
 

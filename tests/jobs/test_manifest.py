@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from radseg.errors import EnvironmentFailure, InputError
+from radseg.errors import InputError, ResourceError
 from radseg.jobs.manifest import (
     ManifestWriter,
     Record,
@@ -84,7 +84,7 @@ def test_a_file_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
 def test_a_damaged_line_in_the_middle_is_named(path: Path, line: str) -> None:
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], line, *lines[1:]]) + "\n")
-    with pytest.raises(EnvironmentFailure, match=r"Line 2 of .*manifest\.jsonl .*--overwrite"):
+    with pytest.raises(ResourceError, match=r"Line 2 of .*manifest\.jsonl .*--overwrite"):
         read_manifest(path)
 
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from radseg.errors import InputError
 from radseg.jobs.naming import inside, output_names
-from radseg.jobs.sources import Found
+from radseg.jobs.sources import SourceImage
 
 ROOT = Path("/photos")
 
 
 def names(*paths: str, root: str | None = None) -> list[str]:
     """Return the names of files, each named on its own unless a common root is given."""
-    return list(output_names([Found(Path(p), Path(root) if root else Path(p).parent) for p in paths]))
+    return list(output_names([SourceImage(Path(p), Path(root) if root else Path(p).parent) for p in paths]))
 
 
 def test_a_file_alone_gives_its_stem() -> None:
@@ -44,12 +44,12 @@ def test_a_photo_called_like_an_output_of_another_moves_aside() -> None:
 
 
 def test_names_given_earlier_stay_when_the_folder_grows() -> None:
-    images = [Found(Path("/photos/photo.jpg"), ROOT), Found(Path("/photos/photo.png"), ROOT)]
+    images = [SourceImage(Path("/photos/photo.jpg"), ROOT), SourceImage(Path("/photos/photo.png"), ROOT)]
     assert output_names(images, known={"/photos/photo.jpg": "photo"}) == ("photo", "photo.png")
 
 
 def test_a_path_that_climbs_gives_its_last_part() -> None:
-    assert output_names([Found(Path("/photos/../etc/x.jpg"), ROOT)]) == ("x",)
+    assert output_names([SourceImage(Path("/photos/../etc/x.jpg"), ROOT)]) == ("x",)
 
 
 part = st.sampled_from(["a", "b", "A", "a.overlay", "a.jpg", "é", "é"])
@@ -62,7 +62,7 @@ def test_no_two_images_share_an_output_and_none_leaves_the_folder(
     drawn: list[tuple[list[str], str, str]], each_alone: bool
 ) -> None:
     files = {ROOT.joinpath(*folders, stem + end) for folders, stem, end in drawn}
-    given_names = output_names([Found(p, p.parent if each_alone else ROOT) for p in sorted(files)])
+    given_names = output_names([SourceImage(p, p.parent if each_alone else ROOT) for p in sorted(files)])
     outputs = [f"{name}{end}".casefold() for name in given_names for end in (".png", ".overlay.png")]
     assert len(set(outputs)) == len(outputs)
     assert all(inside(Path("/out"), name).is_relative_to("/out") for name in given_names)

@@ -33,8 +33,8 @@ def test_files_that_are_no_images_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_file_named_alone_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
-    make(tmp_path, "picture.weird")
-    assert found(tmp_path, str(tmp_path / "picture.weird")) == ["picture.weird"]
+    make(tmp_path, "image.weird")
+    assert found(tmp_path, str(tmp_path / "image.weird")) == ["image.weird"]
 
 
 def test_hidden_folders_are_not_searched(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def frame(index: int = 0, *, size: Size = SIZE) -> Frame:
 
 
 def grid_lift(rows: int = 5, columns: int = 7) -> Lift:
-    """Return a lift of CHANNELS random values on a grid, the same for the same picture."""
+    """Return a lift of CHANNELS random values on a grid, the same for the same image."""
 
     def lift(rgb: Tensor) -> Tensor:
         noise = torch.Generator().manual_seed(int(rgb.sum() * 1000))
@@ -47,7 +47,7 @@ def grid_lift(rows: int = 5, columns: int = 7) -> Lift:
 
 def description(**changes: object) -> MapDescription:
     """Return the description of maps of `grid_lift` values, stored in float32 unless changed."""
-    facts = {"voxel_size": 0.1, "space": "toy", "channels": CHANNELS, "number_type": "float32"}
+    facts = {"voxel_size": 0.1, "space": "toy", "channels": CHANNELS, "dtype": "float32"}
     return MapDescription(**{**facts, **changes})
 
 

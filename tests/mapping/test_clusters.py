@@ -1,4 +1,4 @@
-"""Connected voxels against a flood fill, and the things they make."""
+"""Connected voxels against a flood fill, and the objects they make."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_instances_have_box_centroid_and_score():
     assert first.centroid == pytest.approx((1.1, 0.1, 0.1))
     assert first.low == pytest.approx((0.95, -0.05, -0.05))
     assert first.size == pytest.approx((0.3, 0.3, 0.3))
-    assert len(instances("box", keys, heat, np.ones(36, bool), voxel_size=0.1, least_voxels=1)) == 3
+    assert len(instances("box", keys, heat, np.ones(36, bool), voxel_size=0.1, min_voxels=1)) == 3
 
 
 def test_the_centroid_follows_the_probability():

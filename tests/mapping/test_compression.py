@@ -95,7 +95,7 @@ def plain_map(mapper, frames):
     into = grown([])
     for index in range(frames):
         mapper.integrate(frame(index), into)
-    return into.finish()
+    return into.to_semantic_map()
 
 
 def test_a_resumed_build_keeps_its_basis(tmp_path):

@@ -20,7 +20,7 @@ from radseg.ops.voxels import centres
 
 @pytest.fixture(scope="module")
 def voxels():
-    return grown(range(2)).finish()
+    return grown(range(2)).to_semantic_map()
 
 
 def all_chunks(voxels):
@@ -40,12 +40,12 @@ TURNS = {
     "+z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
     "-z": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
 }
-"""Worlds: rotations that turn -y, where the pictures' tops point in the walk of map_builders, to an axis."""
+"""Worlds: rotations that turn -y, where the images' tops point in the walk of map_builders, to an axis."""
 
 
 @pytest.fixture(params=TURNS)
 def held(request, tmp_path):
-    """Return an axis, and a map built with cameras whose pictures' tops point along it."""
+    """Return an axis, and a map built with cameras whose images' tops point along it."""
     turn = torch.eye(4, dtype=torch.float64)
     turn[:3, :3] = torch.tensor(TURNS[request.param])
     assert turn.det() == 1
@@ -161,5 +161,5 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(voxels, tmp_path):
 
 def test_an_empty_map_is_not_exported(tmp_path):
     with pytest.raises(InputError, match="no voxels"):
-        export(VoxelMap(description()).finish(), tmp_path / "map.ply")
+        export(VoxelMap(description()).to_semantic_map(), tmp_path / "map.ply")
     assert not (tmp_path / "map.ply").exists()

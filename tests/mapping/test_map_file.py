@@ -246,7 +246,7 @@ def test_merging_is_associative(tmp_path):
         ({"encoder": {"options": {"language": None}}}, r"encoder.options.language is None, not absent\.$"),
         ({"space": "other", "encoder": {"crop": 5}}, r"fit: space is 'other', not 'toy'\.$"),
         ({"frame": "garden"}, "frame is 'garden'"),
-        ({"number_type": "float16"}, "number_type is 'float16'"),
+        ({"dtype": "float16"}, "dtype is 'float16'"),
     ],
 )
 def test_maps_that_do_not_fit_are_not_merged(tmp_path, changes, named):

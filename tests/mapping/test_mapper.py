@@ -65,7 +65,7 @@ def test_a_frame_that_cannot_be_used_says_why(broken, reason):
 
 @pytest.mark.parametrize("value", [float("nan"), 1e6])
 def test_values_that_the_number_type_cannot_hold_are_not_stored(value):
-    what = description(number_type="float16")
+    what = description(dtype="float16")
     with pytest.raises(SkippedFrame, match="beyond float16"):
         Mapper(what, lambda rgb: torch.full((CHANNELS, 2, 2), value)).sums(frame())
 
@@ -107,15 +107,15 @@ def test_a_colour_camera_in_the_same_place_is_registered_colour():
     assert torch.allclose(registered.colours, apart.colours, atol=1e-4)
 
 
-def test_points_beside_the_colour_picture_are_dropped():
-    half = Intrinsics(30, 31, 0, 12, Size(24, 16))  # sees the right half of the depth picture
+def test_points_beside_the_colour_image_are_dropped():
+    half = Intrinsics(30, 31, 0, 12, Size(24, 16))  # sees the right half of the depth image
     one = replace(frame(), colour_intrinsics=half, rgb=torch.rand(3, 24, 16))
     valid = frame().depth.isfinite() & (frame().depth > 0)
     assert int(sums(one).counts.sum()) == int(valid[:, 16:].sum())
 
 
 def test_colour_is_taken_where_the_colour_camera_sees_the_point():
-    """The colour camera stands 0.2 m to the right: a red right edge of its picture colours points there."""
+    """The colour camera stands 0.2 m to the right: a red right edge of its image colours points there."""
     rgb = torch.zeros(3, *SIZE)
     rgb[0, :, 20:] = 1
     shift = torch.eye(4)
@@ -130,7 +130,7 @@ def test_colour_is_taken_where_the_colour_camera_sees_the_point():
     assert float(colour[x < 0.35].max()) < 0.01
 
 
-def test_a_finer_picture_is_shrunk_and_a_coarser_one_interpolated():
+def test_a_finer_image_is_shrunk_and_a_coarser_one_interpolated():
     fine = replace(frame(), rgb=torch.full((3, 48, 64), 0.25))
     coarse = replace(frame(), rgb=torch.full((3, 7, 9), 0.25))
     for one in (fine, coarse):
@@ -149,10 +149,10 @@ def test_a_fine_pattern_is_averaged_not_sampled():
 
 def test_a_map_without_values_has_colours():
     what = MapDescription(0.1)
-    chunk = grown_without_values(what).finish().whole()
+    chunk = grown_without_values(what).to_semantic_map().whole()
     assert chunk.values.shape == (len(chunk.keys), 0)
     assert 0 < float(chunk.colours.mean()) < 1
-    assert torch.equal(chunk.keys, grown(range(2)).finish().whole().keys)
+    assert torch.equal(chunk.keys, grown(range(2)).to_semantic_map().whole().keys)
 
 
 def grown_without_values(what):

@@ -11,7 +11,7 @@ def test_the_straightforward_form_gives_the_same_map():
     for index in range(3):
         one = frame(index)
         plain = integrate(plain, one, grid_lift()(one.rgb), 0.1)
-    chunk = grown(range(3)).finish().whole()
+    chunk = grown(range(3)).to_semantic_map().whole()
     assert torch.equal(plain.indices, chunk.keys)
     assert torch.equal(plain.rows[:, -1], chunk.weights)
     assert torch.allclose(plain.rows[:, 3:-1], chunk.values, atol=5e-6)

@@ -21,16 +21,16 @@ def answer(names, mode="background", semantic_map=None, align=None, **options):
 
 
 @pytest.mark.parametrize("mode", ["background", "independent"])
-def test_a_thing_is_found_in_its_place(mode):
+def test_an_object_is_found_in_its_place(mode):
     found = answer(["red ball", "blue ball"], mode).instances()
-    assert [len(things) for things in found.values()] == [1, 1]
+    assert [len(objects) for objects in found.values()] == [1, 1]
     middle = [(c + (SIDE - 1) / 2) * 0.05 for c in BLOCKS["blue"]]
     assert found["blue ball"][0].centroid == pytest.approx(middle)
     assert found["blue ball"][0].voxels == SIDE**3
 
 
 @pytest.mark.parametrize("mode", ["background", "independent"])
-def test_an_absent_thing_is_not_found_but_has_a_best_score(mode):
+def test_an_absent_object_is_not_found_but_has_a_best_score(mode):
     found = answer(["purple door"], mode)
     assert found.instances() == {"purple door": ()}
     best, place = found.best_voxel("purple door")
@@ -58,7 +58,7 @@ def test_alignment_is_applied_to_the_averages():
 
 def test_a_voxel_without_direction_gets_no_name_and_no_nan():
     found = answer(["red"], semantic_map=memory_map(zero=True))
-    assert np.isfinite(found.heat).all()
+    assert np.isfinite(found.scores).all()
     assert found.instances()["red"][0].voxels == SIDE**3 - 1
 
 
@@ -74,7 +74,7 @@ def test_the_answer_does_not_depend_on_the_chunks():
     split = [type(p)(k, f) for p in parts for k, f in zip(p.keys.split(7), p.features.split(7), strict=True)]
     one, other = (ask(p, text, contrast, mode="background", voxel_size=0.05) for p in (parts, split))
     assert np.array_equal(one.keys, other.keys)
-    assert np.allclose(one.heat, other.heat, atol=1e-6)
+    assert np.allclose(one.scores, other.scores, atol=1e-6)
 
 
 def test_an_empty_map_is_refused():
@@ -103,13 +103,13 @@ def probability_map():
     values = torch.tensor([[0.7, 0.3, 0.0]] * 4 + [[0.1, 0.6, 0.0]] * 3 + [[0.0, 0.0, 0.0]])
     packed = pack(keys)
     voxels.add(VoxelSums(packed, torch.ones_like(packed), values, torch.zeros(8, 3)))
-    return voxels.finish()
+    return voxels.to_semantic_map()
 
 
 def test_maps_of_probabilities_answer_their_own_names_only():
     found = ask_probabilities(probability_map(), ("mug", "wall"), mode="assign")
     assert found.labels.tolist() == [2, 2, 2, 2, 1, 1, 1, 0]
-    assert found.heat[0].tolist() == pytest.approx([0.3] * 4 + [0.6] * 3 + [0.0], abs=1e-3)
+    assert found.scores[0].tolist() == pytest.approx([0.3] * 4 + [0.6] * 3 + [0.0], abs=1e-3)
     alone = ask_probabilities(probability_map(), ("mug",), mode="background")
     assert alone.labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 0]
     with pytest.raises(VocabularyError, match="knows no 'cup'; it knows wall, mug, sky"):
@@ -118,5 +118,5 @@ def test_maps_of_probabilities_answer_their_own_names_only():
 
 def test_independent_names_may_share_a_voxel():
     found = ask_probabilities(probability_map(), ("mug", "wall"), mode="independent", threshold=0.25)
-    assert found.instances(least_voxels=1)["mug"][0].voxels == 7
-    assert found.instances(least_voxels=1)["wall"][0].voxels == 4
+    assert found.instances(min_voxels=1)["mug"][0].voxels == 7
+    assert found.instances(min_voxels=1)["wall"][0].voxels == 4

@@ -34,7 +34,7 @@ def assert_equal(one, other):
 def test_a_map_is_the_mean_over_all_pixels():
     frames = [frame(i) for i in range(3)]
     expected = voxel_means(frames, [grid_lift()(one.rgb) for one in frames], 0.1)
-    chunk = grown(range(3)).finish().whole()
+    chunk = grown(range(3)).to_semantic_map().whole()
     assert {tuple(key) for key in chunk.keys.tolist()} == set(expected)
     for key, value, weight, colour in zip(*chunk, strict=True):
         count, mean, mean_colour = expected[tuple(key.tolist())]
@@ -46,7 +46,7 @@ def test_a_map_is_the_mean_over_all_pixels():
 @settings(max_examples=10)
 @given(st.permutations(range(5)))
 def test_the_order_of_frames_does_not_matter(order):
-    one, other = (grown(indices).finish().whole() for indices in (range(5), order))
+    one, other = (grown(indices).to_semantic_map().whole() for indices in (range(5), order))
     assert torch.equal(one.keys, other.keys)
     assert torch.equal(one.weights, other.weights)
     assert torch.allclose(one.values, other.values, atol=2e-6)
@@ -54,8 +54,8 @@ def test_the_order_of_frames_does_not_matter(order):
 
 
 def test_memory_for_one_tile_changes_nothing(tmp_path):
-    assert_equal(stored(tmp_path, range(6), number_type="float16", budget=1),
-                 grown(range(6), number_type="float16").finish())  # fmt: skip
+    assert_equal(stored(tmp_path, range(6), dtype="float16", budget=1),
+                 grown(range(6), dtype="float16").finish())  # fmt: skip
 
 
 def test_a_stored_map_is_the_map(tmp_path):
@@ -70,7 +70,7 @@ def test_equal_maps_have_equal_digests_and_others_do_not(tmp_path):
 
 
 def test_half_precision_keeps_the_mean():
-    exact, half = (grown([0, 1] * 20, number_type=t).finish().whole() for t in ("float32", "float16"))
+    exact, half = (grown([0, 1] * 20, dtype=t).to_semantic_map().whole() for t in ("float32", "float16"))
     assert torch.equal(exact.weights, half.weights)
     cosine = torch.nn.functional.cosine_similarity(exact.values, half.values)
     assert float(cosine.min()) > 1 - 1e-4  # mapping spec 5.3 B: 1e-6 after 100 updates in 768 channels
@@ -117,7 +117,7 @@ def test_a_damaged_file_of_an_earlier_build_is_replaced(tmp_path):
 
 
 def test_chunks_cover_the_map_once():
-    whole = grown(range(2)).finish()
+    whole = grown(range(2)).to_semantic_map()
     chunks = list(whole.chunks(rows=7))
     assert max(len(chunk.keys) for chunk in chunks) <= 7
     keys = torch.cat([chunk.keys for chunk in chunks])
@@ -133,5 +133,5 @@ def test_tiles_are_cubes_around_their_index():
 
 
 def test_an_empty_map_has_no_voxels():
-    whole = VoxelMap(description()).finish().whole()
+    whole = VoxelMap(description()).to_semantic_map().whole()
     assert [tuple(array.shape) for array in whole] == [(0, 3), (0, CHANNELS), (0,), (0, 3)]

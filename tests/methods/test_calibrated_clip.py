@@ -15,7 +15,7 @@ from radseg.methods.resclip import ResCLIP
 from radseg.methods.scclip import SCCLIP, Layers, like_average
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import Residuals
-from radseg.ops.outliers import find_outliers, mend_outliers, outlier_scores
+from radseg.ops.outliers import correct_outliers, find_outliers, outlier_scores
 from radseg.types import Size, TextEmbeddings
 from tower_builders import tiny_clip
 
@@ -38,7 +38,7 @@ def same(a, b):
     torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize(("rules", "iterations"), [("mended", 0), ("paper", 2)])
+@pytest.mark.parametrize(("rules", "iterations"), [("corrected", 0), ("paper", 2)])
 def test_resclip_equals_its_formulas(rules, iterations):
     outputs, blocks = outputs_of(DOUBLE, CROP)
     numbers, rows = Residuals(0.4, 2.0, 0.3, 2.1, 0.7), TEXT.values.double()
@@ -69,12 +69,12 @@ def test_scclip_equals_its_formulas(share):
     same(ours, DOUBLE.to_language(torch.from_numpy(expected)))
 
 
-def test_scclip_as_published_takes_the_mean_over_all_windows_of_a_picture():
+def test_scclip_as_published_takes_the_mean_over_all_windows_of_an_image():
     noise = torch.rand(3, 64, 80, dtype=torch.float64)
-    picture = torch.cat([noise / 20 + 0.5, noise], dim=2)  # two windows that are not alike
-    mended = SCCLIP(DOUBLE, layers=Layers(3, 2, (2, 3)), neighbours=4, crop=80, stride=80)
-    paper = replace(mended, mean_over="picture")
-    seen = [outputs_of(DOUBLE, picture[None, :, :, a : a + 80]) for a in (0, 80)]
+    image = torch.cat([noise / 20 + 0.5, noise], dim=2)  # two windows that are not alike
+    corrected = SCCLIP(DOUBLE, layers=Layers(3, 2, (2, 3)), neighbours=4, crop=80, stride=80)
+    paper = replace(corrected, mean_over="image")
+    seen = [outputs_of(DOUBLE, image[None, :, :, a : a + 80]) for a in (0, 80)]
     means = [
         self_calibration.cosine(self_calibration.guide(dict(enumerate(o)), (4, 5), 3, 4, 0.05)).mean()
         for o, _ in seen
@@ -91,9 +91,9 @@ def test_scclip_as_published_takes_the_mean_over_all_windows_of_a_picture():
         )
         for one in expected
     ]
-    found = paper.encode([picture])[0].values
+    found = paper.encode([image])[0].values
     same(found.double(), torch.cat(halves, dim=2))
-    assert (found - mended.encode([picture])[0].values).abs().max() > 1e-3
+    assert (found - corrected.encode([image])[0].values).abs().max() > 1e-3
 
 
 def test_resclip_without_residuals_is_naclip():
@@ -108,10 +108,10 @@ def test_one_token_far_from_all_others_is_the_outlier_and_is_replaced_by_its_nei
     tokens[0, 7] = 30.0
     found = find_outliers(tokens, neighbours=5)
     assert found[0].nonzero().flatten().tolist() == [7]
-    mended = mend_outliers(tokens, found, Size(4, 5))
+    corrected = correct_outliers(tokens, found, Size(4, 5))
     around = tokens[0, [1, 2, 3, 6, 8, 11, 12, 13]].mean(0)
-    torch.testing.assert_close(mended[0, 7], around)
-    assert torch.equal(mended[0, :7], tokens[0, :7])
+    torch.testing.assert_close(corrected[0, 7], around)
+    assert torch.equal(corrected[0, :7], tokens[0, :7])
 
 
 def test_outlier_scores_equal_the_textbooks_steps():
@@ -122,7 +122,7 @@ def test_outlier_scores_equal_the_textbooks_steps():
 
 def test_an_outlier_among_outliers_stays():
     tokens = torch.randn(1, 9, 4)
-    assert torch.equal(mend_outliers(tokens, torch.ones(1, 9, dtype=torch.bool), Size(3, 3)), tokens)
+    assert torch.equal(correct_outliers(tokens, torch.ones(1, 9, dtype=torch.bool), Size(3, 3)), tokens)
 
 
 def test_equal_tokens_have_no_outliers():

@@ -104,7 +104,7 @@ def close(a, b):
 
 
 def test_batch_of_windows_equals_the_loop_over_windows(method):
-    side = 2 * method.quantum if method.crop is None else method.crop
+    side = 2 * method.size_divisor if method.crop is None else method.crop
     crops = torch.rand(3, 3, side, side) * torch.tensor([0.2, 0.6, 1.0])[:, None, None, None]
     together = method.window(crops)
     for crop, one in zip(crops, together, strict=True):
@@ -121,11 +121,13 @@ def test_any_size_gives_finite_features_on_its_grid(method, size):
     image = torch.rand(3, *size)
     values = method.encode([image])[0].values
     assert values.isfinite().all()
-    assert tuple(values.shape[1:]) == tuple(s // method.cell for s in image_size(method.prepare(image)))
+    assert tuple(values.shape[1:]) == tuple(
+        s // method.feature_stride for s in image_size(method.prepare(image))
+    )
 
 
 def test_features_of_one_window_have_unit_length(method):
-    values = method.encode([torch.rand(3, method.quantum, method.quantum)])[0].values
+    values = method.encode([torch.rand(3, method.size_divisor, method.size_divisor)])[0].values
     torch.testing.assert_close(values.norm(dim=0), torch.ones(values.shape[1:]))
 
 
@@ -223,13 +225,13 @@ def test_windows_must_be_whole_patches_of_both_backbones():
 
 @pytest.fixture
 def uneven():
-    """A picture whose windows are unlike each other: flat on the left, noise on the right."""
+    """An image whose windows are unlike each other: flat on the left, noise on the right."""
     return torch.cat([torch.full((3, 96, 96), 0.5), torch.rand(3, 96, 96)], dim=2)
 
 
-def test_proxyclip_as_published_takes_the_mean_over_all_windows_of_a_picture(uneven):
-    mended = replace(EVERY["proxyclip"], stride=96)
-    paper = replace(mended, mean_over="picture")
+def test_proxyclip_as_published_takes_the_mean_over_all_windows_of_an_image(uneven):
+    corrected = replace(EVERY["proxyclip"], stride=96)
+    paper = replace(corrected, mean_over="image")
     halves = torch.stack([uneven[:, :, :96], uneven[:, :, 96:]])
     tokens = F.normalize(DINO.normalise(DINO.encode(halves).patches), dim=-1)
     cosine = tokens @ tokens.mT
@@ -241,11 +243,11 @@ def test_proxyclip_as_published_takes_the_mean_over_all_windows_of_a_picture(une
     expected = F.normalize(CLIP.to_language(mixed), dim=-1).mT.unflatten(-1, (12, 12))
     found = paper.encode([uneven])[0].values
     close(found, torch.cat(tuple(expected), dim=-1))
-    assert (found - mended.encode([uneven])[0].values).abs().max() > 1e-3
+    assert (found - corrected.encode([uneven])[0].values).abs().max() > 1e-3
 
 
-def test_a_mean_over_the_picture_knows_neither_other_pictures_nor_the_memory_budget(uneven):
-    paper = replace(EVERY["proxyclip"], mean_over="picture")
+def test_a_mean_over_the_image_knows_neither_other_images_nor_the_memory_budget(uneven):
+    paper = replace(EVERY["proxyclip"], mean_over="image")
     alone = paper.encode([uneven])[0].values
     close(paper.encode([torch.rand(3, 96, 192), uneven])[1].values, alone)
     close(replace(paper, memory_budget=16).encode([uneven])[0].values, alone)

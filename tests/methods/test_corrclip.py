@@ -22,7 +22,7 @@ CLIP, DINO, RADIO = tiny_clip(depth=5), tiny_dino(), tiny_radio()
 
 
 class Draws:
-    """A SAM 2 that finds these boxes (top, left, bottom, right, as shares) in every picture."""
+    """A SAM 2 that finds these boxes (top, left, bottom, right, as shares) in every image."""
 
     def __init__(self, *boxes):
         logits = torch.full((len(boxes), 1, 32, 32), -4.0)
@@ -38,10 +38,10 @@ class Draws:
 BOXES = ((0, 0, 0.5, 0.5), (0.5, 0, 1, 0.25), (0.25, 0.6, 0.8, 0.9))
 REGIONS = Sam2Regions(Draws(*BOXES))
 WINDOWS = CorrCLIP(CLIP, crop=96, stride=48, vfm=DINO, regions=REGIONS)
-PICTURE = CorrCLIP(CLIP, crop=96, stride=48, vfm=RADIO, regions=REGIONS, looks="picture")
+PICTURE = CorrCLIP(CLIP, crop=96, stride=48, vfm=RADIO, regions=REGIONS, sees="image")
 EVERY = {
     "windows": WINDOWS,
-    "picture": PICTURE,
+    "image": PICTURE,
     "whole": replace(WINDOWS, crop=None),
     "patches that do not nest": CorrCLIP(tiny_clip(patch=14), crop=112, stride=56, vfm=DINO, regions=REGIONS),
     "no region": replace(WINDOWS, regions=Sam2Regions(Draws())),
@@ -130,19 +130,19 @@ def test_one_image_alone_equals_it_among_others(method):
 
 
 def test_a_batch_of_windows_equals_the_loop_whatever_regions_they_have(method):
-    side = 2 * method.quantum if method.crop is None else method.crop
-    cells = side // method.cell
+    side = 2 * method.size_divisor if method.crop is None else method.crop
+    cells = side // method.feature_stride
     crops = torch.rand(3, 3, side, side) * torch.tensor([0.2, 0.6, 1.0])[:, None, None, None]
     regions = torch.zeros(3, 1, cells, cells, dtype=torch.int64)
     regions[1, :, : cells // 2], regions[2, 0, :2, :2], regions[2, 0, 2:4] = 3, 1, 7
-    seen = (torch.randn(3, 5, cells, cells),) if method.looks == "picture" else ()
+    seen = (torch.randn(3, 5, cells, cells),) if method.sees == "image" else ()
     together = method.window(crops, regions, *seen)
     for i, one in enumerate(together):
         alone = method.window(crops[i : i + 1], regions[i : i + 1], *(s[i : i + 1] for s in seen))
         torch.testing.assert_close(alone[0], one, rtol=0, atol=1e-5)
 
 
-def test_regions_are_cut_from_the_whole_picture_with_its_windows(monkeypatch):
+def test_regions_are_cut_from_the_whole_image_with_its_windows(monkeypatch):
     shown = []
 
     def remember(self, crops, regions=None, seen=None):
@@ -156,7 +156,7 @@ def test_regions_are_cut_from_the_whole_picture_with_its_windows(monkeypatch):
     torch.testing.assert_close(found[0, :, :, 6:], found[1, :, :, :6])
 
 
-def test_the_picture_is_seen_once_and_a_patch_is_a_cell(monkeypatch):
+def test_the_image_is_seen_once_and_a_patch_is_a_cell(monkeypatch):
     sizes = []
     encode = type(RADIO).encode
 
@@ -193,7 +193,7 @@ def test_wrong_numbers_say_what_would_be_right():
     with pytest.raises(InputError, match="points is 0"):
         replace(REGIONS, points=0)
     with pytest.raises(InputError, match="A patch of 15 pixels cannot be halved"):
-        CorrCLIP(tiny_clip(patch=15), crop=45, stride=15, vfm=RADIO, regions=REGIONS, looks="picture")
+        CorrCLIP(tiny_clip(patch=15), crop=45, stride=15, vfm=RADIO, regions=REGIONS, sees="image")
 
 
 @pytest.mark.parametrize("seed", range(5))

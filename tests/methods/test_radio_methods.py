@@ -78,7 +78,7 @@ def test_proxyradio_equals_its_formula(tail):
     torch.testing.assert_close(ours, torch.from_numpy(expected), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(("rules", "tail"), [("mended", "full"), ("paper", "reduced")])
+@pytest.mark.parametrize(("rules", "tail"), [("corrected", "full"), ("paper", "reduced")])
 def test_resradio_equals_its_formulas(rules, tail):
     inputs, blocks = tokens_before(DOUBLE, CROP)
     numbers = Residuals(0.3, 1.2, 0.4, 1.8, 0.7)

@@ -11,7 +11,7 @@ from radseg.methods.base import DenseEncoder, Scorer, require_features
 from radseg.modes import MODES
 from radseg.scoring import class_cosine
 from radseg.segment import Segmenter
-from radseg.testing import SPACE, ColourEncoder, ColourWords, draw_scene
+from radseg.testing import SPACE, ColourEncoder, ColourTextEncoder, draw_scene
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 
@@ -35,15 +35,15 @@ PICTURES = [draw_scene(96, 128), draw_scene(70, 90)[:, ::-1].copy(), draw_scene(
 
 
 def segmenter(encoder):
-    return Segmenter(encoder, ColourWords(), short_side=64)
+    return Segmenter(encoder, ColourTextEncoder(), short_side=64)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_scorer_gives_what_its_cosines_say(mode):
     plain, scoring = segmenter(ColourEncoder()), segmenter(ScoringColours())
-    for picture in PICTURES:
+    for image in PICTURES:
         one, other = (
-            s.segment(picture, ["blue", ("green", "brown"), "red"], mode=mode) for s in (plain, scoring)
+            s.segment(image, ["blue", ("green", "brown"), "red"], mode=mode) for s in (plain, scoring)
         )
         np.testing.assert_array_equal(one.labels, other.labels)
         np.testing.assert_allclose(
@@ -55,9 +55,9 @@ def test_a_scorer_gives_what_its_cosines_say(mode):
 def test_many_images_give_the_answers_of_one_at_a_time(mode):
     scoring = segmenter(ScoringColours())
     many = list(scoring.segment_many(PICTURES, ["blue", "green"], mode=mode, at_once=2))
-    for picture, result in zip(PICTURES, many, strict=True):
+    for image, result in zip(PICTURES, many, strict=True):
         np.testing.assert_array_equal(
-            scoring.segment(picture, ["blue", "green"], mode=mode).labels, result.labels
+            scoring.segment(image, ["blue", "green"], mode=mode).labels, result.labels
         )
 
 
@@ -85,7 +85,7 @@ def test_the_two_kinds_of_method_are_told_apart():
 
 
 def test_joined_vocabularies_keep_rows_with_their_names():
-    words = ColourWords()
+    words = ColourTextEncoder()
     others = words.embed(Vocabulary.parse([("green", "cyan"), "white"]))
     joined = words.embed(Vocabulary.parse("red, blue")).followed_by(others)
     assert joined.names == ("red", "blue", "green", "white")
@@ -94,6 +94,6 @@ def test_joined_vocabularies_keep_rows_with_their_names():
 
 
 def test_vocabularies_of_two_spaces_are_not_joined():
-    own = ColourWords().embed(Vocabulary.parse("red"))
+    own = ColourTextEncoder().embed(Vocabulary.parse("red"))
     with pytest.raises(SpaceMismatchError):
         own.followed_by(replace(own, space="elsewhere"))

@@ -24,7 +24,7 @@ CLIP = tiny_clip()
 
 
 class Says:
-    """A SAM with these masks for every picture."""
+    """A SAM with these masks for every image."""
 
     def __init__(self, masks):
         self.masks = masks
@@ -39,7 +39,7 @@ def some_masks(points=5, seed=0):
 
 
 def method(masks=None, **changes):
-    return TextRegion(CLIP, Says(masks or some_masks()), view=96, least_locality=-1.0, **changes)
+    return TextRegion(CLIP, Says(masks or some_masks()), view=96, min_locality=-1.0, **changes)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -115,7 +115,7 @@ def test_as_published_the_winner_under_masks_is_that_of_the_features():
     assert torch.equal(PublishedTextRegion(ours).score([image], words)[0].argmax(0), plain.argmax(0))
 
 
-def test_a_picture_without_regions_is_sclips_in_both():
+def test_an_image_without_regions_is_sclips_in_both():
     ours = method(PointMasks(torch.full((1, 3, 24, 24), -4.0), torch.ones(1, 3)))
     image = torch.rand(3, 100, 120)
     words = TextEmbeddings(("a", "b"), torch.randn(2, 20), (0, 1), SPACE)
@@ -134,7 +134,7 @@ def test_what_no_mask_covers_is_as_sclip_sees_it():
     ours = method(PointMasks(torch.full((1, 3, 24, 24), -4.0), torch.ones(1, 3)))
     image = torch.rand(3, 96, 96)
     sclip = SCLIP(CLIP, crop=96, stride=48).encode([image])[0].values
-    # One tile: it is the whole picture, so the two views are the same.
+    # One tile: it is the whole image, so the two views are the same.
     expected = F.interpolate(sclip[None], (24, 24), mode="bilinear")[0]
     torch.testing.assert_close(
         ours.encode([image])[0].values, F.normalize(expected, dim=0), rtol=0, atol=1e-5
@@ -142,7 +142,7 @@ def test_what_no_mask_covers_is_as_sclip_sees_it():
 
 
 def test_a_locality_no_patch_has_leaves_only_sclip():
-    ours = replace(method(), least_locality=3.0)
+    ours = replace(method(), min_locality=3.0)
     image = torch.rand(3, 100, 120)
     torch.testing.assert_close(
         ours.encode([image])[0].values,

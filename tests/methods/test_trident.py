@@ -30,7 +30,7 @@ def method(request):
     return request.param
 
 
-def of_the_picture(image):
+def of_the_image(image):
     """SAM's last attention and values in the valid region, in full."""
     framed = fit_frame(image, frame=128, patch=16)
     grid, tokens = SAM.grid_of(framed), SAM.trunk(framed)
@@ -44,7 +44,7 @@ def of_the_picture(image):
 @pytest.mark.parametrize(("factor", "below_zero"), [(1.2, None), (3.0, None), (-2.0, 0.6), (-2.0, None)])
 def test_guidance_equals_the_formula(size, factor, below_zero):
     image = torch.rand(3, *size)
-    grid, weights, values = of_the_picture(image)
+    grid, weights, values = of_the_image(image)
     features = torch.randn(5, *grid)
     expected = oracle.guided(weights, values, features.flatten(1).T.double().numpy(), factor, below_zero)
     method = replace(TRIDENT, cosine_factor=factor, below_zero=below_zero)
@@ -56,7 +56,7 @@ def test_without_a_threshold_it_is_the_plain_mean_of_sams_heads(monkeypatch):
     """The reduction cos_fac → −∞ of methods §13, where the mean cosine is positive."""
     monkeypatch.setattr(Trident, "threshold", lambda _, cosine: torch.full(cosine.shape[1:2], -2.0)[:, None])
     image = torch.rand(3, 96, 128)
-    grid, weights, _ = of_the_picture(image)
+    grid, weights, _ = of_the_image(image)
     features = torch.randn(5, *grid)
     plain = weights.mean(0) / weights.mean(0).sum(-1, keepdims=True)
     found = TRIDENT.guide(image, features)
@@ -116,20 +116,20 @@ def test_any_size_gives_finite_features(method, size):
     assert method.encode([torch.rand(3, *size)])[0].values.isfinite().all()
 
 
-def test_a_flat_picture_does_not_become_nan(method):
+def test_a_flat_image_does_not_become_nan(method):
     values = method.encode([torch.full((3, 100, 100), 0.5)])[0].values
     assert F.normalize(values, dim=0).isfinite().all()
 
 
-def test_as_published_windows_share_the_mean_of_the_picture():
+def test_as_published_windows_share_the_mean_of_the_image():
     image = torch.cat([torch.full((3, 96, 96), 0.5), torch.rand(3, 96, 96)], dim=2)
-    mended = replace(TRIDENT, stride=96)
-    paper = replace(mended, mean_over="picture")
+    corrected = replace(TRIDENT, stride=96)
+    paper = replace(corrected, mean_over="image")
     halves = torch.stack([image[:, :, :96], image[:, :, 96:]])
     means = mean_cosine(DINO.normalise(DINO.encode(halves).patches))
     # With the batch's mean, a window is as alone with its own mean at another β.
     for half, own, together in zip(halves, means, paper.window(halves), strict=True):
-        moved = replace(mended, centre=1.2 * float(means.mean() / own)).window(half[None])[0]
+        moved = replace(corrected, centre=1.2 * float(means.mean() / own)).window(half[None])[0]
         torch.testing.assert_close(together, moved, rtol=0, atol=1e-5)
-    maps = [method.encode([image])[0].values for method in (mended, paper)]
+    maps = [method.encode([image])[0].values for method in (corrected, paper)]
     assert (maps[0] - maps[1]).abs().max() > 1e-4

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from radseg.errors import CheckpointError
-from radseg.miniature.words import SYNONYMS, WordTokenizer, WordTower
+from radseg.miniature.text_tower import SYNONYMS, MiniatureTextTower, MiniatureTokenizer
 
 
 @pytest.fixture
 def tower():
-    tower = WordTower(WordTokenizer(("ball", "box", "red"), SYNONYMS), width=8)
+    tower = MiniatureTextTower(MiniatureTokenizer(("ball", "box", "red"), SYNONYMS), width=8)
     torch.nn.init.normal_(tower.vectors, generator=torch.Generator().manual_seed(0))
     return tower
 
@@ -36,10 +36,10 @@ def test_prompts_without_a_known_word_share_the_unknown_row(tower):
 
 def test_tokenizer_survives_its_file(tower, tmp_path):
     tower.tokenizer.save(tmp_path / "words.json")
-    assert WordTokenizer.load(tmp_path / "words.json") == tower.tokenizer
+    assert MiniatureTokenizer.load(tmp_path / "words.json") == tower.tokenizer
 
 
 def test_a_file_that_is_no_word_list_is_refused(tmp_path):
     (tmp_path / "words.json").write_text("[]")
     with pytest.raises(CheckpointError, match=r"words\.json is not a word list"):
-        WordTokenizer.load(tmp_path / "words.json")
+        MiniatureTokenizer.load(tmp_path / "words.json")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from radseg.miniature.world import (
-    FIRST_THING,
+    FIRST_OBJECT,
     captions,
     free_camera,
     held_out_names,
-    look_at,
     make_room,
+    pose_towards,
     render,
     render_smooth,
     sequence_cameras,
@@ -48,11 +48,11 @@ def march(room, camera, row, column, step=0.002):
     points = camera.camera_to_world[:3, 3] + depths[:, None] * direction
     outside = ((points < 0) | (points > np.array(room.size))).any(1)
     best = (float(depths[outside.argmax()]), None)
-    for index, thing in enumerate(room.things):
-        for solid in thing.solids:
+    for index, object in enumerate(room.objects):
+        for solid in object.solids:
             inside = is_inside(solid, points)
             if inside.any() and depths[inside.argmax()] < best[0]:
-                best = (float(depths[inside.argmax()]), FIRST_THING + index)
+                best = (float(depths[inside.argmax()]), FIRST_OBJECT + index)
     return best
 
 
@@ -63,10 +63,10 @@ def test_depth_and_instance_agree_with_a_slow_ray_caster(seed):
     for row, column in zip(rng.integers(0, 96, 30), rng.integers(0, 128, 30), strict=True):
         depth, instance = march(room, view.camera, row, column)
         assert view.depth[row, column] == pytest.approx(depth, abs=0.006)
-        assert max(view.instance[row, column], FIRST_THING - 1) == (instance or FIRST_THING - 1)
+        assert max(view.instance[row, column], FIRST_OBJECT - 1) == (instance or FIRST_OBJECT - 1)
 
 
-def test_a_point_seen_twice_is_the_same_thing_and_nothing_is_seen_through():
+def test_a_point_seen_twice_is_the_same_object_and_nothing_is_seen_through():
     room = make_room(4)
     a, b = (render(room, camera) for camera in sequence_cameras(room, 16, height=96, width=128)[:2])
     y, x = np.mgrid[0:96, 0:128] + 0.5
@@ -79,9 +79,9 @@ def test_a_point_seen_twice_is_the_same_thing_and_nothing_is_seen_through():
     shown = (z > 0.1) & (column >= 0) & (column < 128) & (row >= 0) & (row < 96)
     met = b.depth[row[shown], column[shown]]
     same_point = abs(met - z[shown]) < 0.02
-    same_thing = b.instance[row[shown], column[shown]] == a.instance.ravel()[shown]
+    same_object = b.instance[row[shown], column[shown]] == a.instance.ravel()[shown]
     assert same_point.sum() > 2000
-    assert same_thing[same_point].mean() > 0.98
+    assert same_object[same_point].mean() > 0.98
     assert (met < z[shown] + 0.3).mean() > 0.98  # what is seen behind the point lies on silhouettes only
 
 
@@ -130,7 +130,7 @@ def test_every_held_out_name_is_made_of_words_that_training_uses():
 
 def test_cameras_stand_upright_and_look_where_they_are_told():
     eye, target = (1.0, 2.0, 1.5), (3.0, 2.5, 0.5)
-    pose = look_at(eye, target)
+    pose = pose_towards(eye, target)
     x, y, z = np.linalg.inv(pose)[:3] @ [*target, 1]
     assert (x, y) == pytest.approx((0, 0), abs=1e-9)
     assert z == pytest.approx(np.linalg.norm(np.subtract(eye, target)))
@@ -153,11 +153,11 @@ def test_semantic_and_instance_labels_tell_the_same_name():
         assert names == {room.instance_name(int(instance))}
 
 
-def test_things_stand_inside_the_room_and_apart():
+def test_objects_stand_inside_the_room_and_apart():
     for seed in SEEDS:
         room = make_room(seed)
-        for thing in room.things:
-            for solid in thing.solids:
+        for object in room.objects:
+            for solid in object.solids:
                 assert all(-0.5 < c < s + 0.5 for c, s in zip(solid.centre, room.size, strict=True))
 
 

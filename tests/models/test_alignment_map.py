@@ -29,7 +29,7 @@ def test_a_model_whose_head_ignores_its_input_is_fully_aligned():
     assert torch.allclose(cls_patch_map(radio, torch.rand(3, 32, 32)), torch.ones(2, 2), atol=1e-5)
 
 
-def test_a_picture_off_the_patch_grid_and_a_model_without_words_are_refused():
+def test_an_image_off_the_patch_grid_and_a_model_without_words_are_refused():
     with pytest.raises(ImageError, match="multiple"):
         cls_patch_map(tiny_radio(), torch.rand(3, 40, 32))
     sam = AdaptorConfig("sam", 0, None, None, HEAD)
@@ -37,7 +37,7 @@ def test_a_picture_off_the_patch_grid_and_a_model_without_words_are_refused():
         cls_patch_map(tiny_radio(adaptors=(sam,)), torch.rand(3, 32, 32))
 
 
-def test_the_window_is_the_middle_of_the_scaled_picture():
+def test_the_window_is_the_middle_of_the_scaled_image():
     ramp = torch.linspace(0, 1, 400).expand(3, 200, 400)
     window = middle_window(ramp, 64, short_side=100)
     assert window.shape == (3, 64, 64)

@@ -10,7 +10,7 @@ from sam_builders import NUMBERS, library_encoder, ours
 
 
 def through_the_library(encoder, image):
-    """The library's tokens after its last layer, from a picture padded as SAM's processor does."""
+    """The library's tokens after its last layer, from an image padded as SAM's processor does."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     frame = encoder.config.image_size
     padded = F.pad((image - mean) / std, (0, frame - image.shape[2], 0, frame - image.shape[1]))
@@ -60,7 +60,7 @@ def test_attention_of_the_last_block_sums_to_one_and_covers_the_frame():
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 64))
 
 
-def test_bad_pictures_and_weights_are_refused():
+def test_bad_images_and_weights_are_refused():
     encoder = library_encoder()
     sam = ours(encoder)
     with pytest.raises(ImageError, match="multiples of 16"):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radseg.ops.camera import limited, most_confident, project, transform, unproject, valid_depth
+from radseg.ops.camera import confident_pixels, limited, project, transform, unproject, valid_depth
 from radseg.types import Intrinsics, Size
 
 CAMERA = Intrinsics(30.0, 28.0, 15.5, 11.0, Size(24, 32))
@@ -15,7 +15,7 @@ def test_depth_is_valid_where_it_is_finite_and_positive():
     assert valid_depth(depth).tolist() == [[True, False, False], [False, False, False]]
 
 
-def test_the_middle_of_the_picture_lies_on_the_axis():
+def test_the_middle_of_the_image_lies_on_the_axis():
     depth = torch.full((24, 32), 2.5)
     camera = Intrinsics(30.0, 30.0, 16.0, 12.0, Size(24, 32))
     points = unproject(depth, camera, torch.tensor([12 * 32 + 16, 12 * 32 + 26]))
@@ -31,7 +31,7 @@ def test_projection_undoes_unprojection():
     assert torch.allclose(place, expected, atol=1e-4)
 
 
-def test_points_behind_the_camera_or_beside_the_picture_are_not_seen():
+def test_points_behind_the_camera_or_beside_the_image_are_not_seen():
     points = torch.tensor([[0.0, 0, 1], [0, 0, -1], [0, 0, 0], [5, 0, 1], [0, -5, 1]])
     assert project(points, CAMERA)[1].tolist() == [True, False, False, False, False]
 
@@ -66,4 +66,4 @@ def test_a_limit_keeps_that_many_points_once_each_and_repeats_itself():
 
 
 def test_the_most_confident_come_first():
-    assert most_confident(torch.tensor([0.1, 0.9, 0.5]), 2).tolist() == [1, 2]
+    assert confident_pixels(torch.tensor([0.1, 0.9, 0.5]), 2).tolist() == [1, 2]

@@ -6,7 +6,7 @@ from radseg.ops.feedback import UNSURE, inner_blocks, label_affinity, patch_labe
 from radseg.ops.pamr import pamr, pamr_weights
 
 
-@pytest.mark.parametrize("rules", ["mended", "paper"])
+@pytest.mark.parametrize("rules", ["corrected", "paper"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 4), (6, 9), (3, 35)])
 def test_affinity_equals_the_description_pair_by_pair(size, rules):
     labels = torch.randint(-1, 3, size)
@@ -22,8 +22,8 @@ def test_one_label_everywhere_connects_all_patches_of_a_row_of_the_window():
 
 def test_unsure_patches_belong_with_nothing_else_unless_as_published():
     labels = torch.tensor([[0, 1, 1], [UNSURE, 1, 1], [UNSURE, 1, 1]])
-    mended, paper = (label_affinity(labels, rules=rules) for rules in ("mended", "paper"))
-    assert float(mended[3, 0]) == float(mended[3, 6]) == 0
+    corrected, paper = (label_affinity(labels, rules=rules) for rules in ("corrected", "paper"))
+    assert float(corrected[3, 0]) == float(corrected[3, 6]) == 0
     assert float(paper[3, 0]) > 0.1
     assert float(paper[3, 6]) > 0.1
 

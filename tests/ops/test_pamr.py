@@ -19,7 +19,7 @@ def test_refinement_equals_the_formulas_pixel_by_pixel(size, dilations, iteratio
     torch.testing.assert_close(run(image, maps, dilations, iterations), torch.from_numpy(expected))
 
 
-def test_float32_is_close_on_nearly_flat_pictures():
+def test_float32_is_close_on_nearly_flat_images():
     """The variance of differences of one grey level does not drown in rounding."""
     image = 0.9 + (torch.rand(3, 12, 12) > 0.5) / 255
     maps = torch.rand(2, 12, 12)
@@ -27,7 +27,7 @@ def test_float32_is_close_on_nearly_flat_pictures():
     torch.testing.assert_close(run(image, maps, (1, 2), 4), exact, rtol=1e-4, atol=1e-4)
 
 
-def test_on_a_constant_picture_it_is_the_mean_of_the_neighbours_without_the_centre():
+def test_on_a_constant_image_it_is_the_mean_of_the_neighbours_without_the_centre():
     maps = torch.rand(1, 40, 40)
     mixed = run(torch.full((3, 40, 40), 0.3), maps, (1, 3), 1)
     ring = [maps[0, 20 + d * y, 20 + d * x] for d in (1, 3) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]

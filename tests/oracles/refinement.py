@@ -5,7 +5,7 @@ from torch.nn.functional import interpolate
 
 
 def full_size_logits(logits, sam_size, size):
-    """(r, 256, 256) -> (r, H, W): up to 1024, cut to the picture, to full size."""
+    """(r, 256, 256) -> (r, H, W): up to 1024, cut to the image, to full size."""
     big = interpolate(logits[:, None], (1024, 1024), mode="bilinear", align_corners=False)
     cut = big[:, :, : sam_size[0], : sam_size[1]]
     return interpolate(cut, tuple(size), mode="bilinear", align_corners=False)[:, 0]

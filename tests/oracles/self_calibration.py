@@ -23,7 +23,7 @@ def outliers(tokens, k, share):
     return scores > np.quantile(scores, 1 - share)
 
 
-def mend(tokens, bad, height, width):
+def correction(tokens, bad, height, width):
     out = tokens.copy()
     for i in np.flatnonzero(bad):
         y, x = divmod(int(i), width)
@@ -50,8 +50,8 @@ def like_average(tokens, values):
 
 
 def guide(outputs, size, middle, k, share):
-    """The middle layer's patches, outliers of x_{L-1} mended."""
-    return mend(outputs[middle][1:], outliers(outputs[max(outputs)][1:], k, share), *size)
+    """The middle layer's patches, outliers of x_{L-1} corrected."""
+    return correction(outputs[middle][1:], outliers(outputs[max(outputs)][1:], k, share), *size)
 
 
 def window(outputs, last, heads, size, layers, k, share, mean=None):
@@ -75,6 +75,6 @@ def window(outputs, last, heads, size, layers, k, share, mean=None):
         return like_average(outputs[early][1:], merged(per_head, last) + 0.3 * cls)
 
     total = sum(outputs[level] for level in levels)
-    mended = mend(x[1:], outliers(x[1:], k, share), *size)
-    first = stream(like_average(guided_by, mended), x[:1])
+    corrected = correction(x[1:], outliers(x[1:], k, share), *size)
+    first = stream(like_average(guided_by, corrected), x[:1])
     return first + stream(total[1:], total[:1])

@@ -15,14 +15,14 @@ def overlap(a, b):
     return width * height / max(1, sum(area) - width * height)
 
 
-def regions(logits, scores, least_iou, least_stability, limit):
+def regions(logits, scores, min_iou, min_stability, limit):
     """logits (points, 3, k, k), sub-part first, to fused soft masks."""
     found = []
     for level, token in enumerate((2, 1, 0)):  # whole, part, sub-part
         for q in range(len(logits)):
             mask, score = logits[q, token], scores[q, token]
             stable = (mask > 1).sum() / max(1, (mask > -1).sum())
-            if score > least_iou and stable >= least_stability and (mask > 0).sum() > limit:
+            if score > min_iou and stable >= min_stability and (mask > 0).sum() > limit:
                 found.append((level, score, mask))
     kept = []
     for candidate in sorted(found, key=lambda f: -f[1]):
@@ -54,8 +54,8 @@ def local(masks, values, least):
         own, other = [], []
         for mask in masks:
             members = np.nonzero(mask > 0)[0]
-            likeness = np.mean([unit[i] @ unit[j] for j in members])
-            (own if mask[i] > 0 else other).append(likeness)
+            similarity = np.mean([unit[i] @ unit[j] for j in members])
+            (own if mask[i] > 0 else other).append(similarity)
         score = (np.mean(own) if own else 0) - (np.mean(other) if other else 0)
         if score < least:
             out[:, i] = 0

@@ -18,8 +18,8 @@ def voxel_means(frames, lifts, voxel_size):
                 z = np.float32(frame.depth[v, u])
                 if not np.isfinite(z) or z <= 0:
                     continue
-                x = z * np.float32((u - camera.centre_x) / camera.focal_x)
-                y = z * np.float32((v - camera.centre_y) / camera.focal_y)
+                x = z * np.float32((u - camera.cx) / camera.fx)
+                y = z * np.float32((v - camera.cy) / camera.fy)
                 world = pose[:3, :3] @ np.array([x, y, z], np.float32) + pose[:3, 3]
                 entry = sums[tuple(int(i) for i in np.rint(world / np.float32(voxel_size)))]
                 entry[0] += 1

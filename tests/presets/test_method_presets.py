@@ -1,4 +1,4 @@
-"""Presets of the other methods, loaded from folders as published and asked about a picture."""
+"""Presets of the other methods, loaded from folders as published and asked about an image."""
 
 import pytest
 import torch
@@ -36,8 +36,8 @@ HELPERS = {"proxyclip-b": {"dino-vit-b-8": lambda path: dino_folder(path / "dino
     "name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "resclip-b", "scclip-b", "proxyclip-b"]
 )
 def test_a_preset_on_clip_segments_with_weights_as_published(name, tmp_path):
-    helpers = {row: make(tmp_path) for row, make in HELPERS.get(name, {}).items()}
-    segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), helpers=helpers, short_side=240)
+    auxiliary = {row: make(tmp_path) for row, make in HELPERS.get(name, {}).items()}
+    segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), auxiliary=auxiliary, short_side=240)
     result = segmenter.segment(torch.rand(3, 240, 260), words(segmenter.encoder.space), mode="assign")
     assert result.labels.shape == (240, 260)
     assert set(result.labels.flatten().tolist()) <= {1, 2, 3}
@@ -69,7 +69,7 @@ def test_options_reach_the_method(tmp_path):
 
 def test_a_helper_the_preset_does_not_use_is_refused(tmp_path):
     with pytest.raises(InputError, match="uses no 'sam'; its further weights are: dino-vit-b-8"):
-        load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), helpers={"sam": tmp_path})
+        load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), auxiliary={"sam": tmp_path})
 
 
 def test_talk2dino_takes_its_map_and_its_words_from_where_it_is_told(tmp_path):
@@ -85,11 +85,11 @@ def test_talk2dino_takes_its_map_and_its_words_from_where_it_is_told(tmp_path):
     segmenter = load(
         "talk2dino-b",
         checkpoint=dinov2_folder(tmp_path / "dino"),
-        helpers={"talk2dino-vit-b-map": tmp_path / "map.pth"},
+        auxiliary={"talk2dino-vit-b-map": tmp_path / "map.pth"},
     )
-    assert segmenter.encoder.space == segmenter.words.space == "talk2dino-vit-b"
-    assert segmenter.words.templates.name == "imagenet7"
-    assert segmenter.words.text_map.first.in_features == 512
+    assert segmenter.encoder.space == segmenter.text_encoder.space == "talk2dino-vit-b"
+    assert segmenter.text_encoder.templates.name == "imagenet7"
+    assert segmenter.text_encoder.text_map.first.in_features == 512
     result = segmenter.segment(torch.rand(3, 448, 470), words("talk2dino-vit-b", 32), mode="assign")
     assert result.labels.shape == (448, 470)
 
@@ -103,7 +103,7 @@ def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
     segmenter = load(
         "trident-b",
         checkpoint=clip_folder(tmp_path / "clip"),
-        helpers={
+        auxiliary={
             "dino-vit-b-16": dino_folder(tmp_path / "dino", patch=16),
             "sam-vit-b-whole": sam_folder(tmp_path / "sam"),
         },
@@ -113,8 +113,8 @@ def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
     )
     assert segmenter.refine.source.encoder is segmenter.encoder.sam
     assert segmenter.refine.iou_threshold == 0.01
-    picture = torch.cat([torch.zeros(3, 100, 60), torch.ones(3, 100, 60)], dim=2)
-    result = segmenter.segment(picture, words(segmenter.encoder.space), mode="assign")
+    image = torch.cat([torch.zeros(3, 100, 60), torch.ones(3, 100, 60)], dim=2)
+    result = segmenter.segment(image, words(segmenter.encoder.space), mode="assign")
     assert result.labels.shape == (100, 120)
     assert result.meta["regions"] >= 1
 
@@ -122,7 +122,7 @@ def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
 def test_textregion_takes_its_masks_from_the_sam_it_is_given(tmp_path):
     sam = write(sam2_model(), tmp_path / "sam2")
     segmenter = load(
-        "textregion-b", checkpoint=clip_folder(tmp_path / "clip"), helpers={"sam2.1-hiera-b+": sam}
+        "textregion-b", checkpoint=clip_folder(tmp_path / "clip"), auxiliary={"sam2.1-hiera-b+": sam}
     )
     assert segmenter.encoder.sam.frame == 256
     result = segmenter.segment(torch.rand(3, 60, 90), words(segmenter.encoder.space), mode="assign")
@@ -136,16 +136,18 @@ def test_textregion_has_no_windows():
 
 @pytest.mark.parametrize("name", ["corrclip-b", "corrclip-radio-b"])
 def test_corrclip_looks_and_settles_by_the_regions_of_the_sam_it_is_given(name, tmp_path):
-    helpers = {
+    auxiliary = {
         "corrclip-b": {"dino-vit-b-8": dino_folder(tmp_path / "dino")},
         "corrclip-radio-b": {"c-radio_v3-b": DATA / RADIO_FILE},
     }
     sam = {"sam2.1-hiera-l": write(sam2_model(), tmp_path / "sam2")}
-    segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), helpers=helpers[name] | sam, crop=112)
+    segmenter = load(
+        name, checkpoint=clip_folder(tmp_path / "clip"), auxiliary=auxiliary[name] | sam, crop=112
+    )
     assert isinstance(segmenter.refine, RegionLabels)
     result = segmenter.segment(torch.rand(3, 130, 150), words(segmenter.encoder.space), mode="assign")
     assert result.labels.shape == (130, 150)
-    assert set(result.meta["helpers"]) == set(helpers[name] | sam)
+    assert set(result.meta["auxiliary"]) == set(auxiliary[name] | sam)
 
 
 def test_maps_know_by_which_further_weights_they_were_made(tmp_path):
@@ -154,7 +156,7 @@ def test_maps_know_by_which_further_weights_they_were_made(tmp_path):
         load(
             "corrclip-b",
             checkpoint=clip,
-            helpers={"dino-vit-b-8": dino_folder(tmp_path / name, seed=seed), "sam2.1-hiera-l": sam},
+            auxiliary={"dino-vit-b-8": dino_folder(tmp_path / name, seed=seed), "sam2.1-hiera-l": sam},
         )
         for name, seed in (("one", 1), ("other", 2))
     )
@@ -167,7 +169,7 @@ def test_the_radio_beside_clip_is_loaded_without_its_words_and_may_drop_tensors(
     segmenter = load(
         "corrclip-radio-b",
         checkpoint=clip_folder(tmp_path / "clip"),
-        helpers={"c-radio_v3-b": DATA / RADIO_FILE, "sam2.1-hiera-l": sam},
+        auxiliary={"c-radio_v3-b": DATA / RADIO_FILE, "sam2.1-hiera-l": sam},
         drop=["nothing.there"],
     )
     radio = segmenter.encoder.vfm

@@ -30,7 +30,7 @@ def names(*arguments, **more):
     [
         ("radseg-b", {}, [BASE, TOWER]),
         ("radseg-b", {"text_tower": "folder"}, [BASE]),
-        ("radseg-b", {"refine": "mended", "denoising": 0.1}, [BASE, TOWER, SAM]),
+        ("radseg-b", {"refine": "corrected", "denoising": 0.1}, [BASE, TOWER, SAM]),
         ("radseg-b-paper", {"refine": "reference"}, [BASE, TOWER, SAM]),
         ("radseg-b", {"refine": "pamr"}, [BASE, TOWER]),
         ("radseg-b+", {"refine": "none"}, [BASE, TOWER]),
@@ -41,13 +41,13 @@ def names(*arguments, **more):
         ("radseg-b", {"language": "clip"}, [BASE, catalog.DFN5B]),
         ("naclip-b", {}, [CLIP, CLIP_TOWER]),
         ("proxyclip-b", {"checkpoint": "folder"}, [CLIP_TOWER, DINO]),
-        ("proxyclip-b", {"helpers": {DINO: "folder"}}, [CLIP, CLIP_TOWER]),
+        ("proxyclip-b", {"auxiliary": {DINO: "folder"}}, [CLIP, CLIP_TOWER]),
         # It has a SAM of its own.
         ("trident-b", {}, [CLIP, CLIP_TOWER, "dino-vit-b-16", "sam-vit-b-whole"]),
         ("trident-b", {"refine": "none"}, [CLIP, CLIP_TOWER, "dino-vit-b-16", "sam-vit-b-whole"]),
         ("talk2dino-b", {}, ["dinov2-vit-b-14-reg", CLIP_TOWER, TALK]),
-        ("talk2dino-b", {"text_tower": "x", "helpers": {TALK: "y"}}, ["dinov2-vit-b-14-reg"]),
-        ("miniature", {"refine": "mended"}, []),
+        ("talk2dino-b", {"text_tower": "x", "auxiliary": {TALK: "y"}}, ["dinov2-vit-b-14-reg"]),
+        ("miniature", {"refine": "corrected"}, []),
         ("miniature+", {}, []),
         ("toy", {}, []),
     ],
@@ -77,7 +77,7 @@ def own(tmp_path):
 def test_a_checkpoint_of_ones_own_says_its_text_tower_itself(own):
     assert names(str(own)) == names("radseg-h", {"checkpoint": own}) == [TOWER]
     assert names("radseg-b", {"checkpoint": str(own), "language": "clip"}) == [catalog.DFN5B]
-    assert names(str(own), {"refine": "mended"}, with_tower=False) == [SAM]
+    assert names(str(own), {"refine": "corrected"}, with_tower=False) == [SAM]
 
 
 def test_what_is_no_model_is_named():
@@ -128,7 +128,7 @@ def photo_here(tmp_path, monkeypatch):
     Image.new("RGB", (96, 64), (220, 30, 30)).save("photo.png")
 
 
-@pytest.mark.parametrize("refine", ["mended", "reference"])
+@pytest.mark.parametrize("refine", ["corrected", "reference"])
 def test_the_miniature_refines_offline(photo_here, refine):
     words = ["segment", "photo.png", "-p", "red ball, wall", "-m", "miniature", "--refine", refine, "-o", "o"]
     done = CliRunner().invoke(app, words)

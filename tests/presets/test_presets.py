@@ -24,7 +24,7 @@ def test_every_preset_names_a_checkpoint_of_the_catalogue(preset):
 @pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.checkpoint])
 def test_every_preset_builds_its_method(name):
     preset = PRESETS[name]
-    parts = [tiny_part(row) for row in preset.helpers]
+    parts = [tiny_part(row) for row in preset.auxiliary]
     options = replace(preset.options, crop=None, stride=112)
     row = METHODS[preset.method]
     built = row.build(tiny_part(preset.checkpoint, row.adaptors), parts, options)
@@ -72,7 +72,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-b", "size_rule": "Stride"}, "size_rule is 'Stride'; choose from 'patch', 'stride'"),
         (
             {"name": "radseg-b+", "refine": None},
-            "refine is None; choose from 'none', 'pamr', 'mended', 'reference'",
+            "refine is None; choose from 'none', 'pamr', 'corrected', 'reference'",
         ),
         ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
         ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
@@ -82,7 +82,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "toy", "scra_recursions": 2}, "toy model has no scra_recursions"),
         ({"name": "radseg-b", "templates": "many"}, "many"),
         ({"name": "radseg-b", "device": "cuda:9"}, "'cuda:9' is not available"),
-        ({"name": "toy", "refine": "mended"}, "no SAM adaptor"),
+        ({"name": "toy", "refine": "corrected"}, "no SAM adaptor"),
         ({"name": "toy", "crop": 32}, "toy model has no crop"),
         ({"name": "toy", "templates": "simple"}, "toy model has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
@@ -91,10 +91,13 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),
         ({"name": "naclip-b", "scra_temperature": 9.0}, "naclip-b has no scra_temperature"),
-        ({"name": "naclip-b", "refine": "mended"}, "naclip-b cannot refine as 'mended'"),
-        ({"name": "naclip-b", "helpers": {"dino-vit-b-8": "."}}, "naclip-b uses no 'dino-vit-b-8'; .*: none"),
+        ({"name": "naclip-b", "refine": "corrected"}, "naclip-b cannot refine as 'corrected'"),
         (
-            {"name": "miniature", "helpers": {"sam": "."}},
+            {"name": "naclip-b", "auxiliary": {"dino-vit-b-8": "."}},
+            "naclip-b uses no 'dino-vit-b-8'; .*: none",
+        ),
+        (
+            {"name": "miniature", "auxiliary": {"sam": "."}},
             "miniature uses no .sam.; its further weights are: none",
         ),
         ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),

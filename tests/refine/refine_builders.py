@@ -5,7 +5,7 @@ from torch import nn
 
 from builders import tiny_config, tiny_radio
 from radseg.methods.radseg import SelfCorrelatingAttention
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
 from radseg.refine.sources import RadioFeatures
@@ -64,7 +64,7 @@ def refiner(sam=None, **changes):
 
 def coarse_of(low, size):
     decision = decide(low, Size(*size))
-    return Coarse(low, decision.labels, decision.confidence)
+    return CoarseResult(low, decision.labels, decision.confidence)
 
 
 def random_low(names, grid, seed=0, sharpness=4.0):

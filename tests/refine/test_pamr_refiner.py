@@ -6,51 +6,51 @@ import torch
 
 from radseg.errors import InputError
 from radseg.ops.pamr import pamr, pamr_weights
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.pamr import Pamr
 from radseg.segment import Segmenter
-from radseg.testing import ColourEncoder, ColourWords, draw_scene
+from radseg.testing import ColourEncoder, ColourTextEncoder, draw_scene
 
 WHOLE = Pamr(short_side=None)
 
 
 def coarse_of(maps, size, **more):
     labels = torch.zeros(size, dtype=torch.uint8)
-    return Coarse(maps, labels, torch.zeros(size), **more)
+    return CoarseResult(maps, labels, torch.zeros(size), **more)
 
 
 def test_labels_are_those_of_the_refined_maps():
-    picture, maps = torch.rand(3, 24, 32), torch.rand(5, 24, 32)
-    refined = pamr(maps, pamr_weights(picture))
-    found = WHOLE.refine([picture], [coarse_of(maps, (24, 32))])[0]
+    image, maps = torch.rand(3, 24, 32), torch.rand(5, 24, 32)
+    refined = pamr(maps, pamr_weights(image))
+    found = WHOLE.refine([image], [coarse_of(maps, (24, 32))])[0]
     assert torch.equal(found.labels.long(), refined.argmax(0) + 1)
     torch.testing.assert_close(found.confidence, refined.amax(0))
 
 
 def test_names_in_turns_decide_as_all_at_once():
-    picture, maps = torch.rand(3, 40, 56), torch.rand(7, 5, 7)
+    image, maps = torch.rand(3, 40, 56), torch.rand(7, 5, 7)
     maps[3] = 0  # dropped by denoising
-    one = Pamr(short_side=24).refine([picture], [coarse_of(maps, (40, 56))])[0]
-    other = Pamr(short_side=24, memory_budget=1).refine([picture], [coarse_of(maps, (40, 56))])[0]
+    one = Pamr(short_side=24).refine([image], [coarse_of(maps, (40, 56))])[0]
+    other = Pamr(short_side=24, memory_budget=1).refine([image], [coarse_of(maps, (40, 56))])[0]
     assert torch.equal(one.labels, other.labels)
     assert torch.equal(one.confidence, other.confidence)
     assert not (one.labels == 4).any()
 
 
 def test_none_competes_and_the_threshold_counts():
-    picture, maps = torch.rand(3, 16, 16), torch.full((2, 1, 1), 0.3)
+    image, maps = torch.rand(3, 16, 16), torch.full((2, 1, 1), 0.3)
     none = torch.full((1, 1, 1), 0.4)
-    assert not WHOLE.refine([picture], [coarse_of(maps, (16, 16), none=none)])[0].labels.any()
-    assert not WHOLE.refine([picture], [coarse_of(maps, (16, 16), threshold=0.35)])[0].labels.any()
-    assert (WHOLE.refine([picture], [coarse_of(maps, (16, 16))])[0].labels == 1).all()
+    assert not WHOLE.refine([image], [coarse_of(maps, (16, 16), none=none)])[0].labels.any()
+    assert not WHOLE.refine([image], [coarse_of(maps, (16, 16), threshold=0.35)])[0].labels.any()
+    assert (WHOLE.refine([image], [coarse_of(maps, (16, 16))])[0].labels == 1).all()
 
 
-def test_it_moves_a_rough_edge_onto_the_pictures_edge():
-    picture = torch.zeros(3, 64, 64)
-    picture[:, :, 37:] = 1.0
+def test_it_moves_a_rough_edge_onto_the_images_edge():
+    image = torch.zeros(3, 64, 64)
+    image[:, :, 37:] = 1.0
     maps = torch.zeros(2, 4, 4)
     maps[0, :, :2], maps[1, :, 2:] = 1.0, 1.0  # the edge of the patches is at 32
-    found = WHOLE.refine([picture], [coarse_of(maps, (64, 64))])[0]
+    found = WHOLE.refine([image], [coarse_of(maps, (64, 64))])[0]
     assert (found.labels[:, :37] == 1).float().mean() > 0.99
     assert (found.labels[:, 37:] == 2).all()
 
@@ -58,7 +58,7 @@ def test_it_moves_a_rough_edge_onto_the_pictures_edge():
 @pytest.mark.parametrize("mode", ["background", "assign"])
 def test_any_segmenter_can_have_it(mode):
     scene = draw_scene(120, 160)
-    plain = Segmenter(ColourEncoder(16), ColourWords(), short_side=None)
+    plain = Segmenter(ColourEncoder(16), ColourTextEncoder(), short_side=None)
     fine = replace(plain, refine=Pamr(short_side=None))
     words = ["blue", "green", "red", "white", "yellow", "brown"]
     rough, sharp = (s.segment(scene, words, mode=mode) for s in (plain, fine))
@@ -70,13 +70,13 @@ def test_any_segmenter_can_have_it(mode):
 
 
 def test_independent_masks_are_refused():
-    segmenter = Segmenter(ColourEncoder(), ColourWords(), short_side=None, refine=WHOLE)
+    segmenter = Segmenter(ColourEncoder(), ColourTextEncoder(), short_side=None, refine=WHOLE)
     with pytest.raises(InputError, match="one label per pixel"):
         segmenter.segment(draw_scene(32, 32), ["red"], mode="independent")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 90), (33, 7)])
-def test_tiny_and_thin_pictures_are_refined(size):
+def test_tiny_and_thin_images_are_refined(size):
     found = Pamr(short_side=16).refine([torch.rand(3, *size)], [coarse_of(torch.rand(2, 1, 1), size)])[0]
     assert tuple(found.labels.shape) == size
     assert found.confidence.isfinite().all()
@@ -99,9 +99,9 @@ def test_where_every_name_was_dropped_the_decision_stays():
 def test_the_long_side_is_capped(monkeypatch):
     sizes = []
 
-    def seen(picture, **more):
-        sizes.append(tuple(picture.shape[1:]))
-        return pamr_weights(picture, **more)
+    def seen(image, **more):
+        sizes.append(tuple(image.shape[1:]))
+        return pamr_weights(image, **more)
 
     monkeypatch.setattr("radseg.refine.pamr.pamr_weights", seen)
     coarse = coarse_of(torch.rand(2, 2, 8), (20, 400))
@@ -111,5 +111,5 @@ def test_the_long_side_is_capped(monkeypatch):
 
 
 def test_what_no_name_fits_stays_none():
-    segmenter = Segmenter(ColourEncoder(), ColourWords(), short_side=None, denoising=0.0, refine=WHOLE)
+    segmenter = Segmenter(ColourEncoder(), ColourTextEncoder(), short_side=None, denoising=0.0, refine=WHOLE)
     assert segmenter.segment(draw_scene(96, 128), ["purple"]).areas["purple"] == 0

@@ -9,8 +9,8 @@ from oracles.refinement import evidence
 from radseg.errors import InputError
 from radseg.methods.radseg import SelfCorrelatingAttention
 from radseg.models.sam import SamDecoder
-from radseg.refine.base import Coarse
-from radseg.refine.mended import Mended
+from radseg.refine.base import CoarseResult
+from radseg.refine.corrected import Corrected
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.sources import RadioFeatures
@@ -48,7 +48,7 @@ def test_a_region_becomes_its_mask():
     labels = torch.zeros(96, 128, dtype=torch.uint8)
     labels[24:72, 32:96] = 1
     labels[24:40, 32:48] = 0  # a bite out of the corner, which the box fills
-    coarse = Coarse(torch.full((1, 6, 8), 0.9), labels, labels * 0.9)
+    coarse = CoarseResult(torch.full((1, 6, 8), 0.9), labels, labels * 0.9)
     refined = refiner().refine([torch.rand(3, 96, 128)], [coarse])[0]
     expected = torch.zeros_like(labels)
     expected[24:72, 32:96] = 1
@@ -56,7 +56,7 @@ def test_a_region_becomes_its_mask():
     assert (refined.regions, refined.accepted) == (1, 1)
 
 
-@pytest.mark.parametrize("rules", [Mended(), PublishedRules()])
+@pytest.mark.parametrize("rules", [Corrected(), PublishedRules()])
 def test_nothing_accepted_leaves_everything(rules):
     coarse = coarse_of(random_low(5, (6, 8)), (96, 128))
     refined = refiner(BoxSam(torch.zeros_like), rules=rules).refine([torch.rand(3, 96, 128)], [coarse])[0]
@@ -65,54 +65,58 @@ def test_nothing_accepted_leaves_everything(rules):
     assert refined.regions > refined.accepted == 0
 
 
-@pytest.mark.parametrize("rules", [Mended(), PublishedRules()])
-def test_pictures_do_not_influence_each_other(rules):
+@pytest.mark.parametrize("rules", [Corrected(), PublishedRules()])
+def test_images_do_not_influence_each_other(rules):
     sizes = [(96, 128), (128, 96), (64, 64), (96, 128)]
-    pictures = [torch.rand(3, *size) for size in sizes]
+    images = [torch.rand(3, *size) for size in sizes]
     coarse = [coarse_of(random_low(4, (6, 7), i), size) for i, size in enumerate(sizes)]
-    coarse[2] = Coarse(coarse[2].probabilities, torch.zeros_like(coarse[2].labels), coarse[2].confidence)
+    coarse[2] = CoarseResult(
+        coarse[2].probabilities, torch.zeros_like(coarse[2].labels), coarse[2].confidence
+    )
     half = refiner(BoxSam(lambda x: (x / 700).round()), rules=rules)  # regions on the left fail
-    together = half.refine(pictures, coarse)
-    for picture, one, result in zip(pictures, coarse, together, strict=True):
-        alone = half.refine([picture], [one])[0]
+    together = half.refine(images, coarse)
+    for image, one, result in zip(images, coarse, together, strict=True):
+        alone = half.refine([image], [one])[0]
         assert torch.equal(alone.labels, result.labels)
         torch.testing.assert_close(alone.confidence, result.confidence)
     assert 0 < together[0].accepted < together[0].regions
     assert together[2].regions == 0
 
 
-def test_prompts_of_several_pictures_share_batches_of_bounded_size():
+def test_prompts_of_several_images_share_batches_of_bounded_size():
     sam = BoxSam()
     coarse = [coarse_of(random_low(4, (6, 7), i), (64, 64)) for i in range(3)]
     results = refiner(sam).refine([torch.rand(3, 64, 64)] * 3, coarse)
     assert sum(sam.batches) == sum(r.regions for r in results)
     assert set(sam.batches[:-1]) == {2}
-    assert any(r.regions % 2 for r in results)  # so that some batch holds two pictures
+    assert any(r.regions % 2 for r in results)  # so that some batch holds two images
     tight = refiner(sam, memory_budget=1)
     assert tight.prompts_at_once == 1
 
 
-def test_pictures_without_regions_are_not_encoded_again(monkeypatch):
+def test_images_without_regions_are_not_encoded_again(monkeypatch):
     plain = refiner()
     monkeypatch.setattr(type(plain.source.radio), "encode", lambda *_: pytest.fail("encoded"))
-    coarse = Coarse(torch.ones(1, 4, 4), torch.zeros(64, 64, dtype=torch.uint8), torch.zeros(64, 64))
+    coarse = CoarseResult(torch.ones(1, 4, 4), torch.zeros(64, 64, dtype=torch.uint8), torch.zeros(64, 64))
     assert plain.refine([torch.rand(3, 64, 64)], [coarse])[0].regions == 0
 
 
 def one_region(size):
-    return Coarse(torch.full((1, 1, 1), 0.9), torch.ones(size, dtype=torch.uint8), torch.full(size, 0.9))
+    return CoarseResult(
+        torch.full((1, 1, 1), 0.9), torch.ones(size, dtype=torch.uint8), torch.full(size, 0.9)
+    )
 
 
-def test_published_rules_refuse_pictures_that_their_rounding_makes_empty():
-    with pytest.raises(InputError, match='2×700.*Use refine="mended"'):
+def test_published_rules_refuse_images_that_their_rounding_makes_empty():
+    with pytest.raises(InputError, match='2×700.*Use refine="corrected"'):
         refiner(rules=PublishedRules(), min_area=1).refine([torch.rand(3, 2, 700)], [one_region((2, 700))])
 
 
-WHOLE = [(rules, size) for rules in (Mended(), PublishedRules()) for size in ((1, 1), (17, 33), (64, 64))]
+WHOLE = [(rules, size) for rules in (Corrected(), PublishedRules()) for size in ((1, 1), (17, 33), (64, 64))]
 
 
-@pytest.mark.parametrize(("rules", "size"), [*WHOLE, (Mended(), (2, 700))])
-def test_one_region_that_is_the_whole_picture(rules, size):
+@pytest.mark.parametrize(("rules", "size"), [*WHOLE, (Corrected(), (2, 700))])
+def test_one_region_that_is_the_whole_image(rules, size):
     coarse = one_region(size)
     refined = refiner(rules=rules, min_area=1).refine([torch.rand(3, *size)], [coarse])[0]
     assert (refined.labels == 1).all()
@@ -144,11 +148,11 @@ class LargestTensor(TorchDispatchMode):
 def test_no_tensor_grows_with_names_or_regions_times_pixels():
     size = (900, 1200)
     coarse = coarse_of(random_low(60, (24, 32), sharpness=9.0), size)
-    one, picture = refiner(min_area=size[0] * size[1] // 400), torch.rand(3, *size)
+    one, image = refiner(min_area=size[0] * size[1] // 400), torch.rand(3, *size)
     with LargestTensor() as seen:
-        refined = one.refine([picture], [coarse])[0]
+        refined = one.refine([image], [coarse])[0]
     assert refined.regions > 60
-    # The picture itself, or the image embeddings of a batch of prompts. 60 names would be 65 million.
+    # The image itself, or the image embeddings of a batch of prompts. 60 names would be 65 million.
     assert seen.numel <= max(3 * size[0] * size[1], 5 * 256 * 64 * 64)
 
 
@@ -160,16 +164,16 @@ def test_the_real_decoder_refines_the_same_alone_and_in_a_batch():
         min_area=300,
         iou_threshold=-10.0,
     )
-    pictures = [torch.rand(3, 48, 64), torch.rand(3, 64, 48)]
-    coarse = [coarse_of(random_low(2, (3, 4), i), p.shape[1:]) for i, p in enumerate(pictures)]
-    for one, picture, result in zip(coarse, pictures, real.refine(pictures, coarse), strict=True):
-        alone = real.refine([picture], [one])[0]
+    images = [torch.rand(3, 48, 64), torch.rand(3, 64, 48)]
+    coarse = [coarse_of(random_low(2, (3, 4), i), p.shape[1:]) for i, p in enumerate(images)]
+    for one, image, result in zip(coarse, images, real.refine(images, coarse), strict=True):
+        alone = real.refine([image], [one])[0]
         assert (alone.labels == result.labels).float().mean() > 0.999
         assert result.accepted == result.regions > 0
 
 
-def test_as_many_decisions_as_pictures():
-    with pytest.raises(InputError, match="2 pictures but 0"):
+def test_as_many_decisions_as_images():
+    with pytest.raises(InputError, match="2 images but 0"):
         refiner().refine([torch.rand(3, 8, 8)] * 2, [])
 
 
@@ -179,5 +183,5 @@ def test_a_region_needs_a_pixel():
 
 
 def test_labels_and_confidence_of_one_size():
-    with pytest.raises(InputError, match="picture's size"):
-        Coarse(torch.ones(1, 1, 1), torch.zeros(3, 4), torch.zeros(4, 3))
+    with pytest.raises(InputError, match="image's size"):
+        CoarseResult(torch.ones(1, 1, 1), torch.zeros(3, 4), torch.zeros(4, 3))

@@ -8,15 +8,15 @@ import torch
 from radseg.errors import InputError
 from radseg.models.sam2 import PointMasks
 from radseg.models.sam2_regions import Sam2Regions
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.region_labels import RegionLabels, votes
 from radseg.segment import Segmenter
-from radseg.testing import ColourEncoder, ColourWords, draw_scene
+from radseg.testing import ColourEncoder, ColourTextEncoder, draw_scene
 from radseg.types import LanguageFeatures
 
 
 class Finds:
-    """A SAM 2 that gives these logits "q k k" with these scores for every picture."""
+    """A SAM 2 that gives these logits "q k k" with these scores for every image."""
 
     def __init__(self, logits, scores=None):
         self.masks = PointMasks(logits[:, None], torch.ones(len(logits), 1) if scores is None else scores)
@@ -34,7 +34,7 @@ def rectangle(top, bottom, left, right, side=8, edge=4.0):
 def coarse_of(labels, *logits):
     confidence = torch.linspace(0.2, 0.9, labels.numel()).reshape(labels.shape)
     masks = torch.stack(logits) if logits else torch.zeros(0, 8, 8)
-    return Coarse(torch.ones(3, 1, 1), labels, confidence, regions=masks)
+    return CoarseResult(torch.ones(3, 1, 1), labels, confidence, regions=masks)
 
 
 def settled(coarse):
@@ -108,8 +108,8 @@ def test_masks_sam_is_not_sure_of_are_no_regions():
     find = Sam2Regions(Finds(torch.stack([sure, flat, empty, apart]), scores))
     image = torch.rand(3, 20, 30)
     assert torch.equal(find(image), sure[None])
-    assert len(replace(find, least_iou=0.39)(image)) == 2
-    assert len(replace(find, least_iou=0.39, least_stability=0.0)(image)) == 3  # never an empty one
+    assert len(replace(find, min_iou=0.39)(image)) == 2
+    assert len(replace(find, min_iou=0.39, min_stability=0.0)(image)) == 3  # never an empty one
 
 
 def test_of_masks_whose_boxes_agree_the_surer_stays():
@@ -129,7 +129,7 @@ class WithRegions(ColourEncoder):
 
 @pytest.mark.parametrize("mode", ["background", "assign"])
 def test_a_segmenter_hands_the_regions_on(mode):
-    plain = Segmenter(WithRegions(16), ColourWords(), short_side=None)
+    plain = Segmenter(WithRegions(16), ColourTextEncoder(), short_side=None)
     words = ["blue", "green", "red", "white"]
     before, after = (
         s.segment(draw_scene(90, 120), words, mode=mode)
@@ -142,6 +142,6 @@ def test_a_segmenter_hands_the_regions_on(mode):
 
 
 def test_features_without_regions_are_refused():
-    segmenter = Segmenter(ColourEncoder(16), ColourWords(), short_side=None, refine=RegionLabels())
+    segmenter = Segmenter(ColourEncoder(16), ColourTextEncoder(), short_side=None, refine=RegionLabels())
     with pytest.raises(InputError, match="These features bring no regions"):
         segmenter.segment(draw_scene(90, 120), ["blue", "red"])

@@ -1,4 +1,4 @@
-"""Every mend of the default rules against the published ones: what it changes, and what is right."""
+"""Every correction of the default rules against the published ones: what it changes, and what is right."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ from refine_builders import coarse_of, random_low
 
 from radseg.models.sam import SamDecoder
 from radseg.refine.axes import Axis, linear_axis, resample, span
-from radseg.refine.base import Coarse
-from radseg.refine.mended import Mended
+from radseg.refine.base import CoarseResult
+from radseg.refine.corrected import Corrected
 from radseg.refine.reference import Reference
 from radseg.refine.rules import Merged
 from radseg.types import Size
@@ -30,7 +30,7 @@ SIZES = [
 
 def one_name(labels):
     """Return a decision in which name 1 is certain where `labels` is 1."""
-    return Coarse(torch.ones(1, 1, 1), labels, labels.float())
+    return CoarseResult(torch.ones(1, 1, 1), labels, labels.float())
 
 
 def propose(rules, coarse, min_area=1, threshold=0.1):
@@ -39,7 +39,7 @@ def propose(rules, coarse, min_area=1, threshold=0.1):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_encoded_image_is_the_nearest_in_whole_patches(size):
-    height, width = Mended().sam_image(torch.rand(3, *size), 16, SAM).shape[1:]
+    height, width = Corrected().sam_image(torch.rand(3, *size), 16, SAM).shape[1:]
     scale = 1024 / max(size)
     assert max(height, width) == 1024
     assert abs(height - size[0] * scale) <= 8 or height == 16
@@ -52,7 +52,7 @@ def test_the_published_rules_floor_the_encoded_image():
 
 def test_shrinking_for_sam_is_antialiased():
     stripes = (torch.arange(5120) % 2).float().expand(3, 80, 5120)
-    assert Mended().sam_image(stripes, 16, SAM).var() < 0.01  # grey
+    assert Corrected().sam_image(stripes, 16, SAM).var() < 0.01  # grey
     assert Reference().sam_image(stripes, 16, SAM).var() > 0.2  # every fifth pixel: stripes again
 
 
@@ -60,25 +60,25 @@ def test_thin_parts_stay_connected():
     labels = torch.zeros(20, 20, dtype=torch.uint8)
     labels[2:6, 2:6] = labels[14:18, 2:6] = 1
     labels[6:14, 3] = 1  # one pixel wide, on an odd column
-    assert len(propose(Mended(), one_name(labels))) == 1
+    assert len(propose(Corrected(), one_name(labels))) == 1
     assert len(propose(Reference(), one_name(labels))) == 2
 
 
 def test_more_than_2048_names_keep_their_numbers():
     labels = torch.zeros(16, 16, dtype=torch.int32)
     labels[4:8, 4:12], labels[8:12, 4:12] = 2051, 2052  # float16 holds even numbers only up there
-    coarse = Coarse(torch.ones(2055, 1, 1), labels, (labels > 0).float())
-    assert propose(Mended(), coarse).classes.tolist() == [2050, 2051]
+    coarse = CoarseResult(torch.ones(2055, 1, 1), labels, (labels > 0).float())
+    assert propose(Corrected(), coarse).classes.tolist() == [2050, 2051]
     assert propose(Reference(), coarse).classes.tolist() == [2050, 2052]
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_prompts_lie_where_the_encoded_image_shows_them(size):
-    proposals = propose(Mended(), one_name(torch.ones(size, dtype=torch.uint8)))
-    sam_size = Size(*Mended().sam_image(torch.rand(3, *size), 16, SAM).shape[1:])
+    proposals = propose(Corrected(), one_name(torch.ones(size, dtype=torch.uint8)))
+    sam_size = Size(*Corrected().sam_image(torch.rand(3, *size), 16, SAM).shape[1:])
     corners = torch.tensor([[-0.5, -0.5], [size[1] - 0.5, size[0] - 0.5]])
     expected = torch.tensor([[-0.5, -0.5], [sam_size.width - 0.5, sam_size.height - 0.5]])
-    torch.testing.assert_close(Mended().to_frame(corners, proposals, sam_size, SAM), expected)
+    torch.testing.assert_close(Corrected().to_frame(corners, proposals, sam_size, SAM), expected)
 
 
 def test_published_prompts_miss_the_floored_image():
@@ -91,13 +91,13 @@ def test_published_prompts_miss_the_floored_image():
 def two_squares():
     labels = torch.zeros(64, 64, dtype=torch.uint8)
     labels[8:24, 8:24] = labels[40:56, 40:56] = 1
-    return Coarse(torch.full((1, 4, 4), 0.9), labels, labels * 0.9)
+    return CoarseResult(torch.full((1, 4, 4), 0.9), labels, labels * 0.9)
 
 
 def test_each_region_is_prompted_with_itself():
     coarse = two_squares()
-    masks = Mended().mask_prompts(
-        coarse, propose(Mended(), coarse), slice(0, 2), Size(1024, 1024), threshold=0.1, sam=SAM
+    masks = Corrected().mask_prompts(
+        coarse, propose(Corrected(), coarse), slice(0, 2), Size(1024, 1024), threshold=0.1, sam=SAM
     )
     expected = torch.zeros(2, 64, 64)
     expected[0, 8:24, 8:24] = expected[1, 40:56, 40:56] = 0.9
@@ -121,7 +121,7 @@ def sam():
 def test_mask_prompts_are_embedded_as_sam_was_trained(sam):
     masks = torch.rand(2, 256, 256)
     _, expected = sam.prompt_encoder(None, None, None, masks[:, None])
-    torch.testing.assert_close(Mended().embed_masks(sam, masks), expected)
+    torch.testing.assert_close(Corrected().embed_masks(sam, masks), expected)
 
 
 def test_published_mask_prompts_are_normed_along_rows(sam):
@@ -136,24 +136,26 @@ def test_published_mask_prompts_are_normed_along_rows(sam):
 
 def settled(rules):
     """Four pixels of coarse label 2: nothing there, a mask, a mask on a failed region, a failed region."""
-    coarse = Coarse(torch.ones(2, 1, 1), torch.full((1, 4), 2, dtype=torch.uint8), torch.full((1, 4), 0.6))
+    coarse = CoarseResult(
+        torch.ones(2, 1, 1), torch.full((1, 4), 2, dtype=torch.uint8), torch.full((1, 4), 0.6)
+    )
     merged = Merged(torch.tensor([[0, 0.3, 0.3, 0]]), torch.tensor([[0, 1, 1, 0]], dtype=torch.uint8))
     labels, confidence = rules.settle(coarse, merged, torch.tensor([[False, False, True, True]]))
     return labels.tolist()[0], [round(v, 6) for v in confidence.tolist()[0]]
 
 
 def test_failed_regions_defend_themselves_and_confidence_fits_the_labels():
-    assert settled(Mended()) == ([2, 1, 2, 2], [0.6, 0.3, 0.6, 0.6])
+    assert settled(Corrected()) == ([2, 1, 2, 2], [0.6, 0.3, 0.6, 0.6])
 
 
 def test_published_masks_overwrite_failed_regions_and_confidence_disagrees():
     assert settled(Reference()) == ([2, 1, 1, 2], [0.0, 0.3, 0.6, 0.6])
 
 
-@pytest.mark.parametrize(("rules", "expected"), [(Mended(), [0, 1]), (Reference(), [1, 1])])
+@pytest.mark.parametrize(("rules", "expected"), [(Corrected(), [0, 1]), (Reference(), [1, 1])])
 def test_no_mask_names_a_pixel_below_the_threshold_but_the_published(rules, expected):
     nothing = torch.zeros(1, 2, dtype=torch.uint8)
-    coarse = Coarse(torch.ones(1, 1, 1), nothing, torch.zeros(1, 2), threshold=0.5)
+    coarse = CoarseResult(torch.ones(1, 1, 1), nothing, torch.zeros(1, 2), threshold=0.5)
     merged = Merged(torch.tensor([[0.4, 0.5]]), torch.ones(1, 2, dtype=torch.uint8))
     labels, _ = rules.settle(coarse, merged, torch.zeros(1, 2, dtype=torch.bool))
     assert labels.tolist()[0] == expected
@@ -161,13 +163,13 @@ def test_no_mask_names_a_pixel_below_the_threshold_but_the_published(rules, expe
 
 def test_pixels_below_the_threshold_belong_to_no_region():
     labels = torch.ones(8, 8, dtype=torch.uint8)
-    coarse = Coarse(torch.ones(1, 1, 1), labels, torch.full((8, 8), 0.5))
+    coarse = CoarseResult(torch.ones(1, 1, 1), labels, torch.full((8, 8), 0.5))
     coarse.confidence[:, 4:] = 0.05
-    assert propose(Mended(), coarse).boxes.tolist() == [[0, 0, 3, 7]]
+    assert propose(Corrected(), coarse).boxes.tolist() == [[0, 0, 3, 7]]
 
 
-@pytest.mark.parametrize("rules", [Mended(), Reference()])
-def test_the_least_area_counts_pixels_of_the_picture(rules):
+@pytest.mark.parametrize("rules", [Corrected(), Reference()])
+def test_the_least_area_counts_pixels_of_the_image(rules):
     labels = torch.zeros(40, 40, dtype=torch.uint8)
     labels[10:20, 10:20] = 1
     assert len(propose(rules, one_name(labels), min_area=100)) == 1
@@ -176,7 +178,7 @@ def test_the_least_area_counts_pixels_of_the_picture(rules):
 
 def test_proposals_are_sorted_by_name_then_raster_order():
     coarse = coarse_of(random_low(5, (8, 9)), (60, 80))
-    proposals = propose(Mended(), coarse)
+    proposals = propose(Corrected(), coarse)
     first = [int((proposals.ids.ravel() == i + 1).argmax()) for i in range(len(proposals))]
     keys = list(zip(proposals.classes.tolist(), first, strict=True))
     assert len(keys) > 5

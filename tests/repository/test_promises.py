@@ -17,7 +17,7 @@ import radseg
 from builders import tiny_radio
 from query_builders import description, stored_map, sums
 from radseg.cli.app import app
-from radseg.errors import EnvironmentFailure
+from radseg.errors import ResourceError
 from radseg.mapping.aligned import AlignedCache
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
@@ -87,7 +87,7 @@ def test_a_map_whose_cache_is_a_link_deletes_and_writes_nothing_elsewhere(tmp_pa
     link.symlink_to(elsewhere)
     cache.folder.mkdir(exist_ok=True)
     (cache.folder / "mine.npy").write_bytes(b"mine")
-    with pytest.raises(EnvironmentFailure, match="is a link"):
+    with pytest.raises(ResourceError, match="is a link"):
         list(cache.parts(stored))
     assert [path.name for path in cache.folder.iterdir()] == ["mine.npy"]
 

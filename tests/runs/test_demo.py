@@ -1,4 +1,4 @@
-"""What `make demo` shows: a refined picture with its heat maps, and a map that finds things."""
+"""What `make demo` shows: a refined image with its heat maps, and a map that finds objects."""
 
 import re
 
@@ -16,7 +16,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def picture(folder):
+def image(folder):
     return run_demo(folder)
 
 
@@ -25,26 +25,26 @@ def mapped(folder):
     return run_map_demo(folder)
 
 
-def test_the_things_of_the_room_are_named_and_the_absent_door_is_not(picture):
-    areas = picture.result.areas
+def test_the_objects_of_the_room_are_named_and_the_absent_door_is_not(image):
+    areas = image.result.areas
     assert areas["purple door"] < 0.01
     assert all(areas[name] > 0.01 for name in WORDS[:6])
-    assert picture.result.meta["refined_regions"] > 3
+    assert image.result.meta["refined_regions"] > 3
 
 
-def test_every_picture_is_written(folder, picture):
-    assert {path.name for path in picture.files} >= {
+def test_every_image_is_written(folder, image):
+    assert {path.name for path in image.files} >= {
         "room.png",
         "room.labels.png",
         "room.overlay.jpg",
         "room.unrefined.overlay.jpg",
         "room.pca.png",
     }
-    assert sum("heat" in path.name for path in picture.files) == len(WORDS)
+    assert sum("heat" in path.name for path in image.files) == len(WORDS)
     assert read_label_png(folder / "room.labels.png").max() <= len(WORDS)
 
 
-def test_refinement_changes_the_overlay(folder, picture):
+def test_refinement_changes_the_overlay(folder, image):
     refined, coarse = (
         np.asarray(Image.open(folder / f"room.{part}overlay.jpg")) for part in ("", "unrefined.")
     )

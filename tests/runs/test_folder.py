@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from radseg.errors import EnvironmentFailure, ImageError, InputError, VocabularyError
+from radseg.errors import ImageError, InputError, ResourceError, VocabularyError
 from radseg.jobs.atomic import STAGING
 from radseg.jobs.manifest import Record, read_manifest
-from radseg.jobs.sources import Found
+from radseg.jobs.sources import SourceImage
 from radseg.runs.folder import OnExisting, OutputFile, Report, attempt, free_folder, opened, run
 
 PARAMETERS = {"prompts": ["red"]}
@@ -49,18 +49,18 @@ def test_a_lack_of_memory_is_told_with_what_can_be_done() -> None:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> list[Found]:
+def photos(tmp_path: Path) -> list[SourceImage]:
     """Three images in a folder."""
     folder = tmp_path / "photos"
     (folder / "deep").mkdir(parents=True)
     for name in ("a", "b", "deep/c"):
         (folder / f"{name}.jpg").write_text(name)
-    return [Found(folder / f"{name}.jpg", folder) for name in ("a", "b", "deep/c")]
+    return [SourceImage(folder / f"{name}.jpg", folder) for name in ("a", "b", "deep/c")]
 
 
 def go(
     folder: Path,
-    images: Sequence[Found],
+    images: Sequence[SourceImage],
     existing: OnExisting = "refuse",
     parameters: dict[str, object] = PARAMETERS,  # type: ignore[assignment]
 ) -> Report:
@@ -79,7 +79,7 @@ def outputs(folder: Path) -> dict[str, str]:
     }
 
 
-def test_every_image_gets_its_files(tmp_path: Path, photos: list[Found]) -> None:
+def test_every_image_gets_its_files(tmp_path: Path, photos: list[SourceImage]) -> None:
     report = go(tmp_path / "out", photos)
     assert [record.name for record in report.done] == ["a", "b", "deep/c"]
     written = outputs(tmp_path / "out")
@@ -90,18 +90,18 @@ def test_every_image_gets_its_files(tmp_path: Path, photos: list[Found]) -> None
     }
 
 
-def test_nothing_half_written_is_left(tmp_path: Path, photos: list[Found]) -> None:
+def test_nothing_half_written_is_left(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
     assert not (tmp_path / "out" / STAGING).exists()
 
 
-def test_outputs_are_readable_like_any_new_file(tmp_path: Path, photos: list[Found]) -> None:
+def test_outputs_are_readable_like_any_new_file(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
     (tmp_path / "plain").touch()
     assert (tmp_path / "out/a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_one_bad_image_does_not_end_the_run(tmp_path: Path, photos: list[Found]) -> None:
+def test_one_bad_image_does_not_end_the_run(tmp_path: Path, photos: list[SourceImage]) -> None:
     photos[1].path.write_text("bad")
     report = go(tmp_path / "out", photos)
     assert [record.name for record in report.done] == ["a", "deep/c"]
@@ -109,7 +109,7 @@ def test_one_bad_image_does_not_end_the_run(tmp_path: Path, photos: list[Found])
 
 
 def test_an_unexpected_error_costs_one_image(
-    tmp_path: Path, photos: list[Found], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photos: list[SourceImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RADSEG_DEBUG", raising=False)
 
@@ -123,9 +123,9 @@ def test_an_unexpected_error_costs_one_image(
     assert [record.message for record in report.failed] == ["RuntimeError: CUDA out of memory."]
 
 
-@pytest.mark.parametrize("error", [VocabularyError("no"), EnvironmentFailure("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [VocabularyError("no"), ResourceError("no"), KeyboardInterrupt()])
 def test_what_would_stop_every_image_stops_the_run(
-    tmp_path: Path, photos: list[Found], error: BaseException
+    tmp_path: Path, photos: list[SourceImage], error: BaseException
 ) -> None:
     def stop(image: Path) -> str:
         raise error
@@ -134,7 +134,7 @@ def test_what_would_stop_every_image_stops_the_run(
         run(plan, stop, files_of, Told())
 
 
-def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos: list[Found]) -> None:
+def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos: list[SourceImage]) -> None:
     def full(result: str, image: Path) -> Sequence[OutputFile]:
         def fail(path: Path) -> None:
             path.write_text("half")
@@ -149,18 +149,18 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos
     assert [record.name for record in go(out, photos, "resume").done] == ["b", "deep/c"]
 
 
-def test_resume_does_only_what_is_not_done(tmp_path: Path, photos: list[Found]) -> None:
+def test_resume_does_only_what_is_not_done(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos[:2])
     report = go(tmp_path / "out", photos, "resume")
     assert [record.name for record in report.earlier] == ["a", "b"]
     assert [record.name for record in report.done] == ["deep/c"]
 
 
-def test_resume_of_nothing_starts(tmp_path: Path, photos: list[Found]) -> None:
+def test_resume_of_nothing_starts(tmp_path: Path, photos: list[SourceImage]) -> None:
     assert len(go(tmp_path / "out", photos, "resume").done) == 3
 
 
-def test_resume_does_failed_changed_and_lost_images_again(tmp_path: Path, photos: list[Found]) -> None:
+def test_resume_does_failed_changed_and_lost_images_again(tmp_path: Path, photos: list[SourceImage]) -> None:
     photos[0].path.write_text("bad")
     go(tmp_path / "out", photos)
     photos[0].path.write_text("good")
@@ -169,13 +169,13 @@ def test_resume_does_failed_changed_and_lost_images_again(tmp_path: Path, photos
     assert [record.name for record in go(tmp_path / "out", photos, "resume").done] == ["a", "b", "deep/c"]
 
 
-def test_resume_with_other_parameters_names_them(tmp_path: Path, photos: list[Found]) -> None:
+def test_resume_with_other_parameters_names_them(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos[:1])
     with pytest.raises(InputError, match=r'prompts was \["red"\], is now \["blue"\]'):
         go(tmp_path / "out", photos, "resume", {"prompts": ["blue"]})
 
 
-def test_an_earlier_run_is_not_touched_unasked(tmp_path: Path, photos: list[Found]) -> None:
+def test_an_earlier_run_is_not_touched_unasked(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
     before = outputs(tmp_path / "out")
     with pytest.raises(InputError, match=r"3 images done.*--resume.*--overwrite.*-o"):
@@ -184,7 +184,7 @@ def test_an_earlier_run_is_not_touched_unasked(tmp_path: Path, photos: list[Foun
 
 
 def test_overwrite_removes_what_the_earlier_run_recorded_and_nothing_else(
-    tmp_path: Path, photos: list[Found]
+    tmp_path: Path, photos: list[SourceImage]
 ) -> None:
     go(tmp_path / "out", photos)
     (tmp_path / "out/notes.md").write_text("mine")
@@ -192,18 +192,18 @@ def test_overwrite_removes_what_the_earlier_run_recorded_and_nothing_else(
     assert set(outputs(tmp_path / "out")) == {"a.png", "a.overlay.png", "notes.md"}
 
 
-def test_overwrite_helps_after_a_damaged_manifest(tmp_path: Path, photos: list[Found]) -> None:
+def test_overwrite_helps_after_a_damaged_manifest(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
     manifest = tmp_path / "out/manifest.jsonl"
     manifest.write_text(manifest.read_text().replace('"status"', '"stat'))
-    with pytest.raises(EnvironmentFailure, match="--overwrite"):
+    with pytest.raises(ResourceError, match="--overwrite"):
         go(tmp_path / "out", photos, "resume")
     assert len(go(tmp_path / "out", photos, "overwrite").done) == 3
 
 
 @pytest.mark.parametrize("existing", ["refuse", "overwrite", "resume"])
 def test_another_programs_manifest_is_never_touched(
-    tmp_path: Path, photos: list[Found], existing: OnExisting
+    tmp_path: Path, photos: list[SourceImage], existing: OnExisting
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/manifest.jsonl").write_text('{"mine": 1}')
@@ -212,7 +212,9 @@ def test_another_programs_manifest_is_never_touched(
     assert (tmp_path / "out/manifest.jsonl").read_text() == '{"mine": 1}'
 
 
-def test_files_in_the_way_stop_a_fresh_run_before_it_starts(tmp_path: Path, photos: list[Found]) -> None:
+def test_files_in_the_way_stop_a_fresh_run_before_it_starts(
+    tmp_path: Path, photos: list[SourceImage]
+) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/b.png").write_text("mine")
     with pytest.raises(InputError, match=r"b\.png would be replaced.*--overwrite"):
@@ -225,12 +227,12 @@ def test_an_input_is_never_replaced(tmp_path: Path, existing: OnExisting) -> Non
     image = tmp_path / "photo.png"
     image.write_text("precious")
     with pytest.raises(InputError, match="would replace an input image"):
-        go(tmp_path, [Found(image, tmp_path)], existing)
+        go(tmp_path, [SourceImage(image, tmp_path)], existing)
     assert image.read_text() == "precious"
 
 
 def test_a_link_in_place_of_an_output_is_replaced_not_written_through(
-    tmp_path: Path, photos: list[Found]
+    tmp_path: Path, photos: list[SourceImage]
 ) -> None:
     out, victim = tmp_path / "out", tmp_path / "victim"
     out.mkdir()
@@ -241,7 +243,7 @@ def test_a_link_in_place_of_an_output_is_replaced_not_written_through(
     assert (out / "a.png").read_text() == "A"
 
 
-def test_a_linked_subfolder_that_leads_out_is_refused(tmp_path: Path, photos: list[Found]) -> None:
+def test_a_linked_subfolder_that_leads_out_is_refused(tmp_path: Path, photos: list[SourceImage]) -> None:
     out, other = tmp_path / "out", tmp_path / "other"
     out.mkdir()
     other.mkdir()
@@ -252,7 +254,7 @@ def test_a_linked_subfolder_that_leads_out_is_refused(tmp_path: Path, photos: li
 
 
 def test_a_tampered_manifest_cannot_make_overwrite_delete_elsewhere(
-    tmp_path: Path, photos: list[Found]
+    tmp_path: Path, photos: list[SourceImage]
 ) -> None:
     victim = tmp_path / "victim.png"
     victim.touch()
@@ -264,35 +266,35 @@ def test_a_tampered_manifest_cannot_make_overwrite_delete_elsewhere(
     assert victim.exists()
 
 
-def test_two_runs_in_one_folder_are_refused(tmp_path: Path, photos: list[Found]) -> None:
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path, photos: list[SourceImage]) -> None:
     with (
         opened(tmp_path / "out", photos, PARAMETERS, endings=()),
-        pytest.raises(EnvironmentFailure, match="Another radseg is writing"),
+        pytest.raises(ResourceError, match="Another radseg is writing"),
     ):
         go(tmp_path / "out", photos)
 
 
-def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path, photos: list[Found]) -> None:
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path, photos: list[SourceImage]) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(InputError, match="is a file"):
         go(tmp_path / "out", photos)
 
 
-def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path, photos: list[Found]) -> None:
+def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path, photos: list[SourceImage]) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EnvironmentFailure, match="cannot be made"):
+    with pytest.raises(ResourceError, match="cannot be made"):
         go(tmp_path / "file" / "out", photos)
 
 
 def test_a_read_only_output_folder_is_refused(
-    tmp_path: Path, photos: list[Found], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photos: list[SourceImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, who may write anywhere
-    with pytest.raises(EnvironmentFailure, match="is not writable"):
+    with pytest.raises(ResourceError, match="is not writable"):
         go(tmp_path / "out", photos)
 
 
-def test_the_record_holds_the_size_and_time_of_the_image(tmp_path: Path, photos: list[Found]) -> None:
+def test_the_record_holds_the_size_and_time_of_the_image(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos[:1])
     history = read_manifest(tmp_path / "out/manifest.jsonl")
     assert history is not None
@@ -308,23 +310,27 @@ def test_the_next_free_folder_is_found(tmp_path: Path) -> None:
     assert free_folder(tmp_path / "out").name == "out-3"
 
 
-def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, photos: list[Found]) -> None:
+def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, photos: list[SourceImage]) -> None:
     with (
-        pytest.raises(EnvironmentFailure),
+        pytest.raises(ResourceError),
         opened(tmp_path / "out", photos, PARAMETERS, endings=()),
     ):
-        raise EnvironmentFailure("no weights")
+        raise ResourceError("no weights")
     assert not (tmp_path / "out").exists()
 
 
-def test_overwrite_keeps_an_old_output_that_is_now_an_input(tmp_path: Path, photos: list[Found]) -> None:
+def test_overwrite_keeps_an_old_output_that_is_now_an_input(
+    tmp_path: Path, photos: list[SourceImage]
+) -> None:
     out = tmp_path / "out"
     go(out, photos)
-    go(out, [Found(out / "deep/c.png", out / "deep")], "overwrite")
+    go(out, [SourceImage(out / "deep/c.png", out / "deep")], "overwrite")
     assert outputs(out) == {"c.png": "DEEP/C", "c.overlay.png": "", "deep/c.png": "DEEP/C"}
 
 
-def test_what_a_killed_run_left_half_written_is_removed_first(tmp_path: Path, photos: list[Found]) -> None:
+def test_what_a_killed_run_left_half_written_is_removed_first(
+    tmp_path: Path, photos: list[SourceImage]
+) -> None:
     left = tmp_path / "out" / STAGING / "half.png"
     left.parent.mkdir(parents=True)
     left.touch()

@@ -26,30 +26,30 @@ def toy():
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     """Red on the left, blue on the right."""
-    picture = torch.zeros(3, 64, 96)
-    picture[0, :, :48], picture[2, :, 48:] = 0.86, 0.86
-    return picture
+    image = torch.zeros(3, 64, 96)
+    image[0, :, :48], image[2, :, 48:] = 0.86, 0.86
+    return image
 
 
-def test_features_without_alignment_are_those_of_the_model(toy, picture):
+def test_features_without_alignment_are_those_of_the_model(toy, image):
     lift = FeatureLift(toy)
     assert lift.space == toy.encoder.space
-    assert torch.equal(lift(picture), toy.encode(picture).values)
+    assert torch.equal(lift(image), toy.encode(image).values)
 
 
-def test_features_of_radio_are_aligned_by_the_model_afterwards(picture):
+def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
     small = replace(presets.load("miniature"), short_side=96)
-    features = FeatureLift(small)(picture)
+    features = FeatureLift(small)(image)
     aligned = small.encoder.align(features)
-    assert torch.allclose(aligned, small.encode(picture).values, atol=1e-5)
+    assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
     assert features.shape[0] == small.encoder.radio.config.width
 
 
-def test_probabilities_sum_to_one_over_words_that_are_there(toy, picture):
+def test_probabilities_sum_to_one_over_words_that_are_there(toy, image):
     mapper = probability_mapper(toy, "red, blue, green", 0.1)
-    values = mapper.lift(picture)
+    values = mapper.lift(image)
     assert mapper.description.names == ("red", "blue", "green")
     assert float(values[0, :, 0].min()) > 0.9
     assert float(values[1, :, -1].min()) > 0.9
@@ -57,7 +57,7 @@ def test_probabilities_sum_to_one_over_words_that_are_there(toy, picture):
 
 
 def test_one_word_alone_is_refused(toy):
-    with pytest.raises(VocabularyError, match="Name more things"):
+    with pytest.raises(VocabularyError, match="Name more objects"):
         probability_mapper(toy, "red", 0.1)
 
 
@@ -65,14 +65,14 @@ def test_one_word_alone_is_refused(toy):
 class HalfSure:
     """Refiner that labels the top half 1 and the rest nothing, with confidence 0.75."""
 
-    def refine(self, pictures, coarse):
+    def refine(self, images, coarse):
         labels = torch.zeros_like(coarse[0].labels)
         labels[: labels.shape[0] // 2] = 1
         return [Refinement(labels, torch.full(labels.shape, 0.75), 1, 1)]
 
 
-def test_refined_labels_are_lifted_at_full_size(toy, picture):
-    values = probability_mapper(replace(toy, refine=HalfSure()), "red, blue", 0.1).lift(picture)
+def test_refined_labels_are_lifted_at_full_size(toy, image):
+    values = probability_mapper(replace(toy, refine=HalfSure()), "red, blue", 0.1).lift(image)
     assert values.shape == (2, 64, 96)
     assert torch.equal(values[0, :32], torch.full((32, 96), 0.75))
     assert not values[0, 32:].any()
@@ -104,7 +104,7 @@ def test_a_method_that_refines_by_itself_makes_features_without(model, settings)
     [
         ("radseg-b+", "a map of features has none. Use radseg-b, which is radseg-b. without it"),
         ("miniature+", "Use miniature, "),
-        ("resclip-b", "resclip-b looks at the words while it looks at the picture"),
+        ("resclip-b", "resclip-b looks at the words while it looks at the image"),
     ],
 )
 def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(model, message):
@@ -133,8 +133,8 @@ def test_limits_reach_the_mapper():
     assert int(mapper.sums(frame()).counts.sum()) == 7
 
 
-def test_the_grid_covers_the_picture(toy):
-    """A lift on another grid of the same picture gives nearly the same map: corners meet corners."""
+def test_the_grid_covers_the_image(toy):
+    """A lift on another grid of the same image gives nearly the same map: corners meet corners."""
     one = frame(size=Size(64, 96))
     fine = feature_mapper(toy, 0.2)
     coarse = replace(fine, lift=lambda rgb: resize(fine.lift(rgb), Size(80, 120)))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mapping.map_builders import description, frame, grid_lift
-from radseg.errors import CheckpointError, EnvironmentFailure, ImageError, InputError, WeightsUnavailableError
+from radseg.errors import CheckpointError, ImageError, InputError, ResourceError, WeightsUnavailableError
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
@@ -52,7 +52,7 @@ class Silent:
 
 
 def mapper():
-    return Mapper(description(number_type="float16"), grid_lift())
+    return Mapper(description(dtype="float16"), grid_lift())
 
 
 def geometry():
@@ -176,7 +176,7 @@ def test_resuming_with_other_settings_or_frames_is_refused(tmp_path):
     other = replace_ids(Walk())
     with pytest.raises(InputError, match="not those in the map"):
         build(tmp_path / "map", other, existing="resume")
-    coarser = lambda: Mapper(description(number_type="float16", voxel_size=0.2), grid_lift())  # noqa: E731
+    coarser = lambda: Mapper(description(dtype="float16", voxel_size=0.2), grid_lift())  # noqa: E731
     with pytest.raises(InputError, match="voxel_size is 0.2, not 0.1"):
         build(tmp_path / "map", Walk(), existing="resume", make_mapper=coarser)
 
@@ -212,7 +212,7 @@ def test_a_linked_tile_folder_is_not_written_through(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "map").mkdir()
     (tmp_path / "map" / TILES).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(EnvironmentFailure, match="is a link"):
+    with pytest.raises(ResourceError, match="is a link"):
         build(tmp_path / "map", Walk())
     assert not list((tmp_path / "elsewhere").iterdir())
 

@@ -43,12 +43,13 @@ def test_the_kitchens_own_colour_camera_makes_colours_agree_better(shared):
 
 def disagreement(folder, cameras):
     """Return the mean difference in grey between the maps of even and of odd frames, where both see."""
-    sequence, mapper = open_sequence(folder, cameras=cameras), colour_mapper(0.02, number_type="float32")
+    sequence, mapper = open_sequence(folder, cameras=cameras), colour_mapper(0.02, dtype="float32")
     halves = VoxelMap(mapper.description), VoxelMap(mapper.description)
     for index, frame_id in enumerate(sequence.frame_ids()[:16]):
         mapper.integrate(sequence.read(frame_id), halves[index % 2])
     (keys, greys), (others, other_greys) = (
-        (pack(chunk.keys), chunk.colours.mean(1)) for chunk in (half.finish().whole() for half in halves)
+        (pack(chunk.keys), chunk.colours.mean(1))
+        for chunk in (half.to_semantic_map().whole() for half in halves)
     )
     shared_keys, mine, theirs = np.intersect1d(keys.numpy(), others.numpy(), return_indices=True)
     assert len(shared_keys) > 10_000

@@ -47,18 +47,18 @@ def test_other_temperatures_are_explained(text: str) -> None:
 def test_places_by_name_are_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b").mkdir()
-    assert parse_places(["dino = a=b"], what="--helper") == {"dino": str(tmp_path / "a=b")}
+    assert parse_places(["dino = a=b"], what="--aux") == {"dino": str(tmp_path / "a=b")}
 
 
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["dino"], "--helper is 'dino'; write NAME=PATH"),
+        (["dino"], "--aux is 'dino'; write NAME=PATH"),
         (["=."], "write NAME=PATH"),
         (["dino=.", "dino=."], "names 'dino' twice"),
-        (["dino=nowhere"], "--helper dino: there is nothing at .*nowhere"),
+        (["dino=nowhere"], "--aux dino: there is nothing at .*nowhere"),
     ],
 )
 def test_other_places_are_explained(texts: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        parse_places(texts, what="--helper")
+        parse_places(texts, what="--aux")

@@ -80,7 +80,7 @@ def test_synonyms_get_rows_of_their_class() -> None:
 
 
 def test_a_row_does_not_depend_on_its_neighbours_or_their_order() -> None:
-    names = [f"thing {i}" for i in range(300)]
+    names = [f"object {i}" for i in range(300)]
     forward = embed_vocabulary(Vocabulary.parse(names), StubTower(), TWO).values
     backward = embed_vocabulary(Vocabulary.parse(names[::-1]), StubTower(), TWO).values
     assert torch.equal(forward, backward.flip(0))
@@ -94,7 +94,7 @@ def test_prompts_reach_the_tower_in_calls_of_bounded_size() -> None:
             sizes.append(len(prompts))
             return super().embed(prompts)
 
-    embed_vocabulary(Vocabulary.parse([f"thing {i}" for i in range(20)]), Counting(), IMAGENET_80)
+    embed_vocabulary(Vocabulary.parse([f"object {i}" for i in range(20)]), Counting(), IMAGENET_80)
     assert sum(sizes) == 1600
     assert max(sizes) <= 512
 
@@ -135,7 +135,7 @@ def test_an_interrupted_run_keeps_what_it_computed(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
             return super().embed(prompts)
 
-    vocabulary = Vocabulary.parse([f"thing {i}" for i in range(8)])
+    vocabulary = Vocabulary.parse([f"object {i}" for i in range(8)])
     cache = TextCache(tmp_path, "tower")
     with pytest.raises(KeyboardInterrupt):
         embed_vocabulary(vocabulary, Stopping(), IMAGENET_80, cache=cache)
@@ -146,7 +146,7 @@ def test_an_interrupted_run_keeps_what_it_computed(tmp_path: Path) -> None:
 
 def test_progress_counts_rows_and_ends_at_all() -> None:
     seen: list[tuple[int, int]] = []
-    vocabulary = Vocabulary.parse([f"thing {i}" for i in range(20)])
+    vocabulary = Vocabulary.parse([f"object {i}" for i in range(20)])
     embed_vocabulary(vocabulary, StubTower(), progress=lambda done, total: seen.append((done, total)))
     assert seen[0] == (0, 20)
     assert seen[-1] == (20, 20)

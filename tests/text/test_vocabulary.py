@@ -40,7 +40,7 @@ def test_a_class_file_with_any_line_ending_and_byte_order_mark(tmp_path: Path, n
 
 
 def test_two_thousand_names_work() -> None:
-    assert len(Vocabulary.parse([f"thing {i}" for i in range(2000)]).names) == 2000
+    assert len(Vocabulary.parse([f"object {i}" for i in range(2000)]).names) == 2000
 
 
 def test_right_to_left_names_work() -> None:

@@ -9,9 +9,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from radseg.errors import (
-    EnvironmentFailure,
     InputError,
     MissingFileError,
+    ResourceError,
     SpaceMismatchError,
     VocabularyError,
 )
@@ -65,7 +65,7 @@ def test_vectors_without_direction_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_does_not_take_the_file_is_an_environment_failure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentFailure, match="cannot be made"):
+    with pytest.raises(ResourceError, match="cannot be made"):
         save_pack(tmp_path / "file" / "p.safetensors", VocabularyPack(embeddings()))
 
 

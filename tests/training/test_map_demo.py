@@ -44,7 +44,7 @@ def test_the_walk_says_what_it_does_not_have():
     walk = RoomWalk(frames=2)
     with pytest.raises(InputError, match="2 views, none called '2'"):
         walk.read("2")
-    with pytest.raises(InputError, match="0 things called 'purple door'"):
+    with pytest.raises(InputError, match="0 objects called 'purple door'"):
         walk.place(ABSENT)
     frame = walk.read("1")
     assert torch.equal(frame.semantics.unique() >= 1, torch.ones(len(frame.semantics.unique()), dtype=bool))

@@ -1,4 +1,4 @@
-"""The recipe on a handful of pictures: it learns, it stops and continues, its files are ordinary ones."""
+"""The recipe on a handful of images: it learns, it stops and continues, its files are ordinary ones."""
 
 import json
 from dataclasses import fields
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from training.miniature import renders, train
-from training.miniature.batches import Album
+from training.miniature.batches import Dataset
 from training.miniature.masks import coarse_maps, draw_prompts
-from training.miniature.recipe import SAM_SIZES, Pupil, Targets, miniature_config, occupancy, yes_no_logits
+from training.miniature.recipe import SAM_SIZES, Student, Targets, miniature_config, occupancy, yes_no_logits
 from training.miniature.surface import surface_summary, surface_targets
 from training.miniature.train import Settings, learning_rate
 
@@ -32,7 +32,7 @@ TINY = Settings(
 
 
 def flat_shots(size, rng, count=4):
-    """Pictures of one colour with a square of another: rendering is tested elsewhere."""
+    """Renders of one colour with a square of another: rendering is tested elsewhere."""
     labels = np.repeat(rng.integers(0, 5, (count, 1, 1)).astype(np.uint8), size[0], 1).repeat(size[1], 2)
     labels[:, 40:100, 40:100] += 1
     regions = np.ones_like(labels)
@@ -44,12 +44,12 @@ def flat_shots(size, rng, count=4):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for number in range(2):
         wide, close = flat_shots(renders.WIDE, rng), flat_shots(renders.CLOSE, rng)
         np.savez(folder / f"rooms_{number:06d}.npz", **wide.arrays("wide"), **close.arrays("close"))
-    return renders.picture_files(folder)
+    return renders.render_files(folder)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_finished_run_is_not_run_again(trained, files):
 def test_a_run_killed_before_its_calibration_calibrates_when_started_again(trained, files, monkeypatch):
     calls = []
 
-    def marked(parts, pictures):
+    def marked(parts, images):
         calls.append(len(renders.wide))
         return parts
 
@@ -110,7 +110,7 @@ def test_rendered_files_hold_what_training_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(renders, "ROOMS_PER_FILE", 1)
     monkeypatch.setattr(renders, "WIDE_PER_ROOM", 1)
     monkeypatch.setattr(renders, "CLOSE_PER_ROOM", 1)
-    loaded = renders.load_pictures([renders.render_file(tmp_path, 0)])
+    loaded = renders.load_renders([renders.render_file(tmp_path, 0)])
     assert loaded.wide.images.shape == (1, *renders.WIDE, 3)
     assert loaded.close.labels.shape == (1, *renders.CLOSE)
     for region in range(1, loaded.wide.regions.max() + 1):
@@ -124,10 +124,10 @@ def test_crops_are_cut_alike_from_images_and_labels():
     shots = flat_shots((64, 96), np.random.default_rng(1), count=3)
     shots.labels[:] = np.arange(64 * 96).reshape(64, 96) % 251
     shots.images[:] = shots.labels[..., None]
-    batch = Album(shots, "cpu").draw(Size(32, 48), 20, np.random.default_rng(2))
+    batch = Dataset(shots, "cpu").draw(Size(32, 48), 20, np.random.default_rng(2))
     light = batch.images[:, 0] * 255 / batch.labels.clamp(min=1)
-    for picture, labels in zip(light, batch.labels, strict=True):
-        seen = picture[(labels > 5) & (labels < 200)]
+    for image, labels in zip(light, batch.labels, strict=True):
+        seen = image[(labels > 5) & (labels < 200)]
         torch.testing.assert_close(seen, seen[:1].expand_as(seen))  # one brightness, nothing moved
     steps = batch.labels[:, 0, 1] - batch.labels[:, 0, 0]
     assert {int(s) for s in steps if abs(s) == 1} == {1, -1}  # some are mirrored
@@ -135,7 +135,7 @@ def test_crops_are_cut_alike_from_images_and_labels():
 
 def test_an_album_holds_every_field():
     shots = flat_shots((64, 96), np.random.default_rng(1))
-    batch = Album(shots, "cpu").corner(Size(32, 32), slice(1, 3))
+    batch = Dataset(shots, "cpu").corner(Size(32, 32), slice(1, 3))
     assert all(len(getattr(batch, f.name)) == 2 for f in fields(batch))
 
 
@@ -143,11 +143,11 @@ def test_prompts_ask_for_the_region_they_lie_in():
     regions = torch.from_numpy(flat_shots(renders.WIDE, np.random.default_rng(0), count=2).regions)
     prompts = draw_prompts(regions, each=2, patch=16, rng=torch.Generator().manual_seed(0))
     assert prompts is not None
-    for picture, (x, y), box, mask, target in zip(
-        prompts.picture, prompts.points.int(), prompts.boxes, prompts.masks, prompts.targets, strict=True
+    for image, (x, y), box, mask, target in zip(
+        prompts.image, prompts.points.int(), prompts.boxes, prompts.masks, prompts.targets, strict=True
     ):
         square = bool(target.mean() < 0.5)
-        assert float(target.mean()) == pytest.approx(float((regions[picture] == 1 + square).float().mean()))
+        assert float(target.mean()) == pytest.approx(float((regions[image] == 1 + square).float().mean()))
         assert box[0] <= x <= box[2]
         assert box[1] <= y <= box[3]
         assert mask.shape == (88, 120)
@@ -188,7 +188,7 @@ def test_occupancy_equals_counting_pixel_by_pixel():
 
 
 def test_a_name_may_be_called_by_itself_and_its_words_only():
-    targets = Targets.of(Pupil(miniature_config()).tower)
+    targets = Targets.of(Student(miniature_config()).tower)
     index = targets.names.index("red ball")
     prompts = [i for i, yes in enumerate(targets.says[index].tolist()) if yes]
     assert len(prompts) == 3
@@ -196,8 +196,8 @@ def test_a_name_may_be_called_by_itself_and_its_words_only():
 
 
 def test_the_unknown_word_is_the_border_between_yes_and_no():
-    pupil = Pupil(miniature_config())
-    logits = yes_no_logits(pupil, torch.tensor([[0.3, 0.1, 0.2]]))
+    student = Student(miniature_config())
+    logits = yes_no_logits(student, torch.tensor([[0.3, 0.1, 0.2]]))
     assert (logits > 0).tolist() == [[True, False]]
 
 

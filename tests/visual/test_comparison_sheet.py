@@ -17,7 +17,7 @@ def near(pixel, colour, slack=130):
 
 
 def test_every_panel_shows_its_own_labels_after_the_photo():
-    names = ("red thing", "other thing")
+    names = ("red object", "other object")
     sheet = np.asarray(comparison(PHOTO, [panel("a", 1, 2), panel("b", 2, 1)], names))
     step, row = TILE_WIDTH + 12, 120
     table = colours(names)
@@ -30,7 +30,7 @@ def test_every_panel_shows_its_own_labels_after_the_photo():
 
 def test_panels_flow_into_rows_of_equal_length():
     for count, shape in ((1, (1, 2)), (3, (1, 4)), (5, (2, 3)), (8, (3, 3))):
-        sheet = comparison(PHOTO, [panel(str(i), 1, 1) for i in range(count)], ("thing",))
+        sheet = comparison(PHOTO, [panel(str(i), 1, 1) for i in range(count)], ("object",))
         assert sheet.width == shape[1] * (TILE_WIDTH + 12) + 12
         assert sheet.height > shape[0] * 240
 
@@ -56,4 +56,4 @@ def test_names_nobody_found_are_not_in_the_legend():
 def test_tiny_and_wide_photos_make_a_sheet():
     for size in ((1, 1), (1, 300), (300, 2)):
         labels = np.ones(size, np.uint8)
-        comparison(np.zeros((*size, 3), np.uint8), [Panel("a", "", labels)], ("thing",))
+        comparison(np.zeros((*size, 3), np.uint8), [Panel("a", "", labels)], ("object",))

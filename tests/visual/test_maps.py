@@ -1,4 +1,4 @@
-"""Pictures of voxels: what is nearer hides what is behind, and up is up."""
+"""Renders of voxels: what is nearer hides what is behind, and up is up."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,10 @@ from radseg.errors import InputError
 from radseg.visual.maps import (
     Perspective,
     TopDown,
+    camera_across,
+    camera_from_above,
     class_shades,
     heat_shades,
-    look_across,
-    look_from_above,
     render_voxels,
     up_vector,
     without_ceiling,
@@ -25,8 +25,8 @@ def plate(z, size=0.1, side=20):
     return np.concatenate([grid, np.full((len(grid), 1), z)], 1)
 
 
-def colour_at(picture, x, y):
-    return np.asarray(picture)[y, x].astype(int)
+def colour_at(image, x, y):
+    return np.asarray(image)[y, x].astype(int)
 
 
 def nearest(colour):
@@ -41,17 +41,17 @@ def test_from_above_the_higher_plate_hides_the_lower():
     low, high = plate(0.0), plate(1.0)
     points, colours = np.concatenate([high, low]), shades((RED, 400), (BLUE, 400))
     for up, seen in (("+z", RED), ("-z", BLUE)):
-        view = look_from_above(points, up=up)
-        picture = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=150)
-        assert nearest(colour_at(picture, 100, 75)) == seen
+        view = camera_from_above(points, up=up)
+        image = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=150)
+        assert nearest(colour_at(image, 100, 75)) == seen
 
 
 def test_nothing_shines_through_between_two_voxels_of_the_nearer_plate():
     points = np.concatenate([plate(1.0), np.add(plate(0.0), [0.05, 0.05, 0])])
     view = TopDown((0.95, 0.95, 0.5), 2.5)
     colours = shades((RED, 400), (BLUE, 400))
-    picture = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=200)
-    inside = np.asarray(picture)[60:140, 60:140].astype(int)
+    image = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=200)
+    inside = np.asarray(image)[60:140, 60:140].astype(int)
     assert (inside[..., 0] > inside[..., 2]).all()
 
 
@@ -60,7 +60,7 @@ def test_nothing_shines_through_between_two_voxels_of_the_nearer_plate():
 @pytest.mark.parametrize("extent", [(5, 4, 2), (1, 8, 1), (1, 1, 6)])
 def test_perspective_shows_the_whole_map_and_not_much_else(azimuth, width, height, extent):
     points = np.random.default_rng(0).uniform(0, extent, (2000, 3))
-    view = look_across(points, azimuth=azimuth, aspect=width / height)
+    view = camera_across(points, azimuth=azimuth, aspect=width / height)
     low, high = np.percentile(points, [1, 99], axis=0)
     shown = view.project(np.clip(points, low, high), width, height)
     share = np.abs([shown.x / width - 0.5, shown.y / height - 0.5]).max() * 2
@@ -70,14 +70,14 @@ def test_perspective_shows_the_whole_map_and_not_much_else(azimuth, width, heigh
 def test_in_perspective_the_nearer_plate_hides_the_farther():
     points, colours = np.concatenate([plate(0.0), plate(-1.0)]), shades((RED, 400), (BLUE, 400))
     view = Perspective((0.95, 0.9, 5.0), (0.95, 0.95, 0.0), up="+y")
-    picture = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=150)
-    assert nearest(colour_at(picture, 100, 75)) == RED
+    image = render_voxels(points, colours, voxel_size=0.1, view=view, width=200, height=150)
+    assert nearest(colour_at(image, 100, 75)) == RED
 
 
 def test_up_is_up_on_the_screen_for_every_axis():
     for up in UPS:
         points = np.stack([up_vector(up) * step for step in (0.0, 1.0)])
-        projected = look_across(points + 0.0, up=up, azimuth=30.0).project(points, 100, 100)
+        projected = camera_across(points + 0.0, up=up, azimuth=30.0).project(points, 100, 100)
         assert projected.y[1] < projected.y[0]
 
 
@@ -99,10 +99,10 @@ def test_what_is_behind_the_eye_is_not_drawn():
 
 def test_a_voxel_is_as_large_as_its_size():
     points, colours = np.zeros((1, 3)), shades((GREEN, 1))
-    picture = render_voxels(
+    image = render_voxels(
         points, colours, voxel_size=0.5, view=TopDown((0, 0, 0), 2.0), width=200, height=200
     )
-    green = (np.abs(np.asarray(picture).astype(int) - GREEN).sum(-1) < 60).sum()
+    green = (np.abs(np.asarray(image).astype(int) - GREEN).sum(-1) < 60).sum()
     assert green == pytest.approx(50 * 50, rel=0.2)  # drawn 8 % larger, so that no gaps show
 
 
@@ -116,7 +116,7 @@ def test_the_ceiling_is_left_out_of_high_rooms_only():
 
 def test_the_longer_side_lies_across():
     tall = plate(0.0) * [1, 3, 1]
-    view = look_from_above(tall, up="+z")
+    view = camera_from_above(tall, up="+z")
     seen = view.project(tall, 400, 300)
     assert np.ptp(seen.x) > np.ptp(seen.y)
     assert seen.x.min() > 0

@@ -1,4 +1,4 @@
-"""Pictures for people: what they must show, and that nothing a person types breaks them."""
+"""Images for people: what they must show, and that nothing a person types breaks them."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import torch
 
 from radseg.colours import colours
 from radseg.errors import InputError
-from radseg.io import read_picture
+from radseg.io import read_pixels
 from radseg.types import Size
-from radseg.visual import heat_colours, heat_map, overlay, paint, pca_picture
+from radseg.visual import heat_colours, heat_map, overlay, paint, pca_image
 from radseg.visual.legend import NARROWEST, PANEL
 from radseg.visual.text import legible, shorten
 
@@ -45,7 +45,7 @@ class TestPaint:
         assert painted[60, 198].tolist() == colours(["sky"])[0].tolist()
         assert painted[60, 199].max() < 0.3 * painted[60, 198].max()  # a dark line between two regions
 
-    def test_without_a_picture_the_regions_are_flat(self) -> None:
+    def test_without_an_image_the_regions_are_flat(self) -> None:
         painted = paint(None, halves(4, 8), ["sky", "road"])
         assert np.array_equal(np.unique(painted[:, :4].reshape(-1, 3), axis=0), colours(["sky"]))
 
@@ -61,7 +61,7 @@ class TestPaint:
 
 
 class TestOverlay:
-    def test_the_legend_stands_below_the_whole_picture(self) -> None:
+    def test_the_legend_stands_below_the_whole_image(self) -> None:
         image = overlay(PHOTO, halves(), ["sky", "road"])
         assert image.width == 400
         assert image.height > 120
@@ -80,17 +80,17 @@ class TestOverlay:
         strip = np.asarray(overlay(PHOTO, halves(), names))[120:].reshape(-1, 3)
         assert not (strip == colours(names)[2]).all(axis=1).any()
 
-    def test_nothing_found_gives_the_picture_alone(self) -> None:
+    def test_nothing_found_gives_the_image_alone(self) -> None:
         image = overlay(PHOTO, np.zeros((120, 400), np.uint8), ["sky"])
         assert np.array_equal(np.asarray(image), PHOTO)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (30, 20)])
-    def test_tiny_and_narrow_pictures_get_a_legend_that_can_be_read(self, size: tuple[int, int]) -> None:
+    def test_tiny_and_narrow_images_get_a_legend_that_can_be_read(self, size: tuple[int, int]) -> None:
         image = overlay(np.zeros((*size, 3), np.uint8), np.ones(size, np.uint8), ["sky"])
         assert image.width >= NARROWEST
         assert image.height > size[0] + 20
 
-    def test_a_legend_of_150_names_stays_smaller_than_the_picture(self) -> None:
+    def test_a_legend_of_150_names_stays_smaller_than_the_image(self) -> None:
         labels = (np.arange(600 * 800).reshape(600, 800) // 3200 + 1).astype(np.uint8)
         image = overlay(None, labels, [f"a rather long name {i}" for i in range(150)])
         assert image.height < 600 * 1.7
@@ -113,15 +113,15 @@ class TestOverlay:
             "\U0010ffff",
         ],
     )
-    def test_no_name_breaks_the_picture(self, name: str) -> None:
+    def test_no_name_breaks_the_image(self, name: str) -> None:
         assert overlay(PHOTO, halves(), [name, "road"]).width == 400
 
-    def test_the_same_input_gives_the_same_picture(self) -> None:
+    def test_the_same_input_gives_the_same_image(self) -> None:
         first, second = (overlay(PHOTO, halves(), ["sky", "road"]) for _ in range(2))
         assert np.array_equal(np.asarray(first), np.asarray(second))
 
     def test_real_photo(self, shared: Path) -> None:
-        photo = read_picture(shared / "data/photos/example3.jpg")
+        photo = read_pixels(shared / "data/photos/example3.jpg")
         image = overlay(photo, halves(*photo.shape[:2]), ["sky", "road"])
         assert image.width == photo.shape[1]
 
@@ -175,37 +175,35 @@ class TestHeat:
         assert heat_map(None, np.zeros(size, np.float32), "قطة" * 300).width >= NARROWEST
 
 
-class TestPcaPicture:
+class TestPcaImage:
     def test_regions_of_equal_features_have_equal_colours(self) -> None:
         features = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
         index = torch.arange(4).repeat_interleave(6).reshape(4, 6)
-        picture = pca_picture(features[:, index], Size(4, 6))
-        assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
+        image = pca_image(features[:, index], Size(4, 6))
+        assert len(np.unique(image.reshape(-1, 3), axis=0)) == 4
 
-    def test_the_picture_does_not_depend_on_scale_and_is_the_same_every_time(self) -> None:
+    def test_the_image_does_not_depend_on_scale_and_is_the_same_every_time(self) -> None:
         features = torch.randn(16, 5, 7, generator=torch.Generator().manual_seed(1))
-        first = pca_picture(features, Size(50, 70))
+        first = pca_image(features, Size(50, 70))
         assert first.shape == (50, 70, 3)
-        assert np.array_equal(first, pca_picture(features.clone(), Size(50, 70)))
-        assert np.abs(first.astype(int) - pca_picture(features * 7, Size(50, 70))).max() <= 1
+        assert np.array_equal(first, pca_image(features.clone(), Size(50, 70)))
+        assert np.abs(first.astype(int) - pca_image(features * 7, Size(50, 70))).max() <= 1
 
     def test_a_loud_patch_does_not_decide(self) -> None:
         features = torch.randn(16, 5, 7, generator=torch.Generator().manual_seed(2))
         loud = features.clone()
         loud[:, 0, 0] *= 1000
-        assert (
-            np.abs(pca_picture(features, Size(5, 7)).astype(int) - pca_picture(loud, Size(5, 7))).max() <= 1
-        )
+        assert np.abs(pca_image(features, Size(5, 7)).astype(int) - pca_image(loud, Size(5, 7))).max() <= 1
 
     def test_a_constant_map_is_mid_grey(self) -> None:
-        assert np.unique(pca_picture(torch.ones(8, 3, 3), Size(6, 6))).tolist() == [128]
+        assert np.unique(pca_image(torch.ones(8, 3, 3), Size(6, 6))).tolist() == [128]
 
     @pytest.mark.parametrize("shape", [(1, 4, 4), (2, 4, 4), (8, 1, 1), (8, 1, 2)])
     def test_few_channels_or_patches_are_enough(self, shape: tuple[int, int, int]) -> None:
-        assert pca_picture(torch.rand(shape), Size(9, 9)).shape == (9, 9, 3)
+        assert pca_image(torch.rand(shape), Size(9, 9)).shape == (9, 9, 3)
 
     def test_unusable_features_are_refused(self) -> None:
         with pytest.raises(InputError, match="finite"):
-            pca_picture(torch.full((4, 2, 2), torch.nan), Size(4, 4))
+            pca_image(torch.full((4, 2, 2), torch.nan), Size(4, 4))
         with pytest.raises(InputError, match="at least 1"):
-            pca_picture(torch.ones(4, 2, 2), Size(0, 4))
+            pca_image(torch.ones(4, 2, 2), Size(0, 4))

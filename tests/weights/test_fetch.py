@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quiet_server import QuietServer
-from radseg.errors import EnvironmentFailure, WeightsUnavailableError
+from radseg.errors import ResourceError, WeightsUnavailableError
 from radseg.weights.fetch import download
 from radseg.weights.hub import HttpSource, RemoteFile, git_blob_sha1
 
@@ -214,14 +214,14 @@ def test_a_full_disk_is_said_before_the_download(
         free = 1_000_000
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
-    with pytest.raises(EnvironmentFailure, match=r"needs 5 MB more.*1 MB are free"):
+    with pytest.raises(ResourceError, match=r"needs 5 MB more.*1 MB are free"):
         download(server.remote(), tmp_path / "f")
     assert server.log == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(EnvironmentFailure, match="Cannot write"):
+    with pytest.raises(ResourceError, match="Cannot write"):
         download(server.remote(), tmp_path / "file" / "f", wait=no_wait)
 
 

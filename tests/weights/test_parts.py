@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
-from radseg.errors import CheckpointError, EnvironmentFailure, WeightsUnavailableError
+from radseg.errors import CheckpointError, ResourceError, WeightsUnavailableError
 from radseg.weights import parts
 from radseg.weights.convert.towers import select
 from radseg.weights.parts import Chosen, write_parts
@@ -126,7 +126,7 @@ def test_a_full_disk_is_noticed_before_the_first_slice(
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     remote = Remote(save(tensors()))
-    with pytest.raises(EnvironmentFailure, match=r"needs 8 MB more.*RADSEG_HOME"):
+    with pytest.raises(ResourceError, match=r"needs 8 MB more.*RADSEG_HOME"):
         write(remote, tmp_path / "t")
     assert remote.asked == [(0, HEADER)]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from radseg.errors import CheckpointError, EnvironmentFailure
+from radseg.errors import CheckpointError, ResourceError
 from radseg.weights.convert.towers import select
 from radseg.weights.lazy import LazyTensor
 from radseg.weights.ranges import FileSource, coalesce
@@ -98,7 +98,7 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(EnvironmentFailure, match="No space left on device"):
+    with pytest.raises(ResourceError, match="No space left on device"):
         write_safetensors(tmp_path / "x.safetensors", {"a": lazy(torch.zeros(3))}, {})
     assert list(tmp_path.iterdir()) == []
 

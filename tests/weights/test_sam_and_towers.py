@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from radseg.errors import CheckpointError, EnvironmentFailure, MissingFileError
+from radseg.errors import CheckpointError, MissingFileError, ResourceError
 from radseg.weights import cache, catalog, hub, pull, store
 from radseg.weights.convert import sam, towers
 from radseg.weights.ranges import FileSource
@@ -232,6 +232,6 @@ def test_a_file_beside_a_tower_appears_whole_or_not_at_all(
         raise OSError(28, f"No space left for {path.name}")
 
     monkeypatch.setattr(Path, "replace", fails)
-    with pytest.raises(EnvironmentFailure, match="No space left"):
+    with pytest.raises(ResourceError, match="No space left"):
         store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
     assert list((store_home / "models" / "siglip2-so400m-patch16-naflex").iterdir()) == []

@@ -11,9 +11,9 @@ import torch
 
 from radseg.errors import (
     CheckpointError,
-    EnvironmentFailure,
     InputError,
     MissingFileError,
+    ResourceError,
     WeightsUnavailableError,
 )
 from radseg.weights import cache, catalog, hub, pull, store
@@ -199,7 +199,7 @@ def test_a_store_that_cannot_be_written_says_so(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("RADSEG_HOME", str(tmp_path / "file"))
-    with pytest.raises(EnvironmentFailure, match="RADSEG_HOME"):
+    with pytest.raises(ResourceError, match="RADSEG_HOME"):
         store.resolve(save())
 
 

@@ -1,6 +1,6 @@
 """Compare the methods on RADIO like with like on the miniature's held-out rooms.
 
-    python -m training.miniature.ablate [--rooms 24] [--methods plain,naradio] [--json FILE] [--weights FOLDER]
+    python -m training.miniature.ablate [--rooms 24] [--methods plain,naradio] [--json FILE] [--weights DIR]
 
 Each method with and without SCGA and with both size rules, because the paper's Table 5 gives SCGA to RADSeg
 alone. Protocol of evaluate.py; intervals of differences are paired: the same rooms.
@@ -25,11 +25,11 @@ from radseg.methods.resradio import ResRADIO
 from radseg.methods.shared.on_radio import RadioMethod
 from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, STRIDE, load_parts
-from radseg.miniature.words import WordTower
+from radseg.miniature.text_tower import MiniatureTextTower
 from radseg.models.radio import Radio
 from radseg.segment import Segmenter
+from radseg.text.encoder import TowerTextEncoder
 from radseg.text.templates import NONE
-from radseg.text.words import TowerWords
 from training.miniature.evaluate import Question, questions, room_ious
 
 Method = DenseEncoder | Scorer
@@ -59,7 +59,7 @@ def _proxy(teacher: str) -> Callable[..., Method]:
 
 
 def build(radio: Radio, name: str, *, scga: bool, size_rule: SizeRule) -> Method:
-    """Return one cell of the comparison; "scra" with SCGA is RADSeg. RayFronts sees the whole picture."""
+    """Return one cell of the comparison; "scra" with SCGA is RADSeg. RayFronts sees the whole image."""
     crop = None if name == "rayfronts" else CROP
     aggregate = SelfCorrelatingAggregation() if scga else None
     frame = {"crop": crop, "stride": STRIDE, "size_rule": size_rule, "aggregate": aggregate}
@@ -67,7 +67,7 @@ def build(radio: Radio, name: str, *, scga: bool, size_rule: SizeRule) -> Method
 
 
 def compare(
-    radio: Radio, tower: WordTower, asked: Sequence[Question], names: Sequence[str]
+    radio: Radio, tower: MiniatureTextTower, asked: Sequence[Question], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Return per cell its mIoU and its difference from plain RADIO, each with a 95 % interval, in [0, 1]."""
     base = _rooms(build(radio, "plain", scga=False, size_rule="patch"), tower, asked)
@@ -81,8 +81,8 @@ def compare(
     return cells
 
 
-def _rooms(method: Method, tower: WordTower, asked: Sequence[Question]) -> NDArray[np.float64]:
-    segmenter = Segmenter(method, TowerWords(tower, NONE), short_side=None)
+def _rooms(method: Method, tower: MiniatureTextTower, asked: Sequence[Question]) -> NDArray[np.float64]:
+    segmenter = Segmenter(method, TowerTextEncoder(tower, NONE), short_side=None)
     found = (segmenter.segment(q.view.rgb, q.asked, mode="assign").labels for q in asked)
     return np.array([room_ious(q, labels).mean() for q, labels in zip(asked, found, strict=True)])
 

@@ -1,4 +1,4 @@
-"""What one training step sees: random crops of pictures, on the device that learns."""
+"""What one training step sees: random crops of images, on the device that learns."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from radseg.types import Size
-from training.miniature.renders import Pictures, Shots
+from training.miniature.renders import Renders, Shots
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class Batch:
     focal: Float[Tensor, " n"]
 
 
-class Album:
-    """Pictures held on a device.
+class Dataset:
+    """Renders held on a device.
 
     Args:
         device: where crops are cut and given out.
@@ -38,7 +38,7 @@ class Album:
         return len(self._tensors["images"])
 
     def draw(self, size: Size, count: int, rng: np.random.Generator) -> Batch:
-        """Return random crops of random pictures, half of them mirrored, a little brighter or darker."""
+        """Return random crops of random images, half of them mirrored, a little brighter or darker."""
         height, width = self._tensors["labels"].shape[1:]
         chosen = rng.integers(len(self), size=count)
         top = rng.integers(0, height - size.height + 1, count)
@@ -50,7 +50,7 @@ class Album:
         return self._cut(chosen, rows, left[:, None] + across, light)
 
     def corner(self, size: Size, part: slice) -> Batch:
-        """Return the top left corners of some pictures, as they are."""
+        """Return the top left corners of some images, as they are."""
         chosen = np.arange(len(self))[part]
         rows, columns = np.arange(size.height)[None], np.arange(size.width)[None]
         return self._cut(chosen, rows, columns, np.ones(len(chosen), np.float32))
@@ -77,19 +77,19 @@ class Album:
 
 
 @dataclass(frozen=True, eq=False)
-class Albums:
-    """Both kinds of pictures."""
+class Datasets:
+    """Both kinds of images."""
 
-    wide: Album
-    close: Album
+    wide: Dataset
+    close: Dataset
 
     @classmethod
-    def of(cls, pictures: Pictures, device: torch.device | str) -> "Albums":
-        """Return the pictures on a device."""
-        return cls(Album(pictures.wide, device), Album(pictures.close, device))
+    def of(cls, images: Renders, device: torch.device | str) -> "Datasets":
+        """Return the images on a device."""
+        return cls(Dataset(images.wide, device), Dataset(images.close, device))
 
     def draw(self, side: int, count: int, rng: np.random.Generator) -> Batch:
-        """Return square crops, half of everyday views, half of views of one thing."""
+        """Return square crops, half of everyday views, half of views of one object."""
         size = Size(side, side)
         halves = [self.wide.draw(size, count - count // 2, rng), self.close.draw(size, count // 2, rng)]
         return Batch(*(torch.cat([getattr(half, f.name) for half in halves]) for f in fields(Batch)))

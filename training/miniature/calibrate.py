@@ -3,7 +3,7 @@
 The modes `background` and `independent` compare a name with a bank of phrases the miniature does not know,
 which all become its one vector for "unknown". Training leaves that vector where its own losses, with many
 more absent prompts than present ones, put it: too high, so that little is found. Here everything else is
-frozen, and the vector moves to where the names of a picture and the most similar names that are not in it are
+frozen, and the vector moves to where the names of an image and the most similar names that are not in it are
 wrong equally often, at the temperature and with the number of phrases of inference.
 """
 
@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from radseg.methods.radseg import SelfCorrelatingAttention
 from radseg.miniature.store import Parts
-from radseg.miniature.words import WordTower
+from radseg.miniature.text_tower import MiniatureTextTower
 from radseg.models.radio import Radio
 from radseg.text.contrast import CONTRAST_PHRASES
 from radseg.types import Size
-from training.miniature.batches import Albums
+from training.miniature.batches import Datasets
 from training.miniature.recipe import PRESENT, Targets, occupancy
 
 TEMPERATURE = 100.0  # of the softmax over names at inference (RADSeg)
@@ -38,14 +38,14 @@ class Evidence(NamedTuple):
 
 
 @torch.no_grad()
-def gather(radio: Radio, tower: WordTower, pictures: Albums) -> Evidence:
-    """Return what the calibration needs of the first pictures of either kind."""
+def gather(radio: Radio, tower: MiniatureTextTower, images: Datasets) -> Evidence:
+    """Return what the calibration needs of the first images of either kind."""
     targets = Targets.of(tower)
     text = tower(targets.counts)[: len(targets.names)]
     found: list[Evidence] = []
-    for album in (pictures.wide, pictures.close):
-        for start in range(0, min(PICTURES, len(album)), AT_ONCE):
-            batch = album.corner(Size(SIDE, SIDE), slice(start, start + AT_ONCE))
+    for dataset in (images.wide, images.close):
+        for start in range(0, min(PICTURES, len(dataset)), AT_ONCE):
+            batch = dataset.corner(Size(SIDE, SIDE), slice(start, start + AT_ONCE))
             occupied = occupancy(batch.labels, radio.patch, len(text))
             tokens = radio.encode(batch.images, SelfCorrelatingAttention()).patches
             found.append(_evidence(F.normalize(radio.to_language(tokens), dim=-1), occupied, text))
@@ -72,7 +72,7 @@ def losses(vector: Float[Tensor, " e"], evidence: Evidence) -> tuple[Float[Tenso
     return present, absent
 
 
-def calibrate(tower: WordTower, evidence: Evidence, *, steps: int = 300) -> Float[Tensor, " e"]:
+def calibrate(tower: MiniatureTextTower, evidence: Evidence, *, steps: int = 300) -> Float[Tensor, " e"]:
     """Return the vector for the unknown word with the smallest sum of both losses; deterministic."""
     vector = tower.vectors[0].detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([vector], lr=0.02 * float(vector.detach().norm()))
@@ -85,9 +85,9 @@ def calibrate(tower: WordTower, evidence: Evidence, *, steps: int = 300) -> Floa
     return vector.detach()
 
 
-def calibrated(parts: Parts, pictures: Albums) -> Parts:
+def calibrated(parts: Parts, images: Datasets) -> Parts:
     """Return the networks with the unknown word where it belongs; changes the tower in place."""
-    vector = calibrate(parts.tower, gather(parts.radio, parts.tower, pictures))
+    vector = calibrate(parts.tower, gather(parts.radio, parts.tower, images))
     with torch.no_grad():
         parts.tower.vectors[0] = vector
     return parts

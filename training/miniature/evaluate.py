@@ -24,7 +24,7 @@ from radseg.methods.radseg import RADSeg
 from radseg.metrics.boundary import boundary_counts
 from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, IOU_THRESHOLD, STRIDE, load_decoder, load_parts
-from radseg.miniature.words import WordTower
+from radseg.miniature.text_tower import MiniatureTextTower
 from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
 from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.models.radio import Radio
@@ -33,8 +33,8 @@ from radseg.nn.vit import standard_block
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter
+from radseg.text.encoder import TowerTextEncoder
 from radseg.text.templates import NONE
-from radseg.text.words import TowerWords
 
 SMALLEST = 0.005  # share of the view from which a name is asked for
 ABSENT_NAMES = 4
@@ -85,11 +85,11 @@ def method(radio: Radio, name: str) -> RADSeg:
 
 
 def segmenter(
-    radio: Radio, tower: WordTower, name: str = "radseg", sam: SamDecoder | None = None
+    radio: Radio, tower: MiniatureTextTower, name: str = "radseg", sam: SamDecoder | None = None
 ) -> Segmenter:
-    """Return the miniature as an ordinary segmenter, pictures at their own size; REFINED needs `sam`."""
+    """Return the miniature as an ordinary segmenter, images at their own size; REFINED needs `sam`."""
     built = method(radio, "radseg" if name == REFINED else name)
-    plain = Segmenter(built, TowerWords(tower, NONE), short_side=None)
+    plain = Segmenter(built, TowerTextEncoder(tower, NONE), short_side=None)
     if name != REFINED:
         return plain
     assert sam is not None
@@ -123,7 +123,7 @@ def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float
 
 
 def segmentation_scores(
-    radio: Radio, tower: WordTower, asked: Sequence[Question], sam: SamDecoder | None = None
+    radio: Radio, tower: MiniatureTextTower, asked: Sequence[Question], sam: SamDecoder | None = None
 ) -> dict[str, Any]:
     """Return mIoU and boundary IoU per method with intervals, paired gains, and mIoU of held-out names.
 
@@ -156,12 +156,12 @@ def _by_novelty(
     unseen = set(held_out_names())
     chosen: dict[str, list[float]] = {"held out": [], "seen": []}
     for q, ious in zip(asked, per_name, strict=True):
-        for thing, iou in zip(q.asked[: q.present], ious, strict=True):
-            chosen["held out" if thing in unseen else "seen"].append(float(iou))
+        for object, iou in zip(q.asked[: q.present], ious, strict=True):
+            chosen["held out" if object in unseen else "seen"].append(float(iou))
     return {key: mean_interval(np.array(values)) if values else None for key, values in chosen.items()}
 
 
-def presence_scores(radio: Radio, tower: WordTower, asked: Sequence[Question]) -> dict[str, float]:
+def presence_scores(radio: Radio, tower: MiniatureTextTower, asked: Sequence[Question]) -> dict[str, float]:
     """Return the AUROC of presence, the false area of absent names, and the CLS–patch cosine."""
     segment = segmenter(radio, tower)
     there: list[float] = []

@@ -39,7 +39,7 @@ class MapDemo:
     Attributes:
         scores: per form of the map.
         map: in feature space.
-        answer: what it says to WANTED and to a thing that is not there.
+        answer: what it says to WANTED and to an object that is not there.
         found: middle of the best red ball's box; None where there is none.
         truth: where it is; metres, both.
     """
@@ -65,14 +65,14 @@ ABSENT = "purple door"
 def run_map_demo(walk: RoomWalk | None = None, protocol: MapProtocol = PROTOCOL) -> MapDemo:
     """Map a room with the embedded miniature, judge the map in every form, and look for a red ball."""
     from radseg.presets import load  # noqa: PLC0415
-    from radseg.runs.map_words import MapWords  # noqa: PLC0415
+    from radseg.runs.map_query import MapQuery  # noqa: PLC0415
 
     walk = walk or RoomWalk()
     segmenter = load("miniature")
     scores, made = score_walk(walk, protocol)
-    answer = MapWords(made, None, segmenter).ask([WANTED, ABSENT])
-    things = answer.instances()[WANTED]
-    return MapDemo(scores, made, answer, things[0].middle if things else None, walk.place(WANTED))
+    answer = MapQuery(made, None, segmenter).ask([WANTED, ABSENT])
+    objects = answer.instances()[WANTED]
+    return MapDemo(scores, made, answer, objects[0].middle if objects else None, walk.place(WANTED))
 
 
 def score_walk(
@@ -81,7 +81,7 @@ def score_walk(
     """Return the voxel scores of the room in every form, and its map of features."""
     from radseg.presets import load  # noqa: PLC0415
     from radseg.runs.lifting import feature_mapper, probability_mapper  # noqa: PLC0415
-    from radseg.runs.map_words import alignment  # noqa: PLC0415
+    from radseg.runs.map_query import alignment  # noqa: PLC0415
 
     segmenter, names = load("miniature"), list(walk.room.names)
     truth = lifted_truth(walk, len(names), protocol.voxel_size)

@@ -1,8 +1,8 @@
 """How the miniature's SAM decoder learns: prompts as RADSeg+ makes them, with the faults of coarse maps.
 
-The teacher is the world itself: the exact regions of every picture. A coarse map is simulated from the region
+The teacher is the world itself: the exact regions of every image. A coarse map is simulated from the region
 at patch resolution, blurred, disturbed and sometimes run together with a neighbour; point, box and mask
-prompt follow from it by the rules of `refine.mended`. Losses as in Segment Anything (arXiv 2304.02643 §3):
+prompt follow from it by the rules of `refine.corrected`. Losses as in Segment Anything (arXiv 2304.02643 §3):
 focal and dice 20 : 1 on the mask, squared error on its predicted IoU.
 """
 
@@ -25,17 +25,17 @@ RUN_TOGETHER = 0.15  # share of prompts whose coarse region holds a neighbour to
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Prompts for some pictures in the corner of SAM's frame, and the masks they ask for.
+    """Prompts for some images in the corner of SAM's frame, and the masks they ask for.
 
     Attributes:
-        picture: index of the picture of each prompt.
+        image: index of the image of each prompt.
         points: x, y of the most confident pixel.
         boxes: x0, y0, x1, y1, both ends included.
         masks: mask prompts, at mask resolution.
         targets: share of each mask cell that is of the region.
     """
 
-    picture: Int[Tensor, " r"]
+    image: Int[Tensor, " r"]
     points: Float[Tensor, "r 2"]
     boxes: Float[Tensor, "r 4"]
     masks: Float[Tensor, "r h w"]
@@ -45,8 +45,8 @@ class Prompts:
 def draw_prompts(
     regions: Int[Tensor, "n H W"], *, each: int, patch: int, rng: torch.Generator
 ) -> Prompts | None:
-    """Return up to `each` prompts per picture; None if no picture has a region to ask for."""
-    picture, wanted, disturbed = [], [], []
+    """Return up to `each` prompts per image; None if no image has a region to ask for."""
+    image, wanted, disturbed = [], [], []
     for i, ids in enumerate(regions):
         present = ids.unique()
         present = present[present > 0]
@@ -57,7 +57,7 @@ def draw_prompts(
             region = ids == present[place]
             other = ids == present[(place + 1) % len(present)]
             together = torch.rand(1, generator=rng, device=rng.device) < RUN_TOGETHER
-            picture.append(i)
+            image.append(i)
             wanted.append(region)
             disturbed.append(region | (other & together))
     if not wanted:
@@ -68,8 +68,8 @@ def draw_prompts(
     if not bool(usable.any()):
         return None
     targets = F.avg_pool2d(torch.stack(wanted).float()[:, None], CELL)[:, 0]
-    pictures = torch.tensor(picture, device=regions.device)
-    return _prompts_of(pictures[usable], coarse[usable], large[usable], targets[usable])
+    images = torch.tensor(image, device=regions.device)
+    return _prompts_of(images[usable], coarse[usable], large[usable], targets[usable])
 
 
 def coarse_maps(masks: Float[Tensor, "r H W"], *, patch: int, rng: torch.Generator) -> Float[Tensor, "r h w"]:
@@ -85,19 +85,19 @@ def coarse_maps(masks: Float[Tensor, "r H W"], *, patch: int, rng: torch.Generat
 
 
 def _prompts_of(
-    picture: Int[Tensor, " r"],
+    image: Int[Tensor, " r"],
     coarse: Float[Tensor, "r h w"],
     large: Float[Tensor, "r H W"],
     targets: Float[Tensor, "r k l"],
 ) -> Prompts:
-    """Return the prompts of coarse maps, which are given at the picture's size too."""
+    """Return the prompts of coarse maps, which are given at the image's size too."""
     inside = large > INSIDE
     points = large.flatten(1).argmax(1)
     low = F.interpolate(coarse[:, None], targets.shape[1:], mode="bilinear", align_corners=False)[:, 0]
     own = inside[:, CELL // 2 :: CELL, CELL // 2 :: CELL] & (low > COARSE_THRESHOLD)
     width = large.shape[2]
     return Prompts(
-        picture,
+        image,
         torch.stack([points % width, points // width], dim=1).float(),
         boxes_of(inside).float(),
         torch.where(own, low, 0) * MASK_COEFFICIENT,
@@ -111,14 +111,14 @@ def mask_loss(
     """Return the loss over all prompts, and the mean IoU of the decoded masks.
 
     Args:
-        features: the "sam" adaptor's output for each picture.
+        features: the "sam" adaptor's output for each image.
     """
     embedded = sam.embed_image(features)
     rows, columns = prompts.masks.shape[1:]
     side = sam.sizes.mask_side
     padded = F.pad(prompts.masks, (0, side - columns, 0, side - rows))
     logits, scores = sam.decode(
-        embedded[prompts.picture],
+        embedded[prompts.image],
         sam.embed_points_and_boxes(prompts.points, prompts.boxes),
         sam.embed_masks(padded),
     )

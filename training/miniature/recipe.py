@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.miniature.store import LANGUAGE, SURFACE
-from radseg.miniature.words import SPACE, SYNONYMS, WordTokenizer, WordTower
+from radseg.miniature.text_tower import SPACE, SYNONYMS, MiniatureTextTower, MiniatureTokenizer
 from radseg.miniature.world.names import training_names, words
 from radseg.models.radio import Radio, build_radio
 from radseg.models.sam import SamDecoder
@@ -19,7 +19,7 @@ from training.miniature.surface import CHANNELS, surface_summary
 
 SAM_FEATURES = 128
 SAM_SIZES = SamSizes(frame=480, features=SAM_FEATURES, channels=96, heads=4, mlp_width=192, masks=1)
-PRESENT, ABSENT = 0.02, 0.002  # share of the picture from which a name counts as there; below which as not
+PRESENT, ABSENT = 0.02, 0.002  # share of the image from which a name counts as there; below which as not
 
 
 def miniature_config(*, width: int = 192, depth: int = 6, heads: int = 3, language: int = 96) -> RadioConfig:
@@ -48,7 +48,7 @@ def miniature_config(*, width: int = 192, depth: int = 6, heads: int = 3, langua
     )
 
 
-class Pupil(nn.Module):
+class Student(nn.Module):
     """Everything that learns: RADIO, the words, SAM's decoder, and the scales of the losses."""
 
     def __init__(self, config: RadioConfig, sam: SamSizes = SAM_SIZES) -> None:
@@ -57,7 +57,7 @@ class Pupil(nn.Module):
         self.sam = SamDecoder(sam)
         head = config.adaptor(LANGUAGE).summary
         assert head is not None
-        self.tower = WordTower(WordTokenizer(words(), SYNONYMS), width=head.width_out)
+        self.tower = MiniatureTextTower(MiniatureTokenizer(words(), SYNONYMS), width=head.width_out)
         self.scales = nn.Parameter(torch.tensor([2.5, 3.0]))  # log of: summary sigmoid, region softmax
 
     def start(self, seed: int) -> None:
@@ -95,7 +95,7 @@ class Targets:
     says: Bool[Tensor, "c q-1"]
 
     @classmethod
-    def of(cls, tower: WordTower) -> "Targets":
+    def of(cls, tower: MiniatureTextTower) -> "Targets":
         """Return the targets for the world's training names, on the tower's device."""
         names = training_names()
         prompts = (*names, *words(), "?")
@@ -114,23 +114,23 @@ def occupancy(labels: Int[Tensor, "n H W"], patch: int, names: int) -> Float[Ten
     return counts.scatter_add_(2, flat, counts.new_ones(1).expand(flat.shape)) / patch**2
 
 
-def yes_no_logits(pupil: Pupil, cosine: Float[Tensor, "n q"]) -> Float[Tensor, "n q-1"]:
+def yes_no_logits(student: Student, cosine: Float[Tensor, "n q"]) -> Float[Tensor, "n q-1"]:
     """Return the logits of "this prompt fits": its cosine against that of the unknown word, the last column.
 
     So the unknown word learns where the border runs, which is what a contrast bank is for at inference.
     """
-    return pupil.scales[0].exp() * (cosine[:, :-1] - cosine[:, -1:])
+    return student.scales[0].exp() * (cosine[:, :-1] - cosine[:, -1:])
 
 
 def summary_loss(
-    pupil: Pupil, tokens: PatchTokens, share: Float[Tensor, "n c"], targets: Targets
+    student: Student, tokens: PatchTokens, share: Float[Tensor, "n c"], targets: Targets
 ) -> Float[Tensor, ""]:
-    """Return the sigmoid loss between CLS embeddings and every prompt: is it in the picture or not?
+    """Return the sigmoid loss between CLS embeddings and every prompt: is it in the image or not?
 
     Present and absent prompts weigh the same; names that cover next to nothing are left out.
     """
-    seen = F.normalize(pupil.radio.summary_of(LANGUAGE, tokens), dim=-1)
-    logits = yes_no_logits(pupil, seen @ pupil.tower(targets.counts).mT)
+    seen = F.normalize(student.radio.summary_of(LANGUAGE, tokens), dim=-1)
+    logits = yes_no_logits(student, seen @ student.tower(targets.counts).mT)
     extent = (share @ targets.says.float()).clamp(max=1)
     there, away = (extent >= PRESENT).float(), (extent < ABSENT).float()
     loss = F.binary_cross_entropy_with_logits(logits, there, reduction="none")
@@ -141,19 +141,19 @@ def summary_loss(
 
 
 def caption_loss(
-    pupil: Pupil, tokens: PatchTokens, share: Float[Tensor, "n c"], targets: Targets
+    student: Student, tokens: PatchTokens, share: Float[Tensor, "n c"], targets: Targets
 ) -> Float[Tensor, ""]:
-    """Return the softmax contrast between pictures and their captions in the batch, both ways."""
-    seen = F.normalize(pupil.radio.summary_of(LANGUAGE, tokens), dim=-1)
+    """Return the softmax contrast between images and their captions in the batch, both ways."""
+    seen = F.normalize(student.radio.summary_of(LANGUAGE, tokens), dim=-1)
     spoken = (share >= PRESENT).float() @ targets.counts[: len(targets.names)]
     spoken = spoken / spoken.sum(1, keepdim=True).clamp(min=1e-6)
-    logits = pupil.scales[1].exp() * (seen @ pupil.tower(spoken).mT)
+    logits = student.scales[1].exp() * (seen @ student.tower(spoken).mT)
     same = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, same) + F.cross_entropy(logits.mT, same)) / 2
 
 
 def region_loss(
-    pupil: Pupil,
+    student: Student,
     tokens: PatchTokens,
     occupied: Float[Tensor, "n p c"],
     targets: Targets,
@@ -170,19 +170,21 @@ def region_loss(
     mass = weight.sum(1)
     image, name = (mass > 0.5).nonzero(as_tuple=True)
     pooled = torch.einsum("npc,npd->ncd", weight, tokens.patches)[image, name] / mass[image, name, None]
-    seen = F.normalize(pupil.radio.to_language(pooled), dim=-1)
-    cosine = seen @ pupil.tower(targets.counts).mT
+    seen = F.normalize(student.radio.to_language(pooled), dim=-1)
+    cosine = seen @ student.tower(targets.counts).mT
     rare = 1 / torch.bincount(name, minlength=len(targets.names)).clamp(min=1).float().sqrt()
     weights = rare[name] / rare[name].sum()
-    choice = F.cross_entropy(pupil.scales[1].exp() * cosine[:, : len(targets.names)], name, reduction="none")
+    choice = F.cross_entropy(
+        student.scales[1].exp() * cosine[:, : len(targets.names)], name, reduction="none"
+    )
     said = targets.says[name].float()
-    logits = yes_no_logits(pupil, cosine)
+    logits = yes_no_logits(student, cosine)
     yes_no = F.binary_cross_entropy_with_logits(logits, said, reduction="none").sum(1) / 4
     return (weights * (choice + yes_no)).sum()
 
 
-def surface_loss(pupil: Pupil, tokens: PatchTokens, targets: Float[Tensor, "n p 5"]) -> Float[Tensor, ""]:
+def surface_loss(student: Student, tokens: PatchTokens, targets: Float[Tensor, "n p 5"]) -> Float[Tensor, ""]:
     """Return how far both surface heads are from what the renderer knows."""
-    patches = F.smooth_l1_loss(pupil.radio.to_teacher(SURFACE, tokens.patches), targets)
-    summary = F.smooth_l1_loss(pupil.radio.summary_of(SURFACE, tokens), surface_summary(targets))
+    patches = F.smooth_l1_loss(student.radio.to_teacher(SURFACE, tokens.patches), targets)
+    summary = F.smooth_l1_loss(student.radio.summary_of(SURFACE, tokens), surface_summary(targets))
     return patches + summary

@@ -1,4 +1,4 @@
-"""The training pictures: everyday views and views of single things, rendered once and kept as arrays.
+"""The training images: everyday views and views of single objects, rendered once and kept as arrays.
 
     python -m training.miniature.renders FOLDER --rooms 1500
 
@@ -24,14 +24,14 @@ from radseg.miniature.world import (
     View,
     free_camera,
     make_room,
+    object_camera,
     render,
-    thing_camera,
     training_names,
 )
 from radseg.ops.regions import label_regions
 
 WIDE = (352, 480)  # height and width of everyday views
-CLOSE = (176, 176)  # of views of one thing
+CLOSE = (176, 176)  # of views of one object
 ROOMS = 1500
 ROOMS_PER_FILE = 40
 WIDE_PER_ROOM, CLOSE_PER_ROOM = 2, 3
@@ -41,7 +41,7 @@ FIRST_TRAINING_SEED = 1_000_000  # rooms of tests and evaluation have smaller se
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """Pictures of one size and everything known about them.
+    """Renders of one size and everything known about them.
 
     Attributes:
         images: sRGB.
@@ -87,13 +87,13 @@ class Shots:
 
     @classmethod
     def joined(cls, parts: Sequence["Shots"]) -> "Shots":
-        """Return the pictures of all parts, in order."""
+        """Return the images of all parts, in order."""
         return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Both kinds of pictures of the same rooms."""
+class Renders:
+    """Both kinds of images of the same rooms."""
 
     wide: Shots
     close: Shots
@@ -108,11 +108,11 @@ def wide_views(room: Room) -> Iterator[View]:
 
 
 def close_views(room: Room) -> Iterator[View]:
-    """Yield views of single things, other things as far as there are."""
+    """Yield views of single objects, other objects as far as there are."""
     rng = np.random.default_rng((room.seed, 10))
-    for index in np.resize(rng.permutation(len(room.things)), CLOSE_PER_ROOM).tolist():
+    for index in np.resize(rng.permutation(len(room.objects)), CLOSE_PER_ROOM).tolist():
         fill = float(rng.uniform(0.5, 1.1))
-        camera = thing_camera(room, room.things[index], index, side=CLOSE[0], fill=fill, focal=320)
+        camera = object_camera(room, room.objects[index], index, side=CLOSE[0], fill=fill, focal=320)
         yield render(room, camera, seed=10 + index)
 
 
@@ -140,8 +140,8 @@ def render_all(folder: Path, *, rooms: int = ROOMS, processes: int = 1) -> None:
         list(pool.map(partial(render_file, folder), firsts))
 
 
-def load_pictures(files: Sequence[Path]) -> Pictures:
-    """Return the pictures of finished files, in order."""
+def load_renders(files: Sequence[Path]) -> Renders:
+    """Return the images of finished files, in order."""
     loaded = [np.load(path) for path in files]
     wide, close = (
         Shots.joined(
@@ -149,10 +149,10 @@ def load_pictures(files: Sequence[Path]) -> Pictures:
         )
         for kind in ("wide", "close")
     )
-    return Pictures(wide, close)
+    return Renders(wide, close)
 
 
-def picture_files(folder: Path) -> list[Path]:
+def render_files(folder: Path) -> list[Path]:
     """Return the finished files of a folder, in order."""
     return sorted(folder.glob("rooms_*.npz"))
 

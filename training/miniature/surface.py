@@ -1,7 +1,7 @@
 """The miniature's geometric teacher: what a renderer knows of the surface under every patch.
 
 Per patch: how far it is compared with the crop's mean (log depth), the mean surface normal in camera axes,
-and how uneven its depth is. A crop is taken as a whole picture with the axis through its middle: more cannot
+and how uneven its depth is. A crop is taken as a whole image with the axis through its middle: more cannot
 be seen in it.
 """
 

@@ -1,8 +1,8 @@
-"""Train the miniature from nothing: render its pictures, learn, calibrate, write its weights.
+"""Train the miniature from nothing: render its images, learn, calibrate, write its weights.
 
     python -m training.miniature.train OUT [--device cuda] [--steps 10000] [--regions 1.0] [--seed 1]
 
-Everything lands in OUT: the pictures, a log with a line of numbers every 50 steps, a checkpoint every 500
+Everything lands in OUT: the images, a log with a line of numbers every 50 steps, a checkpoint every 500
 from which the same command continues, and at the end the four files that the package ships. About two hours
 on two CPU cores, minutes on a GPU.
 """
@@ -22,11 +22,11 @@ from radseg.miniature.store import Parts, save_parts
 from radseg.refine.sources import TEACHER
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import RadioConfig
-from training.miniature.batches import Albums, Batch
+from training.miniature.batches import Batch, Datasets
 from training.miniature.calibrate import calibrated
 from training.miniature.masks import draw_prompts, mask_loss
 from training.miniature.recipe import (
-    Pupil,
+    Student,
     Targets,
     caption_loss,
     miniature_config,
@@ -35,9 +35,9 @@ from training.miniature.recipe import (
     summary_loss,
     surface_loss,
 )
-from training.miniature.renders import ROOMS, WIDE, load_pictures, picture_files, render_all
+from training.miniature.renders import ROOMS, WIDE, load_renders, render_all, render_files
 from training.miniature.surface import surface_targets
-from training.miniature.validate import look
+from training.miniature.validate import validate
 
 WEIGHTS = {"summary": 0.5, "caption": 0.25, "region": 1.0, "surface": 0.2, "mask": 0.3}
 """Of the losses in their sum."""
@@ -93,11 +93,11 @@ class Run:
         self.out, self.settings = out, settings
         self.rng = np.random.default_rng(settings.seed)
         self.torch_rng = torch.Generator(device).manual_seed(settings.seed)
-        self.pupil = Pupil(config)
-        self.pupil.start(settings.seed)
-        self.pupil.to(device)
-        self.targets = Targets.of(self.pupil.tower)
-        learning = [p for p in self.pupil.parameters() if p.requires_grad]
+        self.student = Student(config)
+        self.student.start(settings.seed)
+        self.student.to(device)
+        self.targets = Targets.of(self.student.tower)
+        learning = [p for p in self.student.parameters() if p.requires_grad]
         matrices, vectors = [p for p in learning if p.ndim >= 2], [p for p in learning if p.ndim < 2]
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": settings.decay}, {"params": vectors, "weight_decay": 0.0}],
@@ -111,9 +111,9 @@ class Run:
     @property
     def parts(self) -> Parts:
         """The networks that are kept."""
-        return Parts(self.pupil.radio, self.pupil.tower, self.pupil.sam)
+        return Parts(self.student.radio, self.student.tower, self.student.sam)
 
-    def take_step(self, known: Albums) -> None:
+    def take_step(self, known: Datasets) -> None:
         """Learn from one batch of crops and, every few steps, one of whole views."""
         settings = self.settings
         for group in self.optimizer.param_groups:
@@ -128,19 +128,19 @@ class Run:
         total = torch.stack([WEIGHTS[name.split()[-1]] * loss for name, loss in losses.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
         self._note({name: loss.detach() for name, loss in losses.items()})
 
     def _crop_losses(self, batch: Batch, *, aligned: bool) -> dict[str, Tensor]:
-        pupil, targets = self.pupil, self.targets
-        occupied = occupancy(batch.labels, pupil.radio.patch, len(targets.names))
+        student, targets = self.student, self.targets
+        occupied = occupancy(batch.labels, student.radio.patch, len(targets.names))
         share = occupied.mean(1)
-        tokens = pupil.radio.encode(batch.images)
+        tokens = student.radio.encode(batch.images)
         losses = {
-            "summary": summary_loss(pupil, tokens, share, targets),
-            "caption": caption_loss(pupil, tokens, share, targets),
+            "summary": summary_loss(student, tokens, share, targets),
+            "caption": caption_loss(student, tokens, share, targets),
             "surface": self._surface(tokens, batch),
         }
         if aligned:
@@ -148,28 +148,28 @@ class Run:
         return losses
 
     def _whole_losses(self, batch: Batch, *, aligned: bool) -> dict[str, Tensor]:
-        pupil, settings = self.pupil, self.settings
-        tokens = pupil.radio.encode(batch.images)
+        student, settings = self.student, self.settings
+        tokens = student.radio.encode(batch.images)
         losses = {"whole surface": self._surface(tokens, batch)}
         if aligned:
-            occupied = occupancy(batch.labels, pupil.radio.patch, len(self.targets.names))
+            occupied = occupancy(batch.labels, student.radio.patch, len(self.targets.names))
             losses["whole region"] = self._region(tokens, occupied)
         prompts = draw_prompts(
-            batch.regions, each=settings.prompts, patch=pupil.radio.patch, rng=self.torch_rng
+            batch.regions, each=settings.prompts, patch=student.radio.patch, rng=self.torch_rng
         )
         if prompts is not None:
-            features = pupil.radio.to_teacher(TEACHER, tokens.patches).mT.unflatten(2, tuple(tokens.grid))
-            losses["mask"], iou = mask_loss(pupil.sam, features, prompts)
+            features = student.radio.to_teacher(TEACHER, tokens.patches).mT.unflatten(2, tuple(tokens.grid))
+            losses["mask"], iou = mask_loss(student.sam, features, prompts)
             self._note({"mask iou": torch.tensor(iou)})
         return losses
 
     def _surface(self, tokens: PatchTokens, batch: Batch) -> Tensor:
-        known = surface_targets(batch.depth, batch.focal, patch=self.pupil.radio.patch)
-        return surface_loss(self.pupil, tokens, known)
+        known = surface_targets(batch.depth, batch.focal, patch=self.student.radio.patch)
+        return surface_loss(self.student, tokens, known)
 
     def _region(self, tokens: PatchTokens, occupied: Tensor) -> Tensor:
         drop, rng = self.settings.drop, self.torch_rng
-        return region_loss(self.pupil, tokens, occupied, self.targets, drop=drop, rng=rng)
+        return region_loss(self.student, tokens, occupied, self.targets, drop=drop, rng=rng)
 
     def _note(self, values: dict[str, Tensor]) -> None:
         """Keep running means, on three of ten steps, because reading a value makes a GPU wait."""
@@ -183,7 +183,7 @@ class Run:
         """Write the weights, and everything needed to continue."""
         save_parts(self.out, self.parts)
         state = {
-            "pupil": self.pupil.state_dict(),
+            "student": self.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
@@ -198,7 +198,7 @@ class Run:
         if not (self.out / "state.pt").is_file():
             return
         state = torch.load(self.out / "state.pt", weights_only=True)
-        self.pupil.load_state_dict(state["pupil"])
+        self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = json.loads(state["rng"])
         self.torch_rng.set_state(state["torch_rng"])
@@ -208,7 +208,7 @@ class Run:
 def train(
     out: Path, files: list[Path], settings: Settings, config: RadioConfig | None = None, device: str = "cpu"
 ) -> None:
-    """Run `settings` on the pictures of `files`, all but the first; write weights, words and log to `out`.
+    """Run `settings` on the images of `files`, all but the first; write weights, words and log to `out`.
 
     The first file is only looked at.
     """
@@ -217,10 +217,10 @@ def train(
     run.continue_if_begun()
     if (out / FINISHED).exists():
         return
-    known, unseen = (Albums.of(load_pictures(part), device) for part in (files[1:], files[:1]))
+    known, unseen = (Datasets.of(load_renders(part), device) for part in (files[1:], files[:1]))
     with (out / "log.jsonl").open("a", buffering=1) as log:
         counts = {"wide": len(known.wide), "close": len(known.close)}
-        log.write(json.dumps({"settings": asdict(settings), "device": device, "pictures": counts}) + "\n")
+        log.write(json.dumps({"settings": asdict(settings), "device": device, "images": counts}) + "\n")
         while run.step < settings.steps:
             began = time.perf_counter()
             run.take_step(known)
@@ -229,7 +229,7 @@ def train(
                 continue
             line: dict[str, float] = {"step": run.step, "seconds": run.seconds, **run.running}
             if run.step % 500 == 0 or run.step == settings.steps:
-                line |= look(run.pupil, unseen, run.targets)
+                line |= validate(run.student, unseen, run.targets)
                 run.save()
             log.write(json.dumps({key: round(value, 4) for key, value in line.items()}) + "\n")
     save_parts(out, calibrated(run.parts, known))
@@ -240,7 +240,7 @@ def main() -> None:
     """Render, train and calibrate as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--pictures", type=Path, help="folder for the pictures; OUT/pictures by default")
+    parser.add_argument("--images", type=Path, help="folder for the images; OUT/images by default")
     parser.add_argument("--rooms", type=int, default=ROOMS)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -249,12 +249,12 @@ def main() -> None:
     for name in ("rate", "decay", "regions", "drop"):
         parser.add_argument(f"--{name}", type=float, default=getattr(Settings(), name))
     chosen = vars(parser.parse_args())
-    out, folder = chosen.pop("out"), chosen.pop("pictures")
+    out, folder = chosen.pop("out"), chosen.pop("images")
     rooms, device, threads = (chosen.pop(name) for name in ("rooms", "device", "threads"))
-    folder = folder or out / "pictures"
+    folder = folder or out / "images"
     render_all(folder, rooms=rooms, processes=threads)
     torch.set_num_threads(threads)
-    train(out, picture_files(folder), Settings(**chosen), device=device)
+    train(out, render_files(folder), Settings(**chosen), device=device)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """Which images (see evaluation.sets.Choice)."""
 
     dataset: str
@@ -84,7 +84,7 @@ def ablate(
     chosen = sweep(name, embedded=preset in PRESETS and PRESETS[preset].embedded is not None)
     if plot:
         require_plots()
-    images = Chosen(dataset, data, partial, limit, classes, ignore, first_label)
+    images = Selection(dataset, data, partial, limit, classes, ignore, first_label)
     folder = output or Path("radseg-ablate") / f"{name}-{dataset}-{Path(preset).name}"
     request = EvalRequest(
         images=open_set(images),
@@ -113,13 +113,13 @@ def _run(
 
     command = resume_command(sys.argv[1:], request.output)
 
-    def told(variant: Any) -> Any:
+    def reporter_of(variant: Any) -> Any:
         if log_format == "text" and not quiet:
             typer.echo(f"{chosen.name}: {variant.name}", err=True)
         return reporter(log_format, quiet=quiet, resume=command)
 
     with terminated_like_interrupted():
-        rows = run_sweep(chosen, request, reporter=told, fetching=fetching(log_format, quiet=quiet))
+        rows = run_sweep(chosen, request, reporter=reporter_of, fetching=fetching(log_format, quiet=quiet))
     table = sweep_table(rows)
     written = list(write_sweep(request.output, chosen, rows, table))
     if plot:

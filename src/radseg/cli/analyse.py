@@ -45,7 +45,7 @@ def alignment(
     Example: radseg analyse alignment --rooms 24 -m miniature
     """
     from radseg.cli.downloads import fetching
-    from radseg.evaluation.report.writing import write_picture
+    from radseg.evaluation.report.writing import write_image
     from radseg.evaluation.studies.alignment import (
         Summary,
         align,
@@ -63,12 +63,12 @@ def alignment(
     require_radio(preset)
     machine = {"device": device, "accept_license": accept_license}
     shown = fetching(log_format, quiet=False)
-    segmenter = load_segmenter(preset, shown, with_words=False, settings={"refine": "none"}, machine=machine)
+    segmenter = load_segmenter(preset, shown, with_text=False, settings={"refine": "none"}, machine=machine)
     summary, window = Summary(), 0
     for number, one in enumerate(align(segmenter, chosen, summary, side=side)):
-        window = one.picture.shape[0]
+        window = one.image.shape[0]
         if number < maps:
-            write_picture(output / "maps" / f"{number + 1:04d}-{Path(one.name).stem[:80]}.png", one.draw())
+            write_image(output / "maps" / f"{number + 1:04d}-{Path(one.name).stem[:80]}.png", one.draw())
         if log_format == "json":
             typer.echo(json.dumps({"event": "image", "name": one.name, "mean": one.mean}))
     mean = summary.mean

@@ -41,7 +41,7 @@ def bench(
         Path | None, typer.Option("-o", "--output", help="Folder for bench.md, .csv and .json.")
     ] = None,
 ) -> None:
-    """Measure seconds per image, parameters and peak memory at each data set's commonest picture size.
+    """Measure seconds per image, parameters and peak memory at each data set's commonest image size.
 
     Each model runs in a process of its own. The paper's numbers are of another machine, a V100: compare
     ratios only.

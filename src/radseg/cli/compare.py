@@ -1,4 +1,4 @@
-"""`radseg compare`: one photo, the same words, several models side by side."""
+"""`radseg compare`: one photo, the same vocabulary, several models side by side."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +35,7 @@ def compare(
 ) -> None:
     """Draw what several models see in one photo, side by side, with their seconds.
 
-    Seconds are those of one call after another one, without loading and without embedding the words.
+    Seconds are those of one call after another one, without loading and without embedding the vocabulary.
 
     Example: radseg compare photo.jpg -p "sky, grass, sheep" --presets radseg-b,naradio-b -o sheet.png
     """
@@ -43,14 +43,14 @@ def compare(
     from radseg.runs.comparison import CompareRequest
     from radseg.runs.comparison import compare as run
 
-    words = options.vocabulary_of(prompts, classes)
-    if words is None:
+    vocabulary = options.vocabulary_of(prompts, classes)
+    if vocabulary is None:
         raise InputError("Say what to look for with -p or --classes.")
     settings: dict[str, Any] = {"device": device, "accept_license": accept_license}
     if denoise is not None:
         settings["denoising"] = denoise
     names = tuple(name.strip() for name in models.split(",") if name.strip())
-    request = CompareRequest(image, words, names, output, mode, settings)
+    request = CompareRequest(image, vocabulary, names, output, mode, settings)
     answers = run(request, fetching("text", quiet=quiet), lambda one: _tell(one, quiet=quiet))
     if not quiet:
         typer.echo(f"Written: {printable(str(output))}")

@@ -8,11 +8,11 @@ import typer
 from radseg.cli.reporters import print_table
 from radseg.jobs.progress import class_shares
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the images.")]
 
 
 def demo(output: Output = Path("demo-output")) -> None:
-    """Segment a picture and map a room with typed words, offline, and write what can be seen."""
+    """Segment an image and map a room with typed words, offline, and write what can be seen."""
     from radseg.runs.demo import run_demo, run_map_demo
 
     made = run_demo(output)

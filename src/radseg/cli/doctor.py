@@ -19,7 +19,7 @@ def doctor(
         Literal["text", "json"], typer.Option("--log-format", help="A table, or one JSON object per finding.")
     ] = "text",
 ) -> None:
-    """Look at this machine: packages, GPU, cache, disk, offline state; say how to mend each problem.
+    """Look at this machine: packages, GPU, cache, disk, offline state; say how to correction each problem.
 
     Contacts nothing. Ends with 3 when there is a problem, else 0.
     """
@@ -36,8 +36,8 @@ def doctor(
             table.add_row(_MARKS[finding.verdict], escape(finding.subject), escape(finding.value))
         Console().print(table)
         for finding in found:
-            if finding.mend:
-                word = "Mend" if finding.verdict == "problem" else "To change"
-                typer.echo(f"{word} {finding.subject}: {finding.mend}")
+            if finding.remedy:
+                word = "Fix" if finding.verdict == "problem" else "To change"
+                typer.echo(f"{word} {finding.subject}: {finding.remedy}")
     if any(finding.verdict == "problem" for finding in found):
         raise typer.Exit(ExitCode.ENVIRONMENT)

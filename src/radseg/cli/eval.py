@@ -12,11 +12,11 @@ import typer
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.segment import (
+    Auxiliary,
     Checkpoint,
     Crop,
     Denoise,
     Dtype,
-    Helpers,
     Overwrite,
     Refine,
     Resume,
@@ -44,7 +44,7 @@ HANDLERS: dict[str, str] = {
     "scannet": "radseg.cli.eval_maps:evaluate_maps",
     "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
 }
-"""Datasets that another module evaluates: name to "module:function", which takes a Typed, returns a code."""
+"""Datasets that another module evaluates: name to "module:function", from a Selection to a code."""
 
 Dataset = Annotated[
     str,
@@ -120,8 +120,8 @@ Merge = Annotated[
 
 
 @dataclass(frozen=True)
-class Typed:
-    """What was typed, for the handlers of other kinds of datasets; None is "not given"."""
+class Selection:
+    """What was selection, for the handlers of other kinds of datasets; None is "not given"."""
 
     dataset: str
     data: Path | None
@@ -173,7 +173,7 @@ def evaluate(
     checkpoint: Checkpoint = None,
     text_tower: options.TextTower = None,
     sam: Sam = None,
-    helper: Helpers = None,
+    helper: Auxiliary = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
     accept_license: options.AcceptLicense = False,
@@ -196,9 +196,9 @@ def evaluate(
         "checkpoint": checkpoint,
         "text_tower": text_tower and str(text_tower.resolve()),
         "sam": sam,
-        "helpers": parse_places(helper, what="--helper") if helper else None,
+        "auxiliary": parse_places(helper, what="--aux") if helper else None,
     }
-    typed = Typed(
+    selection = Selection(
         dataset=dataset,
         data=data,
         preset=preset,
@@ -223,9 +223,9 @@ def evaluate(
     )
     if dataset in HANDLERS:
         module, _, function = HANDLERS[dataset].partition(":")
-        code = getattr(import_module(module), function)(typed)
+        code = getattr(import_module(module), function)(selection)
     else:
-        code = _check(typed) if check else _run(typed)
+        code = _check(selection) if check else _run(selection)
     if code:
         raise typer.Exit(code)
 
@@ -240,7 +240,7 @@ def _settings(
     refine: str | None,
     templates: str | None,
 ) -> dict[str, Any]:
-    """Return the options of the preset that were typed."""
+    """Return the options of the preset that were selection."""
     from radseg.runs.values import parse_or, parse_temperature
 
     plain = {"stride": stride, "size_rule": size_rule, "denoising": denoise}
@@ -254,7 +254,7 @@ def _settings(
     return settings
 
 
-def _run(typed: Typed) -> int:
+def _run(selection: Selection) -> int:
     from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
     from radseg.evaluation.images.request import EvalRequest
@@ -263,49 +263,49 @@ def _run(typed: Typed) -> int:
     from radseg.evaluation.images.shards import launched_shard, parse_shard
     from radseg.evaluation.paper.protocols import protocol
 
-    images = open_set(typed)
-    row = protocol(typed.dataset, typed.protocol or default_protocol(typed.dataset))
-    label = Path(typed.preset).name
-    folder = typed.output or Path("radseg-eval") / f"{typed.dataset}-{row.name}-{label}"
+    images = open_set(selection)
+    row = protocol(selection.dataset, selection.protocol or default_protocol(selection.dataset))
+    label = Path(selection.preset).name
+    folder = selection.output or Path("radseg-eval") / f"{selection.dataset}-{row.name}-{label}"
     request = EvalRequest(
         images=images,
         protocol=row,
-        preset=typed.preset,
+        preset=selection.preset,
         output=folder,
-        existing=typed.existing,  # type: ignore[arg-type]
-        settings=typed.settings,
-        source=typed.source,
-        device=typed.device,
-        dtype=typed.dtype,
-        accept_license=typed.accept_license,
-        shard=launched_shard() if typed.shard is None else parse_shard(typed.shard),
-        limit=typed.limit,
-        vocabulary=vocabulary_of(typed),
-        merge_only=typed.merge,
+        existing=selection.existing,  # type: ignore[arg-type]
+        settings=selection.settings,
+        source=selection.source,
+        device=selection.device,
+        dtype=selection.dtype,
+        accept_license=selection.accept_license,
+        shard=launched_shard() if selection.shard is None else parse_shard(selection.shard),
+        limit=selection.limit,
+        vocabulary=vocabulary_of(selection),
+        merge_only=selection.merge,
     )
     with terminated_like_interrupted():
         command = resume_command(sys.argv[1:], folder)
-        told = reporter(typed.log_format, quiet=typed.quiet, resume=command)
-        outcome = run_evaluation(request, told, fetching(typed.log_format, quiet=typed.quiet))
-    if not typed.quiet:
-        _show(outcome, folder, typed.log_format)
+        events = reporter(selection.log_format, quiet=selection.quiet, resume=command)
+        outcome = run_evaluation(request, events, fetching(selection.log_format, quiet=selection.quiet))
+    if not selection.quiet:
+        _show(outcome, folder, selection.log_format)
     failed = outcome.result is not None and outcome.result.images.failed
     return ExitCode.SOME_FAILED if failed else ExitCode.DONE
 
 
-def _check(typed: Typed) -> int:
+def _check(selection: Selection) -> int:
     """Read every image that would be evaluated and say what is wrong with the set."""
     from dataclasses import asdict
 
     from radseg.datasets.check import check_set
     from radseg.evaluation.images.sets import open_set, shortfall
 
-    images: ImageSet = open_set(typed, partial=True)
-    report = check_set(images, limit=typed.limit)
-    lacking = () if typed.partial else shortfall(typed)
+    images: ImageSet = open_set(selection, partial=True)
+    report = check_set(images, limit=selection.limit)
+    lacking = () if selection.partial else shortfall(selection)
     problems = [*lacking, *report.problems.values()]
-    if typed.log_format == "json":
-        event = {"event": "check", "dataset": typed.dataset, "shortfall": lacking, **asdict(report)}
+    if selection.log_format == "json":
+        event = {"event": "check", "dataset": selection.dataset, "shortfall": lacking, **asdict(report)}
         typer.echo(json.dumps(event))
     else:
         typer.echo(

@@ -13,11 +13,11 @@ from typer.core import TyperGroup
 
 from radseg.errors import (
     CheckpointError,
-    EnvironmentFailure,
     ImageError,
     InputError,
     MissingFileError,
     RadsegError,
+    ResourceError,
 )
 
 
@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((ImageError,), ExitCode.SOME_FAILED),
     ((InputError, MissingFileError), ExitCode.WRONG_USE),
-    ((EnvironmentFailure, CheckpointError), ExitCode.ENVIRONMENT),
+    ((ResourceError, CheckpointError), ExitCode.ENVIRONMENT),
 )
 """The first that fits counts."""
 

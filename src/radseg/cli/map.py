@@ -148,12 +148,12 @@ def build(
 
     if resume and overwrite:
         raise InputError("--resume goes on with a map and --overwrite starts it again; use one of them.")
-    words = options.vocabulary_of(prompts, classes)
-    if (words is not None) != (space == "probabilities"):
-        raise InputError("Words (-p, --classes) go with --space probabilities, and it with words.")
-    if words is not None and len(words.phrases) == 1:
+    vocabulary = options.vocabulary_of(prompts, classes)
+    if (vocabulary is not None) != (space == "probabilities"):
+        raise InputError("Words (-p, --classes) go with --space probabilities, and it with vocabulary.")
+    if vocabulary is not None and len(vocabulary.phrases) == 1:
         raise InputError(
-            f"With {words.names[0]!r} alone every voxel would get it. Name more things, or leave out "
+            f"With {vocabulary.names[0]!r} alone every voxel would get it. Name more objects, or leave out "
             "--space and the word: a map of features answers any word later."
         )
     frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
@@ -171,16 +171,17 @@ def build(
     decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
     request = BuildRequest(
         output=output,
-        parameters=decisive | {"words": None if words is None else [list(one) for one in words.phrases]},
+        parameters=decisive
+        | {"words": None if vocabulary is None else [list(one) for one in vocabulary.phrases]},
         existing="resume" if resume else "overwrite" if overwrite else "refuse",
         skip=skip,
         components=components,
         budget=parse_bytes(memory_budget),
     )
     machine = {"device": device, "accept_license": accept_license}
-    told = fetching(log_format, quiet=quiet)
+    downloads = fetching(log_format, quiet=quiet)
     make = _mapper_maker(
-        chosen, space, words, machine, told, voxel_size, number_type=store, frame=frame, **limits
+        chosen, space, vocabulary, machine, downloads, voxel_size, dtype=store, frame=frame, **limits
     )
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     held = _stamp(output)
@@ -209,7 +210,7 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 def _mapper_maker(
     model: str,
     space: str,
-    words: Any,
+    vocabulary: Any,
     machine: dict[str, Any],
     fetching: Any,
     *sizes: float,
@@ -223,10 +224,10 @@ def _mapper_maker(
         named = space == "probabilities"
         settings = {} if named else lifting.feature_settings(model)
         segmenter = lifting.load_segmenter(
-            model, fetching, with_words=named, settings=settings, machine=machine
+            model, fetching, with_text=named, settings=settings, machine=machine
         )
         if named:
-            return lifting.probability_mapper(segmenter, words, *sizes, **map_options)
+            return lifting.probability_mapper(segmenter, vocabulary, *sizes, **map_options)
         return lifting.feature_mapper(segmenter, *sizes, **map_options)
 
     return make
@@ -237,7 +238,7 @@ def _numbers(frames: "FileSequence") -> list[float]:
     camera, shift = frames.colour_intrinsics, frames.depth_to_colour
     assert camera is not None
     assert shift is not None
-    return [camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y, *shift.flatten().tolist()]
+    return [camera.fx, camera.fy, camera.cx, camera.cy, *shift.flatten().tolist()]
 
 
 def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
@@ -247,10 +248,10 @@ def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
     if report.ok and not quiet:
         typer.echo(report.verdict, err=True)
     if not report.ok:
-        mended = dict(report.suggestion)
-        if (times := mended.pop("depth_scale_times", None)) is not None:
-            mended["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
-        way = " ".join(f"--{key} {value}" for key, value in mended.items())
+        corrected = dict(report.suggestion)
+        if (times := corrected.pop("depth_scale_times", None)) is not None:
+            corrected["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
+        way = " ".join(f"--{key} {value}" for key, value in corrected.items())
         otherwise = f"Build with {way}, or" if way else "Or build"
         raise InputError(f"{report.verdict} {otherwise} as it is with --no-check.")
 

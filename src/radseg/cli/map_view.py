@@ -1,4 +1,4 @@
-"""`radseg map render` and `radseg map view`: look at a map, in pictures or in a browser."""
+"""`radseg map render` and `radseg map view`: look at a map, in images or in a browser."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from radseg.cli import options
 from radseg.cli.query import Checkpoint, MapFolder, ModeOption, TextTower, UpAxis
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the images.")]
 Azimuth = Annotated[
     float | None,
     typer.Option("--azimuth", help="Direction of the eye around the up axis, degrees. Default: sees most."),
@@ -22,14 +22,14 @@ Ceiling = Annotated[
         "--ceiling", help="Leave out what is this far above the floor, metres. Default: 2 in rooms."
     ),
 ]
-Width = Annotated[int, typer.Option("--width", min=64, max=8192, help="Of a picture, pixels.")]
-Height = Annotated[int, typer.Option("--height", min=64, max=8192, help="Of a picture, pixels.")]
+Width = Annotated[int, typer.Option("--width", min=64, max=8192, help="Of an image, pixels.")]
+Height = Annotated[int, typer.Option("--height", min=64, max=8192, help="Of an image, pixels.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page on this machine.")]
 
 
 def render(
     path: MapFolder,
-    output: Output = Path("map-pictures"),
+    output: Output = Path("map-images"),
     prompts: options.Prompts = None,
     mode: ModeOption = "background",
     up: UpAxis = None,
@@ -47,16 +47,16 @@ def render(
     Example: radseg map render kitchen-map -p "mug, chair, table"
     """
     from radseg.mapping.semantic_map import SemanticMap
-    from radseg.runs.map_pictures import Look, MapScene, save_pictures
-    from radseg.runs.map_words import MapWords
+    from radseg.runs.map_query import MapQuery
+    from radseg.runs.map_renders import MapScene, ViewOptions, save_renders
 
-    words = options.vocabulary_of(prompts, None)
+    vocabulary = options.vocabulary_of(prompts, None)
     opened = SemanticMap.open(path)
-    scene = MapScene(opened, Look(up, azimuth, elevation, ceiling, width, height))
-    written = save_pictures(output, scene.colour_pictures())
-    if words is not None:
-        answer = MapWords.open(path, _changes(checkpoint, text_tower, device)).ask(words, mode=mode)
-        written += save_pictures(output, scene.answer_pictures(answer))
+    scene = MapScene(opened, ViewOptions(up, azimuth, elevation, ceiling, width, height))
+    written = save_renders(output, scene.render_colours())
+    if vocabulary is not None:
+        answer = MapQuery.open(path, _changes(checkpoint, text_tower, device)).ask(vocabulary, mode=mode)
+        written += save_renders(output, scene.render_answer(answer))
     for file in written:
         typer.echo(file)
 
@@ -69,17 +69,17 @@ def view(
     text_tower: TextTower = None,
     device: options.Device = "cpu",
 ) -> None:
-    """Open a map in the browser, on this machine only: colour, classes, heat of typed words, names by click.
+    """Open a map in the browser, on this machine only: colour, classes, heat of prompts, names by click.
 
     Example: radseg map view kitchen-map
     """
     from radseg.mapping.semantic_map import SemanticMap
-    from radseg.runs.map_words import MapWords
+    from radseg.runs.map_query import MapQuery
     from radseg.viewer.page import MapPage
 
     opened = SemanticMap.open(path)
     changes = _changes(checkpoint, text_tower, device)
-    ask = None if opened.space == "none" else MapWords.open(path, changes).ask
+    ask = None if opened.space == "none" else MapQuery.open(path, changes).ask
     page = MapPage(opened, ask, up=up, port=port)
     typer.echo(f"http://127.0.0.1:{page.port}   (Ctrl-C ends)")
     page.serve()

@@ -1,4 +1,4 @@
-"""`radseg query`: ask a map for words, get things with their place."""
+"""`radseg query`: ask a map for prompts, get objects with their place."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ _ROWS = 10  # of one name; the best come first
 _MODEL = "Model (default: the one the map was built with)"
 
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
-Words = Annotated[
+Prompts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[WORDS]...", help='Names, comma separated: "fire extinguisher, mug".', show_default=False
@@ -26,7 +26,7 @@ Words = Annotated[
 ]
 Image = Annotated[
     Path | None,
-    typer.Option("--image", help="Picture of the thing, cut out closely, instead of words."),
+    typer.Option("--image", help="Image of the object, cut out closely, instead of prompts."),
 ]
 ModeOption = Annotated[
     Mode,
@@ -39,14 +39,14 @@ ModeOption = Annotated[
 Threshold = Annotated[
     float, typer.Option("--threshold", min=0, max=1, help="Probability from which independent names count.")
 ]
-LeastVoxels = Annotated[int, typer.Option("--least-voxels", min=1, help="Leave out smaller things.")]
+LeastVoxels = Annotated[int, typer.Option("--min-voxels", min=1, help="Leave out smaller objects.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Folder for query.json, heat.npz and pictures.", show_default=False),
+    typer.Option("-o", "--output", help="Folder for query.json, heat.npz and images.", show_default=False),
 ]
 UpAxis = Annotated[
     Literal["+x", "-x", "+y", "-y", "+z", "-z"] | None,
-    typer.Option("--up", help="World axis that points up. Default: where the tops of the pictures pointed."),
+    typer.Option("--up", help="World axis that points up. Default: where the tops of the images pointed."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="The same as --log-format json.")]
 Checkpoint = Annotated[
@@ -61,11 +61,11 @@ TextTower = Annotated[
 
 def query(
     path: MapFolder,
-    words: Words = None,
+    prompts: Prompts = None,
     image: Image = None,
     mode: ModeOption = "background",
     threshold: Threshold = 0.5,
-    least_voxels: LeastVoxels = 4,
+    min_voxels: LeastVoxels = 4,
     output: Output = None,
     up: UpAxis = None,
     checkpoint: Checkpoint = None,
@@ -76,17 +76,17 @@ def query(
     as_json: Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Ask a map for words: where are they, how large, how sure.
+    """Ask a map for prompts: where are they, how large, how sure.
 
     What is not there is not found; its best score is shown.
 
     Example: radseg query kitchen-map "fire extinguisher" mug
     """
     from radseg.cli.downloads import fetching
-    from radseg.runs.map_words import MapQuestion, find_in_map
+    from radseg.runs.map_query import MapQuestion, find_in_map
 
-    if bool(words) == (image is not None):
-        raise InputError('Say what to look for: words ("red ball"), or a picture with --image.')
+    if bool(prompts) == (image is not None):
+        raise InputError('Say what to look for: prompts ("red ball"), or an image with --image.')
     log_format = "json" if as_json else log_format
     changes: dict[str, Any] = {"device": device, "accept_license": accept_license}
     if checkpoint is not None:
@@ -95,11 +95,11 @@ def query(
         changes["text_tower"] = text_tower
     question = MapQuestion(
         path,
-        options.vocabulary_of(words, None) or (),
+        options.vocabulary_of(prompts, None) or (),
         image,
         mode,
         threshold=threshold,
-        least_voxels=least_voxels,
+        min_voxels=min_voxels,
         model=changes,
     )
     progress = None if quiet or log_format == "json" else _Aligning()
@@ -107,9 +107,9 @@ def query(
     written = []
     if output is not None:
         from radseg.mapping.semantic_map import SemanticMap
-        from radseg.runs.map_pictures import Look, save_finding
+        from radseg.runs.map_renders import ViewOptions, save_finding
 
-        written = save_finding(output, finding, SemanticMap.open(path), Look(up=up))
+        written = save_finding(output, finding, SemanticMap.open(path), ViewOptions(up=up))
     if finding.answer.mode != mode and not quiet:
         typer.echo(
             "Note: this map holds probabilities of fixed names, so every voxel has one of them; "
@@ -125,7 +125,7 @@ def query(
 
 
 def print_finding(finding: dict[str, Any]) -> None:
-    """Print the best things of every name as a table; what was not found, with its best score."""
+    """Print the best objects of every name as a table; what was not found, with its best score."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title, side in (
         ("name", "left"),
@@ -136,10 +136,10 @@ def print_finding(finding: dict[str, Any]) -> None:
         table.add_column(title, justify=side)  # type: ignore[arg-type]
     table.add_column("voxels", justify="right")
     for name, found in finding["names"].items():
-        for one in found["things"][:_ROWS]:
+        for one in found["objects"][:_ROWS]:
             place, size = (_triple(one[key]) for key in ("centroid", "size"))
             table.add_row(escape(name), f"{one['score']:.2f}", place, size, f"{one['voxels']:,}")
-        if (more := found["things"][_ROWS:]) != []:
+        if (more := found["objects"][_ROWS:]) != []:
             table.add_row(escape(name), "", f"{len(more)} more: --json", "", f"{_voxels(more):,}")
         if not found["found"]:
             best = found["best"]
@@ -150,8 +150,8 @@ def print_finding(finding: dict[str, Any]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def _voxels(things: list[dict[str, Any]]) -> int:
-    return sum(int(one["voxels"]) for one in things)
+def _voxels(objects: list[dict[str, Any]]) -> int:
+    return sum(int(one["voxels"]) for one in objects)
 
 
 def _triple(values: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""`radseg segment`: images and words in, a folder of results out."""
+"""`radseg segment`: images and vocabulary in, a folder of results out."""
 
 import shlex
 import signal
@@ -107,8 +107,8 @@ Threshold = Annotated[
 Refine = Annotated[
     modes.Refine | None,
     typer.Option(
-        "--refine", help="mended: RADSeg+, masks through SAM's decoder; reference: as its published code. "
-        "pamr: follow the picture's colours. regions: one name per region (CorrCLIP only).",
+        "--refine", help="corrected: RADSeg+, masks through SAM's decoder; reference: as its published code. "
+        "pamr: follow the image's colours. regions: one name per region (CorrCLIP only).",
         rich_help_panel=_METHOD,
     ),
 ]  # fmt: skip
@@ -116,10 +116,10 @@ Checkpoint = Annotated[
     str | None,
     typer.Option("--checkpoint", help="Other weights: a file or folder.", rich_help_panel=_METHOD),
 ]  # fmt: skip
-Helpers = Annotated[
+Auxiliary = Annotated[
     list[str] | None,
     typer.Option(
-        "--helper", metavar="NAME=PATH", help="Where a method's further network lies: "
+        "--aux", metavar="NAME=PATH", help="Where a method's further network lies: "
         "dino-vit-b-8=FOLDER (radseg models list). May be given several times.",
         rich_help_panel=_METHOD, show_default=False,
     ),
@@ -172,7 +172,7 @@ def segment(
     refine: Refine = None,
     checkpoint: Checkpoint = None,
     sam: Sam = None,
-    helper: Helpers = None,
+    helper: Auxiliary = None,
     drop: Drop = None,
     device: options.Device = "cpu",
     dtype: Dtype = "float32",
@@ -181,7 +181,7 @@ def segment(
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
-    """Segment images by words.
+    """Segment images by vocabulary.
 
     Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay
     (photo.overlay.jpg); the run gets classes.json and manifest.jsonl.
@@ -212,7 +212,7 @@ def segment(
         "refine": refine,
         "checkpoint": checkpoint,
         "sam": sam,
-        "helpers": parse_places(helper, what="--helper") if helper else None,
+        "auxiliary": parse_places(helper, what="--aux") if helper else None,
         "drop": drop or None,
         "dtype": dtype,
     }
@@ -232,7 +232,7 @@ def segment(
         machine["memory_budget"] = parse_bytes(memory_budget)
     request = SegmentRequest(
         sources=tuple(sources),
-        words=_words(prompts, classes, vocabulary, templates),
+        prompts=_prompts(prompts, classes, vocabulary, templates),
         output=folder,
         model="radseg-b" if model is None and checkpoint else options.chosen_model(model, quiet=quiet),
         mode=mode,
@@ -242,8 +242,8 @@ def segment(
         machine=machine,
     )
     with terminated_like_interrupted():
-        told = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))
-        report = segment_sources(request, told, fetching(log_format, quiet=quiet))
+        events = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))
+        report = segment_sources(request, events, fetching(log_format, quiet=quiet))
     if report.failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -255,17 +255,17 @@ def resume_command(arguments: list[str], folder: Path) -> str:
     return shlex.join(["radseg", *kept, *([] if named else ["-o", str(folder)]), "--resume"])
 
 
-def _words(
-    prompts: list[str] | None, classes: Path | None, vocabulary: Path | None, templates: str | None
+def _prompts(
+    prompts: list[str] | None, classes: Path | None, pack: Path | None, templates: str | None
 ) -> Any:
-    words = options.vocabulary_of(prompts, classes)
-    if (words is None) == (vocabulary is None):
+    vocabulary = options.vocabulary_of(prompts, classes)
+    if (vocabulary is None) == (pack is None):
         raise InputError("Say what to look for with exactly one of -p, --classes, --vocabulary.")
-    if vocabulary is not None and templates is not None:
+    if pack is not None and templates is not None:
         raise InputError(
             "--templates has no effect on a pack; give it to `radseg text` when making the pack."
         )
-    return words or vocabulary
+    return vocabulary or pack
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.ablate import Chosen
+from radseg.cli.ablate import Selection
 from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.segment import Dtype
@@ -54,11 +54,11 @@ def sheet(
     from radseg.evaluation.images.resizing import load_opencv
     from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
     from radseg.evaluation.paper.protocols import protocol as row_of
-    from radseg.evaluation.report.writing import write_picture, write_text
-    from radseg.evaluation.studies.sheet import draw_sheet, model_of, strips
+    from radseg.evaluation.report.writing import write_image, write_text
+    from radseg.evaluation.studies.sheet import draw_figure, model_of, strips
     from radseg.evaluation.studies.sheet_page import sheet_page
 
-    chosen = Chosen(dataset, data, partial, None, classes, ignore, first_label)
+    chosen = Selection(dataset, data, partial, None, classes, ignore, first_label)
     shown_set = open_set(chosen)
     base = EvalRequest(
         images=shown_set,
@@ -72,11 +72,11 @@ def sheet(
     )
     if base.protocol.short_side is not None:
         load_opencv()
-    told = fetching("text", quiet=quiet)
+    downloads = fetching("text", quiet=quiet)
     columns = _columns(base, list(dict.fromkeys(preset or ["radseg-b-paper"])), sweep)
-    models = {name: model_of(*load_model(request, told)) for name, request in columns.items()}
+    models = {name: model_of(*load_model(request, downloads)) for name, request in columns.items()}
     failed: dict[str, str] = {}
-    names = next(iter(columns.values())).words.names
+    names = next(iter(columns.values())).prompts.names
     ids = spread(shown_set.ids, images)
     shown = list(strips(ids, fixed(prepare, shown_set, base.protocol), models, names, failed))
     if not shown:
@@ -85,7 +85,7 @@ def sheet(
     title = f"{shown_set.name}, {shown_set.split}, protocol {base.protocol.name}"
     notes = [f"{id} could not be shown: {reason}" for id, reason in failed.items()]
     write_text(output / "sheet.html", sheet_page(shown, title=title, notes=notes))
-    write_picture(output / "sheet.png", draw_sheet(shown, title=title))
+    write_image(output / "sheet.png", draw_figure(shown, title=title))
     for note in notes:
         typer.echo(printable(note), err=True)
     if not quiet:

@@ -1,4 +1,4 @@
-"""`radseg text`: words embedded once, into a pack that needs no text tower afterwards."""
+"""`radseg text`: vocabulary embedded once, into a pack that needs no text tower afterwards."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def text(
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
-    """Embed words into a vocabulary pack.
+    """Embed vocabulary into a vocabulary pack.
 
     `radseg segment --vocabulary PACK` then needs no text tower: for robots, edge devices, offline machines.
 
@@ -40,14 +40,14 @@ def text(
     from radseg.cli.downloads import fetching
     from radseg.runs.packs import PackRequest, make_pack
 
-    words = options.vocabulary_of(prompts, classes)
-    if words is None:
-        raise InputError("Say which words to embed with -p or --classes.")
+    vocabulary = options.vocabulary_of(prompts, classes)
+    if vocabulary is None:
+        raise InputError("Say which prompts to embed with -p or --classes.")
     if output.suffix != ".safetensors":
         raise InputError(f"The pack {output} must end in .safetensors.")
     model = options.chosen_model(model, quiet=quiet)
     request = PackRequest(
-        words=words,
+        prompts=vocabulary,
         output=output,
         model=model,
         templates=templates,

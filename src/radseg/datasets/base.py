@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Int, Integer, UInt8
 
-from radseg.errors import EnvironmentFailure, ImageError, MissingFileError
-from radseg.io import read_label_png, read_picture
+from radseg.errors import ImageError, MissingFileError, ResourceError
+from radseg.io import read_label_png, read_pixels
 
 IGNORE = 65535
 """Truth that is not judged, in memory; in 8-bit label files it is mostly 255."""
@@ -34,7 +34,7 @@ class Item:
 class Example:
     """One image in memory, with its truth at its own size."""
 
-    picture: UInt8[np.ndarray, "H W 3"]
+    image: UInt8[np.ndarray, "H W 3"]
     truth: Truth
 
 
@@ -134,15 +134,15 @@ class FileSet:
         item = self.by_id[id]
         truth = self.read_truth(item)
         try:
-            picture = read_picture(item.image)
-        except (MissingFileError, EnvironmentFailure) as error:
+            image = read_pixels(item.image)
+        except (MissingFileError, ResourceError) as error:
             raise ImageError(str(error)) from error
-        if picture.shape[:2] != truth.shape:
+        if image.shape[:2] != truth.shape:
             raise ImageError(
                 f"{item.labels} has {truth.shape[0]}×{truth.shape[1]} pixels, its image "
-                f"{picture.shape[0]}×{picture.shape[1]}; labels must have the image's size."
+                f"{image.shape[0]}×{image.shape[1]}; labels must have the image's size."
             )
-        return Example(picture, truth)
+        return Example(image, truth)
 
     def read_truth(self, item: Item) -> Truth:
         """Return the truth of one item; raises ImageError as `read`."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from radseg.datasets.base import Item, LabelCode, label_code
 from radseg.datasets.benchmark import Benchmark, paired
 
-# Official pixel maps hold the category id less one: things 0 to 90, stuff 91 to 181. Eleven thing ids have no
-# category in COCO and never occur; the other 80 + 91 are the classes, in order.
+# Official pixel maps hold the category id less one: objects 0 to 90, stuff 91 to 181. Eleven object ids have
+# no category in COCO and never occur; the other 80 + 91 are the classes, in order.
 _UNUSED = {11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90}
 _USED = tuple(value for value in range(182) if value not in _UNUSED)
 _OFFICIAL = label_code(

@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012 segmentation, its 20 things without background (Everingham et al., IJCV 2010)."""
+"""PASCAL VOC 2012 segmentation, its 20 objects without background (Everingham et al., IJCV 2010)."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from radseg.datasets.base import Item, LabelCode, label_code
 from radseg.datasets.benchmark import Benchmark, listed
 
 _LIST = "ImageSets/Segmentation/val.txt"
-# Palette PNGs: 0 is background, which these 20 classes leave out, 255 the ring around every thing.
+# Palette PNGs: 0 is background, which these 20 classes leave out, 255 the ring around every object.
 _CODE = label_code({v: v - 1 for v in range(1, 21)}, ignore=(0, 255), legend="0 to 20, and 255")
 
 

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from radseg.errors import ImageError
-from radseg.io.picture import decode_picture, read_picture
+from radseg.io.image import decode_image, read_pixels
 from radseg.types import Rgb
 
 _ACCEPTED = "a path, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
@@ -20,9 +20,9 @@ def read_image(path: str | Path) -> Rgb:
     """Return the image in a file as float32 sRGB in [0, 1], channel first, EXIF orientation applied.
 
     Raises:
-        MissingFileError, ImageError, EnvironmentFailure: as `read_picture`.
+        MissingFileError, ImageError, ResourceError: as `read_pixels`.
     """
-    return _rgb_of(read_picture(path))
+    return _rgb_of(read_pixels(path))
 
 
 def to_rgb(image: Any) -> Rgb:
@@ -38,7 +38,7 @@ def to_rgb(image: Any) -> Rgb:
     if isinstance(image, str | Path):
         return read_image(image)
     if isinstance(image, Image.Image):
-        return _rgb_of(decode_picture(image, _name_of(image)))
+        return _rgb_of(decode_image(image, _name_of(image)))
     if isinstance(image, np.ndarray):
         return _rgb_of(_checked_array(image))
     if isinstance(image, torch.Tensor):
@@ -52,13 +52,13 @@ def to_rgb(image: Any) -> Rgb:
     raise ImageError(f"Got {type(image).__name__} where an image is needed: {_ACCEPTED}.")
 
 
-def picture_of(rgb: Rgb) -> UInt8[np.ndarray, "H W 3"]:
-    """Return an Rgb tensor as an 8-bit picture, rounded to the nearest value."""
+def to_uint8(rgb: Rgb) -> UInt8[np.ndarray, "H W 3"]:
+    """Return an Rgb tensor as an 8-bit image, rounded to the nearest value."""
     return (rgb.detach().float() * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy()
 
 
-def _rgb_of(picture: UInt8[np.ndarray, "H W 3"]) -> Rgb:
-    channels_first = np.array(picture.transpose(2, 0, 1), order="C")  # a copy: tensors must own their memory
+def _rgb_of(image: UInt8[np.ndarray, "H W 3"]) -> Rgb:
+    channels_first = np.array(image.transpose(2, 0, 1), order="C")  # a copy: tensors must own their memory
     return torch.from_numpy(channels_first).to(torch.float32).div_(255)
 
 

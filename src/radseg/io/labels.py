@@ -10,7 +10,7 @@ from PIL import Image
 
 from radseg.colours import palette
 from radseg.errors import ImageError, InputError
-from radseg.io.picture import shown
+from radseg.io.image import shown
 from radseg.io.writing import write_atomically
 
 LabelMap = UInt8[np.ndarray, "H W"] | UInt16[np.ndarray, "H W"]
@@ -35,7 +35,7 @@ def write_label_png(path: str | Path, labels: LabelMap, names: tuple[str, ...]) 
 
     Raises:
         InputError: the type of the labels does not fit the number of names.
-        EnvironmentFailure: the file cannot be written.
+        ResourceError: the file cannot be written.
     """
     wanted = np.dtype(label_dtype(len(names)))
     if labels.dtype != wanted:
@@ -54,13 +54,13 @@ def read_label_png(path: str | Path) -> np.ndarray[Any, Any]:
     """
     try:
         with warnings.catch_warnings():
-            # Pillow refuses twice this size as an error: the limit of pictures, see io.picture.MAX_PIXELS
+            # Pillow refuses twice this size as an error: the limit of images, see io.image.MAX_PIXELS
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(path, formats=("PNG",))
         with opened as image:
             if image.mode not in ("P", "L", "I;16"):
                 raise ImageError(
-                    f"{shown(path)} is a picture of mode {image.mode}, not a label map of one channel."
+                    f"{shown(path)} is an image of mode {image.mode}, not a label map of one channel."
                 )
             return np.array(image)
     except (ImageError, MemoryError):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from radseg.errors import EnvironmentFailure, RadsegError
-from radseg.io.picture import shown
+from radseg.errors import RadsegError, ResourceError
+from radseg.io.image import shown
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
@@ -19,7 +19,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
     hidden file named `.radseg-*.part` may remain and can be deleted.
 
     Raises:
-        EnvironmentFailure: no such folder, no permission, disk full or read-only, name too long.
+        ResourceError: no such folder, no permission, disk full or read-only, name too long.
     """
     target = Path(path)
     part = target.parent / f".radseg-{secrets.token_hex(8)}.part"
@@ -37,11 +37,11 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
     except RadsegError:
         raise
     except OSError as error:
-        raise EnvironmentFailure(_reason(target, error)) from error
+        raise ResourceError(_reason(target, error)) from error
     except ValueError as error:
         if "null" not in str(error):
             raise
-        raise EnvironmentFailure(f"{shown(target)} cannot be the name of a file: {error}.") from error
+        raise ResourceError(f"{shown(target)} cannot be the name of a file: {error}.") from error
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -63,13 +63,13 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it, unless they are there.
 
     Raises:
-        EnvironmentFailure: it cannot be made, or is a file.
+        ResourceError: it cannot be made, or is a file.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or error
-        raise EnvironmentFailure(f"The folder {shown(folder)} cannot be made: {reason}.") from error
+        raise ResourceError(f"The folder {shown(folder)} cannot be made: {reason}.") from error
 
 
 def sync_folder(folder: Path) -> None:

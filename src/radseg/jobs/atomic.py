@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from radseg.errors import EnvironmentFailure
+from radseg.errors import ResourceError
 
 STAGING = ".radseg-partial"
 """Folder inside the output folder where files grow; emptied when a run starts and when it ends."""
@@ -22,7 +22,7 @@ def write_whole(folder: Path, target: Path, write: Callable[[Path], None]) -> No
     """
     staging = folder / STAGING
     if staging.is_symlink():
-        raise EnvironmentFailure(f"{staging} is a link; it must be a folder. Remove it.")
+        raise ResourceError(f"{staging} is a link; it must be a folder. Remove it.")
     staging.mkdir(exist_ok=True)
     handle, name = tempfile.mkstemp(dir=staging, suffix=target.suffix)
     os.close(handle)

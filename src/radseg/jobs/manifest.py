@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from radseg.errors import EnvironmentFailure, InputError
+from radseg.errors import InputError, ResourceError
 from radseg.jobs.lines import DurableLines, whole_lines
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -81,7 +81,7 @@ def read_manifest(path: Path) -> History | None:
 
     Raises:
         InputError: the file is another program's.
-        EnvironmentFailure: a line other than the last is damaged.
+        ResourceError: a line other than the last is damaged.
     """
     try:
         content = path.read_bytes()
@@ -103,7 +103,7 @@ def read_manifest(path: Path) -> History | None:
                 record = Record(**{**raw, "outputs": tuple(raw["outputs"])})
                 history.records[record.source] = record
         except (ValueError, TypeError, KeyError) as error:
-            raise EnvironmentFailure(
+            raise ResourceError(
                 f"Line {number} of {path} is not one that radseg wrote ({error}). "
                 "Start the run again with --overwrite, or choose another folder with -o."
             ) from error

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from radseg.errors import InputError
-from radseg.jobs.sources import Found
+from radseg.jobs.sources import SourceImage
 
 OUTPUT_KINDS = ("overlay", "heat", "pca", "coco")
 """What may stand between an output's name and its suffix, as in photo.overlay.png."""
 
 
-def output_names(images: Sequence[Found], *, known: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def output_names(images: Sequence[SourceImage], *, known: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Return one output name per image: a relative path with forward slashes and without the image's suffix.
 
     The name is the path below the source's folder, without suffix (`trip/day1/photo.jpg` of the folder `trip`

@@ -19,7 +19,7 @@ IMAGE_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceImage:
     """One image to read, and the folder its output name is relative to."""
 
     path: Path
@@ -37,7 +37,7 @@ class Sources:
         earlier_outputs: folders left out because they hold the results of a run.
     """
 
-    images: tuple[Found, ...]
+    images: tuple[SourceImage, ...]
     skipped: tuple[Path, ...] = ()
     repeated: int = 0
     earlier_outputs: tuple[Path, ...] = ()
@@ -78,7 +78,7 @@ class _Search:
 
     def __init__(self, exclude: set[Path]) -> None:
         self.exclude = exclude
-        self.images: dict[Path, Found] = {}
+        self.images: dict[Path, SourceImage] = {}
         self.skipped: list[Path] = []
         self.repeated = 0
         self.earlier_outputs: list[Path] = []
@@ -160,7 +160,7 @@ class _Search:
         if key in self.images:
             self.repeated += 1
         else:
-            self.images[key] = Found(path, root)
+            self.images[key] = SourceImage(path, root)
 
 
 def _absolute(path: Path) -> Path:

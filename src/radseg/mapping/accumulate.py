@@ -25,29 +25,29 @@ class Mixture(NamedTuple):
     starts: Int[Tensor, " m"]
 
 
-def grid_of(values: Float[Tensor, "c h w"], picture: Size) -> Float[Tensor, "c h w"]:
-    """Return values on a grid no finer than the picture, antialiased along the axes that shrink.
+def grid_of(values: Float[Tensor, "c h w"], image: Size) -> Float[Tensor, "c h w"]:
+    """Return values on a grid no finer than the image, antialiased along the axes that shrink.
 
-    Interpolating the result is what the reference does: antialiased bilinear resizing to the picture, which
+    Interpolating the result is what the reference does: antialiased bilinear resizing to the image, which
     along growing axes is plain (mapping spec 2.4).
     """
     height, width = values.shape[1:]
-    return resize_antialiased(values, Size(min(height, picture.height), min(width, picture.width)))
+    return resize_antialiased(values, Size(min(height, image.height), min(width, image.width)))
 
 
 def mixture(
-    voxel: Int[Tensor, " n"], voxels: int, positions: Float[Tensor, "n 2"], picture: Size, grid: Size
+    voxel: Int[Tensor, " n"], voxels: int, positions: Float[Tensor, "n 2"], image: Size, grid: Size
 ) -> Mixture:
     """Return how the pixels of each voxel mix the patches.
 
     Args:
         voxel: row of each pixel's voxel, each of 0 … voxels - 1 at least once.
-        positions: column and row of each pixel within the picture, in pixels; whole at pixel centres.
-        picture: size of what the grid covers, in pixels.
+        positions: column and row of each pixel within the image, in pixels; whole at pixel centres.
+        image: size of what the grid covers, in pixels.
         grid: rows and columns of patches.
     """
-    left, across = _cell(positions[:, 0], picture.width, grid.width)
-    top, down = _cell(positions[:, 1], picture.height, grid.height)
+    left, across = _cell(positions[:, 0], image.width, grid.width)
+    top, down = _cell(positions[:, 1], image.height, grid.height)
     cells = grid.height * grid.width
     groups, group = torch.unique(voxel * cells + top * grid.width + left, return_inverse=True)
     moments = torch.stack([torch.ones_like(across), across, down, across * down], 1)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.errors import EnvironmentFailure, InputError
+from radseg.errors import InputError, ResourceError
 from radseg.io import shown, write_atomically, write_bytes
 from radseg.io.writing import clear_halves, make_folder
 from radseg.mapping.query import AlignedPart, unit_rows
@@ -61,7 +61,7 @@ class AlignedCache:
 
         Raises:
             CheckpointError: a tile of the map is damaged.
-            EnvironmentFailure: the cache cannot be written, or its folder is a link.
+            ResourceError: the cache cannot be written, or its folder is a link.
         """
         self._prepare(semantic_map)
         done = 0
@@ -77,7 +77,7 @@ class AlignedCache:
         """Make the folder, and remove what belongs to tiles that are no more."""
         for folder in (self.folder.parent, self.folder):
             if folder.is_symlink():  # a map may come from anywhere, and files are removed here
-                raise EnvironmentFailure(f"{shown(folder)} is a link; it must be a folder. Remove it.")
+                raise ResourceError(f"{shown(folder)} is a link; it must be a folder. Remove it.")
         make_folder(self.folder)
         clear_halves(self.folder)
         note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
@@ -132,12 +132,12 @@ def delete_aligned(map_folder: Path) -> None:
     """Delete the aligned features of every encoder in the folder of a map; other files stay.
 
     Raises:
-        EnvironmentFailure: the folder of the cache, or one in it, is a link.
+        ResourceError: the folder of the cache, or one in it, is a link.
     """
     root = map_folder / FOLDER
     for folder in (root, *(sorted(root.iterdir()) if root.is_dir() and not root.is_symlink() else ())):
         if folder.is_symlink():
-            raise EnvironmentFailure(f"{shown(folder)} is a link; it must be a folder. Remove it.")
+            raise ResourceError(f"{shown(folder)} is a link; it must be a folder. Remove it.")
     for folder in (*root.glob("*/"), root):
         for file in (*folder.glob("*.npy"), folder / "encoder.json"):
             file.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from radseg.errors import EnvironmentFailure, InputError, SpaceMismatchError, VocabularyError
+from radseg.errors import InputError, ResourceError, SpaceMismatchError, VocabularyError
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.voxel_map import VoxelMap
@@ -35,7 +35,7 @@ class Progress:
         ids: of the frames done or skipped, in order.
         skipped: id and reason of each frame that added nothing.
         points: pixels in the map.
-        camera_up: sum over frames of the world direction in which the picture's top points.
+        camera_up: sum over frames of the world direction in which the image's top points.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Builder:
 
         Raises:
             KeyboardInterrupt: what was done is in the folder.
-            EnvironmentFailure, OSError: the disk stands in the way; the last checkpoint is sound.
+            ResourceError, OSError: the disk stands in the way; the last checkpoint is sound.
         """
         last = time.monotonic()
         changing = False
@@ -116,7 +116,7 @@ class Builder:
                 try:
                     frame = read(frame_id)
                     sums = self.mapper.sums(frame)
-                except (EnvironmentFailure, VocabularyError, SpaceMismatchError):
+                except (ResourceError, VocabularyError, SpaceMismatchError):
                     raise
                 except (InputError, OSError) as error:
                     reason = _first_line(str(error) or type(error).__name__)

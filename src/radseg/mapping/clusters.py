@@ -1,4 +1,4 @@
-"""Things in a map: voxels that touch each other and share a name, with their place and extent."""
+"""Objects in a map: voxels that touch each other and share a name, with their place and extent."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from radseg.ops.voxels import AXIS_BITS, LIMIT
 
-LEAST_VOXELS = 4
+MIN_VOXELS = 4
 """Fewer touching voxels are taken as noise of the borders: 4 are a cube of 6 to 8 cm at 5 cm."""
 
 # Half of the 26 neighbours: the other half is found from the other side.
@@ -19,7 +19,7 @@ _HALF = [offset for offset in product((-1, 0, 1), repeat=3) if offset > (0, 0, 0
 
 @dataclass(frozen=True)
 class Instance:
-    """One thing that was found.
+    """One object that was found.
 
     Attributes:
         name: what it was asked for as.
@@ -40,7 +40,7 @@ class Instance:
 
     @property
     def middle(self) -> tuple[float, float, float]:
-        """Middle of the box, metres: of a thing seen from one side nearer to its own than the centroid is."""
+        """Middle of the box, metres: nearer to the object's own than the centroid, if seen from one side."""
         x, y, z = ((bottom + top) / 2 for bottom, top in zip(self.low, self.high, strict=True))
         return x, y, z
 
@@ -77,32 +77,32 @@ def connected(keys: Integer[np.ndarray, "m 3"]) -> Int[np.ndarray, "m"]:
 def instances(
     name: str,
     keys: Integer[np.ndarray, "m 3"],
-    heat: Float[np.ndarray, "m"],
+    scores: Float[np.ndarray, "m"],
     chosen: Bool[np.ndarray, "m"],
     *,
     voxel_size: float,
-    least_voxels: int = LEAST_VOXELS,
+    min_voxels: int = MIN_VOXELS,
 ) -> tuple[Instance, ...]:
-    """Return the things among the chosen voxels, best score first.
+    """Return the objects among the chosen voxels, best score first.
 
     Args:
-        heat: probability of `name` per voxel.
+        scores: probability of `name` per voxel.
         chosen: the voxels that have the name.
-        least_voxels: smaller components are left out.
+        min_voxels: smaller components are left out.
     """
-    own_keys, own_heat = keys[chosen], heat[chosen].astype(np.float64)
+    own_keys, own_scores = keys[chosen], scores[chosen].astype(np.float64)
     if not len(own_keys):
         return ()
     number = connected(own_keys)
     count = np.bincount(number)
-    total = np.bincount(number, own_heat)
-    weighted = np.stack([np.bincount(number, own_heat * own_keys[:, axis]) for axis in range(3)], 1)
+    total = np.bincount(number, own_scores)
+    weighted = np.stack([np.bincount(number, own_scores * own_keys[:, axis]) for axis in range(3)], 1)
     peak = np.zeros(len(count))
-    np.maximum.at(peak, number, own_heat)
+    np.maximum.at(peak, number, own_scores)
     low, high = np.full((len(count), 3), np.inf), np.full((len(count), 3), -np.inf)
     np.minimum.at(low, number, own_keys)
     np.maximum.at(high, number, own_keys)
-    kept = np.flatnonzero(count >= least_voxels)
+    kept = np.flatnonzero(count >= min_voxels)
     found = [
         Instance(
             name,

@@ -10,7 +10,7 @@ import torch
 from radseg.errors import InputError
 
 NumberType = Literal["float16", "float32"]
-NUMBER_TYPES: dict[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
+DTYPES: dict[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
 PROBABILITIES, NOTHING = "probabilities", "none"
 AXES = "x y z of the sequence's world, right-handed, metres; poses camera-to-world, OpenCV camera axes"
 
@@ -24,7 +24,7 @@ class MapDescription:
         space: "backbone:<version>" for features whose language alignment is still to be applied (mapping spec
             2.8), the name of a text space for aligned ones, "probabilities", or "none": only colour.
         channels: length of a voxel's stored value; 0 in space "none".
-        number_type: in which means and colours are stored; arithmetic is float32 always.
+        dtype: in which means and colours are stored; arithmetic is float32 always.
         names: one name per channel of a probability map, otherwise empty.
         frame: name of the world frame: maps can be merged only within one.
         axes: of the world and of the poses, for people.
@@ -35,7 +35,7 @@ class MapDescription:
     voxel_size: float
     space: str = NOTHING
     channels: int = 0
-    number_type: NumberType = "float16"
+    dtype: NumberType = "float16"
     names: tuple[str, ...] = ()
     frame: str = "world"
     axes: str = AXES
@@ -45,8 +45,8 @@ class MapDescription:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.voxel_size) and self.voxel_size > 0):
             raise InputError(f"The voxel size is {self.voxel_size}; it must be a positive number of metres.")
-        if self.number_type not in NUMBER_TYPES:
-            raise InputError(f"Unknown number type {self.number_type!r}; use {' or '.join(NUMBER_TYPES)}.")
+        if self.dtype not in DTYPES:
+            raise InputError(f"Unknown number type {self.dtype!r}; use {' or '.join(DTYPES)}.")
         if self.channels < 0 or (self.channels == 0) != (self.space == NOTHING):
             raise InputError(
                 f"{self.channels} channels do not go with space {self.space!r}; only {NOTHING!r} has none."
@@ -57,9 +57,9 @@ class MapDescription:
             raise InputError(f"{len(self.names)} names for {self.channels} channels of probabilities.")
 
     @property
-    def dtype(self) -> torch.dtype:
+    def torch_dtype(self) -> torch.dtype:
         """The number type of stored means and colours."""
-        return NUMBER_TYPES[self.number_type]
+        return DTYPES[self.dtype]
 
     def as_json(self) -> dict[str, Any]:
         """Return the description as JSON values."""
@@ -79,7 +79,7 @@ class MapDescription:
             raise InputError(f"{what} does not fit: {'; '.join(changed)}.")
 
 
-_COMMON = ("voxel_size", "space", "number_type", "frame", "axes")
+_COMMON = ("voxel_size", "space", "dtype", "frame", "axes")
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -24,7 +24,7 @@ def export(semantic_map: SemanticMap, target: Path) -> None:
     Raises:
         InputError: an unknown suffix, or a map without voxels.
         MissingExtraError: a format whose package is not installed.
-        EnvironmentFailure: the file cannot be written.
+        ResourceError: the file cannot be written.
     """
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target} should end in one of {', '.join(FORMATS)}.")

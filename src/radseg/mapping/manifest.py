@@ -133,7 +133,7 @@ def _parsed(content: dict[str, Any]) -> MapManifest:
 
 def _require_types(raw: Mapping[str, Any]) -> None:
     """Raise ValueError for a description whose values are of other kinds than ours."""
-    for name in ("space", "number_type", "frame", "axes", "basis"):
+    for name in ("space", "dtype", "frame", "axes", "basis"):
         if not isinstance(raw[name], str):
             raise ValueError(f"its {name} is not text")
     if type(raw["channels"]) is not int or not all(isinstance(name, str) for name in raw["names"]):

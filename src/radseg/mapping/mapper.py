@@ -19,7 +19,7 @@ from radseg.ops.voxels import VoxelSums, pack, reachable, sum_rows, voxel_indice
 from radseg.types import Frame, Rgb, Size
 
 Lift = Callable[[Rgb], Float[Tensor, "c h w"]]
-"""From a colour picture to values on a grid that covers it: features, class probabilities, and so on."""
+"""From a colour image to values on a grid that covers it: features, class probabilities, and so on."""
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _LARGEST_SKEW = 0.02
@@ -89,14 +89,14 @@ class Mapper:
             where = "the map's reach" if self.box is None else "the box that is mapped"
             raise SkippedFrame(f"no point of it is within {where}")
         points, pixels, world = points[kept], pixels[kept], world[kept]
-        positions, picture, kept = _seen(frame, points, pixels)
+        positions, image, kept = _seen(frame, points, pixels)
         if not bool(kept.any()):
             raise SkippedFrame("the colour camera sees no point of it")
         world, positions = world[kept], positions[kept]
         keys = pack(voxel_indices(world, self.description.voxel_size))
         found, voxel, counts = torch.unique(keys, return_inverse=True, return_counts=True)
-        colours = _colour_sums(frame.rgb, voxel, len(found), positions, picture)
-        values = self._value_sums(frame.rgb, voxel, len(found), positions, picture)
+        colours = _colour_sums(frame.rgb, voxel, len(found), positions, image)
+        values = self._value_sums(frame.rgb, voxel, len(found), positions, image)
         return VoxelSums(found, counts, values, colours)
 
     def _points(self, frame: Frame) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
@@ -122,16 +122,16 @@ class Mapper:
         return kept
 
     def _value_sums(
-        self, rgb: Rgb, voxel: Int[Tensor, " n"], voxels: int, positions: Tensor, picture: Size
+        self, rgb: Rgb, voxel: Int[Tensor, " n"], voxels: int, positions: Tensor, image: Size
     ) -> Float[Tensor, "m c"]:
         if self.lift is None:
             return torch.zeros(voxels, 0)
         values = self.lift(rgb)
         self._require_fitting(values)
-        values = grid_of(values, picture)
+        values = grid_of(values, image)
         grid = image_size(values)
         where = values.device
-        mixed = mixture(voxel.to(where), voxels, positions.to(where), picture, grid)
+        mixed = mixture(voxel.to(where), voxels, positions.to(where), image, grid)
         return mix(mixed, values).cpu()
 
     def _require_fitting(self, values: Float[Tensor, "c h w"]) -> None:
@@ -139,10 +139,10 @@ class Mapper:
         if values.ndim != 3 or values.shape[0] != channels:
             raise InputError(f"The lift gave {tuple(values.shape)}; the map has {channels} channels.")
         largest = float(values.abs().max())
-        limit = torch.finfo(self.description.dtype).max
+        limit = torch.finfo(self.description.torch_dtype).max
         if not largest <= limit:  # NaN too
             raise SkippedFrame(
-                f"its lifted values reach {largest:g}, beyond {self.description.number_type} ({limit:g})"
+                f"its lifted values reach {largest:g}, beyond {self.description.dtype} ({limit:g})"
             )
 
 
@@ -164,9 +164,9 @@ def _require_usable(frame: Frame) -> None:
 def _seen(
     frame: Frame, points: Float[Tensor, "n 3"], pixels: Int[Tensor, " n"]
 ) -> tuple[Float[Tensor, "n 2"], Size, Tensor]:
-    """Return where each point is in the colour picture (column, row), that picture's size, and what it shows.
+    """Return where each point is in the colour image (column, row), that image's size, and what it shows.
 
-    With registered colour the picture is thought of at the size of the depth. With a colour camera of its
+    With registered colour the image is thought of at the size of the depth. With a colour camera of its
     own, points are projected into it; what it sees in front of a point (parallax) is not looked at.
     """
     if frame.colour_intrinsics is None:
@@ -180,11 +180,11 @@ def _seen(
 
 
 def _colour_sums(
-    rgb: Rgb, voxel: Int[Tensor, " n"], voxels: int, positions: Float[Tensor, "n 2"], picture: Size
+    rgb: Rgb, voxel: Int[Tensor, " n"], voxels: int, positions: Float[Tensor, "n 2"], image: Size
 ) -> Float[Tensor, "m 3"]:
-    """Return the sum of the colours at the positions, of the picture at size `picture` or coarser."""
-    rgb = grid_of(rgb, picture)
-    if image_size(rgb) == picture and not bool((positions % 1).any()):
+    """Return the sum of the colours at the positions, of the image at size `image` or coarser."""
+    rgb = grid_of(rgb, image)
+    if image_size(rgb) == image and not bool((positions % 1).any()):
         column, row = positions.long().unbind(1)
         return sum_rows(rgb[:, row, column].mT.double(), voxel, voxels).float()
-    return mix(mixture(voxel, voxels, positions, picture, image_size(rgb)), rgb)
+    return mix(mixture(voxel, voxels, positions, image, image_size(rgb)), rgb)

@@ -1,4 +1,4 @@
-"""Ask a map for words: probabilities of names per voxel, streamed part by part, and the things they form."""
+"""Ask a map for words: probabilities of names per voxel, streamed part by part, and the objects they form."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError, VocabularyError
-from radseg.mapping.clusters import LEAST_VOXELS, Instance, instances
+from radseg.mapping.clusters import MIN_VOXELS, Instance, instances
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.modes import Mode
 from radseg.scoring import (
@@ -42,7 +42,7 @@ class Answer:
     """What a map says to some names; voxels in the order of the map.
 
     Attributes:
-        heat: probability of every name in every voxel.
+        scores: probability of every name in every voxel.
         labels: the voxel's name counted from 1, 0 for none of them.
         mode: how the names competed ("probabilities" maps: "assign", among the names of the map).
         threshold: probability from which a voxel has a name in mode `independent`.
@@ -50,14 +50,14 @@ class Answer:
 
     names: tuple[str, ...]
     keys: Int64[np.ndarray, "m 3"]
-    heat: Float32[np.ndarray, "c m"]
+    scores: Float32[np.ndarray, "c m"]
     labels: Int64[np.ndarray, "m"]
     mode: Mode
     threshold: float
     voxel_size: float
 
-    def instances(self, *, least_voxels: int = LEAST_VOXELS) -> dict[str, tuple[Instance, ...]]:
-        """Return the things found under every name, best first; an empty tuple where there is none.
+    def instances(self, *, min_voxels: int = MIN_VOXELS) -> dict[str, tuple[Instance, ...]]:
+        """Return the objects found under every name, best first; an empty tuple where there is none.
 
         In mode `independent` a voxel may have several names; otherwise it has one.
         """
@@ -65,20 +65,20 @@ class Answer:
             name: instances(
                 name,
                 self.keys,
-                self.heat[i],
-                self.heat[i] >= self.threshold if self.mode == "independent" else self.labels == i + 1,
+                self.scores[i],
+                self.scores[i] >= self.threshold if self.mode == "independent" else self.labels == i + 1,
                 voxel_size=self.voxel_size,
-                least_voxels=least_voxels,
+                min_voxels=min_voxels,
             )
             for i, name in enumerate(self.names)
         }
 
     def best_voxel(self, name: str) -> tuple[float, tuple[float, float, float]]:
         """Return the highest probability of `name` and the centre of its voxel in metres."""
-        heat = self.heat[self.names.index(name)]
-        best = int(heat.argmax())
+        scores = self.scores[self.names.index(name)]
+        best = int(scores.argmax())
         x, y, z = (float(i) * self.voxel_size for i in self.keys[best])
-        return float(heat[best]), (x, y, z)
+        return float(scores[best]), (x, y, z)
 
 
 def ask(
@@ -93,8 +93,8 @@ def ask(
 ) -> Answer:
     """Return the probabilities of the names of `text` in every voxel.
 
-    The modes are those of pictures: "background" lets the contrast bank win voxels that no name fits,
-    "independent" judges every name alone against it, "assign" gives every voxel a name. So a thing that is
+    The modes are those of images: "background" lets the contrast bank win voxels that no name fits,
+    "independent" judges every name alone against it, "assign" gives every voxel a name. So an object that is
     not there is not found, rather than invented.
 
     Args:
@@ -108,24 +108,24 @@ def ask(
     """
     if mode == "assign" and len(text.names) == 1:
         raise VocabularyError(
-            f"With {text.names[0]!r} alone, mode 'assign' gives it every voxel. Name more things, or use "
+            f"With {text.names[0]!r} alone, mode 'assign' gives it every voxel. Name more objects, or use "
             "mode 'background' or 'independent'."
         )
     if mode != "assign" and contrast is None:
         raise VocabularyError(f"Mode {mode!r} needs the contrast bank; embed it, or use mode 'assign'.")
     bank = None if mode == "assign" else contrast
-    keys, heat, labels = [], [], []
+    keys, scores, labels = [], [], []
     for part in parts:
-        part_heat, part_labels = _score(part, text, bank, mode, temperature, threshold)
+        part_scores, part_labels = _score(part, text, bank, mode, temperature, threshold)
         keys.append(part.keys)
-        heat.append(part_heat)
+        scores.append(part_scores)
         labels.append(part_labels)
     if not keys:
         raise InputError("The map has no voxels to ask.")
     return Answer(
         text.names,
         torch.cat(keys).numpy(),
-        torch.cat(heat, dim=1).numpy(),
+        torch.cat(scores, dim=1).numpy(),
         torch.cat(labels).numpy(),
         mode,
         threshold,
@@ -155,18 +155,18 @@ def ask_probabilities(
     columns = [semantic_map.names.index(name) for name in names]
     number = torch.zeros(len(semantic_map.names) + 1, dtype=torch.int64)
     number[torch.tensor(columns) + 1] = torch.arange(1, len(names) + 1)
-    keys, heat, labels = [], [], []
+    keys, scores, labels = [], [], []
     for chunk in semantic_map.chunks():
         best, winner = chunk.values.max(dim=1)
         keys.append(chunk.keys)
-        heat.append(chunk.values[:, columns].T)
+        scores.append(chunk.values[:, columns].T)
         labels.append(number[torch.where(best > 0, winner + 1, 0)])
     if not keys:
         raise InputError("The map has no voxels to ask.")
     return Answer(
         names,
         torch.cat(keys).numpy(),
-        torch.cat(heat, dim=1).contiguous().numpy(),
+        torch.cat(scores, dim=1).contiguous().numpy(),
         torch.cat(labels).numpy(),
         "assign" if mode == "background" else mode,
         threshold,
@@ -204,13 +204,13 @@ def _score(
     found = cosines(part.features, rows)
     names = best_synonym(found[: len(text.values)], text)[:, :, None]
     if bank is None:
-        heat = class_probabilities(names, temperature=temperature)[:, :, 0]
-        return heat, heat.argmax(dim=0) + 1
+        scores = class_probabilities(names, temperature=temperature)[:, :, 0]
+        return scores, scores.argmax(dim=0) + 1
     others = best_synonym(found[len(text.values) :], bank)[:, :, None]
     if mode == "independent":
-        heat = independent_probabilities(names, others, temperature=temperature)[:, :, 0]
-        value, winner = heat.max(dim=0)
-        return heat, torch.where(value >= threshold, winner + 1, 0)
+        scores = independent_probabilities(names, others, temperature=temperature)[:, :, 0]
+        value, winner = scores.max(dim=0)
+        return scores, torch.where(value >= threshold, winner + 1, 0)
     joint, none = contrasted_probabilities(names, others, temperature=temperature)
     value, winner = joint[:, :, 0].max(dim=0)
     return joint[:, :, 0], torch.where(value > none[0, :, 0], winner + 1, 0)

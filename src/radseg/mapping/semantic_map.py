@@ -121,7 +121,7 @@ class SemanticMap:
     def whole(self) -> Chunk:
         """Return all voxels at once, in lexicographic order of their indices; they must fit into memory."""
         parts = [part.read(0, len(part)) for part in self.parts]
-        c, dtype = self.channels, self.description.dtype
+        c, dtype = self.channels, self.description.torch_dtype
         parts.append(
             TileArrays(
                 torch.empty(0, dtype=torch.int64),

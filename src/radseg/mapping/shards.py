@@ -49,7 +49,7 @@ def write_shard(folder: Path, index: TileIndex, arrays: TileArrays) -> Shard:
     """Write a tile whole or not at all, synced to disk; equal contents give equal files.
 
     Raises:
-        EnvironmentFailure: the disk is full or not writable.
+        ResourceError: the disk is full or not writable.
     """
     tensors = {"indices": unpack(arrays.keys).int(), "counts": arrays.counts, "colours": arrays.colours}
     if arrays.values.shape[1]:
@@ -110,7 +110,7 @@ def read_shard(
     keys = pack(indices)
     if bool((keys.diff() <= 0).any()):
         raise _damaged(path, "its voxels are not in ascending order")
-    values = tensors.get("values", torch.empty(len(keys), 0, dtype=description.dtype))
+    values = tensors.get("values", torch.empty(len(keys), 0, dtype=description.torch_dtype))
     return TileArrays(keys, tensors["counts"], values, tensors["colours"])
 
 
@@ -123,7 +123,7 @@ def delete_tiles(folder: Path, keep: Collection[str]) -> None:
 
 
 def _require_layout(path: Path, file: Any, shard: Shard, description: MapDescription) -> None:
-    number = {torch.float16: "F16", torch.float32: "F32"}[description.dtype]
+    number = {torch.float16: "F16", torch.float32: "F32"}[description.torch_dtype]
     expected = {"indices": ("I32", 3), "counts": ("I64", None), "colours": (number, 3)}
     if description.channels:
         expected["values"] = (number, description.channels)

@@ -38,9 +38,9 @@ class Tile:
         self.rows: Int[Tensor, " n"] = torch.empty(0, dtype=torch.int64)
         self.counts: Int[Tensor, " capacity"] = torch.empty(0, dtype=torch.int64)
         self.values: Float[Tensor, "capacity c"] = torch.empty(
-            0, description.channels, dtype=description.dtype
+            0, description.channels, dtype=description.torch_dtype
         )
-        self.colours: Float[Tensor, "capacity 3"] = torch.empty(0, 3, dtype=description.dtype)
+        self.colours: Float[Tensor, "capacity 3"] = torch.empty(0, 3, dtype=description.torch_dtype)
         self.dirty = False
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Which way is up in a map: where the tops of the pictures pointed, on average."""
+"""Which way is up in a map: where the tops of the images pointed, on average."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from radseg.types import Up
 
 
 def camera_up(semantic_map: SemanticMap) -> NDArray[Any]:
-    """Return the unit direction of the world in which the pictures' tops pointed on average; z if unknown."""
+    """Return the unit direction of the world in which the images' tops pointed on average; z if unknown."""
     noted = semantic_map.build.get("frames", {}).get("camera_up", (0.0, 0.0, 1.0))
     up = np.asarray(noted, np.float64)
     length = np.linalg.norm(up)

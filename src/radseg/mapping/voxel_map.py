@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from radseg.errors import EnvironmentFailure, InputError
+from radseg.errors import InputError, ResourceError
 from radseg.mapping.description import MapDescription
 from radseg.mapping.manifest import TILES, MapManifest
 from radseg.mapping.semantic_map import ArraysPart, SemanticMap
@@ -64,7 +64,7 @@ class VoxelMap:
         """Merge the sums of one frame, or of a part of another map, into the map.
 
         Raises:
-            EnvironmentFailure: a tile had to leave memory and the disk is full. The map is then incomplete.
+            ResourceError: a tile had to leave memory and the disk is full. The map is then incomplete.
         """
         ids = tile_ids(sums.keys)
         order = ids.argsort(stable=True)  # keys stay ascending within each tile
@@ -125,7 +125,7 @@ class VoxelMap:
         self._named = {shard.file for shard in manifest.shards}
         delete_tiles(folder, keep=self._named)
 
-    def finish(self) -> SemanticMap:
+    def to_semantic_map(self) -> SemanticMap:
         """Return the map as it is now, read-only, of a map that is all in memory."""
         if self.folder is not None:
             raise InputError("This map lives in a folder; write its manifest, then use SemanticMap.open.")
@@ -137,6 +137,6 @@ class VoxelMap:
     def _folder(self) -> Path:
         assert self.folder is not None
         if self.folder.is_symlink():
-            raise EnvironmentFailure(f"{self.folder} is a link; it must be a folder. Remove it.")
+            raise ResourceError(f"{self.folder} is a link; it must be a folder. Remove it.")
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder

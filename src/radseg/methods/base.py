@@ -19,7 +19,7 @@ DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes of working memory that one call may use beside weights, inputs and outputs."""
 
 SizeRule = Literal["patch", "stride"]
-"""How an image gets legal sides: the nearest multiples of the patch, so the picture keeps its shape; or the
+"""How an image gets legal sides: the nearest multiples of the patch, so the image keeps its shape; or the
 published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
 
 
@@ -41,7 +41,7 @@ class Scorer(Protocol):
     """A text-dependent method: it looks at the words before it knows what a patch is.
 
     It has no features without words, so nothing of it can be kept and asked later (no feature maps in 3D, no
-    picture of features). `require_features` is where such uses refuse it.
+    image of features). `require_features` is where such uses refuse it.
     """
 
     @property
@@ -70,25 +70,25 @@ def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncode
     if isinstance(method, Scorer):
         raise InputError(
             f"{purpose} needs features that do not depend on the words; {type(method).__name__} looks at the "
-            "words while it looks at the picture. Use a vocabulary-free method such as RADSeg, or keep its "
+            "words while it looks at the image. Use a vocabulary-free method such as RADSeg, or keep its "
             "probabilities."
         )
     return method
 
 
-def fit_windows(image: Rgb, *, quantum: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
-    """Return `image` with both sides multiples of `quantum` pixels, by the rule."""
+def fit_windows(image: Rgb, *, size_divisor: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
+    """Return `image` with both sides multiples of `size_divisor` pixels, by the rule."""
     size = image_size(image)
     if size_rule == "stride" and crop is not None:
         return resize(image, round_up_to_stride(size, stride=stride, crop=crop))
-    return resize(image, round_to_patch(size, quantum))
+    return resize(image, round_to_patch(size, size_divisor))
 
 
-def require_windows(*, quantum: int, crop: int | None, stride: int) -> None:
-    """Raise InputError unless crop and stride are positive multiples of `quantum` that leave nothing out."""
+def require_windows(*, size_divisor: int, crop: int | None, stride: int) -> None:
+    """Raise InputError unless crop and stride are positive multiples of `size_divisor` without gaps."""
     for name, length in (("crop", crop), ("stride", stride)):
-        if length is not None and (length < quantum or length % quantum):
-            raise InputError(f"{name} is {length}; it must be a positive multiple of {quantum} pixels.")
+        if length is not None and (length < size_divisor or length % size_divisor):
+            raise InputError(f"{name} is {length}; it must be a positive multiple of {size_divisor} pixels.")
     if crop is not None and stride > crop:
         raise InputError(f"stride {stride} is beyond crop {crop}: patches between windows would be left out.")
 
@@ -144,7 +144,7 @@ def slide_windows(
     Args:
         features: a batch of equal-size windows "n 3 H W", and what lies beside them, to features on their
             grid of `patch`; no window's result may depend on the others.
-        beside: maps of the whole pictures on that grid, one per image; each is cut as the picture is and
+        beside: maps of the whole images on that grid, one per image; each is cut as the image is and
             given to `features` as "n c h w".
         patch: side of a cell of that grid in pixels; image sides, crop and stride must be multiples of it.
         window_bytes: working memory of one window, given its size in pixels.

@@ -1,4 +1,4 @@
-"""CorrCLIP (arXiv 2411.10086): CLIP's values, mixed by another network's likeness, inside SAM 2's regions."""
+"""CorrCLIP (arXiv 2411.10086): CLIP's values mixed by another network's similarity in SAM 2's regions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,14 +34,14 @@ class CorrCLIP(WindowedEncoder):
 
     Patches never look at the copies, so the copies walk beside the ordinary transformer instead of in it.
 
-    Differs from the published code: SAM sees the picture at the size the windows get, where there it sees the
+    Differs from the published code: SAM sees the image at the size the windows get, where there it sees the
     file; windows are not padded. Its last step, one name per region, is `refine.region_labels`.
 
     Attributes:
-        vfm: whose likeness it is: DINO B/8 in the paper, C-RADIOv3 in its second version.
-        regions: finds SAM 2's regions in the whole picture.
-        looks: "windows": `vfm` sees each window, and its last queries + keys are compared (paper). "picture":
-            it sees the whole picture once, and its last tokens are compared (second version).
+        vfm: whose similarity it is: DINO B/8 in the paper, C-RADIOv3 in its second version.
+        regions: finds SAM 2's regions in the whole image.
+        sees: "windows": `vfm` sees each window, and its last queries + keys are compared (paper). "image":
+            it sees the whole image once, and its last tokens are compared (second version).
         temperature: of the cosines, 4.
         merge_within: regions of a window whose mean features are this near are one; see `merge_regions`.
         spatial, semantic: weights of the two further streams.
@@ -51,7 +51,7 @@ class CorrCLIP(WindowedEncoder):
     crop: int | None = 336
     vfm: PatchBackbone = field(kw_only=True)
     regions: Sam2Regions = field(kw_only=True)
-    looks: Literal["windows", "picture"] = "windows"
+    sees: Literal["windows", "image"] = "windows"
     temperature: float = 4.0
     merge_within: float = 0.2
     spatial: float = 1.0
@@ -60,8 +60,8 @@ class CorrCLIP(WindowedEncoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.looks == "picture" and self.backbone.patch % 2:
-            raise InputError(f"A patch of {self.backbone.patch} pixels cannot be halved for looks='picture'.")
+        if self.sees == "image" and self.backbone.patch % 2:
+            raise InputError(f"A patch of {self.backbone.patch} pixels cannot be halved for sees='image'.")
         assert isinstance(self.backbone, ImageTower)
         last = len(self.backbone.vit.blocks) - 1
         if self.layers is not None and not (self.layers and set(self.layers) <= set(range(1, last + 1))):
@@ -72,27 +72,29 @@ class CorrCLIP(WindowedEncoder):
     @property
     def backbones(self) -> tuple[PatchBackbone, ...]:
         """The networks that look at windows."""
-        return (self.backbone, self.vfm) if self.looks == "windows" else (self.backbone,)
+        return (self.backbone, self.vfm) if self.sees == "windows" else (self.backbone,)
 
     @property
-    def cell(self) -> int:
+    def feature_stride(self) -> int:
         """Side in pixels of a cell of the feature map: the other network's patch, or half of CLIP's."""
-        return self.vfm.patch if self.looks == "windows" else self.backbone.patch // 2
+        return self.vfm.patch if self.sees == "windows" else self.backbone.patch // 2
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
         prepared = [self.prepare(image) for image in images]
-        grids = [Size(*(side // self.cell for side in image_size(image))) for image in prepared]
+        grids = [Size(*(side // self.feature_stride for side in image_size(image))) for image in prepared]
         masks = [self.regions(image).to(image.device) for image in prepared]
         beside = [[paint(found, grid)[None] for found, grid in zip(masks, grids, strict=True)]]
-        if self.looks == "picture":
-            beside.append([self.look(image, grid) for image, grid in zip(prepared, grids, strict=True)])
+        if self.sees == "image":
+            beside.append(
+                [self.spatial_tokens(image, grid) for image, grid in zip(prepared, grids, strict=True)]
+            )
         maps = slide_windows(
             prepared,
             lambda *window: unit_rows(self.window(*window)),
             *beside,
-            patch=self.cell,
+            patch=self.feature_stride,
             crop=self.crop,
             stride=self.stride,
             window_bytes=self.window_bytes,
@@ -100,8 +102,8 @@ class CorrCLIP(WindowedEncoder):
         )
         return [LanguageFeatures(one, self.space, found) for one, found in zip(maps, masks, strict=True)]
 
-    def look(self, image: Rgb, grid: Size) -> Float[Tensor, "d h w"]:
-        """Return the other network's tokens of the whole picture, enlarged until a cell is a patch of its."""
+    def spatial_tokens(self, image: Rgb, grid: Size) -> Float[Tensor, "d h w"]:
+        """Return the other network's tokens of the whole image, enlarged until a cell is a patch of its."""
         seen = resize(image, Size(*(side * self.vfm.patch for side in grid)))
         return self.vfm.encode(seen[None]).patches[0].mT.unflatten(-1, tuple(grid))
 
@@ -111,13 +113,13 @@ class CorrCLIP(WindowedEncoder):
         regions: Int[Tensor, "n 1 h w"] | None = None,
         seen: Float[Tensor, "n d h w"] | None = None,
     ) -> Float[Tensor, "n p e"]:
-        """Return the language features of every window on the grid of `cell`.
+        """Return the language features of every window on the grid of `feature_stride`.
 
         Args:
             regions: number of the region at every cell, 0 for none; None where no region lies anywhere.
-            seen: what `look` gives, cut to the window; None where the other network looks at windows.
+            seen: what `spatial_tokens` gives, cut to the window; None where that network sees windows.
         """
-        cells = grid_of(crops, self.cell)
+        cells = grid_of(crops, self.feature_stride)
         features = self.vfm.encode(crops, query_plus_key).patches if seen is None else seen.flatten(2).mT
         found = crops.new_zeros(len(crops), cells.height * cells.width, dtype=torch.int64)
         if regions is not None:
@@ -139,7 +141,7 @@ class CorrCLIP(WindowedEncoder):
 
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window: the block's, and two streams before and after mixing."""
-        cells = (size.height // self.cell) * (size.width // self.cell)
+        cells = (size.height // self.feature_stride) * (size.width // self.feature_stride)
         return super().window_bytes(size) + 4 * cells * 2 * self.backbone.width * 4
 
     def _streams(
@@ -154,7 +156,7 @@ class CorrCLIP(WindowedEncoder):
         inner = torch.zeros((), device=clip.device)
         for number, (block, tokens) in enumerate(clip.vit.steps(clip.pixels(crops))):
             start = tokens[:, :1].expand(-1, bias.shape[2], -1) if copies is None else copies
-            copies = look_at(block, start, tokens, bias)
+            copies = cross_attend(block, start, tokens, bias)
             if number in layers:
                 inner = inner + tokens.float() / len(layers)
         assert copies is not None
@@ -196,7 +198,7 @@ def member_bias(regions: Int[Tensor, "n p"], cells: Size, grid: Size) -> Float[T
     return torch.where(seen, 0.0, -torch.inf)[:, None].to(regions.device)
 
 
-def look_at(
+def cross_attend(
     block: Block,
     copies: Float[Tensor, "n r d"],
     tokens: Float[Tensor, "n t d"],

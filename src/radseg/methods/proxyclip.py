@@ -13,7 +13,7 @@ class ProxyCLIP(ProxyMixing):
     """CLIP whose last attention is DINO's similarity, on the grid of DINO: B/8 in the paper."""
 
     @property
-    def cell(self) -> int:
+    def feature_stride(self) -> int:
         """Side in pixels of a cell of the feature map: the other backbone's patch."""
         return self.vfm.patch
 

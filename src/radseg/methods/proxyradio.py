@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.shared.last_block import Tail, finish_block
+from radseg.methods.shared.last_block import Tail, complete_block
 from radseg.methods.shared.on_radio import RadioMethod
 from radseg.nn.vit import Block
 from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, correlation_attention, mean_cosine
@@ -78,5 +78,5 @@ class ProxyRADIO(RadioMethod):
             block_bytes=self.block_bytes,
         )
         attended = block.attention.merge(block.attention.split(mixed))
-        patches = finish_block(block, tokens[:, prefix:], attended, self.tail)
+        patches = complete_block(block, tokens[:, prefix:], attended, self.tail)
         return torch.cat([standard[:, :prefix], patches], dim=1)

@@ -35,7 +35,7 @@ class ResCLIP(Windows):
         inner: blocks from 1 whose maps RCS uses; None takes 6 to 9 of 12.
         temperature: multiplies the cosines with the words in the first labelling; 40.
         pamr_iterations: on the first segmentation; 10, which is most of the method's time. 0 leaves it out.
-        rules: "mended", or "paper" as the published code computes.
+        rules: "corrected", or "paper" as the published code computes.
     """
 
     backbone: ImageTower
@@ -44,7 +44,7 @@ class ResCLIP(Windows):
     inner: tuple[int, ...] | None = None
     temperature: float = 40.0
     pamr_iterations: int = 10
-    rules: Rules = "mended"
+    rules: Rules = "corrected"
 
     @torch.inference_mode()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:

@@ -45,7 +45,7 @@ class ResRADIO(RadioWindows):
     inner: tuple[int, ...] | None = None
     temperature: float = 100.0
     tail: Tail = "full"
-    rules: Rules = "mended"
+    rules: Rules = "corrected"
 
     @torch.inference_mode()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:

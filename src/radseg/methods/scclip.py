@@ -1,4 +1,4 @@
-"""SC-CLIP (arXiv 2411.15869): CLIP calibrated by itself, by the likeness of tokens in its inner layers."""
+"""SC-CLIP (arXiv 2411.15869): CLIP calibrated by itself, by the similarity of tokens in its inner layers."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from radseg.models.image_tower import ImageTower
 from radseg.nn.vit import Block
 from radseg.ops.attention import key_key_attention
 from radseg.ops.correlation import correlation_attention, unit_rows
-from radseg.ops.outliers import find_outliers, mend_outliers
+from radseg.ops.outliers import correct_outliers, find_outliers
 
 FLOOR = 0.4
 """Cosines below it do not count where tokens are averaged with their like."""
@@ -24,8 +24,8 @@ class Layers:
     """Which outputs x_l of the twelve blocks SC-CLIP looks at, from 1.
 
     Attributes:
-        middle: whose likeness guides the attention (9).
-        early: whose likeness averages the result (4).
+        middle: whose similarity guides the attention (9).
+        early: whose similarity averages the result (4).
         levels: summed for the second stream (4 to 10).
     """
 
@@ -42,15 +42,15 @@ class Layers:
 
 @dataclass(frozen=True)
 class SCCLIP(WindowedEncoder):
-    """CLIP whose tokens are mended, mixed by an inner layer's likeness, and joined by a multi-level stream.
+    """CLIP with corrected tokens, mixed by an inner layer's similarity and joined by a multi-level stream.
 
     Methods spec 4: outliers of x_{L-1} by a local outlier factor; they are replaced in x_{L-1} and in the
-    middle layer; x ← likeness average; the last block without residual and MLP, half of its attention
+    middle layer; x ← similarity average; the last block without residual and MLP, half of its attention
     softmax(3(cos − mean cos)) of the middle layer, half softmax(KKᵀ/√k); 0.3·CLS added; averaged by the early
-    layer's likeness; plus the same of the sum of the levels.
+    layer's similarity; plus the same of the sum of the levels.
 
     Differs from the published code in taking the mean cosine per window, not over the batch (`mean_over=
-    "picture"` takes it over a picture's windows), in keeping the diagonal, and in the rows and columns of
+    "image"` takes it over an image's windows), in keeping the diagonal, and in the rows and columns of
     windows that are not square. The outlier factor is each window's own always: the published one cannot be
     computed of a batch.
 
@@ -88,17 +88,17 @@ class SCCLIP(WindowedEncoder):
         assert isinstance(last, Block)
         cls, patches = tokens[:, :1], tokens[:, 1:]
         outliers = find_outliers(patches, neighbours=self.neighbours, share=self.outlier_share)
-        middle = mend_outliers(kept[layers.middle][:, 1:], outliers, grid)
-        mended = like_average(middle, mend_outliers(patches, outliers, grid))
+        middle = correct_outliers(kept[layers.middle][:, 1:], outliers, grid)
+        corrected = like_average(middle, correct_outliers(patches, outliers, grid))
         levels = torch.stack([kept[layer] for layer in layers.levels]).sum(dim=0)
         early = kept[layers.early][:, 1:]
-        mixed = self._attend(last, mended, middle) + self._attend(last, levels[:, 1:], middle)
+        mixed = self._attend(last, corrected, middle) + self._attend(last, levels[:, 1:], middle)
         return clip.to_language(like_average(early, mixed + CLS_SHARE * (cls + levels[:, :1])))
 
     def _attend(
         self, block: Block, tokens: Float[Tensor, "n p d"], middle: Float[Tensor, "n p d"]
     ) -> Float[Tensor, "n p d"]:
-        """Return the last attention over patches alone: half the middle layer's likeness, half the keys'."""
+        """Return the last attention over patches: half the middle layer's similarity, half the keys'."""
         _, keys, values = block.attention.project(block.norm1(tokens))
         together = values.transpose(1, 2).flatten(2)
         alike = correlation_attention(

@@ -17,7 +17,7 @@ from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET, require_windows, slide_windows, window_bytes
 from radseg.methods.shared.windowed import WindowedEncoder
 from radseg.models.image_tower import ImageTower
-from radseg.models.mapped_words import TALK2DINO
+from radseg.models.mapped_text_encoder import TALK2DINO
 from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import image_size, resize
 from radseg.types import Rgb, Size, TextEmbeddings
@@ -53,11 +53,11 @@ class PublishedTalk2DINO:
     A window is squeezed to view × view pixels, the sigmoids of its patches' cosines are enlarged to it
     bilinearly with aligned corners, and every pixel has the mean over its windows. Given back is the cosine
     of that sigmoid: the order of the words is the published one, and the Segmenter's temperature means what
-    it means elsewhere. Pictures need not be whole patches.
+    it means elsewhere. Images need not be whole patches.
 
     Attributes:
         backbone: DINOv2.
-        crop: window side in pixels, None for the whole picture as one window.
+        crop: window side in pixels, None for the whole image as one window.
         stride: step between windows in pixels.
         memory_budget: bytes of working memory beside weights, inputs and outputs.
         view: side in pixels of what DINOv2 sees of a window.
@@ -70,7 +70,7 @@ class PublishedTalk2DINO:
     view: int = 448
 
     def __post_init__(self) -> None:
-        require_windows(quantum=1, crop=self.crop, stride=self.stride)
+        require_windows(size_divisor=1, crop=self.crop, stride=self.stride)
         if self.view % self.backbone.patch:
             raise InputError(f"view is {self.view}; it must be a multiple of {self.backbone.patch} pixels.")
 

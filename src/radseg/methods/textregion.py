@@ -1,6 +1,6 @@
 """TextRegion (arXiv 2505.23769): CLIP's values pooled inside SAM 2's masks; no windows.
 
-Everything is text-free: what a region is and its feature come from the picture alone.
+Everything is text-free: what a region is and its feature come from the image alone.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ from radseg.ops.region_masks import boxes_of, fuse, stability, suppress, without
 from radseg.ops.resize import image_size, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings
 
-MOST_LOGIT = 3.0
+MAX_LOGIT = 3.0
 """Mask logits are cut here: a mask is sure enough."""
 SMALLEST = 100 / 256**2
-"""Masks of no more than this part of the picture are dropped: 100 cells of the published 256 × 256."""
+"""Masks of no more than this part of the image are dropped: 100 cells of the published 256 × 256."""
 
 
 def plain_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
@@ -38,19 +38,19 @@ def plain_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, 
 class TextRegion:
     """Every region's feature is the projection of the sum of CLIP's values in it; a pixel adds its regions'.
 
-    Differs from the published code: masks stay on SAM's grid instead of the picture's, and where masks lie on
+    Differs from the published code: masks stay on SAM's grid instead of the image's, and where masks lie on
     each other the cosine takes the mean of their features where the published logits add up, so the winner is
-    the same and the softmax is not sharper there (`PublishedTextRegion` adds). Very wide pictures are not cut
+    the same and the softmax is not sharper there (`PublishedTextRegion` adds). Very wide images are not cut
     in halves.
 
     Attributes:
         clip: the backbone whose values are pooled.
         sam: makes the masks.
-        view: side in pixels of the square every view of the picture is squeezed to.
+        view: side in pixels of the square every view of the image is squeezed to.
         points: masks are asked for on a grid of points × points; 36 for street scenes in the paper.
-        least_iou, least_stability: masks whose predicted IoU is not above, or stability below, are dropped.
+        min_iou, min_stability: masks whose predicted IoU is not above, or stability below, are dropped.
         box_iou: of two masks whose boxes overlap by more, the one of less predicted IoU is dropped.
-        least_locality: see `without_global_patches`.
+        min_locality: see `without_global_patches`.
         memory_budget: bytes of working memory; views go through CLIP a few at a time.
     """
 
@@ -58,10 +58,10 @@ class TextRegion:
     sam: Sam2
     view: int = 336
     points: int = 16
-    least_iou: float = 0.6
-    least_stability: float = 0.6
+    min_iou: float = 0.6
+    min_stability: float = 0.6
     box_iou: float = 0.9
-    least_locality: float = 0.07
+    min_locality: float = 0.07
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
     def __post_init__(self) -> None:
@@ -86,19 +86,19 @@ class TextRegion:
         return [LanguageFeatures(self._encode(image.to(self.clip.device)), self.space) for image in images]
 
     def _encode(self, image: Rgb) -> Float[Tensor, "e k k"]:
-        tokens, shares = self.look(image)
+        tokens, shares = self.encode_regions(image)
         covered = torch.einsum("re,rhw->ehw", tokens, shares)
         rest = F.normalize(self.fallback(image, image_size(shares)), dim=0)
         return torch.where(shares.sum(dim=0) > 0, covered, rest)
 
-    def look(self, image: Rgb) -> tuple[Float[Tensor, "r e"], Float[Tensor, "r k k"]]:
+    def encode_regions(self, image: Rgb) -> tuple[Float[Tensor, "r e"], Float[Tensor, "r k k"]]:
         """Return the unit feature of every region, and its share in [0, 1] of the cells of SAM's grid."""
         regions = self.regions(image).to(self.clip.device)
         canvas = self.canvas(image, plain_values)
         small = F.interpolate(regions[:, None], canvas.shape[1:], mode="bilinear", align_corners=False)
         values = canvas.flatten(1).mT
         masks = without_global_patches(
-            small.flatten(1).clamp(0, 1), unit_rows(values), least=self.least_locality
+            small.flatten(1).clamp(0, 1), unit_rows(values), least=self.min_locality
         )
         kept = masks.sum(dim=1) > 0
         return self.pool(masks[kept], values), regions[kept].clamp(max=1)
@@ -111,7 +111,7 @@ class TextRegion:
         return unit_rows(self.clip.to_language(summed))
 
     def regions(self, image: Rgb) -> Float[Tensor, "r k k"]:
-        """Return SAM's soft masks in [0, 3], those of one thing fused; wholes first, then parts."""
+        """Return SAM's soft masks in [0, 3], those of one object fused; wholes first, then parts."""
         found = self.sam.masks_of_grid(image, side=self.points)
         # Wholes, parts, sub-parts; the network gives them the other way round.
         logits = found.logits.flip(1).transpose(0, 1)
@@ -119,16 +119,16 @@ class TextRegion:
         level = torch.arange(3, device=scores.device)[:, None].expand_as(scores).flatten()
         masks, scores = logits.flatten(0, 1), scores.flatten()
         areas = (masks > 0).flatten(1).sum(dim=1)
-        good = (scores > self.least_iou) & (stability(masks) >= self.least_stability)
+        good = (scores > self.min_iou) & (stability(masks) >= self.min_stability)
         good &= areas > SMALLEST * masks[0].numel()
         masks, scores, level = masks[good], scores[good], level[good]
         boxes = boxes_of(masks > 0)
         left = suppress(boxes, scores, iou=self.box_iou)
         left = left[torch.sort(level[left], stable=True).indices]  # by level, inside by predicted IoU
-        return fuse(masks[left].clamp(0, MOST_LOGIT), boxes[left])
+        return fuse(masks[left].clamp(0, MAX_LOGIT), boxes[left])
 
     def canvas(self, image: Rgb, last_block: LastBlock) -> FeatureMap:
-        """Return tokens of the whole picture plus those of its tiles, on the tiles' joint patch grid."""
+        """Return tokens of the whole image plus those of its tiles, on the tiles' joint patch grid."""
         size, side = image_size(image), self.side
         counts = Size(*(max(length // self.view, 1) for length in size))
         tiles = _tiles(size, counts)
@@ -163,7 +163,7 @@ class PublishedTextRegion:
     """A Scorer that adds the cosines of regions which lie on each other, as the published code does (spec 7).
 
     A cell's answer is Σ over regions of its share in the region · cosine of the region's feature. What no
-    region covers gets SCLIP's cosines, those of the whole picture and of its tiles added up. So an answer may
+    region covers gets SCLIP's cosines, those of the whole image and of its tiles added up. So an answer may
     be above 1, and the softmax is sharper there.
 
     Attributes:
@@ -185,14 +185,14 @@ class PublishedTextRegion:
         return [self._score(image.to(rows.device), rows) for image in images]
 
     def _score(self, image: Rgb, rows: Float[Tensor, "r e"]) -> Float[Tensor, "r k k"]:
-        tokens, shares = self.regions.look(image)
+        tokens, shares = self.regions.encode_regions(image)
         covered = torch.einsum("sr,shw->rhw", tokens @ rows.mT, shares)
         rest = torch.einsum("ehw,re->rhw", self.regions.fallback(image, image_size(shares)), rows)
         return torch.where(shares.sum(dim=0) > 0, covered, rest)
 
 
 def _tiles(size: Size, counts: Size) -> list[tuple[slice, slice]]:
-    """Return equal tiles that cover the picture, row by row; the last ones end at the border."""
+    """Return equal tiles that cover the image, row by row; the last ones end at the border."""
     spans = []
     for length, count in zip(size, counts, strict=True):
         tile = -(-length // count)

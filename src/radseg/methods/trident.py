@@ -1,4 +1,4 @@
-"""Trident (arXiv 2411.09219): CLIP's values mixed by DINO in windows, then by SAM over the whole picture.
+"""Trident (arXiv 2411.09219): CLIP's values mixed by DINO in windows, then by SAM over the whole image.
 
 Its third part, masks from SAM's decoder, is the refiner `refine.radio_sam.SamRefiner` with
 `refine.sources.SamFeatures`.
@@ -27,11 +27,11 @@ MOST = 0.9
 class Trident(ProxyMixing):
     """CLIP, DINO and SAM together (Trident §3).
 
-    Windows: CLIP's values mixed by DINO's similarity, as in ProxyCLIP, stitched in CLIP's own width. Picture:
+    Windows: CLIP's values mixed by DINO's similarity, as in ProxyCLIP, stitched in CLIP's own width. Image:
     the stitched map is mixed by the attention of SAM's last block where SAM's values agree, then aligned.
 
-    Differs from the published code: SAM sees the picture at the size the windows get, enlarged to its frame,
-    where there it sees the file; very wide pictures are not cut in halves for it.
+    Differs from the published code: SAM sees the image at the size the windows get, enlarged to its frame,
+    where there it sees the file; very wide images are not cut in halves for it.
 
     Attributes:
         vfm: DINO B/16 in the paper.
@@ -69,7 +69,7 @@ class Trident(ProxyMixing):
         tokens, last = self.sam.trunk(framed), self.sam.layers[-1]
 
         def seen(per_patch: Tensor) -> Tensor:
-            """Cut the frame's patches (the one axis but last) to those of the picture."""
+            """Cut the frame's patches (the one axis but last) to those of the image."""
             cut = per_patch.unflatten(-2, (side, side))[..., : grid.height, : grid.width, :]
             return cut.flatten(-3, -2)
 

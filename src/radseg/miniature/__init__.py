@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radseg.miniature.words import WordTower
+    from radseg.miniature.text_tower import MiniatureTextTower
     from radseg.models.radio import Radio
     from radseg.models.sam import SamDecoder
 
@@ -17,12 +17,12 @@ CROP, STRIDE, SHORT_SIDE = 160, 112, 352
 
 IOU_THRESHOLD = 0.5
 """Predicted IoU above which a refined mask is taken. SAM's 0.9 would refuse nearly all: this decoder learnt
-to tell the true IoU, at patches of 16 pixels in pictures of 352. Chosen on rooms with seeds from 7000."""
+to tell the true IoU, at patches of 16 pixels in images of 352. Chosen on rooms with seeds from 7000."""
 
 NOTE = "embedded miniature model: knows small rooms, not photos"
 
 
-def load_parts(folder: Path | None = None) -> "tuple[Radio, WordTower]":
+def load_parts(folder: Path | None = None) -> "tuple[Radio, MiniatureTextTower]":
     """Return the miniature's RADIO and text tower, from `folder` or as shipped.
 
     Raises:

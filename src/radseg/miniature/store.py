@@ -8,7 +8,7 @@ from typing import NamedTuple
 from safetensors.torch import load_file, save_file
 
 from radseg.errors import MissingFileError
-from radseg.miniature.words import SPACE, WordTokenizer, WordTower
+from radseg.miniature.text_tower import SPACE, MiniatureTextTower, MiniatureTokenizer
 from radseg.models.radio import Radio, load_radio
 from radseg.models.sam import SamDecoder, load_sam
 from radseg.refine.sources import TEACHER
@@ -24,7 +24,7 @@ class Parts(NamedTuple):
     """All networks of the miniature."""
 
     radio: Radio
-    tower: WordTower
+    tower: MiniatureTextTower
     sam: SamDecoder
 
 
@@ -41,7 +41,7 @@ def save_parts(folder: Path, parts: Parts) -> None:
     parts.tower.tokenizer.save(folder / WORDS_FILE)
 
 
-def load_parts(folder: Path | None = None) -> tuple[Radio, WordTower]:
+def load_parts(folder: Path | None = None) -> tuple[Radio, MiniatureTextTower]:
     """Return the miniature's RADIO and text tower in float32, from `folder` or as shipped.
 
     Raises:
@@ -69,10 +69,10 @@ def _file(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def load_tower(folder: Path) -> WordTower:
+def load_tower(folder: Path) -> MiniatureTextTower:
     """Return the text tower of `folder` in float32."""
     vectors = load_file(_file(folder, TOWER_FILE))["vectors"]
-    tower = WordTower(WordTokenizer.load(_file(folder, WORDS_FILE)), width=vectors.shape[1])
+    tower = MiniatureTextTower(MiniatureTokenizer.load(_file(folder, WORDS_FILE)), width=vectors.shape[1])
     tower.load_state_dict({"vectors": vectors.float()}, strict=True)
     return tower.eval().requires_grad_(False)
 

@@ -53,12 +53,12 @@ class RoomWalk:
         )
 
     def place(self, name: str) -> tuple[float, float, float]:
-        """Return the middle of the only thing of that name, metres.
+        """Return the middle of the only object of that name, metres.
 
         Raises:
             InputError: none, or several.
         """
-        named = [thing for thing in self.room.things if thing.name == name]
+        named = [object for object in self.room.objects if object.name == name]
         if len(named) != 1:
-            raise InputError(f"The room has {len(named)} things called {name!r}.")
+            raise InputError(f"The room has {len(named)} objects called {name!r}.")
         return named[0].bound[0]

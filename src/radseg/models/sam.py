@@ -25,7 +25,7 @@ class SamDecoder(nn.Module):
     """SAM without its image encoder.
 
     Attributes:
-        sizes: its frame, the square in which coordinates are counted and in whose top left corner pictures
+        sizes: its frame, the square in which coordinates are counted and in whose top left corner images
             lie; the feature map has `grid` patches to a side, masks have `mask_side` cells.
     """
 
@@ -85,9 +85,9 @@ class SamDecoder(nn.Module):
 
     def embed_image(self, features: Float[Tensor, "n e h w"]) -> Float[Tensor, "n c g g"]:
         """Return image embeddings from features in SAM's space (1280 channels for ViT-H), zero outside the
-        picture.
+        image.
 
-        The published RADSeg+ pads the features, where SAM pads the picture and encodes the padding too.
+        The published RADSeg+ pads the features, where SAM pads the image and encodes the padding too.
         """
         rows, columns = (self.sizes.grid - side for side in features.shape[-2:])
         padded = nn.functional.pad(features, (0, columns, 0, rows))

@@ -35,7 +35,7 @@ class PointMasks(NamedTuple):
     """Masks for every point of a grid: three, smallest first (sub-part, part, whole), or one.
 
     Attributes:
-        logits: on SAM's mask grid, of the picture squeezed to a square.
+        logits: on SAM's mask grid, of the image squeezed to a square.
         scores: the IoU the network predicts of each.
     """
 
@@ -44,7 +44,7 @@ class PointMasks(NamedTuple):
 
 
 class Sam2(nn.Module):
-    """SAM 2.1 for single pictures."""
+    """SAM 2.1 for single images."""
 
     mean: Tensor
     std: Tensor
@@ -70,7 +70,7 @@ class Sam2(nn.Module):
         return self.network.no_memory_embedding.dtype
 
     def embed(self, image: Rgb) -> list[Tensor]:
-        """Return the features of a picture, squeezed to the square frame, at three sizes."""
+        """Return the features of an image, squeezed to the square frame, at three sizes."""
         square = F.interpolate(
             image[None].to(self.device, torch.float32),
             (self.frame, self.frame),
@@ -83,7 +83,7 @@ class Sam2(nn.Module):
         return found
 
     def masks_of_grid(self, image: Rgb, *, side: int, single: bool = False) -> PointMasks:
-        """Return the masks of `side` × `side` points spread evenly over the picture, row by row.
+        """Return the masks of `side` × `side` points spread evenly over the image, row by row.
 
         Args:
             side: 16 in TextRegion, 8 in CorrCLIP.

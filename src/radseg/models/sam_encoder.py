@@ -71,7 +71,7 @@ class SamEncoder(nn.Module):
         return self.pos_embed.dtype
 
     def trunk(self, image: Rgb) -> Float[Tensor, "g g d"]:
-        """Return the tokens before the last block; the picture lies in the frame's top left corner.
+        """Return the tokens before the last block; the image lies in the frame's top left corner.
 
         Args:
             image: sides multiples of the patch, at most the frame (`fit_frame`).
@@ -140,7 +140,7 @@ class SamEncoder(nn.Module):
         return q, k, v
 
     def grid_of(self, image: Rgb) -> Size:
-        """Return the patches of the frame that the picture fills."""
+        """Return the patches of the frame that the image fills."""
         size = image_size(image)
         return Size(size.height // self.patch, size.width // self.patch)
 

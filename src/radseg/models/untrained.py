@@ -81,8 +81,8 @@ def untrained_sam(*, device: str | torch.device = "cpu") -> SamDecoder:
 
 
 @dataclass(frozen=True)
-class UntrainedWords:
-    """WordEncoder that gives every name a random vector of its own, always the same one."""
+class UntrainedTextEncoder:
+    """TextEncoder that gives every name a random vector of its own, always the same one."""
 
     space: str
 

@@ -26,8 +26,8 @@ def unproject(
     x = (pixels % width).to(z.dtype)
     y = pixels.div(width, rounding_mode="floor").to(z.dtype)
     columns = (
-        z * ((x - intrinsics.centre_x) / intrinsics.focal_x),
-        z * ((y - intrinsics.centre_y) / intrinsics.focal_y),
+        z * ((x - intrinsics.cx) / intrinsics.fx),
+        z * ((y - intrinsics.cy) / intrinsics.fy),
         z,
     )
     return torch.stack(columns, 1)
@@ -50,13 +50,13 @@ def project(
 ) -> tuple[Float[Tensor, "n 2"], Bool[Tensor, " n"]]:
     """Return the pixel (column, row) of each point in the axes of the camera, and which the camera sees.
 
-    A pixel is seen when it is within half a pixel of the picture and in front of the camera.
+    A pixel is seen when it is within half a pixel of the image and in front of the camera.
     """
     x, y, z = points.unbind(1)
     front = z > 0
     depth = torch.where(front, z, 1)
-    column = x / depth * intrinsics.focal_x + intrinsics.centre_x
-    row = y / depth * intrinsics.focal_y + intrinsics.centre_y
+    column = x / depth * intrinsics.fx + intrinsics.cx
+    row = y / depth * intrinsics.fy + intrinsics.cy
     height, width = intrinsics.size
     seen = front & (column >= -0.5) & (column < width - 0.5) & (row >= -0.5) & (row < height - 0.5)
     return torch.stack([column, row], 1), seen
@@ -69,6 +69,6 @@ def limited(count: int, limit: int, generator: torch.Generator) -> Int[Tensor, "
     return torch.randperm(count, generator=generator)[:limit].sort().values
 
 
-def most_confident(confidence: Float[Tensor, " n"], limit: int) -> Int[Tensor, " m"]:
+def confident_pixels(confidence: Float[Tensor, " n"], limit: int) -> Int[Tensor, " m"]:
     """Return the `limit` points of highest confidence, best first (mapping spec 2.2)."""
     return confidence.argsort(descending=True, stable=True)[:limit]

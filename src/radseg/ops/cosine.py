@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 def row_cosine(features: Float[Tensor, "e h w"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "r h w"]:
     """Return the cosine of every patch with every row, in the features' number type but at least float32."""
-    number_type = torch.promote_types(features.dtype, torch.float32)
-    tokens = F.normalize(features.flatten(1).to(number_type), dim=0, eps=1e-12)
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    tokens = F.normalize(features.flatten(1).to(dtype), dim=0, eps=1e-12)
     cosine = F.normalize(rows.to(tokens), dim=1, eps=1e-12) @ tokens
     return cosine.unflatten(1, features.shape[1:])

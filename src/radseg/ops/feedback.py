@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from radseg.ops.resize import resize
 from radseg.types import Size
 
-Rules = Literal["mended", "paper"]
+Rules = Literal["corrected", "paper"]
 UNSURE = -1
 SIGMA = 5.0
 LONGEST_KERNEL = 31
@@ -84,7 +84,7 @@ def patch_labels(
     return torch.where(chosen == rows, UNSURE, chosen)
 
 
-def label_affinity(labels: Int[Tensor, "h w"], *, rules: Rules = "mended") -> Float[Tensor, "p p"]:
+def label_affinity(labels: Int[Tensor, "h w"], *, rules: Rules = "corrected") -> Float[Tensor, "p p"]:
     """Return how much each patch belongs with each other, in [0, 1]: same label, near, nothing else between.
 
     Equal labels give 1; a pair whose straight connection leaves the label is damped by exp(−d/max d), d the
@@ -93,19 +93,19 @@ def label_affinity(labels: Int[Tensor, "h w"], *, rules: Rules = "mended") -> Fl
 
     Differs from the published code, which "paper" repeats: it examines only the first part of a short
     connection, smooths over the flattened index so that the end of an image row runs into the next one, and
-    takes unsure patches as of the first class. "mended" examines the whole connection, smooths within image
-    rows, and lets an unsure patch belong with itself alone. The largest entry is the window's, not the
+    takes unsure patches as of the first class. "corrected" examines the whole connection, smooths within
+    image rows, and lets an unsure patch belong with itself alone. The largest entry is the window's, not the
     batch's.
     """
     height, width = labels.shape
-    flat = (labels if rules == "mended" else labels.clamp_min(0)).flatten()
+    flat = (labels if rules == "corrected" else labels.clamp_min(0)).flatten()
     same = (flat[:, None] == flat) & (flat != UNSURE)[:, None]
     same.fill_diagonal_(True)
     distance = chebyshev(Size(height, width), labels.device)
     crossing = same & _leaves_label(flat.view(height, width), distance, rules)
     damping = (-distance / distance.max().clamp_min(1)).exp()
     affinity = torch.where(crossing, damping, same.to(damping))
-    smoothed = _smoothed(affinity, width if rules == "mended" else flat.numel())
+    smoothed = _smoothed(affinity, width if rules == "corrected" else flat.numel())
     rowwise = smoothed / (smoothed.sum(dim=1, keepdim=True) + 1e-8)
     return rowwise / rowwise.max()
 
@@ -130,7 +130,7 @@ def _leaves_label(
     leaves = torch.zeros_like(distance, dtype=torch.bool)
     for k in range(longest + 1):
         # Where on the way from i to j the k-th sample lies.
-        part = k / distance.clamp_min(1) if rules == "mended" else torch.tensor(k / max(longest, 1))
+        part = k / distance.clamp_min(1) if rules == "corrected" else torch.tensor(k / max(longest, 1))
         down = (row[:, None] + part * (row - row[:, None])).round().long()
         across = (column[:, None] + part * (column - column[:, None])).round().long()
         on_the_way = k <= distance

@@ -34,7 +34,7 @@ def find_outliers(
     return scores > scores.quantile(1 - share, dim=1, keepdim=True)
 
 
-def mend_outliers(
+def correct_outliers(
     tokens: Float[Tensor, "n p d"], outliers: Bool[Tensor, "n p"], grid: Size
 ) -> Float[Tensor, "n p d"]:
     """Return the tokens, outliers replaced by the mean of their eight neighbours that are none.

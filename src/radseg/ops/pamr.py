@@ -1,7 +1,7 @@
-"""PAMR, pixel-adaptive mask refinement (Araslanov and Roth 2020, arXiv 2005.08104): maps follow the picture.
+"""PAMR, pixel-adaptive mask refinement (Araslanov and Roth 2020, arXiv 2005.08104): maps follow the image.
 
 Every pixel becomes a mean of its neighbours, weighted by how alike they look, several times over. The weights
-are known from the picture alone, so they are computed once and any number of maps can be refined in parts.
+are known from the image alone, so they are computed once and any number of maps can be refined in parts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ def pamr_weights(
     softmax over n of  −mean_c |x_c(n) − x_c|/(10⁻⁸ + 0.1·σ_c),  σ_c the unbiased standard deviation of
     channel c over the neighbours of all dilations and, once per dilation, the pixel itself (methods spec
     10.1). Beyond the border the border pixel counts. Scaling or shifting a channel changes nothing (up to the
-    10⁻⁸), so normalised and plain pictures give the same.
+    10⁻⁸), so normalised and plain images give the same.
 
     Raises:
         InputError: no dilation, or one below 1.

@@ -118,11 +118,11 @@ def without_global_patches(
     """Return the masks without the patches that are no more like their own regions than like the others.
 
     A patch's score is its mean cosine with the patches of regions that hold it, mean over these, minus the
-    same over regions that do not; below `least` it carries the picture, not its place (TextRegion §3.3).
+    same over regions that do not; below `least` it carries the image, not its place (TextRegion §3.3).
     """
     member = (masks > 0).to(unit)
     counts = member.sum(dim=1, keepdim=True).clamp(min=1)
-    likeness = unit @ ((member @ unit) / counts).mT  # patch, region: mean cosine
-    own = (likeness * member.mT).sum(dim=1) / member.sum(dim=0).clamp(min=1)
-    others = (likeness * (1 - member.mT)).sum(dim=1) / (1 - member).sum(dim=0).clamp(min=1)
+    similarity = unit @ ((member @ unit) / counts).mT  # patch, region: mean cosine
+    own = (similarity * member.mT).sum(dim=1) / member.sum(dim=0).clamp(min=1)
+    others = (similarity * (1 - member.mT)).sum(dim=1) / (1 - member).sum(dim=0).clamp(min=1)
     return masks * ((own - others) >= least)

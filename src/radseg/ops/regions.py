@@ -48,7 +48,7 @@ def label_regions(
 
     Args:
         confidence: of each pixel in its own label; decides the peak. Not NaN.
-        ignore: labels that are no thing, e.g. background.
+        ignore: labels that are no object, e.g. background.
 
     Raises:
         InputError: maps of different or empty shape.

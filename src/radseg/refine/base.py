@@ -13,12 +13,12 @@ from radseg.types import Rgb, Size
 
 
 @dataclass(frozen=True, eq=False)
-class Coarse:
+class CoarseResult:
     """The decision on one image before refinement.
 
     Attributes:
         probabilities: of each name on the patch grid; zero where a name was dropped.
-        labels: at the picture's size; 0 for none, names from 1.
+        labels: at the image's size; 0 for none, names from 1.
         confidence: probability of each pixel's own label.
         none: probability on the patch grid that no name fits; None where every pixel gets a name.
         threshold: pixels whose best name is less probable than this are 0.
@@ -36,7 +36,7 @@ class Coarse:
         if self.labels.shape != self.confidence.shape:
             raise InputError(
                 f"Labels are {image_size(self.labels)}, their confidence {image_size(self.confidence)}; "
-                "both must have the picture's size."
+                "both must have the image's size."
             )
 
     @property
@@ -63,11 +63,11 @@ class Refinement:
 
 
 class Refiner(Protocol):
-    """Anything that sharpens coarse decisions with another look at the pictures."""
+    """Anything that sharpens coarse decisions with another look at the images."""
 
-    def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
-        """Return one refinement per picture; no result depends on the other pictures.
+    def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
+        """Return one refinement per image; no result depends on the other images.
 
-        A picture need not have the size of its label map, only its view.
+        An image need not have the size of its label map, only its view.
         """
         ...

@@ -7,21 +7,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.refine.axes import Axis, linear_axis, span, stretch, strips
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.rules import Merged
 from radseg.types import Size
 from radseg.weights.config import SamSizes
 
 Window = tuple[slice, slice]
-"""Rows and columns of the picture."""
+"""Rows and columns of the image."""
 
 
 class Canvas:
-    """The picture's pixels as seen from mask logits and from the patch grid."""
+    """The image's pixels as seen from mask logits and from the patch grid."""
 
-    def __init__(self, coarse: Coarse, sam_size: Size, sam: SamSizes) -> None:
+    def __init__(self, coarse: CoarseResult, sam_size: Size, sam: SamSizes) -> None:
         maps = coarse.probabilities
-        # SAM's post-processing: masks to the frame, cut to the encoded image, to the picture.
+        # SAM's post-processing: masks to the frame, cut to the encoded image, to the image.
         frame = linear_axis(sam.mask_side, sam.frame, like=maps.new_empty(0, dtype=torch.float32))
         height, width = coarse.size
         self._mask = (
@@ -34,7 +34,7 @@ class Canvas:
         )
 
     def window(self, logits: Float[Tensor, "k k"]) -> Window | None:
-        """Return the part of the picture outside which the mask cannot be positive, None if there is none.
+        """Return the part of the image outside which the mask cannot be positive, None if there is none.
 
         Interpolation is a convex combination: a pixel that sees no positive logit has none.
         """
@@ -43,30 +43,30 @@ class Canvas:
         if rows is None or columns is None:
             return None
         window = self._mask[0].seeing(rows), self._mask[1].seeing(columns)
-        # When shrinking to a tiny picture no pixel may see the mask.
+        # When shrinking to a tiny image no pixel may see the mask.
         return window if all(part.start < part.stop for part in window) else None
 
     def logits(
         self, logits: Float[Tensor, "k k"], window: Window
     ) -> Iterator[tuple[slice, Float[Tensor, "y x"]]]:
-        """Yield mask logits at the picture's pixels inside the window, a few rows at a time."""
+        """Yield mask logits at the image's pixels inside the window, a few rows at a time."""
         return strips(logits.to(self._mask[0].weights), self._mask, *window)
 
     def probability(
         self, map_: Float[Tensor, "h w"], window: Window
     ) -> Iterator[tuple[slice, Float[Tensor, "y x"]]]:
-        """Yield a map of the patch grid at the picture's pixels inside the window, a few rows at a time."""
+        """Yield a map of the patch grid at the image's pixels inside the window, a few rows at a time."""
         return strips(map_, self._grid, *window)
 
 
 class Merger:
-    """Takes the accepted masks of one picture, names in order, and keeps the best evidence per pixel.
+    """Takes the accepted masks of one image, names in order, and keeps the best evidence per pixel.
 
     Evidence of a name is the largest sigmoid(logit) over its masks that hold the pixel, times its probability
     there (spec 5.9). The sigmoid is monotone, so one map of the largest logit serves the name.
     """
 
-    def __init__(self, coarse: Coarse, canvas: Canvas) -> None:
+    def __init__(self, coarse: CoarseResult, canvas: Canvas) -> None:
         self._coarse = coarse
         self._canvas = canvas
         self._logit = coarse.confidence.new_full(coarse.size, -torch.inf, dtype=torch.float32)

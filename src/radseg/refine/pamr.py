@@ -1,4 +1,4 @@
-"""PAMR as a refiner: the probabilities of every name follow the picture's edges before a pixel is decided."""
+"""PAMR as a refiner: the probabilities of every name follow the image's edges before a pixel is decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from radseg.ops.pamr import DILATIONS, ITERATIONS, pamr, pamr_weights
 from radseg.ops.resize import fit_short_side, image_size
-from radseg.refine.base import Coarse, Refinement
+from radseg.refine.base import CoarseResult, Refinement
 from radseg.scoring import decide
 from radseg.types import Rgb
 
@@ -19,13 +19,13 @@ from radseg.types import Rgb
 class Pamr:
     """Refiner for any method: no weights, no network (arXiv 2005.08104; methods spec 10.1).
 
-    Differs from the published code in bringing the maps of the patch grid to the picture with half-pixel
+    Differs from the published code in bringing the maps of the patch grid to the image with half-pixel
     centres, as everywhere here, not with aligned corners, which moves a map by up to half a patch.
 
     Attributes:
         iterations: weighted means one after the other.
         dilations: distances of the eight neighbours in pixels, at the size of `short_side`.
-        short_side: the picture is scaled to this short side for it; None takes the picture as it is.
+        short_side: the image is scaled to this short side for it; None takes the image as it is.
         long_side: its long side is never more than this after scaling, in pixels.
         memory_budget: bytes of refined maps alive at once, at least one name; more names go in turns.
     """
@@ -37,17 +37,17 @@ class Pamr:
     memory_budget: int = 2**28
 
     @torch.inference_mode()
-    def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
-        """Return one refinement per picture; no regions are tried."""
-        return [self._one(picture, one) for picture, one in zip(pictures, coarse, strict=True)]
+    def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
+        """Return one refinement per image; no regions are tried."""
+        return [self._one(image, one) for image, one in zip(images, coarse, strict=True)]
 
-    def _one(self, picture: Rgb, coarse: Coarse) -> Refinement:
+    def _one(self, image: Rgb, coarse: CoarseResult) -> Refinement:
         """Return the decision of the refined maps; names in turns, the first of equal ones wins."""
         # Maps of dropped names are zero and stay so; to leave them out changes nothing.
         alive = coarse.probabilities.flatten(1).amax(dim=1).nonzero()[:, 0]
         if not len(alive):  # nothing to refine: what is decided then stays
             return Refinement(coarse.labels, coarse.confidence, regions=0, accepted=0)
-        fitted = picture.to(coarse.probabilities)
+        fitted = image.to(coarse.probabilities)
         if self.short_side is not None:
             fitted = fit_short_side(fitted, self.short_side, long_max=self.long_side)
         weights = pamr_weights(fitted, dilations=self.dilations)

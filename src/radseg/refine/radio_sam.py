@@ -12,8 +12,8 @@ from radseg.errors import InputError
 from radseg.methods.base import DEFAULT_MEMORY_BUDGET
 from radseg.models.sam import SamDecoder
 from radseg.ops.resize import image_size
-from radseg.refine.base import Coarse, Refinement
-from radseg.refine.mended import Mended
+from radseg.refine.base import CoarseResult, Refinement
+from radseg.refine.corrected import Corrected
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.rules import Proposals, Rules
 from radseg.refine.sources import FeatureSource
@@ -25,9 +25,9 @@ CPU_PROMPTS = 2
 
 @dataclass(frozen=True, eq=False)
 class Prompted:
-    """One picture on its way through the decoder."""
+    """One image on its way through the decoder."""
 
-    coarse: Coarse
+    coarse: CoarseResult
     proposals: Proposals
     image: Float[Tensor, "c g g"]
     sam_size: Size
@@ -42,10 +42,10 @@ class SamRefiner:
         source: of the features: `RadioFeatures` is RADSeg+, `SamFeatures` Trident.
         sam: SAM without its image encoder.
         coarse_threshold: pixels less probable than this belong to no region; per dataset in the paper.
-        min_area: smallest region in pixels of the picture (the paper's 225 count at half size).
+        min_area: smallest region in pixels of the image (the paper's 225 count at half size).
         mask_coefficient: multiplies the probabilities of the mask prompt.
         iou_threshold: masks whose predicted IoU is not above this are dropped; their regions stay.
-        rules: `Mended`, or `Reference` to reproduce the published code.
+        rules: `Corrected`, or `Reference` to reproduce the published code.
         memory_budget: bytes of working memory beside weights, inputs and outputs.
     """
 
@@ -55,7 +55,7 @@ class SamRefiner:
     min_area: int = 900
     mask_coefficient: float = 0.005
     iou_threshold: float = 0.9
-    rules: Rules = Mended()  # noqa: RUF009 - frozen, without state
+    rules: Rules = Corrected()  # noqa: RUF009 - frozen, without state
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
     def __post_init__(self) -> None:
@@ -66,37 +66,39 @@ class SamRefiner:
             raise InputError(f"Patches of {self.source.patch} pixels do not tile SAM's frame of {frame}.")
 
     @torch.inference_mode()
-    def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
-        """Return one refinement per picture; equal to refining each alone.
+    def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
+        """Return one refinement per image; equal to refining each alone.
 
-        Pictures without a region are not encoded again.
+        Images without a region are not encoded again.
 
         Raises:
-            InputError: not one coarse decision per picture.
+            InputError: not one coarse decision per image.
         """
-        if len(pictures) != len(coarse):
-            raise InputError(f"{len(pictures)} pictures but {len(coarse)} coarse decisions.")
+        if len(images) != len(coarse):
+            raise InputError(f"{len(images)} images but {len(coarse)} coarse decisions.")
         proposals = [
             self.rules.propose(c, coarse_threshold=self.coarse_threshold, min_area=self.min_area)
             for c in coarse
         ]
         results = [Refinement(c.labels, c.confidence, 0, 0) for c in coarse]
         active = [i for i, p in enumerate(proposals) if len(p)]
-        images = [self.sam_image(pictures[i]) for i in active]
+        resized = [self.sam_image(images[i]) for i in active]
         prompted = [
-            self.prompt(coarse[i], proposals[i], features, image_size(image))
-            for i, image, features in zip(active, images, self.source.encode(images), strict=True)
+            self.prompt(coarse[i], proposals[i], features, image_size(one))
+            for i, one, features in zip(active, resized, self.source.encode(resized), strict=True)
         ]
         for i, result in zip(active, self._merge(prompted), strict=True):
             results[i] = result
         return results
 
-    def sam_image(self, picture: Rgb) -> Rgb:
-        """Return the picture as it is encoded for SAM, on the backbone's device."""
-        return self.rules.sam_image(picture.to(self.source.device), self.source.patch, self.sam.sizes)
+    def sam_image(self, image: Rgb) -> Rgb:
+        """Return the image as it is encoded for SAM, on the backbone's device."""
+        return self.rules.sam_image(image.to(self.source.device), self.source.patch, self.sam.sizes)
 
-    def prompt(self, coarse: Coarse, proposals: Proposals, features: FeatureMap, sam_size: Size) -> Prompted:
-        """Return what the decoder needs of one picture, but for the mask prompts."""
+    def prompt(
+        self, coarse: CoarseResult, proposals: Proposals, features: FeatureMap, sam_size: Size
+    ) -> Prompted:
+        """Return what the decoder needs of one image, but for the mask prompts."""
         points, boxes = self.point_and_box(proposals, sam_size)
         return Prompted(
             coarse,
@@ -119,7 +121,7 @@ class SamRefiner:
         )
 
     def mask_prompts(
-        self, coarse: Coarse, proposals: Proposals, sam_size: Size, chosen: slice
+        self, coarse: CoarseResult, proposals: Proposals, sam_size: Size, chosen: slice
     ) -> Float[Tensor, "r k k"]:
         """Return the mask prompts of the chosen regions."""
         maps = self.rules.mask_prompts(
@@ -128,7 +130,7 @@ class SamRefiner:
         return maps * self.mask_coefficient
 
     def decode(self, prompted: Sequence[Prompted]) -> Iterator[tuple[int, int, Float[Tensor, "k k"], float]]:
-        """Yield picture, region, mask logits and predicted IoU, in order, whatever picture they are from."""
+        """Yield image, region, mask logits and predicted IoU, in order, whatever image they are from."""
         for batch in _batches([len(p.proposals) for p in prompted], self.prompts_at_once):
             parts = [(prompted[i], chosen) for i, chosen in batch]
             masks = [self.mask_prompts(p.coarse, p.proposals, p.sam_size, chosen) for p, chosen in parts]
@@ -149,7 +151,7 @@ class SamRefiner:
         return min(fitting, CPU_PROMPTS) if self.sam.device.type == "cpu" else fitting
 
     def _merge(self, prompted: Sequence[Prompted]) -> Iterator[Refinement]:
-        """Yield the refinement of each picture as soon as its last region is decoded."""
+        """Yield the refinement of each image as soon as its last region is decoded."""
         accepted = [np.zeros(len(p.proposals), bool) for p in prompted]
         merger = None
         for i, region, logits, score in self.decode(prompted):
@@ -161,9 +163,9 @@ class SamRefiner:
                 accepted[i][region] = True
                 merger.add(int(one.proposals.classes[region]), logits)
             if region == len(one.proposals) - 1:
-                yield self._finish(one, merger, accepted[i])
+                yield self._decode_regions(one, merger, accepted[i])
 
-    def _finish(self, one: Prompted, merger: Merger, accepted: Bool[np.ndarray, " r"]) -> Refinement:
+    def _decode_regions(self, one: Prompted, merger: Merger, accepted: Bool[np.ndarray, " r"]) -> Refinement:
         counts = len(accepted), int(accepted.sum())
         if not accepted.any():
             return Refinement(one.coarse.labels, one.coarse.confidence, *counts)
@@ -172,7 +174,7 @@ class SamRefiner:
 
 
 def _batches(counts: Sequence[int], limit: int) -> Iterator[list[tuple[int, slice]]]:
-    """Yield batches of at most `limit` regions as (picture, its regions in this batch), in order."""
+    """Yield batches of at most `limit` regions as (image, its regions in this batch), in order."""
     batch: list[tuple[int, slice]] = []
     room = limit
     for i, count in enumerate(counts):

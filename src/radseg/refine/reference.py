@@ -13,7 +13,7 @@ from radseg.models.sam import SamDecoder
 from radseg.ops.regions import label_regions
 from radseg.ops.resize import image_size, resize
 from radseg.refine.axes import linear_axis, resample
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.rules import Merged, Proposals, by_class
 from radseg.types import Rgb, Size
 from radseg.weights.config import SamSizes
@@ -23,15 +23,15 @@ LAYER_NORM_EPS = 1e-6  # of SAM's mask encoder
 
 @dataclass(frozen=True)
 class Reference:
-    """Rules of RADSeg-OVSS/RADSeg @05ec86f. `Mended` lists what is wrong with them."""
+    """Rules of RADSeg-OVSS/RADSeg @05ec86f. `Corrected` lists what is wrong with them."""
 
-    def sam_image(self, picture: Rgb, patch: int, sam: SamSizes) -> Rgb:
+    def sam_image(self, image: Rgb, patch: int, sam: SamSizes) -> Rgb:
         """Return the encoder's input at long side 1024, the short side floored to whole patches (5.1).
 
         Raises:
             ImageError: so long and thin that no patch is left.
         """
-        height, width = image_size(picture)
+        height, width = image_size(image)
         cells = sam.frame // patch
         if height >= width:
             size = Size(sam.frame, int(width * cells / height) * patch)
@@ -39,20 +39,20 @@ class Reference:
             size = Size(int(height * cells / width) * patch, sam.frame)
         if min(size) == 0:
             raise ImageError(
-                f"Image is {image_size(picture)}; the published refinement takes pictures up to {cells} "
-                'times as long as wide. Use refine="mended".'
+                f"Image is {image_size(image)}; the published refinement takes images up to {cells} "
+                'times as long as wide. Use refine="corrected".'
             )
-        return resize(picture, size)
+        return resize(image, size)
 
-    def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
+    def propose(self, coarse: CoarseResult, *, coarse_threshold: float, min_area: int) -> Proposals:
         """Return the regions of the half-size map (5.3, 5.4)."""
         labels, own, ignore = self.half_size(coarse, coarse_threshold)
-        # At half size a region of n pixels stands for 4·n of the picture.
+        # At half size a region of n pixels stands for 4·n of the image.
         regions = label_regions(labels, own, ignore=ignore, min_area=-(-min_area // 4))
         return by_class(regions)
 
     def half_size(
-        self, coarse: Coarse, threshold: float
+        self, coarse: CoarseResult, threshold: float
     ) -> tuple[Int[np.ndarray, "g k"], Float[np.ndarray, "g k"], set[int]]:
         """Return labels and own-name probability at half size, and the labels that get no region.
 
@@ -86,7 +86,7 @@ class Reference:
 
     def mask_prompts(
         self,
-        coarse: Coarse,
+        coarse: CoarseResult,
         proposals: Proposals,
         chosen: slice,
         sam_size: Size,
@@ -116,7 +116,7 @@ class Reference:
         return embed.conv3(x)
 
     def settle(
-        self, coarse: Coarse, merged: Merged, failed: Bool[Tensor, "H W"]
+        self, coarse: CoarseResult, merged: Merged, failed: Bool[Tensor, "H W"]
     ) -> tuple[Integer[Tensor, "H W"], Float[Tensor, "H W"]]:
         """Return the merged labels, coarse ones where no mask holds the pixel (5.9).
 
@@ -132,7 +132,7 @@ def _half(size: Size) -> Size:
     return Size(max(1, size.height // 2), max(1, size.width // 2))
 
 
-def half_axes(coarse: Coarse, *further: Size) -> tuple[Tensor, Tensor]:
+def half_axes(coarse: CoarseResult, *further: Size) -> tuple[Tensor, Tensor]:
     """Return the weights from the patch grid to full size, on to half size and to any further, per axis."""
     maps = coarse.probabilities
     sizes = zip(maps.shape[-2:], coarse.size, _half(coarse.size), *further, strict=True)
@@ -140,7 +140,7 @@ def half_axes(coarse: Coarse, *further: Size) -> tuple[Tensor, Tensor]:
     return rows, columns
 
 
-def _present(coarse: Coarse, labels: Integer[Tensor, "g k"]) -> list[int]:
+def _present(coarse: CoarseResult, labels: Integer[Tensor, "g k"]) -> list[int]:
     """Return the names that matter at half size: any probability at all, or any pixel."""
     alive = coarse.probabilities.flatten(1).amax(dim=1) > 0
     seen = labels.unique().long()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.ops.region_masks import paint
-from radseg.refine.base import Coarse, Refinement
+from radseg.refine.base import CoarseResult, Refinement
 from radseg.types import Rgb
 
 STRIP_PIXELS = 2**20
@@ -20,21 +20,21 @@ STRIP_PIXELS = 2**20
 class RegionLabels:
     """Every region takes the name most of its pixels have; pixels outside of all regions keep theirs.
 
-    The regions are those the method looked through, so nothing looks at the picture again. None is a name
+    The regions are those the method looked through, so nothing looks at the image again. None is a name
     here: a region mostly without a name loses those it has. The confidence of a pixel whose name changes is
     the mean of the pixels of its region that had it before; a pixel may get a name that is improbable there.
     """
 
     @torch.inference_mode()
-    def refine(self, pictures: Sequence[Rgb], coarse: Sequence[Coarse]) -> list[Refinement]:
-        """Return one refinement per picture, whose pixels are not looked at.
+    def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
+        """Return one refinement per image, whose pixels are not looked at.
 
         Raises:
             InputError: features of a method that has no regions.
         """
-        return [self._one(one) for _, one in zip(pictures, coarse, strict=True)]
+        return [self._one(one) for _, one in zip(images, coarse, strict=True)]
 
-    def _one(self, coarse: Coarse) -> Refinement:
+    def _one(self, coarse: CoarseResult) -> Refinement:
         if coarse.regions is None:
             raise InputError("These features bring no regions; refine='regions' needs those of CorrCLIP.")
         device = coarse.labels.device
@@ -79,7 +79,7 @@ def votes(
 
 
 def _strips(pixels: Integer[Tensor, "H W"]) -> Iterator[slice]:
-    """Yield rows by and by, few enough that wide numbers of their pixels fit beside a picture."""
+    """Yield rows by and by, few enough that wide numbers of their pixels fit beside an image."""
     step = max(1, STRIP_PIXELS // pixels.shape[1])
     for start in range(0, len(pixels), step):
         yield slice(start, start + step)

@@ -1,6 +1,6 @@
 """What a set of rules decides around the two networks: which regions, which prompts, who wins a pixel.
 
-Two sets exist: `Mended`, the default, and `Reference`, which reproduces the published code.
+Two sets exist: `Corrected`, the default, and `Reference`, which reproduces the published code.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from radseg.models.sam import SamDecoder
 from radseg.ops.regions import Regions
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.types import Rgb, Size
 from radseg.weights.config import SamSizes
 
@@ -54,12 +54,12 @@ class Proposals:
 class Rules(Protocol):
     """The parts in which the published code and this one differ."""
 
-    def sam_image(self, picture: Rgb, patch: int, sam: SamSizes) -> Rgb:
-        """Return the picture at the size at which it is encoded for SAM; sides are multiples of `patch`."""
+    def sam_image(self, image: Rgb, patch: int, sam: SamSizes) -> Rgb:
+        """Return the image at the size at which it is encoded for SAM; sides are multiples of `patch`."""
         ...
 
-    def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
-        """Return the regions to refine; `min_area` in pixels of the picture."""
+    def propose(self, coarse: CoarseResult, *, coarse_threshold: float, min_area: int) -> Proposals:
+        """Return the regions to refine; `min_area` in pixels of the image."""
         ...
 
     def to_frame(
@@ -70,7 +70,7 @@ class Rules(Protocol):
 
     def mask_prompts(
         self,
-        coarse: Coarse,
+        coarse: CoarseResult,
         proposals: Proposals,
         chosen: slice,
         sam_size: Size,
@@ -85,7 +85,7 @@ class Rules(Protocol):
         ...
 
     def settle(
-        self, coarse: Coarse, merged: "Merged", failed: Bool[Tensor, "H W"]
+        self, coarse: CoarseResult, merged: "Merged", failed: Bool[Tensor, "H W"]
     ) -> tuple[Integer[Tensor, "H W"], Float[Tensor, "H W"]]:
         """Return final labels and confidence, at least one region having been accepted."""
         ...

@@ -26,7 +26,7 @@ class FeatureSource(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where pictures must be."""
+        """Where images must be."""
         ...
 
     def encode(self, images: Sequence[Rgb]) -> list[FeatureMap]:
@@ -39,7 +39,7 @@ class FeatureSource(Protocol):
 
 @dataclass(frozen=True)
 class RadioFeatures:
-    """RADSeg+ (arXiv 2511.19704 §3.5): the whole picture through RADIO and its "sam" adaptor.
+    """RADSeg+ (arXiv 2511.19704 §3.5): the whole image through RADIO and its "sam" adaptor.
 
     Attributes:
         radio: the backbone, loaded with its "sam" adaptor.

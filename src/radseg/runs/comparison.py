@@ -29,7 +29,7 @@ class CompareRequest:
     """
 
     image: Path
-    words: Vocabulary
+    prompts: Vocabulary
     presets: tuple[str, ...]
     output: Path
     mode: Mode = "background"
@@ -42,7 +42,7 @@ class Compared:
 
     Attributes:
         seconds: of one call after another one, so that what happens once is left out; weights loaded and
-            words embedded before.
+            prompts embedded before.
     """
 
     preset: str
@@ -57,24 +57,24 @@ def compare(request: CompareRequest, fetching: Fetching, tell: Callable[[Compare
     A preset that cannot be loaded or fails is told and left out; the others go on.
 
     Raises:
-        InputError: an unknown preset, one named twice, or an ending that is no picture's.
+        InputError: an unknown preset, one named twice, or an ending that is no image's.
         ImageError: the image cannot be read.
         RadsegError: not one preset gave an answer; the reason of the first.
-        EnvironmentFailure: the sheet cannot be written.
+        ResourceError: the sheet cannot be written.
     """
-    from radseg.io import picture_of, read_image, write_atomically  # noqa: PLC0415
+    from radseg.io import read_image, to_uint8, write_atomically  # noqa: PLC0415
     from radseg.visual.comparison import Panel, comparison  # noqa: PLC0415
 
     _check(request)
-    picture = read_image(request.image)
+    image = read_image(request.image)
     answers = []
     for preset in request.presets:
-        answers.append(_answer(request, preset, picture, fetching))
+        answers.append(_answer(request, preset, image, fetching))
         tell(answers[-1])
     panels = [Panel(a.preset, f"{a.seconds:.2f} s", a.result.labels) for a in answers if a.result is not None]
     if not panels:
         raise RadsegError(f"No model gave an answer. {answers[0].preset}: {answers[0].failure}")
-    sheet = comparison(picture_of(picture), panels, request.words.names)
+    sheet = comparison(to_uint8(image), panels, request.prompts.names)
     kind = {".png": "PNG", ".webp": "WEBP"}.get(request.output.suffix.lower(), "JPEG")
     write_atomically(request.output, lambda stream: sheet.save(stream, format=kind, quality=92))
     return answers
@@ -101,19 +101,19 @@ def _check(request: CompareRequest) -> None:
         presets.check(name, changes=changes, **about)
 
 
-def _answer(request: CompareRequest, preset: str, picture: "Rgb", fetching: Fetching) -> Compared:
+def _answer(request: CompareRequest, preset: str, image: "Rgb", fetching: Fetching) -> Compared:
     try:
         segmenter = _load(request, preset, fetching)
-        text, contrast = segmenter.embed(request.words, mode=request.mode)
+        text, contrast = segmenter.embed(request.prompts, mode=request.mode)
         if contrast is None:
-            words: Any = text
+            prompts: Any = text
         else:
             from radseg.text.pack import VocabularyPack  # noqa: PLC0415
 
-            words = VocabularyPack(text, contrast)
-        segmenter.segment(picture, words, mode=request.mode)
+            prompts = VocabularyPack(text, contrast)
+        segmenter.segment(image, prompts, mode=request.mode)
         start = time.perf_counter()
-        result = segmenter.segment(picture, words, mode=request.mode)
+        result = segmenter.segment(image, prompts, mode=request.mode)
         return Compared(preset, result, time.perf_counter() - start)
     except RadsegError as error:
         return Compared(preset, failure=str(error))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from radseg.result import Segmentation
 
 ROOM = 900_001
-"""Seed of the room: held out, so neither its wall and floor nor half of its things were seen in training."""
+"""Seed of the room: held out, so neither its wall and floor nor half of its objects were seen in training."""
 
 WORDS = (
     *("tiled wall", "tiled floor", "orange pillar", "white sofa", "red vase", "blue lamp", "orange table"),
@@ -39,7 +39,7 @@ class Demo(NamedTuple):
 
 
 def run_demo(folder: Path) -> Demo:
-    """Segment an unseen room with the embedded miniature and write every kind of picture into `folder`."""
+    """Segment an unseen room with the embedded miniature and write every kind of image into `folder`."""
     from PIL import Image  # noqa: PLC0415
 
     from radseg import miniature  # noqa: PLC0415
@@ -47,15 +47,15 @@ def run_demo(folder: Path) -> Demo:
     from radseg.presets import load  # noqa: PLC0415
 
     room = make_room(ROOM, split="held_out")
-    picture = render_smooth(room, free_camera(room, 0)).rgb
+    image = render_smooth(room, free_camera(room, 0)).rgb
     segmenter = load("miniature+")
-    result = segmenter.segment(picture, WORDS, mode="assign")
-    coarse = replace(segmenter, refine=None).segment(picture, WORDS, mode="assign")
+    result = segmenter.segment(image, WORDS, mode="assign")
+    coarse = replace(segmenter, refine=None).segment(image, WORDS, mode="assign")
     folder.mkdir(parents=True, exist_ok=True)
     scene = folder / "room.png"
-    Image.fromarray(picture).save(scene)
+    Image.fromarray(image).save(scene)
     written = [scene]
-    segmented = Segmented(result, segmenter.encode(picture))
+    segmented = Segmented(result, segmenter.encode(image))
     for ending, write in files_of(segmented, scene, ("labels", "overlay", "heatmaps", "pca")):
         path = folder / f"room{'.labels' if ending == '.png' else ''}{ending}"
         write(path)
@@ -81,13 +81,13 @@ class MapDemo(NamedTuple):
 
 
 def run_map_demo(folder: Path) -> MapDemo:
-    """Build a map of a walk through an unseen room into `folder`/map, ask it for things, and draw it."""
+    """Build a map of a walk through an unseen room into `folder`/map, ask it for objects, and draw it."""
     from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
     from radseg.miniature.walk import RoomWalk  # noqa: PLC0415
     from radseg.presets import load  # noqa: PLC0415
     from radseg.runs.lifting import feature_mapper  # noqa: PLC0415
-    from radseg.runs.map_pictures import Look, MapScene, save_pictures  # noqa: PLC0415
-    from radseg.runs.map_words import MapQuestion, find_in_map  # noqa: PLC0415
+    from radseg.runs.map_query import MapQuestion, find_in_map  # noqa: PLC0415
+    from radseg.runs.map_renders import MapScene, ViewOptions, save_renders  # noqa: PLC0415
     from radseg.runs.mapping import BuildRequest, build_map  # noqa: PLC0415
 
     walk, place = RoomWalk(frames=VIEWS), folder / "map"
@@ -99,22 +99,22 @@ def run_map_demo(folder: Path) -> MapDemo:
     )
     finding = find_in_map(MapQuestion(place, SOUGHT))
     made = SemanticMap.open(place)
-    scene = MapScene(made, Look())
-    pictures = {**dict(scene.colour_pictures()), **dict(scene.answer_pictures(finding.answer))}
-    shown = {f"map.{name}": pictures[name] for name in pictures if name.endswith("across")}
+    scene = MapScene(made, ViewOptions())
+    images = {**dict(scene.render_colours()), **dict(scene.render_answer(finding.answer))}
+    shown = {f"map.{name}": images[name] for name in images if name.endswith("across")}
     lines = []
-    for name, things in finding.things.items():
-        if not things:
+    for name, objects in finding.objects.items():
+        if not objects:
             lines.append(f"{name}: not found (best voxel {finding.answer.best_voxel(name)[0]:.2f})")
             continue
-        x, y, z = things[0].middle
-        line = f"{name}: {len(things)} found, the best at x {x:.2f}, y {y:.2f}, z {z:.2f} m"
+        x, y, z = objects[0].middle
+        line = f"{name}: {len(objects)} found, the best at x {x:.2f}, y {y:.2f}, z {z:.2f} m"
         if name == "red ball":
-            line += f", {100 * math.dist(things[0].middle, walk.place(name)):.0f} cm from where it is"
+            line += f", {100 * math.dist(objects[0].middle, walk.place(name)):.0f} cm from where it is"
         lines.append(line)
     about = f"A map of {len(made):,} voxels of {100 * VOXEL:.0f} cm from {VIEWS} RGB-D views of another room"
     return MapDemo(
-        tuple(save_pictures(folder, iter(shown.items()))),
+        tuple(save_renders(folder, iter(shown.items()))),
         about,
         tuple(lines),
         f'radseg query {place} "painting" and radseg map render {place}',

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeVar
 
 import filelock
 
-from radseg.errors import EnvironmentFailure, InputError, SpaceMismatchError, VocabularyError
+from radseg.errors import InputError, ResourceError, SpaceMismatchError, VocabularyError
 from radseg.jobs.atomic import clear_staging, write_whole
 from radseg.jobs.manifest import (
     MANIFEST_NAME,
@@ -28,7 +28,7 @@ from radseg.jobs.manifest import (
     require_same,
 )
 from radseg.jobs.naming import inside, output_names
-from radseg.jobs.sources import Found
+from radseg.jobs.sources import SourceImage
 
 LOCK_NAME = ".radseg-lock"
 RELIEF = "Lower --memory-budget or --short-side."
@@ -84,7 +84,7 @@ class Report:
 @contextmanager
 def opened(
     folder: Path,
-    images: Sequence[Found],
+    images: Sequence[SourceImage],
     parameters: Parameters,
     *,
     endings: Sequence[str],
@@ -100,7 +100,7 @@ def opened(
     Raises:
         InputError: the folder holds a run or files in the way, the parameters changed, an output would
             replace an input image, or a name would leave the folder.
-        EnvironmentFailure: another process runs in the folder, or it cannot be written.
+        ResourceError: another process runs in the folder, or it cannot be written.
     """
     existed = folder.exists()
     make_folder(folder)
@@ -113,7 +113,7 @@ def opened(
 
 def _planned(
     folder: Path,
-    images: Sequence[Found],
+    images: Sequence[SourceImage],
     parameters: Parameters,
     endings: Sequence[str],
     existing: OnExisting,
@@ -147,7 +147,7 @@ def run(
 
     Raises:
         VocabularyError, SpaceMismatchError: the words cannot work for any image.
-        EnvironmentFailure, OSError: the disk or the weights stand in the way. What was finished is recorded.
+        ResourceError, OSError: the disk or the weights stand in the way. What was finished is recorded.
         KeyboardInterrupt: likewise.
     """
     done: list[Record] = []
@@ -184,7 +184,7 @@ def attempt(work: Callable[[], ResultT], *, relief: str) -> tuple[ResultT | None
     """
     try:
         return work(), ""
-    except (VocabularyError, SpaceMismatchError, EnvironmentFailure):
+    except (VocabularyError, SpaceMismatchError, ResourceError):
         raise
     except (InputError, OSError) as error:
         return None, str(error) or type(error).__name__
@@ -207,7 +207,7 @@ def _store(folder: Path, name: str, files: Sequence[OutputFile]) -> tuple[str, .
 def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> History | None:
     try:
         history = read_manifest(folder / MANIFEST_NAME)
-    except EnvironmentFailure:
+    except ResourceError:
         if existing != "overwrite":
             raise
         return None  # what a damaged manifest recorded is unknown; files in the way are replaced one by one
@@ -280,15 +280,15 @@ def _remove_if_unused(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the output folder; raises InputError or EnvironmentFailure where that cannot be."""
+    """Make the output folder; raises InputError or ResourceError where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise InputError(f"The output folder {folder} is a file. Choose another with -o.") from error
     except OSError as error:
-        raise EnvironmentFailure(f"The output folder {folder} cannot be made: {error.strerror}.") from error
+        raise ResourceError(f"The output folder {folder} cannot be made: {error.strerror}.") from error
     if not os.access(folder, os.W_OK):
-        raise EnvironmentFailure(f"The output folder {folder} is not writable. Choose another with -o.")
+        raise ResourceError(f"The output folder {folder} is not writable. Choose another with -o.")
 
 
 @contextmanager
@@ -301,11 +301,11 @@ def locked(folder: Path, name: str = LOCK_NAME, *, wait: float = 0) -> Iterator[
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        raise EnvironmentFailure(
+        raise ResourceError(
             f"Another radseg is writing to {folder}. Wait for it, or choose another folder with -o."
         ) from error
     except OSError as error:
-        raise EnvironmentFailure(f"The output folder {folder} cannot be locked: {error.strerror}.") from error
+        raise ResourceError(f"The output folder {folder} cannot be locked: {error.strerror}.") from error
     try:
         yield
     finally:

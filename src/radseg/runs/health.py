@@ -1,4 +1,4 @@
-"""What stands between this machine and a segmentation, and the one command that mends each of them.
+"""What stands between this machine and a segmentation, and the one command that corrections each of them.
 
 Looks only at this machine: nothing is fetched, no address is contacted.
 """
@@ -42,21 +42,21 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """One check of this machine.
 
     Attributes:
-        mend: the command that makes it right: for every problem, and for notes that offer something.
+        remedy: the command that makes it right: for every problem, and for notes that offer something.
     """
 
     subject: str
     verdict: Verdict
     value: str
-    mend: str = ""
+    remedy: str = ""
 
 
 def findings(cache: Path) -> tuple[Finding, ...]:
     """Return everything that was looked at; `cache` is the folder that holds weights."""
-    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _packages,
         _devices,
@@ -64,7 +64,7 @@ def findings(cache: Path) -> tuple[Finding, ...]:
         _network,
         _extras,
     )
-    return tuple(finding for look in looks for finding in look())
+    return tuple(finding for check in checks for finding in check())
 
 
 def _python() -> Iterator[Finding]:
@@ -76,16 +76,16 @@ def _packages() -> Iterator[Finding]:
     wanted = _requirements()
     for name in CORE:
         bound = wanted.get(name, "")
-        mend = f'{_pip()} install "{name}{bound}"'
+        remedy = f'{_pip()} install "{name}{bound}"'
         try:
             installed = version(name)
         except PackageNotFoundError:
-            yield Finding(name, "problem", "not installed", mend)
+            yield Finding(name, "problem", "not installed", remedy)
             continue
         if satisfies(installed, bound):
             yield Finding(name, "ok", installed)
         else:
-            yield Finding(name, "problem", f"{installed}; radseg needs {bound}", mend)
+            yield Finding(name, "problem", f"{installed}; radseg needs {bound}", remedy)
 
 
 def satisfies(installed: str, bound: str) -> bool:
@@ -115,8 +115,8 @@ def _devices() -> Iterator[Finding]:
         import torch  # noqa: PLC0415
     except Exception as error:  # a broken install raises anything: OSError, RuntimeError, ImportError
         reason = (str(error).splitlines() or [""])[0]
-        mend = f"{_pip()} install --force-reinstall torch"
-        yield Finding("torch loads", "problem", f"no: {reason}", mend)
+        remedy = f"{_pip()} install --force-reinstall torch"
+        yield Finding("torch loads", "problem", f"no: {reason}", remedy)
         return
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -175,8 +175,8 @@ def _extras() -> Iterator[Finding]:
         try:
             yield Finding(f"extra {extra}", "ok", f"{package} {version(package)}")
         except PackageNotFoundError:
-            mend = f'{_pip()} install "radseg[{extra}]"'
-            yield Finding(f"extra {extra}", "note", "not installed (optional)", mend)
+            remedy = f'{_pip()} install "radseg[{extra}]"'
+            yield Finding(f"extra {extra}", "note", "not installed (optional)", remedy)
 
 
 def _pip() -> str:

@@ -41,7 +41,7 @@ class FeatureLift:
 
     @torch.inference_mode()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
-        """Return the features of one picture on the patch grid."""
+        """Return the features of one image on the patch grid."""
         segmenter, encoder = self.segmenter, self.segmenter.encoder
         if not (isinstance(encoder, RADSeg) and encoder.stitch_in == "backbone"):
             return segmenter.encode(rgb).values.float()
@@ -52,14 +52,14 @@ class FeatureLift:
 
 @dataclass(frozen=True)
 class ProbabilityLift:
-    """Class probabilities, a class that is nowhere probable in the picture set to 0 (mapping spec 2.9)."""
+    """Class probabilities, a class that is nowhere probable in the image set to 0 (mapping spec 2.9)."""
 
     segmenter: "Segmenter"
     text: TextEmbeddings
 
     @torch.inference_mode()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
-        """Return one channel per name, on the patch grid, or at the picture's size where masks are refined.
+        """Return one channel per name, on the patch grid, or at the image's size where masks are refined.
 
         Differs from the published RADSeg+ lift, which keeps the evidence of every refined mask: here a pixel
         has the probability of its own label and 0 for the others.
@@ -74,17 +74,17 @@ class ProbabilityLift:
 
 
 def colour_mapper(
-    voxel_size: float, *, number_type: NumberType = "float16", frame: str = "world", **limits: Any
+    voxel_size: float, *, dtype: NumberType = "float16", frame: str = "world", **limits: Any
 ) -> Mapper:
     """Return a mapper of geometry and colour, without a network."""
-    return Mapper(MapDescription(voxel_size, NOTHING, 0, number_type, frame=frame), None, **limits)
+    return Mapper(MapDescription(voxel_size, NOTHING, 0, dtype, frame=frame), None, **limits)
 
 
 def feature_mapper(
     segmenter: "Segmenter",
     voxel_size: float,
     *,
-    number_type: NumberType = "float16",
+    dtype: NumberType = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
@@ -94,31 +94,31 @@ def feature_mapper(
     lift = FeatureLift(segmenter)
     channels = len(lift(torch.zeros(3, 32, 32)))
     description = MapDescription(
-        voxel_size, lift.space, channels, number_type, frame=frame, encoder=encoder_of(segmenter)
+        voxel_size, lift.space, channels, dtype, frame=frame, encoder=encoder_of(segmenter)
     )
     return Mapper(description, lift, **limits)
 
 
 def probability_mapper(
     segmenter: "Segmenter",
-    words: Any,
+    prompts: Any,
     voxel_size: float,
     *,
-    number_type: NumberType = "float16",
+    dtype: NumberType = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
     """Return a mapper of class probabilities; `words` as for Segmenter.segment.
 
     Raises:
-        VocabularyError: no usable words, or one alone.
+        VocabularyError: no usable prompts, or one alone.
     """
-    text, _ = segmenter.embed(words, mode="assign")
+    text, _ = segmenter.embed(prompts, mode="assign")
     description = MapDescription(
         voxel_size,
         PROBABILITIES,
         len(text.names),
-        number_type,
+        dtype,
         names=text.names,
         frame=frame,
         encoder=encoder_of(segmenter),
@@ -130,14 +130,14 @@ def load_segmenter(
     model: str,
     fetching: Fetching,
     *,
-    with_words: bool,
+    with_text: bool,
     settings: Mapping[str, Any],
     machine: Mapping[str, Any],
 ) -> "Segmenter":
     """Return the model by name or path, fetching what is missing of it.
 
     Args:
-        with_words: whether its text tower is needed; maps of features need none.
+        with_text: whether its text tower is needed; maps of features need none.
         settings, machine: arguments of `presets.load`.
 
     Raises:
@@ -148,7 +148,7 @@ def load_segmenter(
 
     about = {name: machine[name] for name in ("device", "dtype") if name in machine}
     presets.check(FOR_CHECKPOINTS if checkpoint_path(model) else model, changes=settings, **about)
-    rows = needed_rows(model, {**settings, **machine}, with_tower=with_words)
+    rows = needed_rows(model, {**settings, **machine}, with_tower=with_text)
     obtain(rows, fetching, accept_license=bool(machine.get("accept_license", False)))
     return presets.load(model, **settings, **machine)
 
@@ -157,7 +157,7 @@ def feature_settings(model: str) -> dict[str, Any]:
     """Return the settings with which a model makes features for a map: labels are not refined there.
 
     Raises:
-        InputError: a model that has no features without words, or whose one purpose is refined masks.
+        InputError: a model that has no features without prompts, or whose one purpose is refined masks.
     """
     from radseg.preset_methods import METHODS  # noqa: PLC0415
     from radseg.presets import PRESETS  # noqa: PLC0415
@@ -168,8 +168,8 @@ def feature_settings(model: str) -> dict[str, Any]:
     method = METHODS[preset.method]
     if method.text_dependent:
         raise InputError(
-            f"A map of features needs features that do not depend on the words; {model} looks at the words "
-            "while it looks at the picture. Use a vocabulary-free model such as radseg-b, or "
+            f"A map of features needs features that do not depend on the words; {model} looks at the prompts "
+            "while it looks at the image. Use a vocabulary-free model such as radseg-b, or "
             "--space probabilities."
         )
     if preset.options.refine == "none":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from radseg.errors import CheckpointError, EnvironmentFailure, InputError
+from radseg.errors import CheckpointError, InputError, ResourceError
 from radseg.jobs.manifest import require_same
 from radseg.runs.folder import OnExisting, locked, make_folder
 
@@ -82,7 +82,7 @@ def build_map(
     Raises:
         InputError: the folder holds a map and may not be changed, its settings differ, or no frame could be
             used; nothing is left behind then.
-        EnvironmentFailure: the folder cannot be written, or another process writes it.
+        ResourceError: the folder cannot be written, or another process writes it.
     """
     from radseg.mapping.builder import Builder, Progress  # noqa: PLC0415 - torch loads here
     from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
@@ -203,7 +203,7 @@ def remove_map(folder: Path) -> None:
 
     tiles = folder / TILES
     if tiles.is_symlink():
-        raise EnvironmentFailure(f"{tiles} is a link; it must be a folder. Remove it.")
+        raise ResourceError(f"{tiles} is a link; it must be a folder. Remove it.")
     delete_aligned(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
     (folder / BASIS).unlink(missing_ok=True)
@@ -255,7 +255,7 @@ def merge_into(
 
     Raises:
         InputError: the maps do not fit, or `output` holds a map and may not be replaced.
-        EnvironmentFailure: the folder cannot be written, or another process writes it.
+        ResourceError: the folder cannot be written, or another process writes it.
     """
     from radseg.mapping.manifest import holds_map  # noqa: PLC0415
     from radseg.mapping.merge import merge_maps, require_mergeable  # noqa: PLC0415
@@ -303,7 +303,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "space": what.space,
         "channels": opened.channels,
         "stored channels": what.channels,
-        "stored as": what.number_type,
+        "stored as": what.dtype,
         "names": list(what.names),
         "frame": what.frame,
         "axes": what.axes,

@@ -98,8 +98,8 @@ def needed_rows(
     if preset.checkpoint is None:
         return ()
     image, text = _image_and_text(preset, given.get("checkpoint") or path, given)
-    own = given.get("helpers") or {}
-    further = [catalog.row(one) for one in (*preset.helpers, preset.text_map) if one and one not in own]
+    own = given.get("auxiliary") or {}
+    further = [catalog.row(one) for one in (*preset.auxiliary, preset.text_map) if one and one not in own]
     if with_tower and not given.get("text_tower"):
         image = (*image, *text)
     refine = given.get("refine", preset.options.refine)

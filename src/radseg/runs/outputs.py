@@ -71,7 +71,7 @@ def heat_ending(index: int, name: str) -> str:
     """Return the ending of one class's heat map, such as ".heat.003-traffic-light.png": safe on any disk."""
     slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
     slug = "-".join(part for part in slug.split("-") if part)[:_SLUG_LENGTH]
-    return f".heat.{index:03}-{slug}.png" if slug else f".heat.{index:03}.png"
+    return f".scores.{index:03}-{slug}.png" if slug else f".scores.{index:03}.png"
 
 
 def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> tuple[OutputFile, ...]:
@@ -110,12 +110,12 @@ def _write_pca(path: Path, segmented: Segmented) -> None:
     from PIL import Image  # noqa: PLC0415
 
     from radseg.types import Size  # noqa: PLC0415
-    from radseg.visual import pca_picture  # noqa: PLC0415
+    from radseg.visual import pca_image  # noqa: PLC0415
 
     assert segmented.features is not None
     height, width = segmented.result.labels.shape
-    picture = pca_picture(segmented.features.values, Size(height, width))
-    Image.fromarray(picture).save(path, format="PNG")
+    image = pca_image(segmented.features.values, Size(height, width))
+    Image.fromarray(image).save(path, format="PNG")
 
 
 def write_classes(folder: Path, names: Sequence[str], parameters: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Making a vocabulary pack: words embedded once, used anywhere without a text tower."""
+"""Making a vocabulary pack: prompts embedded once, used anywhere without a text tower."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from radseg.runs.models import Fetching, needed_rows, obtain
 from radseg.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from radseg.segment import WordEncoder
+    from radseg.segment import TextEncoder
     from radseg.text.pack import VocabularyPack
 
 
@@ -23,7 +23,7 @@ class PackRequest:
         text_tower: folder of the tower; None takes it from the cache.
     """
 
-    words: Vocabulary
+    prompts: Vocabulary
     output: Path
     model: str = "radseg-b"
     templates: str | None = None
@@ -38,26 +38,26 @@ def make_pack(request: PackRequest, fetching: Fetching) -> "VocabularyPack":
 
     Raises:
         WeightsUnavailableError: the text tower is neither local nor obtainable.
-        EnvironmentFailure: the file cannot be written.
+        ResourceError: the file cannot be written.
     """
-    from radseg.models.stored_words import StoredWords  # noqa: PLC0415
+    from radseg.models.stored_text_encoder import StoredTextEncoder  # noqa: PLC0415
+    from radseg.text.encoder import TowerTextEncoder  # noqa: PLC0415
     from radseg.text.pack import VocabularyPack, save_pack  # noqa: PLC0415
-    from radseg.text.words import TowerWords  # noqa: PLC0415
 
     encoder = _word_encoder(request, fetching)
-    if isinstance(encoder, StoredWords | TowerWords):
-        pack = encoder.pack(request.words)
+    if isinstance(encoder, StoredTextEncoder | TowerTextEncoder):
+        pack = encoder.pack(request.prompts)
     else:
-        pack = VocabularyPack(encoder.embed(request.words), encoder.contrast(request.words))
+        pack = VocabularyPack(encoder.embed(request.prompts), encoder.contrast(request.prompts))
     pack = pack if request.contrast else replace(pack, contrast=None)
     save_pack(request.output, pack)
     return pack
 
 
-def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
+def _word_encoder(request: PackRequest, fetching: Fetching) -> "TextEncoder":
     """Return where words are embedded; for a model known by name its image weights are not needed."""
     from radseg import presets  # noqa: PLC0415
-    from radseg.models.stored_words import StoredWords  # noqa: PLC0415
+    from radseg.models.stored_text_encoder import StoredTextEncoder  # noqa: PLC0415
     from radseg.text.templates import template_set  # noqa: PLC0415
     from radseg.weights import catalog  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
             towers = tuple(row for row in rows if row.kind == "text")
             obtain(towers, fetching, accept_license=request.accept_license)
             templates = template_set(request.templates or preset.options.templates)
-            return StoredWords(space, templates, request.text_tower, request.device)
+            return StoredTextEncoder(space, templates, request.text_tower, request.device)
     obtain(rows, fetching, accept_license=request.accept_license)
     changes: dict[str, Any] = {} if request.templates is None else {"templates": request.templates}
     return presets.load(
@@ -78,4 +78,4 @@ def _word_encoder(request: PackRequest, fetching: Fetching) -> "WordEncoder":
         device=request.device,
         accept_license=request.accept_license,
         **changes,
-    ).words
+    ).text_encoder

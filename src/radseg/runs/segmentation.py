@@ -1,4 +1,4 @@
-"""From a request as typed to a folder of results: sources, words, model, run, files of the whole run."""
+"""From a request as typed to a folder of results: sources, prompts, model, run, files of the whole run."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from radseg.errors import EnvironmentFailure, ImageError, InputError, MissingFileError
+from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
 from radseg.jobs.sources import Sources, collect
@@ -40,7 +40,7 @@ class SegmentRequest:
 
     Attributes:
         sources: files, folders, globs, list files; see `sources.collect`.
-        words: the vocabulary, or the file of a vocabulary pack.
+        prompts: the vocabulary, or the file of a vocabulary pack.
         model: name of a preset, or a checkpoint file or folder.
         mode: how the names compete.
         output: folder for the results.
@@ -52,7 +52,7 @@ class SegmentRequest:
     """
 
     sources: tuple[str, ...]
-    words: Vocabulary | Path
+    prompts: Vocabulary | Path
     output: Path
     model: str = "radseg-b"
     mode: Mode = "background"
@@ -94,7 +94,7 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     extra = [write_classes(plan.folder, work.names(), plan.parameters)]
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     try:
-        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), _Told(reporter))
+        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), _Reporter(reporter))
     except (KeyboardInterrupt, OSError):
         reporter.stopped(plan.folder)
         raise
@@ -107,10 +107,10 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
     """Return everything that decides the results, for the manifest and for `--resume`."""
     import radseg  # noqa: PLC0415
 
-    if isinstance(request.words, Vocabulary):
-        words: dict[str, Any] = {"prompts": [list(group) for group in request.words.phrases]}
+    if isinstance(request.prompts, Vocabulary):
+        prompts: dict[str, Any] = {"prompts": [list(group) for group in request.prompts.phrases]}
     else:
-        words = {"vocabulary": _sha256(request.words)}
+        prompts = {"vocabulary": _sha256(request.prompts)}
     model: dict[str, Any] = {"model": request.model}
     path = checkpoint_path(request.model)
     if path is not None:
@@ -118,12 +118,12 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
     own = Path(request.settings.get("checkpoint", ""))
     if "checkpoint" in request.settings and own.exists():
         model["weights"] = _state_of(own)
-    for name, source in request.settings.get("helpers", {}).items():
+    for name, source in request.settings.get("auxiliary", {}).items():
         model[f"weights of {name}"] = _state_of(Path(source))
     return {
         "radseg": radseg.__version__,
         **model,
-        **words,
+        **prompts,
         "mode": request.mode,
         "save": sorted(request.kinds),
         **request.settings,
@@ -145,7 +145,7 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Reporter:
     """Passes on to the reporter, without what only the writers need."""
 
     reporter: RunReporter
@@ -156,7 +156,7 @@ class _Told:
 
 
 class _Lazy:
-    """The model and the embedded words, loaded when there is something to do."""
+    """The model and the embedded prompts, loaded when there is something to do."""
 
     def __init__(self, request: SegmentRequest, reporter: RunReporter, fetching: Fetching) -> None:
         self.request = request
@@ -166,22 +166,22 @@ class _Lazy:
         self.pack: VocabularyPack | None = None
 
     def load(self) -> None:
-        """Load the model and embed the words once for all images."""
+        """Load the model and embed the prompts once for all images."""
         from radseg import presets  # noqa: PLC0415
-        from radseg.models.stored_words import StoredWords  # noqa: PLC0415
+        from radseg.models.stored_text_encoder import StoredTextEncoder  # noqa: PLC0415
         from radseg.text.pack import VocabularyPack, load_pack  # noqa: PLC0415
 
         request = self.request
         self._check()
-        words = request.words if isinstance(request.words, Vocabulary) else load_pack(request.words)
+        prompts = request.prompts if isinstance(request.prompts, Vocabulary) else load_pack(request.prompts)
         accept, drop = bool(request.machine.get("accept_license", False)), request.settings.get("drop", ())
-        rows = needed_rows(request.model, request.settings, with_tower=isinstance(words, Vocabulary))
+        rows = needed_rows(request.model, request.settings, with_tower=isinstance(prompts, Vocabulary))
         obtain(rows, self.fetching, accept_license=accept, drop=drop)
         self.reporter.loading(request.model)
         segmenter = presets.load(request.model, **request.settings, **request.machine)
-        text, contrast = segmenter.embed(words, mode=request.mode)
-        if isinstance(segmenter.words, StoredWords):
-            segmenter.words.release()  # all words are embedded, and the tower is larger than the model
+        text, contrast = segmenter.embed(prompts, mode=request.mode)
+        if isinstance(segmenter.text_encoder, StoredTextEncoder):
+            segmenter.text_encoder.release()  # all words are embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
 
     def _check(self) -> None:
@@ -192,14 +192,14 @@ class _Lazy:
         request = self.request
         settings = {**request.settings, **request.machine}
         about = {name: settings.pop(name) for name in ("device", "dtype") if name in settings}
-        for name in ("checkpoint", "sam", "helpers", "drop", "text_tower", "accept_license"):
+        for name in ("checkpoint", "sam", "auxiliary", "drop", "text_tower", "accept_license"):
             settings.pop(name, None)
         name = FOR_CHECKPOINTS if checkpoint_path(request.model) is not None else request.model
         preset, options = presets.check(name, changes=settings, **about)
-        presets.require_helpers(preset, request.settings.get("helpers", {}))
+        presets.require_auxiliary(preset, request.settings.get("auxiliary", {}))
         if "pca" in request.kinds and METHODS[preset.method].text_dependent:
             raise InputError(
-                f"{name} looks at the words while it looks at the picture: it has no features to draw. "
+                f"{name} looks at the words while it looks at the image: it has no features to draw. "
                 "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
             )
         if options.refine != "none" and request.mode == "independent":
@@ -209,29 +209,29 @@ class _Lazy:
         """Return the class names in order."""
         if self.pack is not None:
             return self.pack.embeddings.names
-        if isinstance(self.request.words, Vocabulary):
-            return self.request.words.names
+        if isinstance(self.request.prompts, Vocabulary):
+            return self.request.prompts.names
         from radseg.text.pack import load_pack  # noqa: PLC0415
 
-        return load_pack(self.request.words).embeddings.names
+        return load_pack(self.request.prompts).embeddings.names
 
-    def segment(self, image: Path) -> Segmented:
+    def segment(self, path: Path) -> Segmented:
         """Return the result of one image file."""
         from radseg.ops.resize import image_size  # noqa: PLC0415
 
         assert self.segmenter is not None
         assert self.pack is not None
-        picture = _read(image)
+        image = _read(path)
         if "pca" not in self.request.kinds:
-            return Segmented(self.segmenter.segment(picture, self.pack, mode=self.request.mode))
-        features = self.segmenter.encode(picture)
-        result = self.segmenter.finish(
+            return Segmented(self.segmenter.segment(image, self.pack, mode=self.request.mode))
+        features = self.segmenter.encode(image)
+        result = self.segmenter.decode(
             features,
-            image_size(picture),
+            image_size(image),
             self.pack.embeddings,
             self.pack.contrast,
             mode=self.request.mode,
-            picture=picture,
+            image=image,
         )
         return Segmented(result, features)
 
@@ -242,7 +242,7 @@ def _read(image: Path) -> "Rgb":
 
     try:
         return read_image(image)
-    except (MissingFileError, EnvironmentFailure) as error:
+    except (MissingFileError, ResourceError) as error:
         raise ImageError(str(error)) from error
 
 

@@ -8,15 +8,15 @@ from radseg.errors import VocabularyError
 from radseg.text.clean import cleaning_of
 from radseg.text.vocabulary import Vocabulary
 
-# How they were chosen: (1) they describe any surface or thing a little and none well, so a fitting name wins
+# How they were chosen: (1) they describe any surface or object a little and none well, so a fitting name wins
 # against them; (2) nobody looks for them; (3) none names a kind that people do ask for ("wall" or "sky" would
-# take pixels from "building" or "cloud"); (4) amorphous regions and countable things are both covered, since
-# a bank of nouns for things alone loses every patch of wall. The first four are the canonical phrases of LERF
-# (arXiv 2303.09553). No benchmark number stands behind this list yet; `assign`, the papers' protocol, does
+# take pixels from "building" or "cloud"); (4) amorphous regions and countable objects are both covered, since
+# a bank of nouns for objects alone loses every patch of wall. The first four are the canonical phrases of
+# LERF (arXiv 2303.09553). No benchmark number stands behind this list yet; `assign`, as in the papers, does
 # not use it.
 CONTRAST_PHRASES = (
     "object",
-    "things",
+    "objects",
     "stuff",
     "texture",
     "background",

@@ -49,7 +49,7 @@ def save_pack(path: str | Path, pack: VocabularyPack) -> None:
 
     Raises:
         InputError: the contrast bank is of another space, or a row is zero or not finite.
-        EnvironmentFailure: the file cannot be written.
+        ResourceError: the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     names: dict[str, list[str]] = {}

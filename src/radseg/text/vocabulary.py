@@ -1,4 +1,4 @@
-"""The words a person asks for, checked: names with their synonyms. No torch: wrong use is told at once."""
+"""The prompts a person asks for, checked: names with their synonyms. No torch: wrong use is told at once."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Vocabulary:
         return tuple(index for index, group in enumerate(self.phrases) for _ in group)
 
     @classmethod
-    def parse(cls, words: str | Sequence[str | Sequence[str]]) -> "Vocabulary":
+    def parse(cls, prompts: str | Sequence[str | Sequence[str]]) -> "Vocabulary":
         """Return the vocabulary of a list of names, or of a comma separated line as typed after `-p`.
 
         In a list, names are taken as they are, a comma included, and only their spacing is tidied; a tuple or
@@ -72,10 +72,10 @@ class Vocabulary:
             >>> Vocabulary.parse(["sky", ("car", "automobile")]).rows
             ('sky', 'car', 'automobile')
         """
-        if isinstance(words, str):
-            listed = words.strip().removesuffix(",")
-            words = listed.split(",") if listed else ()
-        return cls(tuple(_group(item) for item in words))
+        if isinstance(prompts, str):
+            listed = prompts.strip().removesuffix(",")
+            prompts = listed.split(",") if listed else ()
+        return cls(tuple(_group(item) for item in prompts))
 
     @classmethod
     def read(cls, path: str | Path) -> "Vocabulary":

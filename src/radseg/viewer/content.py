@@ -29,7 +29,7 @@ def shades(
     if show == "classes":
         return class_shades(voxels.colours, answer.labels, answer.names)
     index = answer.names.index(name) if name in answer.names else 0
-    return heat_shades(voxels.colours, answer.heat[index])
+    return heat_shades(voxels.colours, answer.scores[index])
 
 
 def picked(
@@ -54,23 +54,23 @@ def picked(
 
 def best_names(answer: Answer, row: int, most: int = NAMES_OF_A_CLICK) -> list[tuple[str, float]]:
     """Return the most probable names of one voxel, best first."""
-    heat = answer.heat[:, row]
+    heat = answer.scores[:, row]
     order = np.argsort(-heat, kind="stable")[:most]
     return [(answer.names[i], float(heat[i])) for i in order]
 
 
 def legend_html(answer: Answer) -> str:
-    """Return the names with their colours, voxels and things, as HTML; names are escaped."""
+    """Return the names with their colours, voxels and objects, as HTML; names are escaped."""
     found = answer.instances()
     counts = np.bincount(answer.labels, minlength=len(answer.names) + 1)[1:]
     rows = []
     for name, colour, count in zip(answer.names, colours(answer.names), counts, strict=True):
-        things = found[name]
-        if things:
-            note = f"{len(things)} found, best {things[0].score:.2f}, {int(count):,} voxels"
+        objects = found[name]
+        if objects:
+            note = f"{len(objects)} found, best {objects[0].score:.2f}, {int(count):,} voxels"
         else:
             note = f"not found, best {answer.best_voxel(name)[0]:.2f}"
-        shade = hex_colour(colour if things else NONE_COLOUR)
+        shade = hex_colour(colour if objects else NONE_COLOUR)
         rows.append(
             f'<div style="margin:4px 0"><span style="display:inline-block;width:.9em;height:.9em;'
             f'border-radius:.25em;background:{shade};margin-right:.5em"></span>{escape(name)} '

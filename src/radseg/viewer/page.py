@@ -12,7 +12,7 @@ from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.up import up_axis
 from radseg.types import Up
 from radseg.viewer.content import SHOWS, best_names, click_html, legend_html, note_html, picked, shades
-from radseg.visual.maps import look_across
+from radseg.visual.maps import camera_across
 
 if TYPE_CHECKING:
     import viser
@@ -29,7 +29,7 @@ class MapPage:
     Args:
         semantic_map: what is shown.
         ask: answers a line of names; None where the map cannot be asked (colours only).
-        up: world axis that points up; None takes the one nearest to where the pictures' tops pointed.
+        up: world axis that points up; None takes the one nearest to where the images' tops pointed.
         port: 0 takes a free one.
 
     Raises:
@@ -48,9 +48,9 @@ class MapPage:
         self.server: viser.ViserServer = self._viser.ViserServer(host=HOST, port=port, verbose=False)
         up = up or up_axis(semantic_map)
         self.server.scene.set_up_direction(up)
-        look = look_across(self.voxels.points, up=up)
-        self.server.initial_camera.position = look.eye
-        self.server.initial_camera.look_at = look.target
+        camera = camera_across(self.voxels.points, up=up)
+        self.server.initial_camera.position = camera.eye
+        self.server.initial_camera.look_at = camera.target
         self._controls()
         self.draw()
 
@@ -82,7 +82,7 @@ class MapPage:
             precision="float32",
         )
 
-    def look_for(self, text: str) -> None:
+    def search(self, text: str) -> None:
         """Ask for typed names, and show their heat; what is wrong is shown on the page."""
         if self._ask is None:
             return
@@ -111,13 +111,13 @@ class MapPage:
         gui = self.server.gui
         gui.configure_theme(dark_mode=True, show_share_button=False)
         can_ask = self._ask is not None
-        self.words = gui.add_text("Words", "", disabled=not can_ask, hint="red ball, mug")
+        self.prompt = gui.add_text("Prompts", "", disabled=not can_ask, hint="red ball, mug")
         find = gui.add_button("Find", disabled=not can_ask)
         self.show: Any = gui.add_dropdown("Show", SHOWS, initial_value="colour")
         self.name: Any = gui.add_dropdown("Heat of", ("-",), initial_value="-")
         self.legend: Any = gui.add_html("" if can_ask else note_html("This map holds colours only."))
         self.clicked: Any = gui.add_html(note_html("Click a voxel to see what it is."))
-        find.on_click(lambda _: self.look_for(str(self.words.value)))
+        find.on_click(lambda _: self.search(str(self.prompt.value)))
         self.show.on_update(lambda _: self.draw())
         self.name.on_update(lambda _: self.draw())
 

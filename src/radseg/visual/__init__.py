@@ -1,7 +1,7 @@
-"""Pictures for people: labels over the photo, one prompt's heat map, the main directions of the features."""
+"""Images for people: labels over the photo, one prompt's heat map, the main directions of the features."""
 
-from radseg.visual.features import pca_picture
+from radseg.visual.features import pca_image
 from radseg.visual.heat import heat_colours, heat_map
 from radseg.visual.overlay import overlay, paint
 
-__all__ = ["heat_colours", "heat_map", "overlay", "paint", "pca_picture"]
+__all__ = ["heat_colours", "heat_map", "overlay", "paint", "pca_image"]

@@ -36,13 +36,13 @@ class Panel:
 
 
 def comparison(
-    picture: UInt8[np.ndarray, "H W 3"], panels: Sequence[Panel], names: Sequence[str]
+    image: UInt8[np.ndarray, "H W 3"], panels: Sequence[Panel], names: Sequence[str]
 ) -> Image.Image:
     """Return the photo and every panel side by side, with the names that any of them found below."""
-    scale = TILE_WIDTH / picture.shape[1]
-    size = (TILE_WIDTH, max(1, round(picture.shape[0] * scale)))
-    small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
-    tiles = [_tile(small, "photo", f"{picture.shape[1]} × {picture.shape[0]}")]
+    scale = TILE_WIDTH / image.shape[1]
+    size = (TILE_WIDTH, max(1, round(image.shape[0] * scale)))
+    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    tiles = [_tile(small, "photo", f"{image.shape[1]} × {image.shape[0]}")]
     for panel in panels:
         # Painted at tile size, so that edges are crisp; nearest, because labels are no quantities.
         labels = np.asarray(Image.fromarray(panel.labels).resize(size, Image.Resampling.NEAREST))
@@ -50,13 +50,13 @@ def comparison(
     return with_legend(_grid(tiles), _entries(panels, names))
 
 
-def _tile(picture: UInt8[np.ndarray, "h w 3"], title: str, note: str) -> Image.Image:
-    """Return a picture under a line with its title and note."""
-    height, width = picture.shape[:2]
+def _tile(image: UInt8[np.ndarray, "h w 3"], title: str, note: str) -> Image.Image:
+    """Return an image under a line with its title and note."""
+    height, width = image.shape[:2]
     size = letter_size(width * 2, height * 2)
     line = round(size * 1.9)
     canvas = Image.new("RGB", (width, height + line), PANEL)
-    canvas.paste(Image.fromarray(picture), (0, line))
+    canvas.paste(Image.fromarray(image), (0, line))
     draw = ImageDraw.Draw(canvas)
     faint = legible(note, size=round(size * 0.85), otherwise="")
     name = shorten(legible(title, size=size, otherwise="method"), width - faint.width - size * 2)

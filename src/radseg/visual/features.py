@@ -1,4 +1,4 @@
-"""The feature map as a picture: its three strongest directions as red, green and blue."""
+"""The feature map as an image: its three strongest directions as red, green and blue."""
 
 import numpy as np
 import torch
@@ -10,19 +10,19 @@ from radseg.errors import InputError
 from radseg.types import FeatureMap, Size
 
 
-def pca_picture(features: FeatureMap, size: Size) -> UInt8[np.ndarray, "H W 3"]:
+def pca_image(features: FeatureMap, size: Size) -> UInt8[np.ndarray, "H W 3"]:
     """Return the first three principal components of a feature map as colours, bilinear at `size` pixels.
 
     Similar colours mean similar features. Vectors are first brought to unit length, so that a few loud
     patches do not decide; each component is stretched between its 2nd and 98th percentile. The signs are
-    fixed (the largest loading is positive), so the same features always give the same picture. A constant
+    fixed (the largest loading is positive), so the same features always give the same image. A constant
     map is mid-grey.
 
     Raises:
         InputError: NaN or infinite features, or a side of `size` below 1.
     """
     if min(size) < 1:
-        raise InputError(f"The picture would be {Size(*size)} pixels; each side must be at least 1.")
+        raise InputError(f"The image would be {Size(*size)} pixels; each side must be at least 1.")
     if features.numel() == 0 or not bool(torch.isfinite(features).all()):
         raise InputError(f"Features of shape {tuple(features.shape)} must be finite and not empty.")
     rows = F.normalize(features.detach().cpu().double().flatten(1).mT, dim=1)

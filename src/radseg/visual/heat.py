@@ -25,31 +25,31 @@ def heat_colours(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*sha
 
 
 def heat_map(
-    picture: UInt8[np.ndarray, "H W 3"] | None, probability: Float32[np.ndarray, "H W"], name: str
+    image: UInt8[np.ndarray, "H W 3"] | None, probability: Float32[np.ndarray, "H W"], name: str
 ) -> Image.Image:
     """Return the photo in grey under the probability of `name`, and below it the name and the scale.
 
     Raises:
-        InputError: picture and probability differ in size.
+        InputError: image and probability differ in size.
     """
     heat = Image.fromarray(heat_colours(probability))
-    if picture is not None:
-        if picture.shape[:2] != probability.shape:
-            raise InputError(f"The picture is {picture.shape[:2]}, the probability {probability.shape}.")
-        heat = Image.blend(Image.fromarray(picture).convert("L").convert("RGB"), heat, HEAT)
+    if image is not None:
+        if image.shape[:2] != probability.shape:
+            raise InputError(f"The image is {image.shape[:2]}, the probability {probability.shape}.")
+        heat = Image.blend(Image.fromarray(image).convert("L").convert("RGB"), heat, HEAT)
     peak = float(np.nanmax(probability)) if probability.size else 0.0
     return with_scale(heat, name, peak)
 
 
-def with_scale(picture: Image.Image, name: str, peak: float) -> Image.Image:
-    """Return the picture over its name, its highest probability, and the scale of the heat colours."""
-    width = max(picture.width, NARROWEST)
-    size = letter_size(width, picture.height)
-    canvas = Image.new("RGB", (width, picture.height + round(size * 3.4)), PANEL)
-    canvas.paste(picture, ((width - picture.width) // 2, 0))
+def with_scale(image: Image.Image, name: str, peak: float) -> Image.Image:
+    """Return the image over its name, its highest probability, and the scale of the heat colours."""
+    width = max(image.width, NARROWEST)
+    size = letter_size(width, image.height)
+    canvas = Image.new("RGB", (width, image.height + round(size * 3.4)), PANEL)
+    canvas.paste(image, ((width - image.width) // 2, 0))
     draw = ImageDraw.Draw(canvas)
     bar_width = min(round(width * 0.42), size * 22)
-    left, top = width - size - bar_width, picture.height + round(size * 0.75)
+    left, top = width - size - bar_width, image.height + round(size * 0.75)
     bar = heat_colours(np.tile(np.linspace(0, 1, bar_width), (round(size * 0.8), 1)))
     canvas.paste(Image.fromarray(bar), (left, top))
     for value in (0.0, 0.5, 1.0):
@@ -58,7 +58,7 @@ def with_scale(picture: Image.Image, name: str, peak: float) -> Image.Image:
         place = (left + value * (bar_width - 1), top + size * 1.15)
         draw.text(place, label.letters, font=label.font, fill=FAINT, anchor=anchor)
     text = shorten(legible(name, size=size, otherwise="prompt"), left - 2 * size)
-    middle = picture.height + size * 1.15
+    middle = image.height + size * 1.15
     draw.text((size, middle), text.letters, font=text.font, fill=INK, anchor="lm")
     note = legible(f"highest {peak:.2f}", size=round(size * 0.85), otherwise="")
     draw.text((size, middle + size * 1.2), note.letters, font=note.font, fill=FAINT, anchor="lm")

@@ -1,4 +1,4 @@
-"""The strip under a picture that says which colour is what: a swatch, the name, its share of the image."""
+"""The strip under an image that says which colour is what: a swatch, the name, its share of the image."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ PANEL = (18, 21, 26)
 INK = (240, 242, 245)
 FAINT = (150, 158, 170)
 NARROWEST = 360
-"""Pixels a picture with a legend is wide at least; a smaller picture stands in the middle."""
+"""Pixels an image with a legend is wide at least; a smaller image stands in the middle."""
 
 
 class Entry(NamedTuple):
@@ -24,23 +24,23 @@ class Entry(NamedTuple):
 
 
 def letter_size(width: int, height: int) -> int:
-    """Return the letter size in pixels for a picture of this size: legible when all of it is in view."""
+    """Return the letter size in pixels for an image of this size: legible when all of it is in view."""
     return max(14, round(min(width, 1.6 * height) / 52))
 
 
-def with_legend(picture: Image.Image, entries: Sequence[Entry]) -> Image.Image:
-    """Return the picture with a legend below; entries flow in lines, the last one counts what is left out."""
+def with_legend(image: Image.Image, entries: Sequence[Entry]) -> Image.Image:
+    """Return the image with a legend below; entries flow in lines, the last one counts what is left out."""
     if not entries:
-        return picture
-    width = max(picture.width, NARROWEST)
-    size = letter_size(width, picture.height)
+        return image
+    width = max(image.width, NARROWEST)
+    size = letter_size(width, image.height)
     chips = [_Chip.of(entry, size, widest=width - 2 * size) for entry in entries]
-    rows = _flow(chips, width, size, most=_most_rows(picture.height, size))
+    rows = _flow(chips, width, size, most=_max_rows(image.height, size))
     line = round(size * 1.75)
-    canvas = Image.new("RGB", (width, picture.height + len(rows) * line + size), PANEL)
-    canvas.paste(picture, ((width - picture.width) // 2, 0))
+    canvas = Image.new("RGB", (width, image.height + len(rows) * line + size), PANEL)
+    canvas.paste(image, ((width - image.width) // 2, 0))
     draw = ImageDraw.Draw(canvas)
-    middle = picture.height + size // 2 + line / 2
+    middle = image.height + size // 2 + line / 2
     for row in rows:
         left = float(size)
         for chip in row:
@@ -76,7 +76,7 @@ class _Chip(NamedTuple):
         draw.text((left, middle), self.note.letters, font=self.note.font, fill=FAINT, anchor="lm")
 
 
-def _most_rows(height: int, size: int) -> int:
+def _max_rows(height: int, size: int) -> int:
     return max(4, int(height * 0.5 / (size * 1.75)))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a voxel map without a viewer: seen from above or in perspective, hidden voxels hidden.
+"""Renders of a voxel map without a viewer: seen from above or in perspective, hidden voxels hidden.
 
 Every voxel is a square of its size on the screen, nearest in front; edges in depth are darkened (eye-dome
 lighting, Boucheny 2009), so that shapes show without lamps or normals.
@@ -23,7 +23,7 @@ Points = Float[np.ndarray, "m 3"]
 Shades = UInt8[np.ndarray, "m 3"]
 
 SUPERSAMPLE = 2
-MARGIN = 0.12  # of half a picture, free around what it shows: the scale bar and the axes are there
+MARGIN = 0.12  # of half an image, free around what it shows: the scale bar and the axes are there
 EDGE = 5.0  # strength of the darkening; by eye, on rooms and on a table
 _AXES = ((214, 84, 84), (96, 178, 92), (92, 132, 226))  # x red, y green, z blue, as viewers have it
 _LARGEST_SQUARE = 512  # pixels; a voxel right before the camera hides no more
@@ -62,7 +62,7 @@ class TopDown:
         middle: world point at the middle of the screen.
         metres: width of what the screen shows.
         up: world axis that points up.
-        quarter_turns: of the picture, clockwise.
+        quarter_turns: of the image, clockwise.
     """
 
     middle: tuple[float, float, float]
@@ -138,7 +138,7 @@ def up_vector(up: Up) -> Float[np.ndarray, "3"]:
 def render_voxels(
     points: Points, shades: Shades, *, voxel_size: float, view: View, width: int = 960, height: int = 720
 ) -> Image.Image:
-    """Return a picture of voxels with a scale bar and the axes of the world.
+    """Return an image of voxels with a scale bar and the axes of the world.
 
     Args:
         points: voxel centres, metres.
@@ -159,10 +159,10 @@ def render_voxels(
     hit = index >= 0
     light = _edge_light(depth.reshape(high, wide), voxel_size).reshape(-1, 1)
     canvas[hit] = shades[index[hit]] * light[hit]
-    picture = Image.fromarray(canvas.reshape(high, wide, 3).round().astype(np.uint8))
-    picture = picture.reduce(SUPERSAMPLE)
-    _draw_marks(picture, view, points)
-    return picture
+    image = Image.fromarray(canvas.reshape(high, wide, 3).round().astype(np.uint8))
+    image = image.reduce(SUPERSAMPLE)
+    _draw_marks(image, view, points)
+    return image
 
 
 def heat_shades(colours: Float[np.ndarray, "m 3"], heat: Float[np.ndarray, "m"]) -> Shades:
@@ -181,7 +181,7 @@ def class_shades(
     return np.clip(np.where(labels[:, None] > 0, named, light * 150 + 30), 0, 255).round().astype(np.uint8)
 
 
-def look_from_above(points: Points, *, up: Up = "+z", aspect: float = 4 / 3) -> TopDown:
+def camera_from_above(points: Points, *, up: Up = "+z", aspect: float = 4 / 3) -> TopDown:
     """Return a view from above that shows all but the outermost 1 % of the points.
 
     Args:
@@ -195,7 +195,7 @@ def look_from_above(points: Points, *, up: Up = "+z", aspect: float = 4 / 3) -> 
     return TopDown(_triple(middle), float(max(across, along * aspect)) * 1.15 + 0.1, up, turned)
 
 
-def look_across(
+def camera_across(
     points: Points,
     *,
     up: Up = "+z",
@@ -209,12 +209,12 @@ def look_across(
         azimuth: direction of the eye around the up axis, degrees; by default, of 8 directions, the one that
             sees most: into a room from its open side.
         elevation: of the eye above the horizon, degrees; below 90.
-        aspect: width over height of the picture.
+        aspect: width over height of the image.
     """
     if azimuth is None:
         some = points[:: max(1, len(points) // 20000)]
         turns = [
-            look_across(points, up=up, azimuth=float(turn), elevation=elevation, aspect=aspect)
+            camera_across(points, up=up, azimuth=float(turn), elevation=elevation, aspect=aspect)
             for turn in range(20, 380, 45)
         ]
         return max(turns, key=lambda view: _visible(some, view, size=2 * _spacing(points)))
@@ -322,21 +322,21 @@ def _edge_light(depth: Float[np.ndarray, "h w"], voxel_size: float) -> Float[np.
     return np.exp(-EDGE * 0.06 * light)
 
 
-def _draw_marks(picture: Image.Image, view: View, points: Points) -> None:
+def _draw_marks(image: Image.Image, view: View, points: Points) -> None:
     """Draw a scale bar (where the middle of the map is) and the world's axes."""
-    draw = ImageDraw.Draw(picture)
-    size = letter_size(picture.width, picture.height)
+    draw = ImageDraw.Draw(image)
+    size = letter_size(image.width, image.height)
     middle = np.median(points, axis=0, keepdims=True)
-    scale = float(view.project(middle.astype(np.float64), picture.width, picture.height).scale[0])
-    metres = _bar_metres(picture.width / max(scale, 1e-9))
-    left, base = size, picture.height - size
+    scale = float(view.project(middle.astype(np.float64), image.width, image.height).scale[0])
+    metres = _bar_metres(image.width / max(scale, 1e-9))
+    left, base = size, image.height - size
     right = left + metres * scale
     draw.line([(left, base), (right, base)], fill=INK, width=3)
     for x in (left, right):
         draw.line([(x, base - size * 0.4), (x, base + size * 0.1)], fill=INK, width=2)
     label = legible(f"{metres:g} m", size=size, otherwise="")
     draw.text(((left + right) / 2, base - size * 0.4), label.letters, font=label.font, fill=INK, anchor="mb")
-    _draw_axes(draw, view, (picture.width - 3.4 * size, picture.height - 3.2 * size), 2.0 * size, size)
+    _draw_axes(draw, view, (image.width - 3.4 * size, image.height - 3.2 * size), 2.0 * size, size)
 
 
 def _draw_axes(

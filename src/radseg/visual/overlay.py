@@ -22,14 +22,12 @@ GREYED = 0.55
 _COARSE = 320  # longest side of the small map on which places for names are looked for
 
 
-def overlay(
-    picture: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
-) -> Image.Image:
+def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]) -> Image.Image:
     """Return `paint` with the names written in large regions and a legend of what is present, largest first.
 
-    The legend stands below the picture, never on it; pixels of label 0 show the photo unchanged.
+    The legend stands below the image, never on it; pixels of label 0 show the photo unchanged.
     """
-    canvas = Image.fromarray(paint(picture, labels, names))
+    canvas = Image.fromarray(paint(image, labels, names))
     counts = np.bincount(labels.reshape(-1), minlength=len(names) + 1)[: len(names) + 1]
     table = colours(names)
     present = sorted(np.flatnonzero(counts[1:]).tolist(), key=lambda index: -counts[index + 1])
@@ -47,30 +45,30 @@ def overlay(
 
 
 def paint(
-    picture: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+    image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Return the picture with every region tinted and edged in the colour of its name, at the same size.
+    """Return the image with every region tinted and edged in the colour of its name, at the same size.
 
-    Without a picture the regions are flat and label 0 is dark grey. Labels above the number of names
+    Without an image the regions are flat and label 0 is dark grey. Labels above the number of names
     (ignore) stay untouched.
     """
     table = np.zeros((int(np.iinfo(labels.dtype).max) + 1, 3), np.uint8)
     table[1 : len(names) + 1] = colours(names)
     named = (labels > 0) & (labels <= len(names))
     tints = table[labels]
-    if picture is None:
+    if image is None:
         return np.where(named[..., None], tints, np.uint8(40))
-    photo = Image.fromarray(picture)
+    photo = Image.fromarray(image)
     drained = Image.blend(photo, photo.convert("L").convert("RGB"), GREYED)
     mixed = np.array(Image.blend(drained, Image.fromarray(tints), TINT))
     edge = _edges(labels) & named
     mixed[edge] = tints[edge]
     mixed[_outline(labels)] //= 4
-    return np.where(named[..., None], mixed, picture)
+    return np.where(named[..., None], mixed, image)
 
 
 def _edges(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
-    """Pixels within a few of another label: two and more for large pictures, inside each region."""
+    """Pixels within a few of another label: two and more for large images, inside each region."""
     width = max(1, round(min(labels.shape) / 300))
     border = _outline(labels)
     return np.asarray(ndimage.binary_dilation(border, iterations=width))
@@ -115,7 +113,7 @@ def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], pr
 
 
 def _middle(mask: Bool[np.ndarray, "h w"], step: int) -> _Place:
-    """A place deep inside a mask on the coarse grid, the nearest to its centre of mass, in picture pixels."""
+    """A place deep inside a mask on the coarse grid, the nearest to its centre of mass, in image pixels."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     rows, columns = np.nonzero(depth >= 0.9 * depth.max(initial=1))
     if len(rows) == 0:
@@ -131,7 +129,7 @@ def _text_box(text: Text, place: _Place, size: int) -> tuple[float, float, float
 
 
 def _lies_inside(box: tuple[float, float, float, float], mask: Bool[np.ndarray, "h w"], step: int) -> bool:
-    """Whether a box lies on the picture and at least nine tenths of it on its own region."""
+    """Whether a box lies on the image and at least nine tenths of it on its own region."""
     left, top, right, bottom = (round(side / step) for side in box)
     if left < 0 or top < 0 or right > mask.shape[1] or bottom > mask.shape[0]:
         return False

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from radseg.errors import EnvironmentFailure, MissingFileError, RadsegError
+from radseg.errors import ResourceError, MissingFileError, RadsegError
 
 
 def home() -> Path:
@@ -83,7 +83,7 @@ def replacing(target: Path) -> Iterator[Path]:
     """Yield a name beside `target`; what is written there takes its place when the block ends well.
 
     Raises:
-        EnvironmentFailure: the folder cannot be written or the disk is full.
+        ResourceError: the folder cannot be written or the disk is full.
     """
     part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     with writing(target):
@@ -101,7 +101,7 @@ def writing(target: Path) -> Iterator[None]:
     """Make the folder of `target`; inside, what the disk refuses is said in one line.
 
     Raises:
-        EnvironmentFailure: the folder cannot be written or the disk is full.
+        ResourceError: the folder cannot be written or the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def writing(target: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, RadsegError) or error.errno is None:
             raise
-        raise EnvironmentFailure(
+        raise ResourceError(
             f"Cannot write {target}: {error.strerror or error}. Set RADSEG_HOME to another folder."
         ) from error
 
@@ -145,6 +145,6 @@ def remembered_sha256(path: Path) -> str:
         pass
     digest = sha256_of(path)
     # only saves time; a store on a read-only disk is still of use
-    with contextlib.suppress(EnvironmentFailure):
+    with contextlib.suppress(ResourceError):
         _write_json(note, {"stamp": stamp, "sha256": digest})
     return digest

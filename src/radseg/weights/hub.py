@@ -32,7 +32,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, OfflineMo
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
-from radseg.errors import CheckpointError, EnvironmentFailure, RadsegError, WeightsUnavailableError
+from radseg.errors import CheckpointError, ResourceError, RadsegError, WeightsUnavailableError
 from radseg.weights.home import discard, sha256_of, writing
 
 # The client would say which torch and which coding agent call it, and ask its hub for a list of agents to
@@ -164,7 +164,7 @@ def download(source: RemoteFile, target: Path, *, sha256: str | None = None, pro
 
     Raises:
         WeightsUnavailableError: the server fails for good, or the content is not the expected one.
-        EnvironmentFailure: the disk is full or cannot be written.
+        ResourceError: the disk is full or cannot be written.
     """
     expected = sha256 or source.sha256
 
@@ -195,7 +195,7 @@ def fetch(
 
     Raises:
         WeightsUnavailableError: a source fails; what came so far is kept for the next run.
-        EnvironmentFailure: the disk is full or cannot be written.
+        ResourceError: the disk is full or cannot be written.
     """
     part = target.with_name(f".{target.name}.{_identity(begin, spans)}.part")
     total = sum(s.stop - s.start for s in spans)
@@ -341,7 +341,7 @@ def _identity(begin: bytes, spans: Sequence[Span]) -> str:
 def _require_space(target: Path, needed: int) -> None:
     free = shutil.disk_usage(target.parent).free
     if needed > 0 and free < needed + _SPARE:
-        raise EnvironmentFailure(
+        raise ResourceError(
             f"{target.name} needs {needed / 1e6:.0f} MB more in {target.parent}; {free / 1e6:.0f} MB are "
             "free. Set RADSEG_HOME to a larger disk."
         )

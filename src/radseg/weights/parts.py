@@ -75,7 +75,7 @@ def fetch_parts(target: Path, parts: Sequence[Part], metadata: Mapping[str, str]
 
     Raises:
         CheckpointError: a tensor holds NaN or infinity, or does not have the size its header says.
-        WeightsUnavailableError, EnvironmentFailure: see `hub.fetch`.
+        WeightsUnavailableError, ResourceError: see `hub.fetch`.
     """
     parts = [Part(p.source, dict(sorted(p.tensors.items(), key=lambda t: t[1].start))) for p in parts]
     header: dict[str, Any] = {"__metadata__": dict(metadata)}

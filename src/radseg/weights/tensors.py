@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from radseg.errors import CheckpointError, EnvironmentFailure, MissingFileError, UnsafeCheckpointError
+from radseg.errors import CheckpointError, ResourceError, MissingFileError, UnsafeCheckpointError
 from radseg.weights.home import replacing
 
 DTYPES = {
@@ -104,7 +104,7 @@ def save_tensors(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[
 
     Raises:
         CheckpointError: a tensor holds NaN or infinity.
-        EnvironmentFailure: the folder cannot be written or the disk is full.
+        ResourceError: the folder cannot be written or the disk is full.
     """
     for key, tensor in tensors.items():
         require_finite(key, tensor, target.name)
@@ -119,6 +119,4 @@ def save_tensors(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[
         with replacing(target) as part:
             save_file(whole, part, dict(metadata))
     except SafetensorError as error:
-        raise EnvironmentFailure(
-            f"Cannot write {target}: {error}. Set RADSEG_HOME to another folder."
-        ) from error
+        raise ResourceError(f"Cannot write {target}: {error}. Set RADSEG_HOME to another folder.") from error

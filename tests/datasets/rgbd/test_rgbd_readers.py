@@ -45,7 +45,7 @@ def test_every_layout_is_recognised_and_gives_the_same_frames(layout, tmp_path, 
         frame = sequence.read(frame_id)
         assert np.allclose(frame.depth.numpy(), recording.depth[i] / UNIT, atol=1e-6)
         assert np.allclose(frame.camera_to_world.numpy(), recording.poses[i], atol=1e-7)
-        assert frame.intrinsics.focal_x == pytest.approx(recording.focal)
+        assert frame.intrinsics.fx == pytest.approx(recording.focal)
         assert np.abs(frame.rgb.numpy() * 255 - recording.rgb[i].transpose(2, 0, 1)).mean() < 1  # JPEG
 
 
@@ -90,7 +90,7 @@ def test_scannetpp_takes_blank_lines_at_the_end_of_its_poses(tmp_path, recording
     assert len(open_sequence(scene)) > 0
 
 
-def test_scannetpp_picture_names_stay_inside_the_folder(tmp_path, recording):
+def test_scannetpp_image_names_stay_inside_the_folder(tmp_path, recording):
     scene = write_scannetpp(tmp_path, recording)
     file = scene / "dslr/colmap/images.txt"
     file.write_text(file.read_text().replace("DSC00000.JPG", "../../secret.JPG"))
@@ -104,7 +104,7 @@ def test_tum_leaves_out_colour_without_depth_in_time_and_says_so(tmp_path, recor
     (tmp_path / "depth.txt").write_text(text)
     sequence = open_sequence(tmp_path)
     assert len(sequence) == 5
-    assert sequence.notes == ("1 colour picture has no depth within 0.02 s: left out.",)
+    assert sequence.notes == ("1 colour image has no depth within 0.02 s: left out.",)
 
 
 def test_tum_frame_without_pose_in_time_fails_alone(tmp_path, recording):
@@ -171,7 +171,7 @@ def _break(root, what):
     ("what", "message"),
     [
         ("missing pose", "no file .*frame-000002.pose.txt"),
-        ("missing depth", "no depth picture .*frame-000002.depth.png"),
+        ("missing depth", "no depth image .*frame-000002.depth.png"),
         ("missing colour", "no file .*frame-000002.color.jpg"),
         ("truncated depth", "frame-000002.depth.png is damaged or cut short"),
         ("depth of another size", "36×49 pixels, but its camera is calibrated for 36×48"),
@@ -252,12 +252,12 @@ def test_a_second_camera_is_read_and_checked(tmp_path, recording):
         open_sequence(tmp_path).read("frame-000001")
 
 
-def test_sizes_of_a_protocol_change_pictures_and_camera_alike(tmp_path, recording):
+def test_sizes_of_a_protocol_change_images_and_camera_alike(tmp_path, recording):
     sequence = Sized(open_sequence(write_folder(tmp_path, recording)), Size(72, 48), Size(18, 24))
     frame = sequence.read("frame-000000")
     assert frame.rgb.shape == (3, 72, 48)
     assert frame.depth.shape == (18, 24)
-    assert frame.intrinsics.focal_x == pytest.approx(recording.focal / 2)
+    assert frame.intrinsics.fx == pytest.approx(recording.focal / 2)
     assert np.allclose(frame.depth.numpy(), recording.depth[0][1::2, 1::2] / UNIT, atol=1e-6)
 
 

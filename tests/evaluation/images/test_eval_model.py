@@ -1,4 +1,4 @@
-"""What an evaluation asks of the model, on real images, camera pictures and the miniature's rooms."""
+"""What an evaluation asks of the model, on real images, camera images and the miniature's rooms."""
 
 from dataclasses import dataclass, replace
 
@@ -58,7 +58,7 @@ def test_a_method_that_looks_at_the_words_predicts_what_it_segments():
     segmenter = presets.load("miniature-resradio", **row.options("resradio"))
     text, _ = segmenter.embed(("wooden wall", "white ceiling", "red ball"), mode="assign")
     room = prepare(rooms, row, rooms.ids[0])
-    segmented = segmenter.segment(room.picture, text, mode="assign").labels
+    segmented = segmenter.segment(room.image, text, mode="assign").labels
     assert len(np.unique(segmented)) > 1
     assert np.array_equal(predict(segmenter, text, room), segmented)
 
@@ -69,13 +69,13 @@ class Inverting:
 
     seen: list
 
-    def refine(self, pictures, coarse):
-        self.seen.append((tuple(pictures[0].shape), tuple(coarse[0].labels.shape)))
+    def refine(self, images, coarse):
+        self.seen.append((tuple(images[0].shape), tuple(coarse[0].labels.shape)))
         labels = torch.where(coarse[0].labels > 0, 3 - coarse[0].labels.int(), 0).to(coarse[0].labels)
         return [Refinement(labels, coarse[0].confidence, 1, 1)]
 
 
-def test_refinement_looks_at_the_resized_picture_and_gives_labels_of_the_truths_size(shared):
+def test_refinement_looks_at_the_resized_image_and_gives_labels_of_the_truths_size(shared):
     images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
     seen = []
     plain = presets.load("toy", short_side=None)
@@ -91,7 +91,7 @@ def test_the_truth_keeps_its_size(shared):
     images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
     prepared = prepare(images, protocol("ade20k", "mid"), images.ids[0])
     assert prepared.truth.shape == (512, 683)
-    assert tuple(prepared.picture.shape) == (3, 576, 768)
+    assert tuple(prepared.image.shape) == (3, 576, 768)
 
 
 def test_ade_in_its_own_layout_is_evaluated(shared, tmp_path):
@@ -126,7 +126,7 @@ def test_the_miniature_knows_its_own_rooms(tmp_path):
 def test_rooms_are_the_same_every_time_and_every_pixel_has_a_class():
     rooms = Rooms(2)
     one, other = rooms.read("room-001"), Rooms().read("room-001")
-    assert np.array_equal(one.picture, other.picture)
+    assert np.array_equal(one.image, other.image)
     assert np.array_equal(one.truth, other.truth)
     assert one.truth.max() < len(rooms.names) < IGNORE
     assert len(set(rooms.names)) == len(rooms.names)

@@ -10,7 +10,7 @@ from PIL import Image
 from eval_cases import NAMES, Silent, colour_folder, confusion, request, shards
 from oracles import pixel_counting
 from radseg import presets
-from radseg.errors import EnvironmentFailure, InputError
+from radseg.errors import InputError, ResourceError
 from radseg.evaluation.images.log import known_tallies, read_logs
 from radseg.evaluation.images.result import EvalResult
 from radseg.evaluation.images.run import run_evaluation
@@ -113,12 +113,12 @@ def test_a_damaged_line_in_the_middle_is_named(data, tmp_path):
     run(data, tmp_path / "out")
     log = tmp_path / "out/shards/1-of-1.jsonl"
     log.write_bytes(log.read_bytes().replace(b'"cells"', b'"cell"', 1))
-    with pytest.raises(EnvironmentFailure, match=r"Line 3 of .*1-of-1\.jsonl.*--overwrite"):
+    with pytest.raises(ResourceError, match=r"Line 3 of .*1-of-1\.jsonl.*--overwrite"):
         run(data, tmp_path / "out", existing="resume")
 
 
 def test_bad_images_are_listed_and_the_rest_is_measured(data, tmp_path):
-    (data / "images/02.png").write_bytes(b"no picture")
+    (data / "images/02.png").write_bytes(b"no image")
     (data / "annotations/04.png").unlink()
     outcome, told = run(data, tmp_path / "out")
     assert sorted(outcome.result.images.failed) == ["02", "04"]
@@ -177,7 +177,7 @@ def test_two_processes_cannot_do_the_same_shard(data, tmp_path):
     (tmp_path / "out").mkdir()
     with (
         filelock.FileLock(tmp_path / "out/.radseg-lock-1-of-1"),
-        pytest.raises(EnvironmentFailure, match="Another radseg"),
+        pytest.raises(ResourceError, match="Another radseg"),
     ):
         run(data, tmp_path / "out")
 

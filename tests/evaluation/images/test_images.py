@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from radseg.errors import InputError, MissingExtraError
-from radseg.evaluation.images.resizing import load_opencv, mmseg_size, resize_picture, rgb_of
-from radseg.io import picture_of, read_picture
+from radseg.evaluation.images.resizing import load_opencv, mmseg_size, resize_image, rgb_of
+from radseg.io import read_pixels, to_uint8
 from radseg.types import Size
 
 
@@ -34,18 +34,18 @@ def test_the_decoder_gives_the_pixels_of_opencv(shared):
     files = sorted((shared / "data/ade20k_sample/images").rglob("*.jpg"))
     assert files
     for file in files:
-        assert np.array_equal(read_picture(file), cv2.imread(str(file))[..., ::-1])
+        assert np.array_equal(read_pixels(file), cv2.imread(str(file))[..., ::-1])
 
 
 def test_resizing_is_not_antialiased():
     stripes = np.zeros((8, 64, 3), np.uint8)
     stripes[:, 1::8] = 255
-    assert resize_picture(stripes, Size(2, 16)).max() == 128  # an average over 4 pixels would be 64
+    assert resize_image(stripes, Size(2, 16)).max() == 128  # an average over 4 pixels would be 64
 
 
-def test_a_picture_keeps_its_values_as_rgb():
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    assert np.array_equal(picture_of(rgb_of(picture)), picture)
+def test_an_image_keeps_its_values_as_rgb():
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    assert np.array_equal(to_uint8(rgb_of(image)), image)
 
 
 def test_without_opencv_the_message_holds_the_pip_line(monkeypatch):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from radseg.errors import EnvironmentFailure, ImageError
+from radseg.errors import ImageError, ResourceError
 from radseg.evaluation.images.loop import AHEAD, Prepared, Stages, evaluate_images
 
 IDS = tuple(f"{i:02}" for i in range(12))
@@ -26,8 +26,8 @@ def stages(stored, read=None, predict=None, store=None):
 
 def test_tallies_come_in_order_and_are_stored_before_they_are_told():
     stored = []
-    for tally in evaluate_images(IDS, stages(stored)):
-        assert tally in stored
+    for counts in evaluate_images(IDS, stages(stored)):
+        assert counts in stored
     assert [one.id for one in stored] == list(IDS)
     assert stored[0].confusion(2).tolist() == [[1, 0, 0], [0, 1, 0]]
 
@@ -39,9 +39,9 @@ def test_a_failure_in_any_stage_is_that_images_own():
         return Prepared(torch.full((3, 1, 2), float(id)), TRUTH)
 
     def predict(image):
-        if float(image.picture.max()) == 2:
+        if float(image.image.max()) == 2:
             raise ValueError("a bug")
-        return np.array([[1, 9 if float(image.picture.max()) == 3 else 2]], np.uint8)
+        return np.array([[1, 9 if float(image.image.max()) == 3 else 2]], np.uint8)
 
     told = {one.id: one.message for one in evaluate_images(IDS[:5], stages([], read, predict))}
     assert told["00"] == told["04"] == ""
@@ -72,7 +72,7 @@ def test_reading_and_storing_overlap_with_the_model():
         return np.array([[1, 2]], np.uint8)
 
     start = time.perf_counter()
-    done = list(evaluate_images(IDS, stages([], read, predict, lambda tally: time.sleep(pause))))
+    done = list(evaluate_images(IDS, stages([], read, predict, lambda counts: time.sleep(pause))))
     # One after the other: 36 pauses; with only reading or only storing behind: 24. Overlapped: 14.
     assert time.perf_counter() - start < 20 * pause
     assert all(one.model_seconds >= pause for one in done)
@@ -97,7 +97,7 @@ def test_reading_keeps_a_bounded_distance():
     assert 1 < max(distance) <= AHEAD + 1
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, EnvironmentFailure("the GPU is gone")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ResourceError("the GPU is gone")])
 def test_what_was_predicted_before_a_stop_is_stored(error):
     stored, count = [], []
 
@@ -107,13 +107,13 @@ def test_what_was_predicted_before_a_stop_is_stored(error):
             raise error
         return np.array([[1, 2]], np.uint8)
 
-    with pytest.raises((KeyboardInterrupt, EnvironmentFailure)):
+    with pytest.raises((KeyboardInterrupt, ResourceError)):
         list(evaluate_images(IDS, stages(stored, predict=predict)))
     assert [one.id for one in stored] == ["00", "01", "02"]
 
 
 def test_a_full_disk_ends_the_loop():
-    def store(tally):
+    def store(counts):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):

@@ -1,4 +1,4 @@
-"""True voxels: votes of points, votes of pictures, and files that are not what they should be."""
+"""True voxels: votes of points, votes of images, and files that are not what they should be."""
 
 import numpy as np
 import pytest

@@ -69,8 +69,8 @@ def test_tolerances_of_methods_are_those_of_the_spec():
     [
         (run_of("resclip-b", "ade20k"), "resclip-b-paper computes it as published"),
         (run_of("rayfronts-b", "ade20k"), "rayfronts-b-paper computes it as published"),
-        (run_of("trident-b"), "refine is 'mended', not 'reference'"),
-        (run_of("trident-b-paper", "cityscapes"), "cuts these wide pictures in halves"),
+        (run_of("trident-b"), "refine is 'corrected', not 'reference'"),
+        (run_of("trident-b-paper", "cityscapes"), "cuts these wide images in halves"),
         (run_of("resclip-b-paper"), "constants of ADE20K"),
         (run_of("naclip-b", "voc20"), "by several phrases"),
         (run_of("naclip-b", stride=336), "stride is 336, not 224"),

@@ -62,7 +62,7 @@ def test_the_weights_decide_the_size():
 @pytest.mark.parametrize(
     ("run", "reason"),
     [
-        (paper_run(refine="mended"), "refine is 'mended', not 'reference'"),
+        (paper_run(refine="corrected"), "refine is 'corrected', not 'reference'"),
         (paper_run(scra_temperature=5.0), "scra_temperature is 5.0, not 10.0"),
         (paper_run(scra_recursions=2), "scra_recursions is 2, not 1"),
         (paper_run(language="clip"), "language is 'clip', not None"),

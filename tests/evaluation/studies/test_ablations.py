@@ -8,7 +8,7 @@ import pytest
 
 from evaluation_builders import changed, paper_run
 from radseg.errors import InputError
-from radseg.evaluation.images.counts import Tally
+from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.paper import published as paper
@@ -70,7 +70,7 @@ def test_unknown_sweeps_and_those_without_weights_are_refused():
 def test_refinement_runs_on_the_embedded_model_that_refines(tmp_path):
     base = replace(request(tmp_path), preset="miniature+")
     rows = [request_of(base, v).options() for v in sweep("refinement", embedded=True).variants]
-    assert [row.refine for row in rows] == ["none", "reference", "mended"]
+    assert [row.refine for row in rows] == ["none", "reference", "corrected"]
 
 
 def request(tmp_path, **options):
@@ -113,25 +113,25 @@ def test_the_papers_numbers_stand_beside_its_own_weights_alone():
     assert shown(SWEEPS["versions"], "c-radio_v3-h")[0] == [v.paper for v in SWEEPS["versions"].variants]
 
 
-def tally(id, truth, found):
-    return Tally.of(id, np.array([truth]), np.array([found]) + 1, classes=2)
+def counts(id, truth, found):
+    return ImageCounts.of(id, np.array([truth]), np.array([found]) + 1, classes=2)
 
 
-def by_id(*tallies):
-    return {one.id: one for one in tallies}
+def by_id(*counts):
+    return {one.id: one for one in counts}
 
 
 def test_the_gain_is_that_of_the_pooled_counts():
     """By hand. First: class 0 has 2 of 5, class 1 has 1 of 4. Other: all right."""
-    first = by_id(tally("a", [0, 0, 1, 1], [0, 1, 0, 1]), tally("b", [0, 0], [0, 1]))
-    other = by_id(tally("a", [0, 0, 1, 1], [0, 0, 1, 1]), tally("b", [0, 0], [0, 0]))
+    first = by_id(counts("a", [0, 0, 1, 1], [0, 1, 0, 1]), counts("b", [0, 0], [0, 1]))
+    other = by_id(counts("a", [0, 0, 1, 1], [0, 0, 1, 1]), counts("b", [0, 0], [0, 0]))
     gain = paired(first, other, 2)
     assert gain.value == pytest.approx(1 - (2 / 5 + 1 / 4) / 2)
     assert gain.low <= gain.value <= gain.high
 
 
 def test_equal_rows_gain_nothing_for_certain():
-    first = by_id(*(tally(str(i), [0, 1, i % 2], [0, i % 2, 1]) for i in range(6)))
+    first = by_id(*(counts(str(i), [0, 1, i % 2], [0, i % 2, 1]) for i in range(6)))
     assert paired(first, dict(first), 2) == paired(first, first, 2)
     assert (paired(first, first, 2).value, paired(first, first, 2).low, paired(first, first, 2).high) == (
         0,
@@ -143,17 +143,17 @@ def test_equal_rows_gain_nothing_for_certain():
 def test_a_constant_gain_is_certain_however_much_images_differ():
     """Paired: hard and easy images in one set do not blur a gain that every image has."""
     easy, hard = [0] * 10, [1] * 10
-    first = by_id(*(tally(str(i), easy + hard, [1] * (1 + i) + [0] * (9 - i) + hard) for i in range(8)))
-    other = by_id(*(tally(str(i), easy + hard, [1] * i + [0] * (10 - i) + hard) for i in range(8)))
+    first = by_id(*(counts(str(i), easy + hard, [1] * (1 + i) + [0] * (9 - i) + hard) for i in range(8)))
+    other = by_id(*(counts(str(i), easy + hard, [1] * i + [0] * (10 - i) + hard) for i in range(8)))
     gain = paired(first, other, 2)
     assert gain.low > 0.03
     assert gain.high - gain.low < 0.02
 
 
 def test_only_images_that_both_could_do_are_compared():
-    first = by_id(tally("a", [0, 1], [0, 1]), tally("b", [0, 1], [1, 0]))
-    other = by_id(tally("a", [0, 1], [0, 1]), Tally("b", "damaged"))
+    first = by_id(counts("a", [0, 1], [0, 1]), counts("b", [0, 1], [1, 0]))
+    other = by_id(counts("a", [0, 1], [0, 1]), ImageCounts("b", "damaged"))
     assert paired(first, other, 2) == paired(by_id(first["a"]), by_id(other["a"]), 2)
     assert paired(first, other, 2).low is None  # one image has no interval
     with pytest.raises(InputError, match="No image was evaluated by both"):
-        paired(by_id(Tally("b", "damaged")), other, 2)
+        paired(by_id(ImageCounts("b", "damaged")), other, 2)

@@ -30,7 +30,7 @@ def bad():
     raise ImageError("cut short")
 
 
-def picture(seed):
+def image(seed):
     return lambda: torch.rand(3, 200, 260, generator=torch.Generator().manual_seed(seed))
 
 
@@ -40,14 +40,14 @@ def run(miniature, sources, **options):
 
 
 def test_mean_and_mean_map_are_those_of_the_images(miniature):
-    found, summary = run(miniature, [Source(str(i), picture(i)) for i in range(3)], side=64)
+    found, summary = run(miniature, [Source(str(i), image(i)) for i in range(3)], side=64)
     assert [one.cosine.shape for one in found] == [(4, 4)] * 3
     assert summary.mean.value == pytest.approx(np.mean([one.cosine.mean() for one in found]))
     np.testing.assert_allclose(summary.mean_map, np.mean([one.cosine for one in found], axis=0), rtol=1e-6)
 
 
 def test_a_bad_image_is_listed_and_the_others_are_done(miniature):
-    found, summary = run(miniature, [Source("a", picture(0)), Source("b", bad), Source("c", picture(1))])
+    found, summary = run(miniature, [Source("a", image(0)), Source("b", bad), Source("c", image(1))])
     assert [one.name for one in found] == ["a", "c"]
     assert summary.failed == {"b": "cut short"}
     assert found[0].cosine.shape == (10, 10)  # the miniature's window of 160
@@ -78,7 +78,7 @@ def test_the_papers_numbers_stand_beside_their_checkpoints():
 
 
 def test_the_report_holds_every_image_and_every_failure(tmp_path, miniature):
-    _, summary = run(miniature, [Source("a|b", picture(0)), Source("x", bad), Source("c", picture(1))])
+    _, summary = run(miniature, [Source("a|b", image(0)), Source("x", bad), Source("c", image(1))])
     write_report(tmp_path / "new/out", summary, preset="miniature", checkpoint="c-radio_v3-b", side=160)
     record = json.loads((tmp_path / "new/out/alignment.json").read_text())
     assert list(record["means"]) == ["a|b", "c"]
@@ -100,10 +100,10 @@ def test_the_drawing_of_a_higher_cosine_is_lighter():
 def test_rooms_are_the_held_out_ones_under_their_names():
     first, second = room_sources(2)
     assert (first.name, second.name) == ("room-000", "room-001")
-    picture = first.read()
-    assert picture.shape == (3, 352, 480)
-    assert torch.equal(picture, first.read())
-    assert not torch.equal(picture, second.read())
-    assert torch.equal(picture, to_rgb(Rooms().read("room-000").picture))
+    image = first.read()
+    assert image.shape == (3, 352, 480)
+    assert torch.equal(image, first.read())
+    assert not torch.equal(image, second.read())
+    assert torch.equal(image, to_rgb(Rooms().read("room-000").image))
     with pytest.raises(InputError, match="201 rooms; there are 1 to 200 test rooms"):
         room_sources(201)

@@ -20,7 +20,7 @@ from radseg.evaluation.studies.efficiency import (
 from radseg.methods.radseg import RADSeg
 from radseg.metrics.timing import Timing
 from radseg.models.radio import Radio
-from radseg.models.untrained import UntrainedWords, untrained_config
+from radseg.models.untrained import UntrainedTextEncoder, untrained_config
 from radseg.refine.radio_sam import SamRefiner
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Size
@@ -81,7 +81,7 @@ def test_a_preset_of_random_weights_is_the_same_every_time_and_segments():
 
 
 def test_random_words_differ_and_repeat():
-    words = UntrainedWords("siglip2-giant-opt-patch16-384")
+    words = UntrainedTextEncoder("siglip2-giant-opt-patch16-384")
     one, two = words.embed(Vocabulary.parse("sky, grass")).values
     assert one.shape == (1536,)
     assert not torch.equal(one, two)

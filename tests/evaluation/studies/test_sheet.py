@@ -15,7 +15,7 @@ from radseg.evaluation.images.loop import Prepared
 from radseg.evaluation.studies.sheet import (
     CELL,
     Answer,
-    draw_sheet,
+    draw_figure,
     draw_strip,
     image_miou,
     model_of,
@@ -24,7 +24,7 @@ from radseg.evaluation.studies.sheet import (
 )
 from radseg.evaluation.studies.sheet_page import sheet_page
 
-NAMES = (*(f"thing {i}" for i in range(30)), "<img src=x onerror=alert(1)>")
+NAMES = (*(f"object {i}" for i in range(30)), "<img src=x onerror=alert(1)>")
 TRUTH = np.full((40, 60), 30, np.uint16)
 TRUTH[:, 30:] = 4
 TRUTH[:5] = IGNORE
@@ -64,10 +64,10 @@ def test_truth_and_a_perfect_answer_are_painted_alike_where_judged():
     assert strip.truth.shape == (200, CELL, 3)
 
 
-def test_the_legend_has_the_colours_of_the_picture():
+def test_the_legend_has_the_colours_of_the_image():
     (strip,), _ = made()
     expected = {name: tuple(map(int, colour)) for name, colour in zip(NAMES, colours(NAMES), strict=True)}
-    assert [name for name, _ in strip.present] == [NAMES[30], "thing 4", "thing 0"]
+    assert [name for name, _ in strip.present] == [NAMES[30], "object 4", "object 0"]
     assert all(expected[name] == colour for name, colour in strip.present)
     drawn = np.asarray(draw_strip(strip)).reshape(-1, 3)
     for colour in dict(strip.present).values():
@@ -94,7 +94,7 @@ def test_a_bad_image_is_left_out_with_its_reason():
 
 
 def test_a_sheet_of_nothing_is_refused():
-    for draw in (draw_sheet, sheet_page):
+    for draw in (draw_figure, sheet_page):
         with pytest.raises(InputError, match="no image to put on the sheet"):
             draw([], title="x")
 
@@ -150,6 +150,6 @@ def test_the_page_runs_nothing_fetches_nothing_and_escapes_names():
         assert name in text
 
 
-def test_a_sheet_of_several_images_is_one_picture():
+def test_a_sheet_of_several_images_is_one_image():
     shown, _ = made(ids=("a", "b"))
-    assert draw_sheet(shown, title="t").height > 2 * draw_strip(shown[0]).height
+    assert draw_figure(shown, title="t").height > 2 * draw_strip(shown[0]).height

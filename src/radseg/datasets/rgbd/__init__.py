@@ -1,4 +1,4 @@
-"""Posed RGB-D pictures: one reader per folder layout, and a check of their conventions."""
+"""Posed RGB-D images: one reader per folder layout, and a check of their conventions."""
 
 from radseg.datasets.rgbd.base import FileSequence, RgbdSequence
 from radseg.datasets.rgbd.conventions import ConventionReport, check_conventions

@@ -20,9 +20,9 @@ from radseg.ops.camera import project, transform, unproject, valid_depth
 from radseg.types import Frame
 
 GAPS = (1, 2, 4, 8, 16, 32)
-LEAST_TURN, LEAST_SHIFT = math.radians(5), 0.1
+MIN_TURN, MIN_SHIFT = math.radians(5), 0.1
 STEP = 3  # every third row and column, as in the specification's numbers
-LEAST_SHARE = 0.1  # of the sampled pixels that must be seen twice
+MIN_SHARE = 0.1  # of the sampled pixels that must be seen twice
 PLAUSIBLE = (0.1, 100.0)  # metres; the median depth of anything a depth camera or laser sees
 
 READINGS = tuple(PoseReading(direction, axes) for axes in get_args(Axes) for direction in get_args(Direction))
@@ -116,7 +116,7 @@ def _residual(
             other.to_camera_to_world(reading.to_file(frame.camera_to_world)) for frame in (a, b)
         )
         found.append(_residuals(a, b, pose, other_pose, scale))
-    least = LEAST_SHARE * chosen[0][0].depth.numel() / STEP**2
+    least = MIN_SHARE * chosen[0][0].depth.numel() / STEP**2
     enough = [values for values in found if len(values) >= least]
     # A reading under which most pairs see nothing in common is no explanation, however well the rest fits.
     return float(torch.cat(enough).median()) if len(enough) * 2 >= len(chosen) else math.nan
@@ -159,10 +159,10 @@ def _unit_verdict(
     factor = 1000.0 if middle < PLAUSIBLE[0] else 0.001 if middle > PLAUSIBLE[1] else 1.0
     if factor == 1.0 or not PLAUSIBLE[0] <= middle * factor <= PLAUSIBLE[1]:
         return None
-    mended = _residual(chosen, reading, reading, factor)
+    corrected = _residual(chosen, reading, reading, factor)
     fits = ""
-    if mended < 0.04 * middle * factor:
-        fits = f" Then reprojected depth is off by {mended * 1000:.1f} mm."
+    if corrected < 0.04 * middle * factor:
+        fits = f" Then reprojected depth is off by {corrected * 1000:.1f} mm."
     times = "smaller" if factor > 1 else "larger"
     return (
         False,
@@ -207,7 +207,7 @@ def _read(sequence: RgbdSequence, ids: Sequence[str], index: int, skipped: list[
 def _moves(one: Frame, other: Frame) -> bool:
     relative = inverse_pose(one.camera_to_world) @ other.camera_to_world
     turn = math.acos(max(-1.0, min(1.0, (float(relative[:3, :3].trace()) - 1) / 2)))
-    return turn > LEAST_TURN or float(relative[:3, 3].norm()) > LEAST_SHIFT
+    return turn > MIN_TURN or float(relative[:3, 3].norm()) > MIN_SHIFT
 
 
 def _median_depth(frame: Frame) -> Float[Tensor, ""]:

@@ -1,4 +1,4 @@
-"""What RGB-D folders are made of: matrices in text files, depth pictures, and what their numbers mean."""
+"""What RGB-D folders are made of: matrices in text files, depth images, and what their numbers mean."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]
 Axes = Literal["opencv", "opengl"]
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """Largest text file that is read; a pose file of an hour at 30 Hz has 20 MB."""
 
 _DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
@@ -67,7 +67,7 @@ def inverse_pose(pose: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
 
 @dataclass(frozen=True)
 class DepthFormat:
-    """How the integers of a depth picture become metres along the optical axis.
+    """How the integers of a depth image become metres along the optical axis.
 
     Attributes:
         per_metre: units per metre: 1000 for millimetres, 5000 in TUM RGB-D, 6553.5 in Replica.
@@ -94,19 +94,19 @@ class DepthFormat:
             ImageError: missing, damaged, cut short, not 16 bit of one channel, or not of `size`.
         """
         try:
-            with Image.open(path, formats=("PNG",)) as picture:
-                _require_depth(picture, path, size)
-                values = np.array(picture)
+            with Image.open(path, formats=("PNG",)) as image:
+                _require_depth(image, path, size)
+                values = np.array(image)
         except (RecursionError, MemoryError):
             raise
         except ImageError:
             raise
         except FileNotFoundError as error:
-            raise ImageError(f"There is no depth picture {shown(path)}.") from error
+            raise ImageError(f"There is no depth image {shown(path)}.") from error
         except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
             reason = " ".join(str(error).split())[:100] or type(error).__name__
             raise ImageError(
-                f"The depth picture {shown(path)} is damaged or cut short ({reason}); copy it again."
+                f"The depth image {shown(path)} is damaged or cut short ({reason}); copy it again."
             ) from error
         metres = torch.from_numpy(values.astype(np.float32)) / self.per_metre
         metres[torch.from_numpy(np.isin(values, self.invalid))] = math.nan
@@ -115,30 +115,30 @@ class DepthFormat:
         return metres
 
 
-def _require_depth(picture: Image.Image, path: Path, size: Size) -> None:
-    if (picture.height, picture.width) != tuple(size):
+def _require_depth(image: Image.Image, path: Path, size: Size) -> None:
+    if (image.height, image.width) != tuple(size):
         raise ImageError(
-            f"The depth picture {shown(path)} is {picture.height}×{picture.width} pixels, but its camera is "
+            f"The depth image {shown(path)} is {image.height}×{image.width} pixels, but its camera is "
             f"calibrated for {size}; the intrinsics belong to another size, or the file to another camera."
         )
-    if picture.mode not in _DEPTH_MODES:
+    if image.mode not in _DEPTH_MODES:
         raise ImageError(
-            f"The depth picture {shown(path)} has mode {picture.mode}, not one channel of 16 bits; depth as "
+            f"The depth image {shown(path)} has mode {image.mode}, not one channel of 16 bits; depth as "
             "colours or in 8 bits has lost its unit. Export it again as 16-bit PNG."
         )
 
 
-def picture_size(path: Path) -> Size:
+def read_image_size(path: Path) -> Size:
     """Return the size in the header of a PNG or JPEG.
 
     Raises:
-        ImageError: not a picture, or no such file.
+        ImageError: not an image, or no such file.
     """
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as picture:
-            return Size(picture.height, picture.width)
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            return Size(image.height, image.width)
     except Exception as error:
-        raise ImageError(f"{shown(path)} is not a picture whose size can be read: {error}.") from error
+        raise ImageError(f"{shown(path)} is not an image whose size can be read: {error}.") from error
 
 
 def rigid(pose: Float[Tensor, "4 4"], what: str) -> Float[Tensor, "4 4"]:
@@ -172,9 +172,9 @@ def read_text(path: Path) -> str:
         InputError: missing, too large, or not text.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise InputError(
-                f"{shown(path)} has {path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are read."
+                f"{shown(path)} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read."
             )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

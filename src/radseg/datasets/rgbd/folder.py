@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, pose_file
-from radseg.datasets.rgbd.files import DepthFormat, picture_size, read_intrinsics, read_matrix, rigid
+from radseg.datasets.rgbd.files import DepthFormat, read_image_size, read_intrinsics, read_matrix, rigid
 from radseg.errors import InputError
 from radseg.io import shown
 from radseg.types import Intrinsics, Size
@@ -82,16 +82,16 @@ def with_colour_camera(sequence: FileSequence, folder: Path) -> FileSequence:
 
 
 def first_size(files: list[Path]) -> Size:
-    """Return the size of the first picture whose header can be read: a camera has one size.
+    """Return the size of the first image whose header can be read: a camera has one size.
 
     Raises:
         InputError: none can be read.
     """
     for file in files:
         try:
-            return picture_size(file)
+            return read_image_size(file)
         except InputError:
             continue
     raise InputError(
-        f"None of {len(files)} pictures can be read{f', such as {shown(files[0])}' if files else ''}."
+        f"None of {len(files)} images can be read{f', such as {shown(files[0])}' if files else ''}."
     )

@@ -47,7 +47,7 @@ def scannet_scan(
     """
     numbers = sorted(int(file.stem) for file in (path / "color").glob("*.jpg") if file.stem.isdecimal())
     if not numbers:
-        raise InputError(f"{shown(path / 'color')} holds no pictures like 0.jpg.")
+        raise InputError(f"{shown(path / 'color')} holds no images like 0.jpg.")
     labels = path / f"{path.name}_2d-label-filt" / "label-filt"
     frames = {
         str(n): FrameFiles(
@@ -80,7 +80,7 @@ def scannet_classes(root: Path, *, ignore: Collection[str] = ()) -> tuple[ClassT
 
 
 def scannet_labels(table: ClassTable, to_nyu40: Mapping[int, int]) -> Callable[[Path], Int[Tensor, "H W"]]:
-    """Return the reader of label-filt pictures: raw number, NYU40 number, class index."""
+    """Return the reader of label-filt images: raw number, NYU40 number, class index."""
 
     def read(path: Path) -> Int[Tensor, "H W"]:
         raw = read_label_png(path).astype(np.int64)

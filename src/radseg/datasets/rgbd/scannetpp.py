@@ -1,4 +1,4 @@
-"""ScanNet++: undistorted DSLR pictures, COLMAP poses, rendered depth (mapping spec 1.3)."""
+"""ScanNet++: undistorted DSLR images, COLMAP poses, rendered depth (mapping spec 1.3)."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -16,7 +16,7 @@ from radseg.types import Intrinsics, Size
 FISHEYE = (
     "ScanNet++ depth must be rendered with the undistorted pinhole camera "
     "(nerfstudio/transforms_undistorted.json). The toolkit's render script uses COLMAP's fisheye camera: its "
-    "depth does not fit the undistorted pictures and bends the map towards the picture's borders."
+    "depth does not fit the undistorted images and bends the map towards the image's borders."
 )
 """The trap of this data set; every sequence carries it as a note."""
 
@@ -29,7 +29,7 @@ def is_scannetpp(path: Path) -> bool:
 
 
 def scannetpp_scene(path: Path, *, depth: DepthFormat | None = None) -> FileSequence:
-    """Return a scene: the pictures of COLMAP's images.txt in the order of their numbers.
+    """Return a scene: the images of COLMAP's images.txt in the order of their numbers.
 
     Colour, depth and pose belong together by file name. Depth lies in depth/<scene>/dslr/render_depth beside
     the scene, or in the scene's own dslr/render_depth; millimetres, 0 unknown.
@@ -45,9 +45,9 @@ def scannetpp_scene(path: Path, *, depth: DepthFormat | None = None) -> FileSequ
         depths = dslr / "render_depth"
     frames = {}
     for name, pose in sorted(_poses(dslr / "colmap" / "images.txt"), key=lambda row: row[0]):
-        picture = dslr / "undistorted_images" / name[1]
+        image = dslr / "undistorted_images" / name[1]
         stem = Path(name[1]).stem
-        frames[stem] = FrameFiles(picture, depths / f"{stem}.png", fixed_pose(pose))
+        frames[stem] = FrameFiles(image, depths / f"{stem}.png", fixed_pose(pose))
     reading = PoseReading("world-to-camera")
     camera = _camera(dslr / "nerfstudio" / "transforms_undistorted.json")
     return FileSequence(frames, camera, depth or DepthFormat(1000.0), reading, notes=(FISHEYE,))
@@ -60,7 +60,7 @@ def scannetpp_classes(file: Path, *, ignore: Collection[str] = ()) -> ClassTable
 
 
 def _poses(file: Path) -> list[tuple[tuple[int, str], Tensor]]:
-    """Return ((number, picture name), world-to-camera) of each picture; every second line holds points."""
+    """Return ((number, image name), world-to-camera) of each image; every second line holds points."""
     lines = [line for line in read_text(file).rstrip().splitlines() if not line.lstrip().startswith("#")]
     rows = []
     for line in lines[::2]:
@@ -73,7 +73,7 @@ def _poses(file: Path) -> list[tuple[tuple[int, str], Tensor]]:
                 f"{shown(file)} has a line that is not 'id qw qx qy qz tx ty tz camera name': {line[:80]!r}."
             ) from error
         if Path(name).name != name:
-            raise InputError(f"{shown(file)} names the picture {name!r}; a plain file name is needed.")
+            raise InputError(f"{shown(file)} names the image {name!r}; a plain file name is needed.")
         rows.append(((number, name), pose_of_quaternion(values[:4], values[4:])))
     if not rows:
         raise InputError(f"{shown(file)} holds no poses.")

@@ -1,4 +1,4 @@
-"""A sequence whose pictures have the sizes of an evaluation protocol (mapping spec 1.0)."""
+"""A sequence whose images have the sizes of an evaluation protocol (mapping spec 1.0)."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ class Sized:
     """RgbdSequence that resizes what another one reads; each axis on its own, as RayFronts does.
 
     Attributes:
-        colour: size of the colour picture and of the labels; None keeps theirs.
+        colour: size of the colour image and of the labels; None keeps theirs.
         depth: size of the depth; None keeps its own. The intrinsics follow without half-pixel shift.
     """
 

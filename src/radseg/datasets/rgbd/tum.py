@@ -37,7 +37,7 @@ def tum_sequence(
     The folder brings no calibration: give `intrinsics`, or put the 3 × 3 matrix into camera-intrinsics.txt.
 
     Args:
-        limit: seconds that colour, depth and pose may lie apart; a colour picture without depth in that time
+        limit: seconds that colour, depth and pose may lie apart; a colour image without depth in that time
             is left out and counted in a note, one without pose fails when it is read.
 
     Raises:
@@ -58,7 +58,7 @@ def tum_sequence(
         files = FrameFiles(_inside(path, colour), _inside(path, depth_file), pose, timestamp=time)
         frames[f"{time:.6f}"] = files
     if not frames:
-        raise InputError(f"No colour and depth picture of {shown(path)} lie within {limit} s of each other.")
+        raise InputError(f"No colour and depth image of {shown(path)} lie within {limit} s of each other.")
     if intrinsics is None and not (path / CAMERA).is_file():
         raise InputError(
             f"TUM RGB-D has no calibration: put fx 0 cx / 0 fy cy / 0 0 1 into {shown(path / CAMERA)}. "
@@ -66,7 +66,7 @@ def tum_sequence(
             "freiburg3 535.4 539.2 320.1 247.6."
         )
     camera = intrinsics or read_intrinsics(path / CAMERA, first_size([f.depth for f in frames.values()]))
-    some = "1 colour picture has" if alone == 1 else f"{alone} colour pictures have"
+    some = "1 colour image has" if alone == 1 else f"{alone} colour images have"
     notes = (f"{some} no depth within {limit} s: left out.",) if alone else ()
     return FileSequence(frames, camera, depth or DepthFormat(5000.0), notes=notes)
 

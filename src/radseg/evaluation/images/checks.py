@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_MOST = 1e18  # no count of pixels and no seconds of a run come near
+_MAX = 1e18  # no count of pixels and no seconds of a run come near
 _ROUNDING = 1e-6  # a weighted mean of ones may end a little above 1
 
 
@@ -23,7 +23,7 @@ def require_share(name: str, value: Any) -> None:
 
 def require_amount(name: str, value: Any) -> None:
     """Raise ValueError unless `value` is a number that a count or a time can have."""
-    _require(_is_number(value) and 0 <= value <= _MOST, name, value)
+    _require(_is_number(value) and 0 <= value <= _MAX, name, value)
 
 
 def refuse_constant(constant: str) -> None:

@@ -1,4 +1,4 @@
-"""Tally: the pixel counts of one image, small enough for a line of a log; and their sums over a set."""
+"""ImageCounts: the pixel counts of one image, small enough for a line of a log; and their sums over a set."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from radseg.metrics.confusion import Confusion, Counts, confusion_matrix
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class ImageCounts:
     """What is kept of one image.
 
     Attributes:
@@ -48,7 +48,7 @@ class Tally:
         return cls(id, "", cells, flat[cells], rims.astype(np.int64))
 
     def as_line(self) -> dict[str, Any]:
-        """Return the tally as JSON values."""
+        """Return the counts as JSON values."""
         return {
             "id": self.id,
             "message": self.message,
@@ -61,7 +61,7 @@ class Tally:
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> Self:
-        """Return the tally that `as_line` wrote; KeyError, TypeError or ValueError if it is none."""
+        """Return the counts that `as_line` wrote; KeyError, TypeError or ValueError if it is none."""
         return cls(
             id=str(line["id"]),
             message=str(line["message"]),
@@ -85,9 +85,9 @@ class Tally:
         return Counts(*dense)
 
 
-def pooled_confusion(tallies: Iterable[Tally], classes: int) -> Confusion:
+def pooled_confusion(counts: Iterable[ImageCounts], classes: int) -> Confusion:
     """Return the sum of all images; whole numbers, so the order does not matter."""
     total = np.zeros(classes * (classes + 1), np.int64)
-    for one in tallies:
+    for one in counts:
         total[one.cells] += one.pixels
     return total.reshape(classes, classes + 1)

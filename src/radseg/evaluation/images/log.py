@@ -1,4 +1,4 @@
-"""The record of an evaluation while it runs: `shards/<i>-of-<n>.jsonl`, one tally per finished image.
+"""The record of an evaluation while it runs: `shards/<i>-of-<n>.jsonl`, one counts per finished image.
 
 The first line holds the parameters, which must be equal in all logs of a folder; a line "session" holds what
 a process found out about its model and machine. Logs of any division into shards count together: an image
@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from radseg.errors import EnvironmentFailure, InputError
-from radseg.evaluation.images.counts import Tally
+from radseg.errors import InputError, ResourceError
+from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.shards import Shard
 from radseg.jobs.lines import DurableLines, whole_lines
 
@@ -23,12 +23,12 @@ FOLDER = "shards"
 
 @dataclass
 class Log:
-    """What one log says; `tallies` holds the latest of each image."""
+    """What one log says; `counts` holds the latest of each image."""
 
     path: Path
     parameters: dict[str, Any]
     sessions: list[dict[str, Any]] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    counts: dict[str, ImageCounts] = field(default_factory=dict)
     sound_bytes: int = 0
 
 
@@ -42,7 +42,7 @@ def read_logs(folder: Path) -> tuple[Log, ...]:
 
     Raises:
         InputError: a file there is no log.
-        EnvironmentFailure: a line other than the last is damaged.
+        ResourceError: a line other than the last is damaged.
     """
     logs = (read_log(path) for path in sorted((folder / FOLDER).glob("*.jsonl")))
     return tuple(log for log in logs if log is not None)
@@ -66,12 +66,12 @@ def read_log(path: Path) -> Log | None:
             elif "session" in raw:
                 log.sessions.append(dict(raw["session"]))
             else:
-                tally = Tally.from_line(raw)
-                log.tallies[tally.id] = tally
+                counts = ImageCounts.from_line(raw)
+                log.counts[counts.id] = counts
         except InputError:
             raise
         except (ValueError, TypeError, KeyError) as error:
-            raise EnvironmentFailure(
+            raise ResourceError(
                 f"Line {number} of {path} is not one that radseg wrote ({error}). "
                 "Start the evaluation again with --overwrite, or choose another folder with -o."
             ) from error
@@ -81,18 +81,18 @@ def read_log(path: Path) -> Log | None:
     return log
 
 
-def known_tallies(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, Tally]:
-    """Return the tally of every image that any log knows, in the order of `ids`; "done" beats "failed"."""
-    known: dict[str, Tally] = {}
+def known_tallies(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCounts]:
+    """Return the counts of every image that any log knows, in the order of `ids`; "done" beats "failed"."""
+    known: dict[str, ImageCounts] = {}
     for log in logs:
-        for id, tally in log.tallies.items():
+        for id, counts in log.counts.items():
             if id not in known or known[id].message:
-                known[id] = tally
+                known[id] = counts
     return {id: known[id] for id in ids if id in known}
 
 
 class LogWriter:
-    """Appends to the log of a shard; each tally is on the disk when `append` returns."""
+    """Appends to the log of a shard; each counts is on the disk when `append` returns."""
 
     def __init__(
         self, path: Path, parameters: Mapping[str, Any], session: Mapping[str, Any], earlier: Log | None
@@ -114,6 +114,6 @@ class LogWriter:
     ) -> None:
         self._lines.__exit__(kind, error, trace)
 
-    def append(self, tally: Tally) -> None:
-        """Write one tally and wait until the disk has it."""
-        self._lines.append(tally.as_line())
+    def append(self, counts: ImageCounts) -> None:
+        """Write one counts and wait until the disk has it."""
+        self._lines.append(counts.as_line())

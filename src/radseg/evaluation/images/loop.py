@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt
 
 from radseg.datasets.base import Truth
-from radseg.evaluation.images.counts import Tally
+from radseg.evaluation.images.counts import ImageCounts
 from radseg.runs.folder import attempt
 from radseg.types import Rgb
 
@@ -29,7 +29,7 @@ Labels = UInt[np.ndarray, "H W"]
 class Prepared:
     """An image as the model takes it, and its truth at the size of the labels."""
 
-    picture: Rgb
+    image: Rgb
     truth: Truth
 
 
@@ -40,21 +40,21 @@ class Stages:
     Attributes:
         read: id to Prepared; called in several threads.
         predict: labels at the size of the truth, 0 for none; called in the thread of the loop.
-        store: makes a tally durable; called in one thread, in order.
+        store: makes a counts durable; called in one thread, in order.
         classes: of the truth.
     """
 
     read: Callable[[str], Prepared]
     predict: Callable[[Prepared], Labels]
-    store: Callable[[Tally], None]
+    store: Callable[[ImageCounts], None]
     classes: int
 
 
-def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[Tally]:
-    """Yield the stored tally of every image, in order; one that fails has a message and ends nothing.
+def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[ImageCounts]:
+    """Yield the stored counts of every image, in order; one that fails has a message and ends nothing.
 
     Raises:
-        EnvironmentFailure, OSError: what would stop every image; what was predicted is stored first.
+        ResourceError, OSError: what would stop every image; what was predicted is stored first.
     """
     with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(READERS) as readers:
         waiting = iter(ids)
@@ -65,7 +65,7 @@ def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[Tally]:
 
         clock = _Clock()
         reading = deque(begin(AHEAD))
-        storing: deque[Future[Tally]] = deque()
+        storing: deque[Future[ImageCounts]] = deque()
         try:
             while reading:
                 id, future = reading.popleft()
@@ -78,7 +78,12 @@ def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[Tally]:
                     seconds = time.perf_counter() - start
                 storing.append(
                     writer.submit(
-                        _store, stages, clock, Tally(id, message, model_seconds=seconds), prepared, labels
+                        _store,
+                        stages,
+                        clock,
+                        ImageCounts(id, message, model_seconds=seconds),
+                        prepared,
+                        labels,
                     )
                 )
                 while storing and (storing[0].done() or len(storing) > BACKLOG):
@@ -102,16 +107,16 @@ class _Clock:
 
 
 def _store(
-    stages: Stages, clock: _Clock, outcome: Tally, prepared: Prepared | None, labels: Labels | None
-) -> Tally:
+    stages: Stages, clock: _Clock, outcome: ImageCounts, prepared: Prepared | None, labels: Labels | None
+) -> ImageCounts:
     """Count one image and make it durable; without labels, as failed."""
-    tally, message = outcome, outcome.message
+    counts, message = outcome, outcome.message
     if prepared is not None and labels is not None:
         truth = prepared.truth
         counted, message = attempt(
-            lambda: Tally.of(outcome.id, truth, labels, classes=stages.classes), relief=RELIEF
+            lambda: ImageCounts.of(outcome.id, truth, labels, classes=stages.classes), relief=RELIEF
         )
-        tally = replace(counted or outcome, model_seconds=outcome.model_seconds)
-    stored = replace(tally, message=message, seconds=clock.lap())
+        counts = replace(counted or outcome, model_seconds=outcome.model_seconds)
+    stored = replace(counts, message=message, seconds=clock.lap())
     stages.store(stored)
     return stored

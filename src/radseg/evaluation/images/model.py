@@ -13,10 +13,10 @@ from radseg import presets
 from radseg.datasets.base import ImageSet
 from radseg.evaluation.images.loop import Labels, Prepared
 from radseg.evaluation.images.request import EvalRequest, places
-from radseg.evaluation.images.resizing import mmseg_size, resize_picture, rgb_of
+from radseg.evaluation.images.resizing import mmseg_size, resize_image, rgb_of
 from radseg.evaluation.images.shards import launched_device
 from radseg.evaluation.paper.protocols import Protocol
-from radseg.models.stored_words import StoredWords
+from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.runs.models import Fetching, needed_rows, obtain
 from radseg.segment import Cosines, Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
@@ -25,7 +25,7 @@ from radseg.types import LanguageFeatures, Size, TextEmbeddings
 def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, TextEmbeddings]:
     """Return the segmenter and the embedded names; missing weights are fetched where a person sees it."""
     settings = {**request.source, **request.changes}
-    presets.require_helpers(presets.PRESETS[request.base], request.source.get("helpers", {}))
+    presets.require_auxiliary(presets.PRESETS[request.base], request.source.get("auxiliary", {}))
     obtain(needed_rows(request.preset, settings), fetching, accept_license=request.accept_license)
     segmenter = presets.load(
         request.preset,
@@ -34,34 +34,34 @@ def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, Tex
         accept_license=request.accept_license,
         **settings,
     )
-    text, _ = segmenter.embed(request.words, mode="assign")
-    if isinstance(segmenter.words, StoredWords):
-        segmenter.words.release()  # all names are embedded, and the tower is larger than the model
+    text, _ = segmenter.embed(request.prompts, mode="assign")
+    if isinstance(segmenter.text_encoder, StoredTextEncoder):
+        segmenter.text_encoder.release()  # all names are embedded, and the tower is larger than the model
     return segmenter, text
 
 
 def prepare(images: ImageSet, protocol: Protocol, id: str) -> Prepared:
     """Return one image at the size that the protocol gives it, and its truth at its own size."""
     example = images.read(id)
-    picture = example.picture
+    image = example.image
     if protocol.short_side is not None and protocol.long_side is not None:
-        size = Size(*picture.shape[:2])
+        size = Size(*image.shape[:2])
         target = mmseg_size(size, long_side=protocol.long_side, short_side=protocol.short_side)
-        picture = resize_picture(picture, target)
-    return Prepared(rgb_of(picture), example.truth)
+        image = resize_image(image, target)
+    return Prepared(rgb_of(image), example.truth)
 
 
 def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labels:
     """Return the labels of one image at the size of its truth, mode `assign`: 0 for none, names from 1."""
-    return answer(segmenter, segmenter.look([image.picture], text, None)[0], text, image)
+    return answer(segmenter, segmenter.encode_many([image.image], text, None)[0], text, image)
 
 
 def answer(
     segmenter: Segmenter, seen: LanguageFeatures | Cosines, text: TextEmbeddings, image: Prepared
 ) -> Labels:
-    """Return the labels that `predict` gives, of what `segmenter.look` saw in the image."""
+    """Return the labels that `predict` gives, of what `segmenter.encode_many` saw in the image."""
     size = Size(*image.truth.shape)
-    return segmenter.finish(seen, size, text, None, mode="assign", picture=image.picture).labels
+    return segmenter.decode(seen, size, text, None, mode="assign", image=image.image).labels
 
 
 def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class EvalRequest:
         return self.images.ids[: self.limit]
 
     @property
-    def words(self) -> Vocabulary:
+    def prompts(self) -> Vocabulary:
         """The names asked for.
 
         Raises:
@@ -112,7 +112,7 @@ class EvalRequest:
             # Flat, so that a difference can be named.
             **{f"protocol {name}": value for name, value in self.protocol.as_dict().items()},
             **{f"option {name}": value for name, value in asdict(self.options()).items()},
-            "names": [list(group) for group in self.words.phrases],
+            "names": [list(group) for group in self.prompts.phrases],
             "weights": places(self.source),
             "weight files": [
                 [p.name, p.stat().st_size, p.stat().st_mtime_ns]
@@ -126,6 +126,6 @@ class EvalRequest:
 
 def places(source: Mapping[str, Any]) -> dict[str, str]:
     """Return where each part of a model was to come from, a method's further networks by their own names."""
-    helpers: Mapping[str, Any] = source.get("helpers") or {}
-    own = {name: place for name, place in source.items() if name != "helpers"}
-    return {name: str(place) for name, place in {**own, **helpers}.items()}
+    auxiliary: Mapping[str, Any] = source.get("auxiliary") or {}
+    own = {name: place for name, place in source.items() if name != "auxiliary"}
+    return {name: str(place) for name, place in {**own, **auxiliary}.items()}

@@ -31,15 +31,15 @@ def mmseg_size(size: Size, *, long_side: int, short_side: int) -> Size:
     return Size(*(max(1, int(side * scale + 0.5)) for side in size))
 
 
-def resize_picture(picture: UInt8[np.ndarray, "H W 3"], size: Size) -> UInt8[np.ndarray, "h w 3"]:
-    """Return the picture at `size` by OpenCV's bilinear interpolation on 8-bit values, without antialiasing.
+def resize_image(image: UInt8[np.ndarray, "H W 3"], size: Size) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the image at `size` by OpenCV's bilinear interpolation on 8-bit values, without antialiasing.
 
     Raises:
         MissingExtraError: OpenCV is not installed; the message holds the pip line.
     """
     cv2 = load_opencv()
     resized: UInt8[np.ndarray, "h w 3"] = cv2.resize(
-        picture, (size.width, size.height), interpolation=cv2.INTER_LINEAR
+        image, (size.width, size.height), interpolation=cv2.INTER_LINEAR
     )
     return resized
 
@@ -55,11 +55,11 @@ def load_opencv() -> ModuleType:
     return cv2
 
 
-def rgb_of(picture: UInt8[np.ndarray, "H W 3"]) -> Rgb:
-    """Return an 8-bit picture as the network takes it: float32 in [0, 1], channel first.
+def rgb_of(image: UInt8[np.ndarray, "H W 3"]) -> Rgb:
+    """Return an 8-bit image as the network takes it: float32 in [0, 1], channel first.
 
     Differs from the published evaluation, which subtracts mean and deviation rounded to three decimals
     (122.771 …, in units of 0 to 255) outside the network; here the network's own constants apply, from
     which those differ by at most 1.5e-5 of a standard deviation at mid grey.
     """
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(torch.float32).div_(255)
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(torch.float32).div_(255)

@@ -67,7 +67,7 @@ class Seconds:
     """Where the time went, in seconds summed over all processes that took part.
 
     Attributes:
-        model: inside the model, from the resized picture to labels at full size.
+        model: inside the model, from the resized image to labels at full size.
         loop: from the first image to the last record, reading and writing included. After a kill, of the
             finished images only.
         per_image: `model` divided by the evaluated images.

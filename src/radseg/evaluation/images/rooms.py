@@ -30,7 +30,7 @@ class Rooms:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name a thing, wall, floor or ceiling of the world can have."""
+        """Every name an object, wall, floor or ceiling of the world can have."""
         return tuple(dict.fromkeys((*training_names(), *held_out_names())))
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from radseg.errors import InputError
-from radseg.evaluation.images.counts import Tally
+from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_tallies, log_path, read_logs
 from radseg.evaluation.images.loop import Stages, evaluate_images
 from radseg.evaluation.images.model import load_model, predict, prepare, session_facts
@@ -50,7 +50,7 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter, fetching: Fetchi
         InputError: the folder holds an earlier evaluation, its parameters differ, none of the images could be
             evaluated, or the request is not possible.
         MissingExtraError: OpenCV is needed and absent.
-        EnvironmentFailure: another process does this shard; disk or weights stand in the way.
+        ResourceError: another process does this shard; disk or weights stand in the way.
         KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
     """
     parameters = request.parameters()
@@ -125,21 +125,21 @@ def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
         if missing:
             return Outcome(None, len(missing))
         clear_staging(folder)
-        tallies = tuple(known.values())
-        result = result_of(request, tallies, [s for log in logs for s in log.sessions])
-        write_result(folder, result, tallies)
+        counts = tuple(known.values())
+        result = result_of(request, counts, [s for log in logs for s in log.sessions])
+        write_result(folder, result, counts)
         return Outcome(result, 0)
 
 
 def result_of(
-    request: EvalRequest, tallies: Sequence[Tally], sessions: Sequence[Mapping[str, Any]]
+    request: EvalRequest, counts: Sequence[ImageCounts], sessions: Sequence[Mapping[str, Any]]
 ) -> EvalResult:
-    """Return the result of all tallies; `sessions` are what the processes found out, at least one."""
-    done = [one for one in tallies if not one.message]
-    failed = {one.id: one.message for one in tallies if one.message}
+    """Return the result of all counts; `sessions` are what the processes found out, at least one."""
+    done = [one for one in counts if not one.message]
+    failed = {one.id: one.message for one in counts if one.message}
     if not done:
         first = next(iter(failed.values()), "there are no images")
-        raise InputError(f"None of {len(tallies)} images could be evaluated; the first: {first}")
+        raise InputError(f"None of {len(counts)} images could be evaluated; the first: {first}")
     environments = [session["environment"] for session in sessions]
     others = [e for e in environments[1:] if e != environments[0]]
     return EvalResult(
@@ -149,11 +149,11 @@ def result_of(
         preset=request.preset,
         options=asdict(request.options()),
         model=sessions[0]["model"],
-        names=request.words.names,
+        names=request.prompts.names,
         per_class=class_scores(done, request.images.names),
         scores=scores_of(done, len(request.images.names)),
-        images=Images(len(tallies), len(done), failed),
-        seconds=seconds_of(tallies),
+        images=Images(len(counts), len(done), failed),
+        seconds=seconds_of(counts),
         environment={**environments[0], "processes": len(sessions), **({"others": others} if others else {})},
     )
 
@@ -174,9 +174,9 @@ def _evaluate(
     path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
     with LogWriter(path, request.parameters(), session, earlier) as log:
         try:
-            for tally in evaluate_images(todo, stages_of(store=log.append)):
-                record = _record(tally)
-                (failed if tally.message else done).append(record)
+            for counts in evaluate_images(todo, stages_of(store=log.append)):
+                record = _record(counts)
+                (failed if counts.message else done).append(record)
                 reporter.finished(record, None)
         except (KeyboardInterrupt, OSError):
             reporter.stopped(request.output)
@@ -184,18 +184,18 @@ def _evaluate(
     return done, failed
 
 
-def _record(tally: Tally) -> Record:
-    """Return a tally as reporters take it."""
+def _record(counts: ImageCounts) -> Record:
+    """Return a counts as reporters take it."""
     return Record(
-        source=tally.id,
-        name=tally.id,
+        source=counts.id,
+        name=counts.id,
         size=0,
         mtime_ns=0,
-        status="failed" if tally.message else "done",
+        status="failed" if counts.message else "done",
         outputs=(),
-        seconds=tally.model_seconds,
+        seconds=counts.model_seconds,
         parameters="",
-        message=tally.message,
+        message=counts.message,
     )
 
 

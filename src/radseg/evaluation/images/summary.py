@@ -1,4 +1,4 @@
-"""From the tallies of a whole set to its scores and the files of the result."""
+"""From the counts of a whole set to its scores and the files of the result."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from radseg.errors import InputError
-from radseg.evaluation.images.counts import Tally, pooled_confusion
+from radseg.evaluation.images.counts import ImageCounts, pooled_confusion
 from radseg.evaluation.images.result import (
     CONFUSION_NAME,
     IMAGES_NAME,
@@ -30,13 +30,13 @@ from radseg.metrics.confusion import (
 )
 
 
-def scores_of(tallies: Sequence[Tally], classes: int) -> dict[str, Score]:
-    """Return every score of the set with its interval; `tallies` are of evaluated images.
+def scores_of(counts: Sequence[ImageCounts], classes: int) -> dict[str, Score]:
+    """Return every score of the set with its interval; `counts` are of evaluated images.
 
     Raises:
         InputError: no image, or no judged pixel in all of them.
     """
-    rows = np.stack([_additive(one, classes) for one in tallies]) if tallies else np.zeros((0, 6 * classes))
+    rows = np.stack([_additive(one, classes) for one in counts]) if counts else np.zeros((0, 6 * classes))
     values = {name: float(value[0]) for name, value in _scores(rows.sum(0)[None]).items()}
     if np.isnan(values["miou"]):
         raise InputError("No pixel of the evaluated images is judged: there is nothing to score.")
@@ -44,24 +44,24 @@ def scores_of(tallies: Sequence[Tally], classes: int) -> dict[str, Score]:
     return {name: Score(value, *intervals.get(name, ())) for name, value in values.items()}
 
 
-def class_scores(tallies: Sequence[Tally], names: Sequence[str]) -> tuple[ClassScore, ...]:
+def class_scores(counts: Sequence[ImageCounts], names: Sequence[str]) -> tuple[ClassScore, ...]:
     """Return IoU, accuracy and true pixels of every class."""
-    counts = Counts.of(pooled_confusion(tallies, len(names)))
-    columns = zip(names, counts.iou(), counts.accuracy(), counts.truth, strict=True)
+    pooled = Counts.of(pooled_confusion(counts, len(names)))
+    columns = zip(names, pooled.iou(), pooled.accuracy(), pooled.truth, strict=True)
     return tuple(ClassScore(name, _or_none(i), _or_none(a), int(pixels)) for name, i, a, pixels in columns)
 
 
-def seconds_of(tallies: Sequence[Tally]) -> Seconds:
+def seconds_of(counts: Sequence[ImageCounts]) -> Seconds:
     """Return where the time went."""
-    done = [one for one in tallies if not one.message]
+    done = [one for one in counts if not one.message]
     model = sum(one.model_seconds for one in done)
-    return Seconds(model, sum(one.seconds for one in tallies), model / max(len(done), 1))
+    return Seconds(model, sum(one.seconds for one in counts), model / max(len(done), 1))
 
 
-def write_result(folder: Path, result: EvalResult, tallies: Sequence[Tally]) -> None:
+def write_result(folder: Path, result: EvalResult, counts: Sequence[ImageCounts]) -> None:
     """Write `confusion.npz`, `images.jsonl` and, last, `result.json` into the output folder."""
     names = [one.name for one in result.per_class]
-    done = [one for one in tallies if not one.message]
+    done = [one for one in counts if not one.message]
     confusion = pooled_confusion(done, len(names))
     boundary = np.sum([_boundary(one, len(names)) for one in done], axis=0, dtype=np.int64)
 
@@ -69,7 +69,7 @@ def write_result(folder: Path, result: EvalResult, tallies: Sequence[Tally]) -> 
         with path.open("wb") as file:
             np.savez_compressed(file, confusion=confusion, boundary=boundary, names=np.array(names))
 
-    lines = "".join(json.dumps(_image_line(one, len(names))) + "\n" for one in tallies)
+    lines = "".join(json.dumps(_image_line(one, len(names))) + "\n" for one in counts)
     write_whole(folder, folder / CONFUSION_NAME, write_arrays)
     write_whole(folder, folder / IMAGES_NAME, lambda path: _write(path, lines))
     write_whole(folder, folder / RESULT_NAME, lambda path: _write(path, result.to_json()))
@@ -80,22 +80,22 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _image_line(tally: Tally, classes: int) -> dict[str, Any]:
-    if tally.message:
-        return {"id": tally.id, "miou": None, "seconds": tally.model_seconds, "message": tally.message}
-    miou = _or_none(float(mean_iou(Counts.of(tally.confusion(classes)))))
-    return {"id": tally.id, "miou": miou, "seconds": tally.model_seconds}
+def _image_line(counts: ImageCounts, classes: int) -> dict[str, Any]:
+    if counts.message:
+        return {"id": counts.id, "miou": None, "seconds": counts.model_seconds, "message": counts.message}
+    miou = _or_none(float(mean_iou(Counts.of(counts.confusion(classes)))))
+    return {"id": counts.id, "miou": miou, "seconds": counts.model_seconds}
 
 
-def _additive(tally: Tally, classes: int) -> Int64[np.ndarray, " k"]:
+def _additive(counts: ImageCounts, classes: int) -> Int64[np.ndarray, " k"]:
     """Return one image's counts in a row: regions, then rims; each both, truth, predicted."""
-    regions = Counts.of(tally.confusion(classes))
-    return np.concatenate([regions.both, regions.truth, regions.predicted, *_boundary(tally, classes)])
+    regions = Counts.of(counts.confusion(classes))
+    return np.concatenate([regions.both, regions.truth, regions.predicted, *_boundary(counts, classes)])
 
 
-def _boundary(tally: Tally, classes: int) -> Int64[np.ndarray, "3 c"]:
-    counts = tally.boundary(classes)
-    return np.stack([counts.both, counts.truth, counts.predicted])
+def _boundary(counts: ImageCounts, classes: int) -> Int64[np.ndarray, "3 c"]:
+    edge = counts.boundary(classes)
+    return np.stack([edge.both, edge.truth, edge.predicted])
 
 
 def _scores(sums: Int64[np.ndarray, "b k"] | Float64[np.ndarray, "b k"]) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ from radseg.runs.lifting import (
     load_segmenter,
     probability_mapper,
 )
-from radseg.runs.map_words import alignment
+from radseg.runs.map_query import alignment
 from radseg.runs.models import Fetching
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ def parse_protocol(dataset: str, name: str | None) -> tuple[MapProtocol, Space]:
 
 
 def run_map_evaluation(
-    request: MapEvalRequest, told: Callable[[str], None], fetching: Fetching
+    request: MapEvalRequest, reporter: Callable[[str], None], fetching: Fetching
 ) -> dict[str, Any]:
     """Evaluate all scenes that are not done yet and return the result, which is written too.
 
-    A scene that fails is recorded with its reason and the others go on. `told` is given a line per scene.
+    A scene that fails is recorded with its reason and the others go on. `reporter` is given a line per scene.
 
     Raises:
         InputError: the folder holds another evaluation, or no scene could be evaluated.
@@ -107,7 +107,7 @@ def run_map_evaluation(
             entry = _scene_entry(request, segmenter, name)
             file.parent.mkdir(exist_ok=True)
             _write_json(file, entry)
-            told(f"[{i + 1}/{len(names)}] {_line(entry)}")
+            reporter(f"[{i + 1}/{len(names)}] {_line(entry)}")
         entries = [json.loads((request.output / SCENES / f"{name}.json").read_text()) for name in names]
         result = _summary(request, segmenter, entries)
         _write_json(request.output / RESULT, result)
@@ -130,13 +130,13 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def _model(request: MapEvalRequest, fetching: Fetching) -> "Segmenter":
-    sized: dict[str, Any] = {"short_side": None, "long_side": None}  # the protocol has sized the pictures
+    sized: dict[str, Any] = {"short_side": None, "long_side": None}  # the protocol has sized the images
     if request.preset not in ("toy", "miniature"):
         sized["stride"] = request.protocol.stride
     unrefined = feature_settings(request.preset) if request.space == "features" else {}
     settings = {**sized, **unrefined, **request.settings}
     machine = {**request.source, **request.machine}
-    return load_segmenter(request.preset, fetching, with_words=True, settings=settings, machine=machine)
+    return load_segmenter(request.preset, fetching, with_text=True, settings=settings, machine=machine)
 
 
 def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> dict[str, Any]:
@@ -152,13 +152,13 @@ def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> 
 
 
 def _evaluate(request: MapEvalRequest, segmenter: "Segmenter", scene: Scene) -> SceneResult:
-    words = list(scene.names)
+    names = list(scene.names)
     if request.space == "features":
         mapper = feature_mapper(segmenter, request.protocol.voxel_size)
-        text, align = segmenter.embed(words, mode="assign")[0].values, _align(segmenter, mapper)
+        text, align = segmenter.embed(names, mode="assign")[0].values, _align(segmenter, mapper)
     else:
-        mapper = probability_mapper(segmenter, words, request.protocol.voxel_size)
-        text, align = torch.eye(len(words)), None
+        mapper = probability_mapper(segmenter, names, request.protocol.voxel_size)
+        text, align = torch.eye(len(names)), None
     return evaluate_scene(
         scene.name,
         scene.sequence,
@@ -174,7 +174,7 @@ def _evaluate(request: MapEvalRequest, segmenter: "Segmenter", scene: Scene) -> 
 def _align(segmenter: "Segmenter", mapper: Any) -> Any:
     from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
 
-    return alignment(VoxelMap(mapper.description).finish(), segmenter)
+    return alignment(VoxelMap(mapper.description).to_semantic_map(), segmenter)
 
 
 def _claim(request: MapEvalRequest) -> None:

@@ -65,7 +65,7 @@ def map_scene(sequence: RgbdSequence, mapper: Mapper) -> SceneMap:
         raise InputError(
             f"None of {len(ids)} frames can be used: {next(iter(skipped.values()), 'no frames')}"
         )
-    return SceneMap(voxels.finish(), len(ids) - len(skipped), skipped)
+    return SceneMap(voxels.to_semantic_map(), len(ids) - len(skipped), skipped)
 
 
 def label_map(

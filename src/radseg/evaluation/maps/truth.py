@@ -1,4 +1,4 @@
-"""True voxels, from labelled points or from labelled pictures (mapping spec 1.4 and 1.5).
+"""True voxels, from labelled points or from labelled images (mapping spec 1.4 and 1.5).
 
 Class indices are 0 for "ignore", classes from 1.
 """

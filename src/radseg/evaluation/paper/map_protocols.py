@@ -20,10 +20,10 @@ class MapProtocol:
     Attributes:
         name: as typed after `radseg eval`.
         scenes: of the paper, in its order.
-        colour, depth: sizes that pictures and depth are brought to, each axis on its own.
+        colour, depth: sizes that images and depth are brought to, each axis on its own.
         frame_skip: frames left out after each one that is kept.
         voxel_size: metres.
-        truth: "external", labelled points from a file per scene, or "lifted" from label pictures.
+        truth: "external", labelled points from a file per scene, or "lifted" from label images.
         ignore: names of classes that are neither asked for nor judged.
         neighbours: predicted voxels that vote for a true one.
         denoising, threshold: see voxel_labels.Decision.

@@ -41,7 +41,7 @@ _INTERNAL = 0.5
 _PHRASES = {"voc20": "its own code asks for some classes of VOC by several phrases"}
 _ADE_ONLY = "the preset has ResCLIP's constants of ADE20K, and the published code has others here"
 _RESIDUALS = dict.fromkeys(("context59", "cocostuff", "cityscapes"), _ADE_ONLY) | _PHRASES
-_HALVES = "the published code cuts these wide pictures in halves, and this one does not"
+_HALVES = "the published code cuts these wide images in halves, and this one does not"
 _SAM_THRESHOLD = "the published code has another threshold for SAM's cosines here"
 _TRIDENT = dict.fromkeys(("voc20", "ade20k"), _SAM_THRESHOLD) | {"cityscapes": _HALVES}
 _OVER_THE_PICTURE = (
@@ -49,13 +49,15 @@ _OVER_THE_PICTURE = (
 )
 
 
-def _mends(preset: str) -> str:
-    return f"the preset mends what the published code computes; {preset} computes it as published"
+def _corrections(preset: str) -> str:
+    return f"the preset corrections what the published code computes; {preset} computes it as published"
 
 
 OTHERS: dict[str, Published] = {
     "naclip": Published("A.2", "NACLIP", "naclip-b", _B, elsewhere=_PHRASES),
-    "resclip": Published("A.2", "ResCLIP", "resclip-b", _B, _INTERNAL, _RESIDUALS, _mends("resclip-b-paper")),
+    "resclip": Published(
+        "A.2", "ResCLIP", "resclip-b", _B, _INTERNAL, _RESIDUALS, _corrections("resclip-b-paper")
+    ),
     "resclip-paper": Published("A.2", "ResCLIP", "resclip-b-paper", _B, _INTERNAL, _RESIDUALS),
     "scclip": Published("A.2", "SC-CLIP", "scclip-b", _B, _INTERNAL, _PHRASES),
     "proxyclip": Published("A.2", "ProxyCLIP", "proxyclip-b", _B_AND_H),
@@ -66,7 +68,9 @@ OTHERS: dict[str, Published] = {
         "A.2", "TextRegion", "textregion-b", _B_AND_H, _INTERNAL, {"cityscapes": _HALVES}
     ),
     "talk2dino": Published("A.2", "Talk2DINO", "talk2dino-b", {"dinov2-vit-b-14-reg": "base"}),
-    "rayfronts": Published("A.2", "RayFronts", "rayfronts-b", _RV25, always=_mends("rayfronts-b-paper")),
+    "rayfronts": Published(
+        "A.2", "RayFronts", "rayfronts-b", _RV25, always=_corrections("rayfronts-b-paper")
+    ),
     "rayfronts-paper": Published("A.2", "RayFronts", "rayfronts-b-paper", _RV25),
     "naradio": Published("A.8", "NARADIO", "naradio-b", _RV3),
     "proxyradio-d": Published("A.8", "ProxyRADIO-D", "proxyradio-d-b", _RV3),

@@ -69,7 +69,7 @@ class Comparison:
 
 
 def compare(result: EvalResult) -> Comparison:
-    """Return the paper's value for a result and whether the two measure the same thing."""
+    """Return the paper's value for a result and whether the two measure the same object."""
     row, missing = _row(result)
     reasons = (*missing, *_differences(result))
     points = tolerance(result.dataset, method_of(result))

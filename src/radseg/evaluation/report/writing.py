@@ -1,4 +1,4 @@
-"""Texts and pictures of reports, each written whole or not at all, their folder made if need be."""
+"""Texts and images of reports, each written whole or not at all, their folder made if need be."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text.
 
     Raises:
-        EnvironmentFailure: the folder or the file cannot be written.
+        ResourceError: the folder or the file cannot be written.
     """
     make_folder(path.parent)
     # a file name may hold bytes that are no text
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def write_picture(path: Path, picture: Image.Image) -> None:
+def write_image(path: Path, image: Image.Image) -> None:
     """Write a PNG.
 
     Raises:
-        EnvironmentFailure: the folder or the file cannot be written.
+        ResourceError: the folder or the file cannot be written.
     """
     make_folder(path.parent)
-    write_atomically(path, lambda stream: picture.save(stream, format="PNG"))
+    write_atomically(path, lambda stream: image.save(stream, format="PNG"))

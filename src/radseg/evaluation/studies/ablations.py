@@ -136,7 +136,7 @@ SWEEPS: dict[str, Sweep] = {
                     {"refine": "reference", **_parts(10.0, 10.0)},
                     paper=_COMPONENTS["+ SCRA + SCGA + RADIO-SAM"],
                 ),
-                Variant("mended", {"refine": "mended", **_parts(10.0, 10.0)}),
+                Variant("corrected", {"refine": "corrected", **_parts(10.0, 10.0)}),
             ),
         ),
         Sweep(

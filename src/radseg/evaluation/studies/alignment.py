@@ -19,8 +19,8 @@ from radseg.errors import InputError, RadsegError
 from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.paper.published import FIGURE_A2, ModelSize
 from radseg.evaluation.report.tables import Table, markdown_list
-from radseg.evaluation.report.writing import write_picture, write_text
-from radseg.io import picture_of, read_image, to_rgb
+from radseg.evaluation.report.writing import write_image, write_text
+from radseg.io import read_image, to_rgb, to_uint8
 from radseg.jobs.sources import collect
 from radseg.metrics.means import Mean, mean_interval
 from radseg.models.alignment import cls_patch_map, middle_window
@@ -47,7 +47,7 @@ class Alignment:
 
     name: str
     cosine: Float32[np.ndarray, "h w"]
-    picture: UInt8[np.ndarray, "H W 3"]
+    image: UInt8[np.ndarray, "H W 3"]
 
     @property
     def mean(self) -> float:
@@ -56,7 +56,7 @@ class Alignment:
 
     def draw(self) -> Image.Image:
         """Return the window in grey under its cosines; negative ones are drawn as 0."""
-        return _draw(self.cosine, self.picture, f"CLS-patch cosine, mean {self.mean:.2f}")
+        return _draw(self.cosine, self.image, f"CLS-patch cosine, mean {self.mean:.2f}")
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Summary:
         return self._total / np.float32(len(self.means))
 
     def draw(self) -> Image.Image:
-        """Return the mean map as a picture."""
+        """Return the mean map as an image."""
         return _draw(self.mean_map, None, f"mean of {len(self.means)} images: {self.mean.value:.2f}")
 
 
@@ -149,7 +149,7 @@ def align(
             summary.failed[source.name] = str(error)
             continue
         cosine = cls_patch_map(radio, image).cpu().numpy()
-        one = Alignment(source.name, cosine, picture_of(image))
+        one = Alignment(source.name, cosine, to_uint8(image))
         summary.add(one)
         yield one
 
@@ -167,11 +167,11 @@ def room_sources(count: int) -> list[Source]:
         InputError: there are not so many.
     """
     rooms = Rooms(count)
-    return [Source(id, partial(_picture_of_room, rooms, id)) for id in rooms.ids]
+    return [Source(id, partial(_render_of_room, rooms, id)) for id in rooms.ids]
 
 
-def _picture_of_room(rooms: Rooms, id: str) -> Rgb:
-    return to_rgb(rooms.read(id).picture)
+def _render_of_room(rooms: Rooms, id: str) -> Rgb:
+    return to_rgb(rooms.read(id).image)
 
 
 def published(checkpoint: str | None) -> float | None:
@@ -189,7 +189,7 @@ def write_report(
 
     Raises:
         InputError: no image could be read.
-        EnvironmentFailure: the folder cannot be written.
+        ResourceError: the folder cannot be written.
     """
     mean = summary.mean
     facts = {
@@ -222,17 +222,17 @@ def write_report(
     }
     for name, content in parts.items():
         write_text(folder / name, content)
-    write_picture(folder / "mean.png", summary.draw())
+    write_image(folder / "mean.png", summary.draw())
     return (*(folder / name for name in parts), folder / "mean.png")
 
 
 def _draw(
-    cosine: Float32[np.ndarray, "h w"], picture: UInt8[np.ndarray, "H W 3"] | None, title: str
+    cosine: Float32[np.ndarray, "h w"], image: UInt8[np.ndarray, "H W 3"] | None, title: str
 ) -> Image.Image:
     cell = max(1, 480 // max(cosine.shape))
     shown = cosine.repeat(cell, axis=0).repeat(cell, axis=1)
     under = None
-    if picture is not None:
+    if image is not None:
         height, width = shown.shape
-        under = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+        under = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
     return heat_map(under, shown, title)

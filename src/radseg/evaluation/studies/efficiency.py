@@ -1,8 +1,8 @@
 """What a model costs per image (paper Table A.3): seconds, parameters of the vision side, peak memory.
 
-The paper averages over all validation images. Here: one picture of each data set's commonest size, through
-the same code as an evaluation, from the resized picture to labels at full size; text is not counted. With
-RADSeg+ the time depends on how many regions are found, so a made-up picture says little about it.
+The paper averages over all validation images. Here: one image of each data set's commonest size, through
+the same code as an evaluation, from the resized image to labels at full size; text is not counted. With
+RADSeg+ the time depends on how many regions are found, so a made-up image says little about it.
 """
 
 import multiprocessing
@@ -41,7 +41,7 @@ COMMON_SIZES = {
     "ade20k": Size(512, 683),
     "cityscapes": Size(1024, 2048),
 }
-"""The commonest picture of each data set, in pixels [our choice; Cityscapes has no other]."""
+"""The commonest image of each data set, in pixels [our choice; Cityscapes has no other]."""
 
 _RADSEG_SIZES: dict[str, paper.ModelSize] = {"c-radio_v3-b": "base", "c-radio_v3-h": "huge"}
 
@@ -76,13 +76,13 @@ class BenchRequest:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cost of one preset on one data set's picture.
+    """The cost of one preset on one data set's image.
 
     Attributes:
         weights: "random", or what the model calls its checkpoint.
-        input: the resized picture, pixels.
+        input: the resized image, pixels.
         names: how many names compete.
-        parameters: of everything that sees the picture.
+        parameters: of everything that sees the image.
         peak_mb: see `metrics.timing.timed`; None where the system does not tell.
     """
 
@@ -117,7 +117,7 @@ def _measure_all(request: BenchRequest) -> list[Measured]:
 
 
 def measure(request: BenchRequest) -> Iterator[Measured]:
-    """Yield the cost of a preset on every data set's picture.
+    """Yield the cost of a preset on every data set's image.
 
     Raises:
         InputError: unknown preset, device or dtype; random weights for one that the catalogue does not shape.
@@ -170,7 +170,7 @@ def _load(request: BenchRequest, dataset: str) -> Segmenter:
 
 
 def input_size(dataset: str, resolution: str) -> Size:
-    """Return the size of a data set's commonest picture after the protocol's resizing, pixels."""
+    """Return the size of a data set's commonest image after the protocol's resizing, pixels."""
     rules, size = protocol(dataset, resolution), COMMON_SIZES[dataset]
     if rules.short_side is None or rules.long_side is None:
         return size
@@ -178,7 +178,7 @@ def input_size(dataset: str, resolution: str) -> Size:
 
 
 def made_up(size: Size) -> Rgb:
-    """Return a picture of soft colours, the same every time."""
+    """Return an image of soft colours, the same every time."""
     coarse = torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0))
     return nn.functional.interpolate(coarse, tuple(size), mode="bicubic").clamp(0, 1)[0]
 
@@ -190,7 +190,7 @@ def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
     """
     space = segmenter.encoder.space
     if isinstance(segmenter.encoder, Scorer):
-        width = segmenter.words.embed(Vocabulary.parse(["name"])).values.shape[-1]
+        width = segmenter.text_encoder.embed(Vocabulary.parse(["name"])).values.shape[-1]
     else:
         width = segmenter.encode(torch.rand(3, 64, 64)).values.shape[0]
     values = torch.randn(names, width, generator=torch.Generator().manual_seed(0))

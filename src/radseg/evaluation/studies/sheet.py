@@ -18,17 +18,17 @@ from radseg.datasets.base import IGNORE, Truth
 from radseg.errors import InputError, RadsegError
 from radseg.evaluation.images.loop import Labels, Prepared
 from radseg.evaluation.images.model import answer
-from radseg.io import picture_of
+from radseg.io import to_uint8
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
 from radseg.segment import Cosines, Segmenter
 from radseg.types import FeatureMap, Size, TextEmbeddings
-from radseg.visual import paint, pca_picture
+from radseg.visual import paint, pca_image
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, with_legend
 from radseg.visual.text import legible, shorten
 
-Picture = UInt8[np.ndarray, "H W 3"]
+DecodedImage = UInt8[np.ndarray, "H W 3"]
 CELL = 300
-"""Width of a picture on the sheet, pixels."""
+"""Width of an image on the sheet, pixels."""
 GAP, LINE = 10, 28
 NO_FEATURES = "no features without words"
 BAR, FULL = (88, 166, 255), (48, 54, 61)
@@ -50,15 +50,15 @@ Model = Callable[[Prepared], Answer]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One model's pictures of one image; `miou` is 0 to 1, NaN where nothing is judged.
+    """One model's images of one image; `miou` is 0 to 1, NaN where nothing is judged.
 
     `features` is None for a method that has none without words.
     """
 
     model: str
     miou: float
-    labels: Picture
-    features: Picture | None
+    labels: DecodedImage
+    features: DecodedImage | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,8 @@ class Strip:
     """
 
     id: str
-    picture: Picture
-    truth: Picture
+    image: DecodedImage
+    truth: DecodedImage
     panels: tuple[Panel, ...]
     present: tuple[tuple[str, Colour], ...]
 
@@ -81,7 +81,7 @@ def model_of(segmenter: Segmenter, text: TextEmbeddings) -> Model:
 
 
 def _answer(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Answer:
-    seen = segmenter.look([image.picture], text, None)[0]
+    seen = segmenter.encode_many([image.image], text, None)[0]
     features = None if isinstance(seen, Cosines) else seen.values
     return Answer(answer(segmenter, seen, text, image), features)
 
@@ -119,11 +119,9 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
     size = Size(max(1, round(height * CELL / width)), CELL)
     judged = image.truth != IGNORE
     truth = np.where(judged, image.truth.astype(np.int64) + 1, 0).astype(np.uint16)
-    shown = picture_of(
-        torch.nn.functional.interpolate(image.picture[None].cpu(), tuple(size), mode="area")[0]
-    )
+    shown = to_uint8(torch.nn.functional.interpolate(image.image[None].cpu(), tuple(size), mode="area")[0])
 
-    def painted(labels: Labels) -> Picture:
+    def painted(labels: Labels) -> DecodedImage:
         small = Image.fromarray(labels.astype(np.int32)).resize(
             (size.width, size.height), Image.Resampling.NEAREST
         )
@@ -134,7 +132,7 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
             model,
             image_miou(image.truth, one.labels, len(names)),
             painted(one.labels),
-            None if one.features is None else pca_picture(one.features, size),
+            None if one.features is None else pca_image(one.features, size),
         )
         for model, one in answers.items()
     )
@@ -142,13 +140,13 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
     for one in answers.values():  # after everything in the truth comes what the models see
         areas += np.bincount(one.labels.ravel(), minlength=len(names) + 1) * 1e-9
     order = 1 + np.argsort(-areas[1:], kind="stable")
-    table = colours(names)  # of all names, as in the painted pictures: which are present moves colours
+    table = colours(names)  # of all names, as in the painted images: which are present moves colours
     present = tuple((names[i - 1], _colour(table[i - 1])) for i in order if areas[i] > 0)
     return Strip(id, shown, painted(truth), panels, present)
 
 
-def draw_sheet(shown: Sequence[Strip], *, title: str) -> Image.Image:
-    """Return the sheet as one picture.
+def draw_figure(shown: Sequence[Strip], *, title: str) -> Image.Image:
+    """Return the sheet as one image.
 
     Raises:
         InputError: there is nothing to draw.
@@ -168,16 +166,16 @@ def draw_sheet(shown: Sequence[Strip], *, title: str) -> Image.Image:
 
 def draw_strip(strip: Strip) -> Image.Image:
     """Return the two rows of one image with captions, bars of mIoU, and the colours of the names below."""
-    height, step = strip.picture.shape[0], strip.picture.shape[0] + LINE + GAP
+    height, step = strip.image.shape[0], strip.image.shape[0] + LINE + GAP
     canvas = Image.new("RGB", (GAP + (2 + len(strip.panels)) * (CELL + GAP), 2 * step), PANEL)
     draw = ImageDraw.Draw(canvas)
 
-    def place(column: int, top: int, picture: Picture, caption: str) -> None:
+    def place(column: int, top: int, image: DecodedImage, caption: str) -> None:
         left = GAP + column * (CELL + GAP)
         _write(draw, caption, (left, top + LINE // 2), CELL)
-        canvas.paste(Image.fromarray(picture), (left, top + LINE))
+        canvas.paste(Image.fromarray(image), (left, top + LINE))
 
-    place(0, 0, strip.picture, strip.id)
+    place(0, 0, strip.image, strip.id)
     place(1, 0, strip.truth, "truth")
     for column, panel in enumerate(strip.panels, start=2):
         place(column, 0, panel.labels, f"{panel.model}: mIoU {percent(panel.miou)}")

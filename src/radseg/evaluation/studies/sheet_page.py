@@ -1,4 +1,4 @@
-"""The sheet as one HTML page: pictures inside, no script, nothing fetched from anywhere."""
+"""The sheet as one HTML page: images inside, no script, nothing fetched from anywhere."""
 
 import base64
 import io
@@ -51,7 +51,7 @@ def sheet_page(shown: Sequence[Strip], *, title: str, notes: Sequence[str] = ())
 
 
 def _section(strip: Strip) -> str:
-    first = _figure(strip.picture, "input") + _figure(strip.truth, "truth")
+    first = _figure(strip.image, "input") + _figure(strip.truth, "truth")
     labels = "".join(_figure(p.labels, f"{p.model}: mIoU {percent(p.miou)}", _meter(p)) for p in strip.panels)
     features = "".join(
         f"<figure><figcaption>{escape(p.model)}: {NO_FEATURES}</figcaption></figure>\n"
@@ -69,9 +69,9 @@ def _section(strip: Strip) -> str:
     )
 
 
-def _figure(picture: UInt8[np.ndarray, "H W 3"], caption: str, below: str = "") -> str:
+def _figure(image: UInt8[np.ndarray, "H W 3"], caption: str, below: str = "") -> str:
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, format="PNG")
+    Image.fromarray(image).save(stream, format="PNG")
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     text = escape(caption)
     return (

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from radseg.errors import InputError
-from radseg.evaluation.images.counts import Tally
+from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import known_tallies, read_logs
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.result import EvalResult, Score
@@ -57,15 +57,15 @@ def run_sweep(
         As `run_evaluation`, at the first row that cannot be run.
     """
     rows: list[Row] = []
-    first: Mapping[str, Tally] = {}
+    first: Mapping[str, ImageCounts] = {}
     for variant in sweep.variants:
         request = request_of(base, variant)
         result = run_evaluation(request, reporter(variant), fetching).result
         if result is None:
             raise InputError(f"{request.output} is not complete: another process still evaluates it.")
-        tallies = known_tallies(read_logs(request.output), request.ids)
-        difference = paired(first, tallies, len(result.names)) if rows else None
-        first = first or tallies
+        counts = known_tallies(read_logs(request.output), request.ids)
+        difference = paired(first, counts, len(result.names)) if rows else None
+        first = first or counts
         rows.append(Row(variant, result, difference))
     return tuple(rows)
 
@@ -83,7 +83,7 @@ def request_of(base: EvalRequest, variant: Variant) -> EvalRequest:
     )
 
 
-def paired(first: Mapping[str, Tally], other: Mapping[str, Tally], classes: int) -> Score:
+def paired(first: Mapping[str, ImageCounts], other: Mapping[str, ImageCounts], classes: int) -> Score:
     """Return the mIoU of `other` less that of `first` over the images both evaluated, 0 to 1.
 
     The interval is that of resampled images, the same ones for both: it is narrower than the two intervals
@@ -104,9 +104,9 @@ def paired(first: Mapping[str, Tally], other: Mapping[str, Tally], classes: int)
     return Score(value, *bootstrap_intervals(counts, _gain)["gain"])
 
 
-def _counts(tally: Tally, classes: int) -> Int64[np.ndarray, " k"]:
-    counts = Counts.of(tally.confusion(classes))
-    return np.concatenate([counts.both, counts.truth, counts.predicted])
+def _counts(counts: ImageCounts, classes: int) -> Int64[np.ndarray, " k"]:
+    one = Counts.of(counts.confusion(classes))
+    return np.concatenate([one.both, one.truth, one.predicted])
 
 
 def _gain(
@@ -160,7 +160,7 @@ def write_sweep(folder: Path, sweep: Sweep, rows: Sequence[Row], table: Table) -
     """Write the table as Markdown, CSV and JSON into the folder and return the paths.
 
     Raises:
-        EnvironmentFailure: the folder cannot be written.
+        ResourceError: the folder cannot be written.
     """
     parts = {
         f"{sweep.name}.md": markdown(sweep, rows, table),

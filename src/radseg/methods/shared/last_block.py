@@ -17,7 +17,7 @@ Tail = Literal["full", "reduced"]
 "reduced" gives the attention's (scaled) output alone, as the methods on CLIP do (ClearCLIP, NACLIP)."""
 
 
-def finish_block(
+def complete_block(
     block: Block, tokens: Float[Tensor, "n t d"], attended: Float[Tensor, "n t d"], tail: Tail
 ) -> Float[Tensor, "n t d"]:
     """Return what leaves a block whose attention over `tokens` gave `attended`, projection included."""
@@ -28,7 +28,7 @@ def finish_block(
 
 @dataclass(frozen=True, eq=False)
 class KeyKeyBlock:
-    """A last block whose tokens attend by the likeness of their keys, softmax(KKᵀ/√k + bias)V.
+    """A last block whose tokens attend by the similarity of their keys, softmax(KKᵀ/√k + bias)V.
 
     Attributes:
         bias: added to the logits of every head; see `neighbour_bias`.
@@ -42,7 +42,7 @@ class KeyKeyBlock:
         """Return the tokens after the block."""
         _, keys, values = block.attention.project(block.norm1(tokens))
         attended = block.attention.merge(key_key_attention(keys, values, bias=self.bias))
-        return finish_block(block, tokens, attended, self.tail)
+        return complete_block(block, tokens, attended, self.tail)
 
 
 def neighbour_block(

@@ -23,7 +23,7 @@ class ProxyMixing(WindowedEncoder):
 
     Differs from the published codes in three ways. Their mean goes over the whole batch, so where windows are
     batched (RADSeg Table A.3) a result depends on its neighbours; here it is each window's own, and
-    `mean_over="picture"` is as published. Where β·mean is above 1 a row there has no entry left and becomes
+    `mean_over="image"` is as published. Where β·mean is above 1 a row there has no entry left and becomes
     NaN; here the token itself stays. They take the grid's height for both sides, so windows must be square.
 
     Attributes:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.shared.last_block import Tail, finish_block
+from radseg.methods.shared.last_block import Tail, complete_block
 from radseg.nn.vit import VisionTransformer
 from radseg.ops.attention import mean_attention, neighbour_bias, softmax_attention
 from radseg.ops.feedback import Residuals, Rules, inner_blocks, label_affinity
@@ -65,7 +65,7 @@ class ResidualAttention:
         def run(logits: Float[Tensor, "*n t t"], gain: float) -> Float[Tensor, "n t d"]:
             own = softmax_attention(gain * keys, keys, values, bias=logits)
             mixed = numbers.gain * ((1 - numbers.share) * own + numbers.share * crossed)
-            return finish_block(block, tokens, block.attention.merge(mixed), self.tail)
+            return complete_block(block, tokens, block.attention.merge(mixed), self.tail)
 
         affinities = [label_affinity(labels, rules=self.rules) for labels in label(run(bias, 1.0))]
         extra = F.pad(torch.stack(affinities), (prefix, 0, prefix, 0))[:, None]

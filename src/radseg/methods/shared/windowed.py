@@ -1,7 +1,7 @@
 """What the methods on CLIP share: windows whose unit features are averaged on the patch grid.
 
 Published codes average logits on the pixel canvas. A logit is linear in the unit feature, so averaging unit
-features is the same, and they can be kept and asked later. Two things differ, neither with a say in which
+features is the same, and they can be kept and asked later. Two objects differ, neither with a say in which
 name wins in a cell: the cosine divides by the length of the mean, under 1 where windows disagree; and the
 Segmenter enlarges cells after the softmax, not window by window before it.
 """
@@ -28,9 +28,9 @@ class WindowedEncoder(Windows, ABC):
 
     @abstractmethod
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
-        """Return the language features of every window on its grid of `cell`, row by row.
+        """Return the language features of every window on its grid of `feature_stride`, row by row.
 
-        No window's result may depend on the others, but where `statistics` are the picture's.
+        No window's result may depend on the others, but where `statistics` are the image's.
         """
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""How a picture is cut into windows and put together again: what the methods that slide share. No method."""
+"""How an image is cut into windows and put together again: what the methods that slide share. No method."""
 
 import math
 import sys
@@ -20,13 +20,13 @@ from radseg.methods.base import (
 from radseg.models.base import Backbone, PatchBackbone
 from radseg.types import FeatureMap, Rgb, Size
 
-Statistics = Literal["window", "picture"]
-"""What a mean is taken over: each window alone, or all of a picture's, as code that batches them does."""
+Statistics = Literal["window", "image"]
+"""What a mean is taken over: each window alone, or all of an image's, as code that batches them does."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """A backbone and the windows in which it sees a picture.
+    """A backbone and the windows in which it sees an image.
 
     Attributes:
         backbone: the one whose text space the features land in.
@@ -43,7 +43,7 @@ class Windows:
     memory_budget: int = DEFAULT_MEMORY_BUDGET
 
     def __post_init__(self) -> None:
-        require_windows(quantum=self.quantum, crop=self.crop, stride=self.stride)
+        require_windows(size_divisor=self.size_divisor, crop=self.crop, stride=self.stride)
 
     @property
     def backbones(self) -> tuple[PatchBackbone, ...]:
@@ -51,12 +51,12 @@ class Windows:
         return (self.backbone,)
 
     @property
-    def cell(self) -> int:
+    def feature_stride(self) -> int:
         """Side in pixels of a cell of the feature map."""
         return self.backbone.patch
 
     @property
-    def quantum(self) -> int:
+    def size_divisor(self) -> int:
         """What image sides, crop and stride must be multiples of, in pixels: whole patches of every backbone.
 
         Differs from published codes, which pad windows with zeros to multiples of 56 and cut afterwards.
@@ -78,10 +78,10 @@ class Windows:
     ) -> list[FeatureMap]:
         """Return the stitched maps of prepared images, given what a window's features are.
 
-        Statistics of the picture need all its windows in one batch, and no other's: the memory budget has no
+        Statistics of the image need all its windows in one batch, and no other's: the memory budget has no
         say then, as in the code that does so.
         """
-        alone = self.statistics == "picture"
+        alone = self.statistics == "image"
         groups = [[image] for image in images] if alone else [list(images)]
         return [
             one
@@ -89,7 +89,7 @@ class Windows:
             for one in slide_windows(
                 group,
                 features,
-                patch=self.cell,
+                patch=self.feature_stride,
                 crop=self.crop,
                 stride=self.stride,
                 window_bytes=self.window_bytes,
@@ -101,7 +101,7 @@ class Windows:
         """Return `image` at the size the windows need, on the backbone's device."""
         return fit_windows(
             image.to(self.backbone.device),
-            quantum=self.quantum,
+            size_divisor=self.size_divisor,
             crop=self.crop,
             stride=self.stride,
             size_rule=self.size_rule,

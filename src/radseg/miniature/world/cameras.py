@@ -1,4 +1,4 @@
-"""Where to stand in a room: free views, views of one thing, walks; and captions of what is seen."""
+"""Where to stand in a room: free views, views of one object, walks; and captions of what is seen."""
 
 from collections.abc import Iterator
 
@@ -7,34 +7,36 @@ from numpy.typing import NDArray
 
 from radseg.miniature.world.furniture import Spot
 from radseg.miniature.world.render import View, render
-from radseg.miniature.world.scene import Camera, Room, Thing, look_at
+from radseg.miniature.world.scene import Camera, Room, SceneObject, pose_towards
 
 FOCAL_PER_WIDTH = 0.8
-"""Focal length over picture width of the everyday camera (64° across)."""
+"""Focal length over image width of the everyday camera (64° across)."""
 
 
 def free_camera(
     room: Room, seed: int, *, height: int = 352, width: int = 480, focal: float | None = None
 ) -> Camera:
-    """Return a camera at eye height in a free spot, looking across the room at its things."""
+    """Return a camera at eye height in a free spot, looking across the room at its objects."""
     rng = np.random.default_rng((room.seed, seed, 3))
     eye = free_spot(room, rng)
     middle = np.array([room.size[0] / 2, room.size[1] / 2, 0.7])
-    candidates = [thing.middle for thing in room.things] or [tuple(middle)]
+    candidates = [object.middle for object in room.objects] or [tuple(middle)]
     far = sorted(candidates, key=lambda spot: -np.hypot(spot[0] - eye[0], spot[1] - eye[1]))
     aim = np.array(far[int(rng.integers(max(1, len(far) // 2)))])
     aim[2] = 0.6
     aim = 0.6 * aim + 0.4 * middle + rng.normal(0, 0.15, 3)
     chosen = focal if focal is not None else FOCAL_PER_WIDTH * width
-    return Camera(height, width, chosen, (width / 2, height / 2), look_at(eye, _spot(aim)))
+    return Camera(height, width, chosen, (width / 2, height / 2), pose_towards(eye, _spot(aim)))
 
 
-def thing_camera(room: Room, thing: Thing, seed: int, *, side: int, fill: float, focal: float) -> Camera:
-    """Return a square camera in which the thing covers about `fill` of the side, seen from inside the
+def object_camera(
+    room: Room, object: SceneObject, seed: int, *, side: int, fill: float, focal: float
+) -> Camera:
+    """Return a square camera in which the object covers about `fill` of the side, seen from inside the
     room.
     """
     rng = np.random.default_rng((room.seed, seed, 5))
-    solids = thing.solids
+    solids = object.solids
     low = np.min([np.subtract(s.centre, _extent(s.half)) for s in solids], 0)
     high = np.max([np.add(s.centre, _extent(s.half)) for s in solids], 0)
     middle, span = (low + high) / 2, float(np.linalg.norm(high - low)) * 0.75
@@ -49,7 +51,11 @@ def thing_camera(room: Room, thing: Thing, seed: int, *, side: int, fill: float,
         fill * side * max(true_distance, 0.3) / span
     )  # what the walls took from the distance, the lens gives back
     return Camera(
-        side, side, zoom, (side / 2, side / 2), look_at(_spot(eye), _spot(middle + rng.normal(0, 0.04, 3)))
+        side,
+        side,
+        zoom,
+        (side / 2, side / 2),
+        pose_towards(_spot(eye), _spot(middle + rng.normal(0, 0.04, 3))),
     )
 
 
@@ -64,7 +70,7 @@ def free_spot(room: Room, rng: np.random.Generator) -> Spot:
         )
         gaps = (
             np.hypot(spot[0] - t.middle[0], spot[1] - t.middle[1]) - t.reach
-            for t in room.things
+            for t in room.objects
             if t.kind != "rug"
         )
         gap = min(gaps, default=1.0)
@@ -88,7 +94,7 @@ def sequence_cameras(room: Room, frames: int, *, height: int = 240, width: int =
         )
         target = (float(cx - 0.5 * direction[0]), float(cy - 0.5 * direction[1]), 0.6)
         poses.append(
-            Camera(height, width, FOCAL_PER_WIDTH * width, (width / 2, height / 2), look_at(eye, target))
+            Camera(height, width, FOCAL_PER_WIDTH * width, (width / 2, height / 2), pose_towards(eye, target))
         )
     return tuple(poses)
 
@@ -104,9 +110,9 @@ def sequence(
 def captions(view: View, *, smallest: float = 0.02) -> tuple[str, ...]:
     """Return what people would say: one phrase per visible name above `smallest` share, then one sentence."""
     seen = [name for name, share in view.shares().items() if share >= smallest]
-    things = [name for name in seen if name.split()[-1] not in ("wall", "floor", "carpet", "ceiling")]
-    around = [name for name in seen if name not in things]
-    listed = " and ".join(f"a {name}" for name in things) or "an empty room"
+    objects = [name for name in seen if name.split()[-1] not in ("wall", "floor", "carpet", "ceiling")]
+    around = [name for name in seen if name not in objects]
+    listed = " and ".join(f"a {name}" for name in objects) or "an empty room"
     return (*seen, f"{listed} with {' and '.join(around)}" if around else listed)
 
 

@@ -1,7 +1,7 @@
-"""Things built from solids, standing on a spot: the kinds of the miniature world. No rooms, no rays.
+"""Objects built from solids, standing on a spot: the kinds of the miniature world. No rooms, no rays.
 
 A builder takes the spot (x, y, z of the ground under the middle), a yaw, a finish and a random generator,
-and returns the solids of one thing. Sizes are in metres and vary a little from thing to thing.
+and returns the solids of one object. Sizes are in metres and vary a little from object to object.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Builder = Callable[[Spot, float, str, np.random.Generator], tuple[Solid, ...]]
 
 
 class _Kit:
-    """Places parts given in the thing's own frame (x right, y back, z up from the ground)."""
+    """Places parts given in the object's own frame (x right, y back, z up from the ground)."""
 
     def __init__(self, spot: Spot, yaw: float, finish: str) -> None:
         self.spot, self.yaw, self.finish = spot, yaw, finish
@@ -158,7 +158,7 @@ KINDS: dict[str, Builder] = {
     "door": door,
     "painting": painting,
 }
-"""Every kind of thing by the word people use."""
+"""Every kind of object by the word people use."""
 
 ON_WALL = ("door", "painting")
 SMALL = ("ball", "box", "vase", "cone")

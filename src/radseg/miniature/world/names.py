@@ -1,6 +1,6 @@
 """The words of the miniature world, and which of their combinations training never sees.
 
-A thing is called "<finish> <kind>" ("red ball", "wooden table"), a carpet "<colour> carpet", a painting
+An object is called "<finish> <kind>" ("red ball", "wooden table"), a carpet "<colour> carpet", a painting
 "painting".
 """
 
@@ -33,7 +33,7 @@ FLOORS = ("wooden", "tiled", "stone", "concrete", "carpet")
 CEILINGS = ("white", "wooden", "concrete")
 
 
-def thing_name(finish: str, kind: str) -> str:
+def object_name(finish: str, kind: str) -> str:
     """Return what people call it."""
     return "painting" if kind == "painting" else f"{finish} {kind}"
 
@@ -49,7 +49,7 @@ def is_held_out_style(wall: str, floor: str) -> bool:
     return (WALLS.index(wall) + 2 * FLOORS.index(floor)) % 5 == 0
 
 
-def things(*, held_out: bool) -> tuple[tuple[str, str], ...]:
+def objects(*, held_out: bool) -> tuple[tuple[str, str], ...]:
     """Return all (finish, kind) pairs that are, or are not, held out."""
     return tuple(
         (finish, kind)
@@ -73,13 +73,13 @@ def structure_names() -> tuple[str, ...]:
 
 def training_names() -> tuple[str, ...]:
     """Return every name that occurs in training, without duplicates."""
-    names = (thing_name(finish, kind) for finish, kind in things(held_out=False))
+    names = (object_name(finish, kind) for finish, kind in objects(held_out=False))
     return tuple(dict.fromkeys((*names, *structure_names())))
 
 
 def held_out_names() -> tuple[str, ...]:
     """Return the names that never occur in training though each of their words does."""
-    return tuple(thing_name(finish, kind) for finish, kind in things(held_out=True))
+    return tuple(object_name(finish, kind) for finish, kind in objects(held_out=True))
 
 
 def words() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radseg.miniature.world.materials import albedo, specular
-from radseg.miniature.world.scene import FIRST_THING, Camera, Room
+from radseg.miniature.world.scene import FIRST_OBJECT, Camera, Room
 from radseg.miniature.world.solids import Solid, first_hit, local_normal, passing, room_hit
 
 Array = NDArray[np.float32]
@@ -26,7 +26,7 @@ class View:
         rgb: uint8 "H W 3", sRGB.
         depth: float32 "H W", metres along the optical axis.
         semantic: int16 "H W", index into `names`.
-        instance: int16 "H W"; below FIRST_THING the faces of the room, then its things in order.
+        instance: int16 "H W"; below FIRST_OBJECT the faces of the room, then its objects in order.
         names: the names of the room, sorted.
     """
 
@@ -38,7 +38,7 @@ class View:
     camera: Camera
 
     def shares(self) -> dict[str, float]:
-        """Return the share of the picture each visible name covers, largest first."""
+        """Return the share of the image each visible name covers, largest first."""
         counts = np.bincount(self.semantic.ravel(), minlength=len(self.names)) / self.semantic.size
         order = np.argsort(-counts, kind="stable")
         return {self.names[i]: float(counts[i]) for i in order if counts[i] > 0}
@@ -77,14 +77,16 @@ def render(room: Room, camera: Camera, *, seed: int = 0, noise: float = 1.0) -> 
     scales the imperfections of the sensor, 0 is a perfect one.
     """
     rng = np.random.default_rng((room.seed, seed, 7))
-    parts = [(solid, i) for i, thing in enumerate(room.things) for solid in thing.solids]
+    parts = [(solid, i) for i, object in enumerate(room.objects) for solid in object.solids]
     origin, directions = rays(camera)
     hits = _cast(room, parts, origin, directions)
     owner = np.array([-1, *(i for _, i in parts)], np.int64)
-    instance = np.where(hits.part < 0, -1 - hits.part, FIRST_THING + owner[np.maximum(hits.part, -1) + 1])
+    instance = np.where(hits.part < 0, -1 - hits.part, FIRST_OBJECT + owner[np.maximum(hits.part, -1) + 1])
     colour = _shade(room, parts, hits, -directions, rng)
     index = {name: i for i, name in enumerate(room.names)}
-    lookup = np.array([index[room.instance_name(i)] for i in range(FIRST_THING + len(room.things))], np.int16)
+    lookup = np.array(
+        [index[room.instance_name(i)] for i in range(FIRST_OBJECT + len(room.objects))], np.int16
+    )
     shape = (camera.height, camera.width)
     return View(
         rgb=_develop(colour.reshape(*shape, 3), np.random.default_rng((room.seed, seed, 8)), noise),
@@ -117,9 +119,9 @@ def _cast(room: Room, parts: list[tuple[Solid, int]], origin: Array, directions:
     t, face = room_hit(room.size, origin, directions)
     part = -1 - face
     index = 0
-    for thing in room.things:
-        near = passing(*thing.bound, origin, directions)
-        for solid in thing.solids:
+    for object in room.objects:
+        near = passing(*object.bound, origin, directions)
+        for solid in object.solids:
             candidate = first_hit(solid, origin, directions[:, near])
             closer = candidate < t[near]
             t[near[closer]], part[near[closer]] = candidate[closer], index
@@ -148,8 +150,8 @@ def _surface(room: Room, parts: list[tuple[Solid, int]], hits: _Hits) -> tuple[A
             key = room.seed * 31 + (face % 3 == 2) * (1 + face)
         else:
             solid, owner = parts[code]
-            thing = room.things[owner]
-            finish, tint = solid.finish, thing.tint
+            object = room.objects[owner]
+            finish, tint = solid.finish, object.tint
             offset = points - np.asarray(solid.centre, np.float32)[:, None]
             local = solid.to_local(offset)
             axis = np.abs(local_normal(solid, local)).argmax(0)
@@ -204,9 +206,9 @@ def _shade(
 
 def _unblocked(room: Room, points: Array, to_light: Array) -> NDArray[np.bool_]:
     free = np.ones(points.shape[1], np.bool_)
-    for thing in room.things:
-        near = passing(*thing.bound, points, to_light)
-        for solid in thing.solids:
+    for object in room.objects:
+        near = passing(*object.bound, points, to_light)
+        for solid in object.solids:
             near = near[free[near]]
             if near.size:
                 free[near] = ~(first_hit(solid, points[:, near], to_light[:, near]) < 1)

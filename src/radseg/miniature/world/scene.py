@@ -17,15 +17,15 @@ from radseg.miniature.world.solids import Solid
 
 Split = Literal["train", "held_out"]
 Matrix = NDArray[np.float64]
-FIRST_THING = 6
+FIRST_OBJECT = 6
 """Instances 0 … 5 are the faces of the room in the order of `solids.room_hit`."""
 
 _AGAINST = ("sofa", "shelf")
-_WALL_YAW = (np.pi / 2, np.pi, -np.pi / 2, 0.0)  # turns a thing's back to the walls x=0, y=0, x=X, y=Y
+_WALL_YAW = (np.pi / 2, np.pi, -np.pi / 2, 0.0)  # turns an object's back to the walls x=0, y=0, x=X, y=Y
 
 
 @dataclass(frozen=True)
-class Thing:
+class SceneObject:
     """One piece of furniture: its solids, its name, and the circle it covers on the floor."""
 
     name: str
@@ -46,7 +46,7 @@ class Thing:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """A room: extent in metres, finishes of its faces, lights and things.
+    """A room: extent in metres, finishes of its faces, lights and objects.
 
     Attributes:
         faces: finish of the six faces, in the order of `solids.room_hit`.
@@ -59,7 +59,7 @@ class Room:
     faces: tuple[str, ...]
     face_names: tuple[str, ...]
     face_tints: tuple[tuple[float, float, float], ...]
-    things: tuple[Thing, ...]
+    objects: tuple[SceneObject, ...]
     lights: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...]
     ambient: float
     names: tuple[str, ...]
@@ -67,7 +67,9 @@ class Room:
     def instance_name(self, instance: int) -> str:
         """Return the name of an instance id of `View.instance`."""
         return (
-            self.face_names[instance] if instance < FIRST_THING else self.things[instance - FIRST_THING].name
+            self.face_names[instance]
+            if instance < FIRST_OBJECT
+            else self.objects[instance - FIRST_OBJECT].name
         )
 
 
@@ -76,9 +78,9 @@ class Camera:
     """A pinhole camera; pixel centres lie at integer + 0.5.
 
     Attributes:
-        height, width: of the picture, pixels.
+        height, width: of the image, pixels.
         focal: focal length in pixels, the same along both axes.
-        centre: principal point (x, y) in pixels; outside the picture when it is a window of a larger one.
+        centre: principal point (x, y) in pixels; outside the image when it is a window of a larger one.
         camera_to_world: 4 × 4, OpenCV camera axes.
     """
 
@@ -94,7 +96,7 @@ class Camera:
         return np.array([[self.focal, 0, self.centre[0]], [0, self.focal, self.centre[1]], [0, 0, 1.0]])
 
 
-def look_at(eye: Spot, target: Spot) -> Matrix:
+def pose_towards(eye: Spot, target: Spot) -> Matrix:
     """Return camera_to_world of an upright camera at `eye` that looks at `target` (metres)."""
     forward = np.subtract(target, eye, dtype=np.float64)
     forward /= np.linalg.norm(forward)
@@ -108,8 +110,8 @@ def look_at(eye: Spot, target: Spot) -> Matrix:
 def make_room(seed: int, *, split: Split = "train", count: int | None = None) -> Room:
     """Return the room of `seed`.
 
-    A "held_out" room has a wall–floor style that training never sees, and half of its things are
-    combinations that training never sees. `count` is the number of things tried (default 6 to 10; fewer may
+    A "held_out" room has a wall–floor style that training never sees, and half of its objects are
+    combinations that training never sees. `count` is the number of objects tried (default 6 to 10; fewer may
     find a place).
     """
     rng = np.random.default_rng((seed, 0 if split == "train" else 1))
@@ -118,17 +120,17 @@ def make_room(seed: int, *, split: Split = "train", count: int | None = None) ->
     face_names = (f"{wall} wall",) * 2 + (floor,) + (f"{wall} wall",) * 2 + (f"{ceiling} ceiling",)
     finishes = (wall, wall, _floor_finish(floor), wall, wall, ceiling)
     tints = tuple(_tint(rng, 0.12) for _ in range(3))
-    things = _furnish(rng, size, split, count if count is not None else int(rng.integers(6, 11)))
+    objects = _furnish(rng, size, split, count if count is not None else int(rng.integers(6, 11)))
     return Room(
         seed=seed,
         size=size,
         faces=finishes,
         face_names=face_names,
         face_tints=(tints[0], tints[0], tints[1], tints[0], tints[0], tints[2]),
-        things=things,
+        objects=objects,
         lights=_lights(rng, size),
         ambient=float(rng.uniform(0.4, 0.6)),
-        names=tuple(sorted({*face_names, *(thing.name for thing in things)})),
+        names=tuple(sorted({*face_names, *(object.name for object in objects)})),
     )
 
 
@@ -175,7 +177,7 @@ def _lights(
 def _choose(rng: np.random.Generator, split: Split) -> tuple[str, str]:
     """Draw a kind first, so that no kind is rare, then one of its allowed finishes."""
     held_out = split == "held_out" and bool(rng.random() < 0.5)
-    allowed = words.things(held_out=held_out)
+    allowed = words.objects(held_out=held_out)
     kinds = sorted({kind for _, kind in allowed})
     kind = kinds[int(rng.integers(len(kinds)))]
     finishes = [finish for finish, owner in allowed if owner == kind]
@@ -184,21 +186,25 @@ def _choose(rng: np.random.Generator, split: Split) -> tuple[str, str]:
 
 def _furnish(
     rng: np.random.Generator, size: tuple[float, float, float], split: Split, count: int
-) -> tuple[Thing, ...]:
-    things: list[Thing] = []
+) -> tuple[SceneObject, ...]:
+    objects: list[SceneObject] = []
     for _ in range(count):
         finish, kind = _choose(rng, split)
         for _ in range(12):
-            thing = _place(rng, size, things, finish, kind)
-            if _fits(thing, things, size):
-                things.append(thing)
+            object = _place(rng, size, objects, finish, kind)
+            if _fits(object, objects, size):
+                objects.append(object)
                 break
-    return tuple(things)
+    return tuple(objects)
 
 
 def _place(
-    rng: np.random.Generator, size: tuple[float, float, float], things: list[Thing], finish: str, kind: str
-) -> Thing:
+    rng: np.random.Generator,
+    size: tuple[float, float, float],
+    objects: list[SceneObject],
+    finish: str,
+    kind: str,
+) -> SceneObject:
     yaw = float(rng.uniform(-np.pi, np.pi))
     spot: Spot = (float(rng.uniform(0.5, size[0] - 0.5)), float(rng.uniform(0.5, size[1] - 0.5)), 0.0)
     if kind in ON_WALL or kind in _AGAINST:
@@ -208,7 +214,7 @@ def _place(
         across = gap if side < 2 else size[side % 2] - gap
         spot = (across, along, 0.0) if side % 2 == 0 else (along, across, 0.0)
         yaw = float(_WALL_YAW[side])
-    tables = [thing for thing in things if thing.kind == "table"]
+    tables = [object for object in objects if object.kind == "table"]
     if kind in SMALL and tables and rng.random() < 0.4:
         top = tables[int(rng.integers(len(tables)))]
         spot = (top.middle[0], top.middle[1], top.solids[0].centre[2] + top.solids[0].half[2])
@@ -217,23 +223,23 @@ def _place(
         float(np.hypot(s.centre[0] - spot[0], s.centre[1] - spot[1]) + np.hypot(s.half[0], s.half[1]) * 0.9)
         for s in solids
     )
-    return Thing(words.thing_name(finish, kind), kind, finish, solids, spot, reach, _tint(rng, 0.12))
+    return SceneObject(words.object_name(finish, kind), kind, finish, solids, spot, reach, _tint(rng, 0.12))
 
 
-def _fits(thing: Thing, others: list[Thing], size: tuple[float, float, float]) -> bool:
-    """Say whether the thing is inside the room and its circle overlaps no other, tables below it excepted."""
-    x, y, z = thing.middle
-    margin = 0.0 if thing.kind in ON_WALL or thing.kind in _AGAINST else thing.reach
+def _fits(object: SceneObject, others: list[SceneObject], size: tuple[float, float, float]) -> bool:
+    """Say whether the object is inside the room and its circle overlaps none but tables below it."""
+    x, y, z = object.middle
+    margin = 0.0 if object.kind in ON_WALL or object.kind in _AGAINST else object.reach
     if not (margin <= x <= size[0] - margin and margin <= y <= size[1] - margin):
         return False
     for other in others:
         distance = float(np.hypot(x - other.middle[0], y - other.middle[1]))
         if z > 0 and other.kind == "table" and distance < 0.05:
             continue
-        if thing.kind == "rug" or other.kind == "rug":
-            if thing.kind == other.kind and distance < 1.2:
+        if object.kind == "rug" or other.kind == "rug":
+            if object.kind == other.kind and distance < 1.2:
                 return False
             continue
-        if distance < 0.85 * (thing.reach + other.reach):
+        if distance < 0.85 * (object.reach + other.reach):
             return False
     return True

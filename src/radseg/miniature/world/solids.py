@@ -26,7 +26,7 @@ class Solid:
         yaw: turn about the upright axis, radians.
         taper: frustum only: top radius / bottom radius, ≥ 0 (0 is a cone, 1 a cylinder).
         finish: material or colour word (radseg.miniature.world.materials).
-        glow: emitted light added to the shaded colour, 0 for ordinary things.
+        glow: emitted light added to the shaded colour, 0 for ordinary objects.
     """
 
     shape: Shape

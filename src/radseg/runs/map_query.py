@@ -1,4 +1,4 @@
-"""From a map folder and words to an answer: the model the map was built with, alignment, cache, question."""
+"""From a map folder and prompts to an answer: the map's model, alignment, cache, question."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,40 +24,40 @@ class MapQuestion:
     """What a person asks.
 
     Attributes:
-        words: names, or "a, b, c"; empty with an image.
-        image: picture of the thing that is wanted, instead of words.
+        prompts: names, or "a, b, c"; empty with an image.
+        image: image of the object that is wanted, instead of words.
         mode: how names compete (see query.ask).
         threshold: of mode "independent".
-        least_voxels: smaller things are left out.
+        min_voxels: smaller objects are left out.
         model: what to load the model with other than the map says: checkpoint, text_tower, device, dtype.
     """
 
     map: Path
-    words: Any = ()
+    prompts: Any = ()
     image: Path | None = None
     mode: Mode = "background"
     threshold: float = 0.5
-    least_voxels: int = 4
+    min_voxels: int = 4
     model: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class MapFinding:
-    """An answer, the things in it, and the seconds of each step ("model", "voxels": aligning and scoring)."""
+    """An answer, its objects, and the seconds of each step ("model", "voxels": aligning and scoring)."""
 
     answer: "Answer"
-    things: "Mapping[str, tuple[Instance, ...]]"
+    objects: "Mapping[str, tuple[Instance, ...]]"
     seconds: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
-        """Return names, things and best scores as JSON values; metres."""
+        """Return names, objects and best scores as JSON values; metres."""
         names = {}
-        for name, things in self.things.items():
+        for name, objects in self.objects.items():
             best, place = self.answer.best_voxel(name)
             names[name] = {
-                "found": bool(things),
+                "found": bool(objects),
                 "best": {"probability": round(best, 4), "at": [round(v, 4) for v in place]},
-                "things": [_thing(one) for one in things],
+                "objects": [_object(one) for one in objects],
             }
         return {
             "mode": self.answer.mode,
@@ -69,7 +69,7 @@ class MapFinding:
 
 
 @dataclass(frozen=True, eq=False)
-class MapWords:
+class MapQuery:
     """A map that answers, with its model loaded: the first question pays for it, the others do not.
 
     Attributes:
@@ -87,7 +87,7 @@ class MapWords:
         folder: Path,
         model: Mapping[str, Any] | None = None,
         fetching: "Fetching | None" = None,
-    ) -> "MapWords":
+    ) -> "MapQuery":
         """Return the map in a folder with the model it was built with.
 
         Args:
@@ -110,7 +110,7 @@ class MapWords:
 
     def ask(
         self,
-        words: Any,
+        prompts: Any,
         *,
         mode: Mode = "background",
         threshold: float = 0.5,
@@ -119,12 +119,12 @@ class MapWords:
         """Return what the map says to words; `progress` is told the voxels done and in all.
 
         Raises:
-            VocabularyError: no usable words, or a name a map of probabilities does not have.
+            VocabularyError: no usable prompts, or a name a map of probabilities does not have.
         """
         from radseg.mapping.query import ask_probabilities  # noqa: PLC0415
         from radseg.text.vocabulary import Vocabulary  # noqa: PLC0415
 
-        vocabulary = words if isinstance(words, Vocabulary) else Vocabulary.parse(words)
+        vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
         if self.segmenter is None:
             return ask_probabilities(self.map, vocabulary.names, mode=mode, threshold=threshold)
         text, contrast = self.segmenter.embed(vocabulary, mode=mode)
@@ -138,24 +138,24 @@ class MapWords:
         threshold: float = 0.5,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Answer":
-        """Return where the map looks like a picture of a thing, cut out closely.
+        """Return where the map looks like an image of an object, cut out closely.
 
-        The picture stands for itself as the mean of its aligned patch features; it competes with the mean of
-        the map instead of the contrast bank: cosines between pictures are far higher than between pictures
-        and words, so words would never win.
+        The image stands for itself as the mean of its aligned patch features; it competes with the mean of
+        the map instead of the contrast bank: cosines between images are far higher than between images
+        and prompts, so prompts would never win.
 
         Raises:
-            ImageError: not a picture.
-            InputError: the map has no features, or mode "assign", where one thing would get every voxel.
+            ImageError: not an image.
+            InputError: the map has no features, or mode "assign", where one object would get every voxel.
         """
         import torch  # noqa: PLC0415
 
         from radseg.types import TextEmbeddings  # noqa: PLC0415
 
         if self.segmenter is None:
-            raise InputError("A map of probabilities answers its own names only, not pictures.")
+            raise InputError("A map of probabilities answers its own names only, not images.")
         if mode == "assign":
-            raise InputError("A picture is one thing; use mode 'background' or 'independent'.")
+            raise InputError("An image is one object; use mode 'background' or 'independent'.")
         features = torch.nn.functional.normalize(self.segmenter.encode(path).values.flatten(1), dim=0)
         space = self.segmenter.encoder.space
         total, count = torch.zeros(len(features)), 0
@@ -205,23 +205,23 @@ def find_in_map(
     progress: Callable[[int, int], None] | None = None,
     fetching: "Fetching | None" = None,
 ) -> MapFinding:
-    """Return where the named or pictured things are in a map.
+    """Return where the named or pictured objects are in a map.
 
     Raises:
-        InputError, MissingFileError, WeightsUnavailableError: as MapWords.
+        InputError, MissingFileError, WeightsUnavailableError: as MapQuery.
     """
     start = time.perf_counter()
-    words = MapWords.open(question.map, question.model, fetching)
+    query = MapQuery.open(question.map, question.model, fetching)
     loaded = time.perf_counter()
     choices: dict[str, Any] = {"mode": question.mode, "threshold": question.threshold, "progress": progress}
     if question.image is None:
-        answer = words.ask(question.words, **choices)
+        answer = query.ask(question.prompts, **choices)
     else:
-        answer = words.ask_image(question.image, **choices)
+        answer = query.ask_image(question.image, **choices)
     asked = time.perf_counter()
-    things = answer.instances(least_voxels=question.least_voxels)
-    seconds = {"model": loaded - start, "voxels": asked - loaded, "things": time.perf_counter() - asked}
-    return MapFinding(answer, things, seconds)
+    objects = answer.instances(min_voxels=question.min_voxels)
+    seconds = {"model": loaded - start, "voxels": asked - loaded, "objects": time.perf_counter() - asked}
+    return MapFinding(answer, objects, seconds)
 
 
 def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | None":
@@ -276,12 +276,12 @@ def model_of(
         for name, value in dict(encoder.get("options", {})).items()
         if name in known and value != known[name]
     }
-    options["refine"] = "none"  # a question is put to voxels, not to a picture
+    options["refine"] = "none"  # a question is put to voxels, not to an image
     elsewhere = encoder.get("checkpoint") not in (None, preset.checkpoint, "miniature")
     if elsewhere:
         options["checkpoint"] = encoder["checkpoint"]
     if fetching is not None and not elsewhere and "checkpoint" not in changes:
-        segmenter = load_segmenter(preset.name, fetching, with_words=True, settings=options, machine=changes)
+        segmenter = load_segmenter(preset.name, fetching, with_text=True, settings=options, machine=changes)
     else:
         segmenter = load(preset.name, **{**options, **changes})
     ours, theirs = encoder_of(segmenter).get("sha256"), encoder.get("sha256")
@@ -293,7 +293,7 @@ def model_of(
     return segmenter
 
 
-def _thing(one: "Instance") -> dict[str, Any]:
+def _object(one: "Instance") -> dict[str, Any]:
     def rounded(values: Sequence[float]) -> list[float]:
         return [round(value, 4) for value in values]
 

@@ -1,10 +1,10 @@
-"""What each mend of RADSeg+ is worth on the miniature: `python -m benchmarks.mends [--rooms 60]`.
+"""What each correction of RADSeg+ is worth on the miniature: `python -m benchmarks.corrections [--rooms 60]`.
 
-RADSeg+ as it is, then with one mend at a time taken back to the published code's rule, then with all of them.
-Held-out rooms as in `training.miniature.evaluate`, from seed 7000 on, in pictures of 341 × 471 pixels, because
-some mends are about sizes that patches do not tile; mIoU and boundary IoU (2 pixels) of the mended form, and
-what taking a mend back changes, room by room, with 95 % intervals. The miniature's decoder learnt on mended
-prompts.
+RADSeg+ as it is, then with one correction at a time taken back to the published code's rule, then with all
+of them. Held-out rooms as in `training.miniature.evaluate`, from seed 7000 on, in images of 341 × 471 pixels,
+because some corrections are about sizes that patches do not tile; mIoU and boundary IoU (2 pixels) of the
+corrected form, and what taking a correction back changes, room by room, with 95 % intervals. The miniature's
+decoder learnt on corrected prompts.
 """
 
 import argparse
@@ -22,19 +22,19 @@ from training.miniature.evaluate import (
 
 from radseg.metrics.means import mean_interval
 from radseg.miniature import load_decoder, load_parts
-from radseg.refine.mended import Mended
+from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner
 from radseg.refine.reference import Reference
 from radseg.refine.rules import Rules
 from radseg.segment import Segmenter
 
-MENDS = ("sam_image", "propose", "to_frame", "mask_prompts", "embed_masks", "settle")
+CORRECTIONS = ("sam_image", "propose", "to_frame", "mask_prompts", "embed_masks", "settle")
 
 
-def without(*mends: str) -> Rules:
-    """Return the mended rules with some of them as published."""
-    methods = {name: getattr(Reference, name) for name in mends}
-    return type("Without", (Mended, Reference), methods)()  # Reference for what its own methods call
+def without(*corrections: str) -> Rules:
+    """Return the corrected rules with some of them as published."""
+    methods = {name: getattr(Reference, name) for name in corrections}
+    return type("Without", (Corrected, Reference), methods)()  # Reference for what its own methods call
 
 
 def scores(segment: Segmenter, asked: list[Question]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,13 +65,13 @@ def main() -> None:
     refined = segmenter(radio, tower, REFINED, load_decoder())
     assert isinstance(refined.refine, SamRefiner)
     print(line("not refined", scores(coarse, asked)))
-    mended = scores(refined, asked)
-    print(line("refined, mended", mended), flush=True)
-    for taken in (*((name,) for name in MENDS), MENDS):
+    corrected = scores(refined, asked)
+    print(line("refined, corrected", corrected), flush=True)
+    for taken in (*((name,) for name in CORRECTIONS), CORRECTIONS):
         rules = without(*taken)
         other = scores(replace(refined, refine=replace(refined.refine, rules=rules)), asked)
-        name = "all as published" if taken == MENDS else f"{taken[0]} as published"
-        print(line(name, (other[0] - mended[0], other[1] - mended[1])), flush=True)
+        name = "all as published" if taken == CORRECTIONS else f"{taken[0]} as published"
+        print(line(name, (other[0] - corrected[0], other[1] - corrected[1])), flush=True)
 
 
 if __name__ == "__main__":

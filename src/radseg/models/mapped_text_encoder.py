@@ -20,7 +20,7 @@ from radseg.types import TextEmbeddings
 from radseg.weights.catalog import TALK2DINO
 from radseg.weights.tensors import published_tensors, require_finite
 
-__all__ = ["TALK2DINO", "MappedWords", "RawTower", "TextMap", "load_text_map"]
+__all__ = ["TALK2DINO", "MappedTextEncoder", "RawTower", "TextMap", "load_text_map"]
 
 
 class RawTower(Protocol):
@@ -50,8 +50,8 @@ class TextMap(nn.Module):
 
 
 @dataclass(frozen=True)
-class MappedWords:
-    """WordEncoder through a map that was trained on raw text vectors: their length counts.
+class MappedTextEncoder:
+    """TextEncoder through a map that was trained on raw text vectors: their length counts.
 
     So the mean over the templates is of vectors as the tower gives them, mapped afterwards (methods §8).
 

@@ -1,4 +1,4 @@
-"""Pictures of a map folder: in colour, in classes, and the heat of every name, from above and across."""
+"""Renders of a map folder: in colour, in classes, and the heat of every name, from above and across."""
 
 import json
 import re
@@ -21,10 +21,10 @@ from radseg.visual.heat import with_scale
 from radseg.visual.legend import Entry, with_legend
 from radseg.visual.maps import (
     View,
+    camera_across,
+    camera_from_above,
     class_shades,
     heat_shades,
-    look_across,
-    look_from_above,
     render_voxels,
     without_ceiling,
 )
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
     from radseg.mapping.query import Answer
     from radseg.mapping.semantic_map import SemanticMap
-    from radseg.runs.map_words import MapFinding
+    from radseg.runs.map_query import MapFinding
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewOptions:
     """How a map is shown.
 
     Attributes:
-        up: world axis that points up; None takes the one nearest to where the pictures' tops pointed.
+        up: world axis that points up; None takes the one nearest to where the images' tops pointed.
         azimuth, elevation: of the eye of the perspective view, degrees; azimuth None looks for a good one.
         ceiling: metres over the floor from which voxels are left out; None decides by the map's height.
-        width, height: of a picture, pixels.
+        width, height: of an image, pixels.
     """
 
     up: Up | None = None
@@ -57,63 +57,63 @@ class Look:
 
 
 class MapScene:
-    """The voxels of a map as they are shown, ready for several pictures.
+    """The voxels of a map as they are shown, ready for several images.
 
     Args:
         semantic_map: read whole but for its values.
-        look: how it is shown.
+        options: how it is shown.
 
     Raises:
         InputError: the map is empty.
     """
 
-    def __init__(self, semantic_map: "SemanticMap", look: Look) -> None:
-        self.look, self.voxel_size = look, semantic_map.voxel_size
+    def __init__(self, semantic_map: "SemanticMap", options: ViewOptions) -> None:
+        self.options, self.voxel_size = options, semantic_map.voxel_size
         self.points, self.colours = coloured_points(semantic_map)
-        up = look.up or up_axis(semantic_map)
-        self.shown = without_ceiling(self.points, up=up, above=look.ceiling)
+        up = options.up or up_axis(semantic_map)
+        self.shown = without_ceiling(self.points, up=up, above=options.ceiling)
         if not self.shown.any():
-            raise InputError(f"No voxel lies within {look.ceiling} m of the map's floor; raise --ceiling.")
+            raise InputError(f"No voxel lies within {options.ceiling} m of the map's floor; raise --ceiling.")
         points = self.points[self.shown]
         self.views: dict[str, View] = {
-            "above": look_from_above(points, up=up, aspect=look.width / look.height),
-            "across": look_across(
+            "above": camera_from_above(points, up=up, aspect=options.width / options.height),
+            "across": camera_across(
                 points,
                 up=up,
-                azimuth=look.azimuth,
-                elevation=look.elevation,
-                aspect=look.width / look.height,
+                azimuth=options.azimuth,
+                elevation=options.elevation,
+                aspect=options.width / options.height,
             ),
         }
 
     def draw(self, shades: UInt8[np.ndarray, "m 3"], view: str) -> "Image":
-        """Return the picture of all shown voxels in these colours."""
+        """Return the image of all shown voxels in these colours."""
         return render_voxels(
             self.points[self.shown],
             shades[self.shown],
             voxel_size=self.voxel_size,
             view=self.views[view],
-            width=self.look.width,
-            height=self.look.height,
+            width=self.options.width,
+            height=self.options.height,
         )
 
-    def colour_pictures(self) -> "Iterator[tuple[str, Image]]":
+    def render_colours(self) -> "Iterator[tuple[str, Image]]":
         """Yield the map in its own colours."""
         shades = (np.clip(self.colours, 0, 1) * 255).round().astype(np.uint8)
         for view in self.views:
             yield f"colour.{view}", self.draw(shades, view)
 
-    def answer_pictures(self, answer: "Answer") -> "Iterator[tuple[str, Image]]":
+    def render_answer(self, answer: "Answer") -> "Iterator[tuple[str, Image]]":
         """Yield the map in classes, and the heat of each name; the voxels are the answer's, in order."""
         shades = class_shades(self.colours, answer.labels, answer.names)
         entries = class_entries(answer)
         for view in self.views:
             yield f"classes.{view}", with_legend(self.draw(shades, view), entries)
         for i, name in enumerate(answer.names):
-            heat = heat_shades(self.colours, answer.heat[i])
+            heat = heat_shades(self.colours, answer.scores[i])
             for view in self.views:
-                picture = with_scale(self.draw(heat, view), name, float(answer.heat[i].max()))
-                yield f"heat-{i + 1}-{slug(name)}.{view}", picture
+                image = with_scale(self.draw(heat, view), name, float(answer.scores[i].max()))
+                yield f"heat-{i + 1}-{slug(name)}.{view}", image
 
 
 def class_entries(answer: "Answer") -> list[Entry]:
@@ -137,33 +137,35 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "name"
 
 
-def save_pictures(folder: Path, pictures: "Iterator[tuple[str, Image]]") -> list[Path]:
-    """Write pictures as PNG, each whole or not at all, and return their paths.
+def save_renders(folder: Path, images: "Iterator[tuple[str, Image]]") -> list[Path]:
+    """Write images as PNG, each whole or not at all, and return their paths.
 
     Raises:
-        EnvironmentFailure: the folder cannot be written.
+        ResourceError: the folder cannot be written.
     """
     make_folder(folder)
     written = []
-    for name, picture in pictures:
+    for name, image in images:
         path = folder / f"{name}.png"
 
-        def save(stream: Any, picture: Any = picture) -> None:
-            picture.save(stream, format="PNG")
+        def save(stream: Any, image: Any = image) -> None:
+            image.save(stream, format="PNG")
 
         write_atomically(path, save)
         written.append(path)
     return written
 
 
-def save_finding(folder: Path, finding: "MapFinding", semantic_map: "SemanticMap", look: Look) -> list[Path]:
-    """Write an answer: query.json, heat.npz (keys, heat, labels, names) and pictures; return the paths."""
+def save_finding(
+    folder: Path, finding: "MapFinding", semantic_map: "SemanticMap", options: ViewOptions
+) -> list[Path]:
+    """Write an answer: query.json, heat.npz (keys, heat, labels, names) and images; return the paths."""
     make_folder(folder)
     text = json.dumps(finding.as_json(), indent=1, ensure_ascii=False).encode() + b"\n"
     answer = finding.answer
     arrays: dict[str, Any] = {
         "keys": answer.keys.astype(np.int32),
-        "heat": answer.heat.astype(np.float16),
+        "heat": answer.scores.astype(np.float16),
         "labels": answer.labels.astype(np.int16),
         "names": np.array(answer.names),
         "voxel_size": np.array(answer.voxel_size),
@@ -174,5 +176,5 @@ def save_finding(folder: Path, finding: "MapFinding", semantic_map: "SemanticMap
 
     write_bytes(folder / "query.json", text)
     write_atomically(folder / "heat.npz", write_arrays)
-    pictures = MapScene(semantic_map, look).answer_pictures(answer)
-    return [folder / "query.json", folder / "heat.npz", *save_pictures(folder, pictures)]
+    images = MapScene(semantic_map, options).render_answer(answer)
+    return [folder / "query.json", folder / "heat.npz", *save_renders(folder, images)]

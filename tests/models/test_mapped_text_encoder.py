@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from radseg.errors import CheckpointError, MissingFileError, UnsafeCheckpointError
-from radseg.models.mapped_words import MappedWords, TextMap, load_text_map
+from radseg.models.mapped_text_encoder import MappedTextEncoder, TextMap, load_text_map
 from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 
@@ -45,7 +45,7 @@ def by_hand(row, state):
 
 def test_words_are_mapped_after_the_mean_of_raw_vectors(tmp_path):
     state = published(tmp_path / "map.pth")
-    words = MappedWords("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), Tower)
+    words = MappedTextEncoder("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), Tower)
     text = words.embed(Vocabulary.parse("cat, zebra crossing"))
     assert text.space == "there"
     for name, row in zip(text.names, text.values, strict=True):
@@ -55,7 +55,7 @@ def test_words_are_mapped_after_the_mean_of_raw_vectors(tmp_path):
 
 def test_the_contrast_bank_goes_the_same_way(tmp_path):
     published(tmp_path / "map.pth")
-    words = MappedWords("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), Tower)
+    words = MappedTextEncoder("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), Tower)
     bank = words.contrast(Vocabulary.parse("cat"))
     assert bank.space == "there"
     torch.testing.assert_close(bank.values.norm(dim=1), torch.ones(len(bank.values)))
@@ -69,7 +69,7 @@ def test_the_tower_is_loaded_once_and_not_before_the_first_word(tmp_path):
         loaded.append(1)
         return Tower()
 
-    words = MappedWords("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), load)
+    words = MappedTextEncoder("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), load)
     assert not loaded
     words.embed(Vocabulary.parse("cat"))
     words.embed(Vocabulary.parse("dog"))

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from radseg.errors import EnvironmentFailure, ImageError, MissingFileError, RadsegError
+from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
 
-Picture = UInt8[np.ndarray, "H W 3"]
-"""An 8-bit sRGB picture as people hold it: rows, columns, channels."""
+DecodedImage = UInt8[np.ndarray, "H W 3"]
+"""An 8-bit sRGB image as people hold it: rows, columns, channels."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""
@@ -30,26 +30,26 @@ _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _FOREIGN = (
     (4, b"ftyphei", "a HEIC photo"),
     (4, b"ftypmif1", "a HEIF photo"),
-    (4, b"ftypavif", "an AVIF picture"),
+    (4, b"ftypavif", "an AVIF image"),
     (4, b"ftyp", "a video or HEIF container"),
     (0, b"%PDF", "a PDF document"),
     (0, b"<svg", "an SVG drawing"),
     (0, b"<?xml", "an XML or SVG file"),
-    (0, b"\0\0\0\x0cjP", "a JPEG 2000 picture"),
+    (0, b"\0\0\0\x0cjP", "a JPEG 2000 image"),
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"PK\x03\x04", "a ZIP archive"),
 )
 
 
-def read_picture(path: str | Path) -> Picture:
-    """Return the picture in a file as the viewer shows it: EXIF orientation applied, transparency over white.
+def read_pixels(path: str | Path) -> DecodedImage:
+    """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
     Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off.
 
     Raises:
         MissingFileError: there is no such file.
         ImageError: a folder, empty, not an image, damaged, animated, or larger than MAX_PIXELS.
-        EnvironmentFailure: the file may not be read, or memory is short.
+        ResourceError: the file may not be read, or memory is short.
     """
     name = shown(path)
     try:
@@ -58,14 +58,14 @@ def read_picture(path: str | Path) -> Picture:
     except RadsegError:
         raise
     except PermissionError as error:
-        raise EnvironmentFailure(f"{name} may not be read; allow it: chmod +r {name}") from error
+        raise ResourceError(f"{name} may not be read; allow it: chmod +r {name}") from error
     except MemoryError as error:
-        raise EnvironmentFailure(f"{name} does not fit into memory; shrink it first.") from error
+        raise ResourceError(f"{name} does not fit into memory; shrink it first.") from error
     except OSError as error:
-        raise EnvironmentFailure(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def decode_picture(image: Image.Image, name: str) -> Picture:
+def decode_image(image: Image.Image, name: str) -> DecodedImage:
     """Return an opened Pillow image as 8-bit sRGB; `name` stands for it in messages.
 
     An animation is taken at the frame it stands on: whoever opened it chose that.
@@ -114,16 +114,16 @@ def _regular_file(path: str | Path) -> Path:
     return file
 
 
-def _decode_stream(stream: BinaryIO, name: str) -> Picture:
+def _decode_stream(stream: BinaryIO, name: str) -> DecodedImage:
     with closing(_open(stream, name)) as image:
         _require_size(image.size, name)
         frames = _frames(image, name)
         if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
             raise ImageError(
-                f"{name} has {frames} frames or pages; one still picture is needed. Save the one you mean as "
+                f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
                 f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
             )
-        return decode_picture(image, name)
+        return decode_image(image, name)
 
 
 def _open(stream: BinaryIO, name: str) -> Image.Image:
@@ -134,7 +134,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
     except Image.DecompressionBombError:
         _require_size(_size_of_bomb(stream, name), name)
         raise ImageError(
-            f"{name} holds a picture of more than {MAX_PIXELS:,} pixels; shrink it first."
+            f"{name} holds an image of more than {MAX_PIXELS:,} pixels; shrink it first."
         ) from None
     except UnidentifiedImageError:
         raise ImageError(_not_an_image(stream, name)) from None

@@ -1,6 +1,6 @@
 """The miniature's text tower: word vectors that are added up. Knows the words of its world and nothing else.
 
-Adding is what lets "green ball" mean something to a model that has seen green things and balls, but never
+Adding is what lets "green ball" mean something to a model that has seen green objects and balls, but never
 both at once. Words the tower does not know are passed over; a prompt of unknown words only gets one vector
 for "unknown".
 """
@@ -33,7 +33,7 @@ SYNONYMS = {
     "desk": "table",
     "bookshelf": "shelf",
     "bookcase": "shelf",
-    "picture": "painting",
+    "image": "painting",
     "carpeted": "carpet",
     "wood": "wooden",
     "bricks": "brick",
@@ -49,7 +49,7 @@ SYNONYMS = {
 
 
 @dataclass(frozen=True)
-class WordTokenizer:
+class MiniatureTokenizer:
     """Splits a prompt into known words.
 
     Attributes:
@@ -93,10 +93,10 @@ class WordTokenizer:
             raise CheckpointError(f"{path.name} is not a word list: {error}.") from error
 
 
-class WordTower(nn.Module):
+class MiniatureTextTower(nn.Module):
     """Prompts to unit vectors: the normalised mean of word vectors."""
 
-    def __init__(self, tokenizer: WordTokenizer, *, width: int) -> None:
+    def __init__(self, tokenizer: MiniatureTokenizer, *, width: int) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.vectors = nn.Parameter(torch.zeros(len(tokenizer.words) + 1, width))

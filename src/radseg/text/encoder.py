@@ -14,7 +14,7 @@ from radseg.types import TextEmbeddings
 
 
 @dataclass(frozen=True)
-class TowerWords:
+class TowerTextEncoder:
     """Embeds words with one tower, one template set and, if given, a disk cache of that tower's rows.
 
     Attributes:

@@ -8,10 +8,10 @@ from pathlib import Path
 from radseg.models.text_towers import lazy_tower
 from radseg.models.tower_identity import tower_identity
 from radseg.text.cache import TextCache
+from radseg.text.encoder import TowerTextEncoder
 from radseg.text.pack import VocabularyPack
 from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
-from radseg.text.words import TowerWords
 from radseg.types import TextEmbeddings
 from radseg.weights.home import home
 from radseg.weights.resolve import resolve_text_tower
@@ -20,8 +20,8 @@ _LOGGER = logging.getLogger("radseg")
 
 
 @dataclass(frozen=True)
-class StoredWords:
-    """WordEncoder whose text tower is looked for when the first word arrives, so a pack never needs one.
+class StoredTextEncoder:
+    """TextEncoder whose text tower is looked for when the first word arrives, so a pack never needs one.
 
     Attributes:
         space: the space the words must land in.
@@ -36,11 +36,11 @@ class StoredWords:
     device: str
 
     @cached_property
-    def _words(self) -> TowerWords:
+    def _words(self) -> TowerTextEncoder:
         folder = self.folder or resolve_text_tower(self.space)
         tower = lazy_tower(self.space, folder=folder, device=self.device)
         rows = TextCache(home() / "text", tower_identity(folder))
-        return TowerWords(tower, self.templates, rows, self._tell)
+        return TowerTextEncoder(tower, self.templates, rows, self._tell)
 
     def _tell(self, done: int, total: int) -> None:
         """Say that words are being embedded: on a CPU one takes up to half a minute, once."""

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from radseg.text.cache import TextCache
 from radseg.text.contrast import CONTRAST_PHRASES
+from radseg.text.encoder import TowerTextEncoder
 from radseg.text.pack import load_pack, save_pack
 from radseg.text.templates import NONE
 from radseg.text.vocabulary import Vocabulary
-from radseg.text.words import TowerWords
 
 
 class LengthTower:
@@ -25,7 +25,7 @@ class LengthTower:
 
 
 def test_names_and_contrast_share_space_and_templates() -> None:
-    words = TowerWords(LengthTower(), NONE)
+    words = TowerTextEncoder(LengthTower(), NONE)
     asked = Vocabulary.parse("sky, background")
     assert words.space == words.embed(asked).space == words.contrast(asked).space
     assert words.embed(asked).values.argmax(dim=1).tolist() == [3, 10]
@@ -33,7 +33,7 @@ def test_names_and_contrast_share_space_and_templates() -> None:
 
 
 def test_a_pack_says_how_it_was_made_and_needs_no_tower_later(tmp_path: Path) -> None:
-    words = TowerWords(LengthTower(), NONE, TextCache(tmp_path / "text", "the tower"))
+    words = TowerTextEncoder(LengthTower(), NONE, TextCache(tmp_path / "text", "the tower"))
     save_pack(tmp_path / "p", words.pack(Vocabulary.parse("sky, grass")))
     pack = load_pack(tmp_path / "p")
     assert (pack.embeddings.names, pack.templates, pack.tower) == (("sky", "grass"), "none", "the tower")

@@ -1,6 +1,6 @@
-"""The default rules of RADSeg+: the published ones with what is a bug in them mended.
+"""The default rules of RADSeg+: the published ones with what is a bug in them corrected.
 
-Each mend is a comment "Differs from the published code" with a test of that name in tests/refine.
+Each correction is a comment "Differs from the published code" with a test of that name in tests/refine.
 """
 
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from radseg.models.sam import SamDecoder
 from radseg.ops.regions import label_regions
 from radseg.ops.resize import fit_frame
 from radseg.refine.axes import linear_axis, resample
-from radseg.refine.base import Coarse
+from radseg.refine.base import CoarseResult
 from radseg.refine.rules import Merged, Proposals, by_class
 from radseg.types import Rgb, Size
 from radseg.weights.config import SamSizes
 
 
 @dataclass(frozen=True)
-class Mended:
-    """Rules in which picture, prompts and masks share one frame and labels agree with their confidence."""
+class Corrected:
+    """Rules in which image, prompts and masks share one frame and labels agree with their confidence."""
 
-    def sam_image(self, picture: Rgb, patch: int, sam: SamSizes) -> Rgb:
-        """Return the picture with its long side filling SAM's frame, the short one at the nearest number of
+    def sam_image(self, image: Rgb, patch: int, sam: SamSizes) -> Rgb:
+        """Return the image with its long side filling SAM's frame, the short one at the nearest number of
         patches.
 
         Differs from the published code, which floors the short side (up to 15 pixels of distortion), and
         shrinks without antialiasing.
         """
-        return fit_frame(picture, frame=sam.frame, patch=patch)
+        return fit_frame(image, frame=sam.frame, patch=patch)
 
-    def propose(self, coarse: Coarse, *, coarse_threshold: float, min_area: int) -> Proposals:
+    def propose(self, coarse: CoarseResult, *, coarse_threshold: float, min_area: int) -> Proposals:
         """Return the regions of the label map itself.
 
         Differs from the published code, which takes every second pixel (thin parts break apart, odd sizes
@@ -49,7 +49,7 @@ class Mended:
     def to_frame(
         self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size, sam: SamSizes
     ) -> Float[Tensor, "*b 2"]:
-        """Return pixel centres of the picture as pixel centres of the encoded image.
+        """Return pixel centres of the image as pixel centres of the encoded image.
 
         Differs from the published code, which scales by 1024/long side although the encoded image was floored
         to patches (683 rows for 672 at 867 × 1300), and maps corners of half-size pixels.
@@ -60,7 +60,7 @@ class Mended:
 
     def mask_prompts(
         self,
-        coarse: Coarse,
+        coarse: CoarseResult,
         proposals: Proposals,
         chosen: slice,
         sam_size: Size,
@@ -95,7 +95,7 @@ class Mended:
         return sam.embed_masks(masks)
 
     def settle(
-        self, coarse: Coarse, merged: Merged, failed: Bool[Tensor, "H W"]
+        self, coarse: CoarseResult, merged: Merged, failed: Bool[Tensor, "H W"]
     ) -> tuple[Integer[Tensor, "H W"], Float[Tensor, "H W"]]:
         """Return the label with the strongest evidence: masks, and in failed regions the coarse decision.
 
