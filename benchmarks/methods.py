@@ -24,8 +24,8 @@ from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.modes import WITH_SAM
 from radseg.options import Options
-from radseg.preset_methods import METHODS
-from radseg.preset_table import PRESETS, Preset
+from radseg.presets.methods import METHODS
+from radseg.presets.table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner

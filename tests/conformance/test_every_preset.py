@@ -11,8 +11,8 @@ from radseg import miniature
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.radseg import SelfCorrelatingAggregation
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
-from radseg.preset_methods import METHODS
-from radseg.presets import PRESETS
+from radseg.presets.methods import METHODS
+from radseg.presets.table import PRESETS
 from radseg.scoring import class_cosine
 from radseg.types import TextEmbeddings
 

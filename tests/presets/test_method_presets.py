@@ -14,7 +14,7 @@ from published_folders import (
 )
 from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
 from radseg.miniature.store import DATA, RADIO_FILE
-from radseg.presets import load
+from radseg.presets.load import load
 from radseg.refine.region_labels import RegionLabels
 from radseg.runs.lifting import encoder_of
 from radseg.types import TextEmbeddings

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from builders import tiny_config, tiny_radio
 from radseg.cli.app import app
 from radseg.errors import InputError, MissingFileError
-from radseg.presets import PRESETS
+from radseg.presets.table import PRESETS
 from radseg.runs import models
 from radseg.runs.models import needed_rows
 from radseg.weights import catalog
@@ -118,14 +118,6 @@ def test_a_verb_asks_for_what_it_needs(words, expected, monkeypatch, photo_here)
     monkeypatch.setattr("radseg.evaluation.images.model.obtain", remember)
     CliRunner().invoke(app, words.split())
     assert asked == expected
-
-
-def test_every_preset_says_all_the_weights_it_needs():
-    needed = {model.name: [row.name for row in model.weights] for model in models.models()}
-    assert needed["naclip-b"] == ["clip-vit-b-16", "clip-vit-b-16-openai"]
-    assert needed["trident-b"][2:] == ["dino-vit-b-16", "sam-vit-b-whole"]
-    assert needed["talk2dino-b"] == ["dinov2-vit-b-14-reg", "clip-vit-b-16-openai", "talk2dino-vit-b-map"]
-    assert needed["radseg-b+"][-1] == "sam-vit-h"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from radseg.errors import InputError
 from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
-from radseg.preset_methods import METHODS
+from radseg.presets.methods import METHODS
 from radseg.presets import PRESETS, Options, load
 from radseg.types import TextEmbeddings
 from radseg.weights import catalog

@@ -213,9 +213,7 @@ def test_spectral_weights_are_what_torch_computes(save: Save, build: Any, versio
     )
     expected = (weight.double() * strength / sigma).float()
     found = convert_checkpoint(save(tensors, spectral_reparam=True), version="x")
-    torch.testing.assert_close(
-        found.tensors["vit.blocks.0.mlp.up.weight"], expected, rtol=1e-5, atol=1e-6
-    )
+    torch.testing.assert_close(found.tensors["vit.blocks.0.mlp.up.weight"], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_spectral_parts_scale_queries_keys_and_values_apart(save: Save, build: Any) -> None:

@@ -129,7 +129,9 @@ def test_a_failing_server_is_asked_again_after_longer_and_longer_pauses(
     assert waits == [1.0, 2.0, 4.0, 8.0]
 
 
-def test_a_busy_server_is_asked_again_when_it_says(server: Server, tmp_path: Path, waits: list[float]) -> None:
+def test_a_busy_server_is_asked_again_when_it_says(
+    server: Server, tmp_path: Path, waits: list[float]
+) -> None:
     server.statuses = [429]
     assert fetch(server, tmp_path / "f") == SHA
     assert waits[0] >= 3.0

@@ -225,7 +225,9 @@ def test_towers_of_the_hub_cache_count_as_here(hub: type[Hub], tmp_path: Path) -
     assert not is_cached(row)
     into_hub_cache(tmp_path / "hub", files)
     assert is_cached(row)
-    (tmp_path / "hub" / f"models--{TOWER.replace('/', '--')}" / "snapshots" / COMMIT / "tokenizer.json").unlink()
+    (
+        tmp_path / "hub" / f"models--{TOWER.replace('/', '--')}" / "snapshots" / COMMIT / "tokenizer.json"
+    ).unlink()
     assert not is_cached(row)
     assert hub.asked == []
 
@@ -320,7 +322,9 @@ def test_the_token_stays_with_the_hub_when_parts_are_read(
 def test_two_runs_fetch_a_file_once(hub: type[Hub], save: Any) -> None:
     hub.files[address("nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar")] = save().read_bytes()
     results: list[Path] = []
-    threads = [threading.Thread(target=lambda: results.append(resolve_radio("c-radio_v3-b"))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: results.append(resolve_radio("c-radio_v3-b"))) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

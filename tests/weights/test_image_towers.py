@@ -5,6 +5,7 @@ import pytest
 from published_folders import any_shape, clip_folder
 from radseg.errors import MissingFileError, WeightsUnavailableError
 from radseg.models.image_tower import load_image_tower
+from radseg.presets.choose import required_by
 from radseg.weights import catalog, hub, resolve
 from radseg.weights.home import model_folder
 from radseg.weights.installed import installed, is_cached
@@ -73,10 +74,10 @@ def test_a_whole_sam_lies_in_one_folder(hub_cache):
 
 def test_conversion_happens_once(tmp_path, monkeypatch):
     folder = clip_folder(tmp_path / "clip")
-    first = resolve_image_tower("clip-vit-b-16", source=folder)
+    first = resolve_image_tower("clip-vit-b-16", folder)
     monkeypatch.setattr(resolve, "_image_tower", lambda *_: pytest.fail("converted again"))
-    assert resolve_image_tower("clip-vit-b-16", source=folder) == first
-    assert resolve_image_tower("clip-vit-b-16", source=first) == first
+    assert resolve_image_tower("clip-vit-b-16", folder) == first
+    assert resolve_image_tower("clip-vit-b-16", first) == first
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -86,3 +87,13 @@ def test_what_is_missing_is_named(tmp_path):
     (folder / "config.json").unlink()
     with pytest.raises(MissingFileError, match="config.json; the folder of clip-vit-b-16 holds it"):
         load_image_tower("clip-vit-b-16", folder)
+
+
+def test_every_preset_says_all_the_weights_it_needs():
+    def needed(name):
+        return [row.name for row in required_by(name)]
+
+    assert needed("naclip-b") == ["clip-vit-b-16", "clip-vit-b-16-openai"]
+    assert {"dino-vit-b-16", "sam-vit-b-whole"} < set(needed("trident-b"))
+    assert needed("talk2dino-b") == ["dinov2-vit-b-14-reg", "clip-vit-b-16-openai", "talk2dino-vit-b-map"]
+    assert needed("radseg-b+")[-1] == "sam-vit-h"

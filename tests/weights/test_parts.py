@@ -187,5 +187,7 @@ def test_a_source_that_fails_is_named(servers: Any, tmp_path: Path) -> None:
     server = servers(save(tensors()))
     part = text_of(server.remote())
     server.statuses = [404]
-    with pytest.raises(WeightsUnavailableError, match=r"Byte \d+ of file cannot be reached: the server answered 404"):
+    with pytest.raises(
+        WeightsUnavailableError, match=r"Byte \d+ of file cannot be reached: the server answered 404"
+    ):
         fetch_parts(tmp_path / "t", [part], {}, lambda *_: None)

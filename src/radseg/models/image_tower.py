@@ -113,6 +113,6 @@ def load_image_tower(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    config, tensors = load.load_image_tower(resolve_image_tower(name, source=source))
+    config, tensors = load.load_image_tower(resolve_image_tower(name, source))
     config = config if positions is None else replace(config, positions=positions)
     return with_weights(lambda: ImageTower(config), tensors, device, dtype)

@@ -168,7 +168,7 @@ def load_sam2(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    folder = resolve_sam(name, source=source)
+    folder = resolve_sam(name, source)
     weights = weights_in(folder)
     tensors = {k: t for k, t in published_tensors(weights).items() if not _VIDEO.fullmatch(k)}
     label = f"{folder.name}/{weights.name}"

@@ -172,7 +172,7 @@ def load_whole_sam(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    folder = resolve_sam(name, source=source)
+    folder = resolve_sam(name, source)
     weights = weights_in(folder)
     label = f"{folder.name}/{weights.name}"
     vision = dict(read_description(folder / "config.json").get("vision_config") or {})

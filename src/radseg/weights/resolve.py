@@ -118,7 +118,7 @@ def resolve_sam_decoder(source: str | Path = "sam-vit-h", options: DownloadOptio
 
 
 def resolve_image_tower(
-    name: str, options: DownloadOptions = _DEFAULT, *, source: str | Path | None = None
+    name: str, source: str | Path | None = None, options: DownloadOptions = _DEFAULT
 ) -> Path:
     """Return the image tower `name` in our form, converting it (once) and fetching it (once) if need be.
 
@@ -139,7 +139,7 @@ def resolve_image_tower(
     return _converted(row.name, files, lambda: _image_tower(files, row))
 
 
-def resolve_sam(name: str, options: DownloadOptions = _DEFAULT, *, source: str | Path | None = None) -> Path:
+def resolve_sam(name: str, source: str | Path | None = None, options: DownloadOptions = _DEFAULT) -> Path:
     """Return the folder of a whole SAM or SAM 2.1: its weights and config.json, as published.
 
     Args:

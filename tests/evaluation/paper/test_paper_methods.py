@@ -11,7 +11,7 @@ from radseg.evaluation.paper.methods import OTHERS
 from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.report.comparison import compare, tolerance
 from radseg.evaluation.report.report import render
-from radseg.preset_methods import METHODS
+from radseg.presets.methods import METHODS
 from radseg.presets import PRESETS, check
 
 

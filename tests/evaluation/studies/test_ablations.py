@@ -16,7 +16,7 @@ from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.studies.ablations import SWEEPS, Variant, sweep
 from radseg.evaluation.studies.sweeps import Row, markdown, paired, request_of, sweep_table
 from radseg.options import Options
-from radseg.presets import PRESETS
+from radseg.presets.table import PRESETS
 from radseg.weights import catalog
 
 ROWS = [(s, v) for s in SWEEPS.values() for v in s.variants]

@@ -22,9 +22,9 @@ from radseg.jobs.atomic import clear_staging
 from radseg.jobs.manifest import Record, parameters_hash, require_same
 from radseg.jobs.progress import RunReporter
 from radseg.runs.folder import Report, locked, make_folder
-from radseg.runs.models import Fetching
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
+from radseg.weights.options import Reporter
 
 MERGE_LOCK = ".radseg-lock-merge"
 Loaded = tuple[Segmenter, TextEmbeddings]
@@ -43,7 +43,7 @@ class Outcome:
     missing: int
 
 
-def run_evaluation(request: EvalRequest, reporter: RunReporter, fetching: Fetching) -> Outcome:
+def run_evaluation(request: EvalRequest, reporter: RunReporter, downloads: Reporter) -> Outcome:
     """Evaluate the images of the request's shard and, when all shards are done, write the result.
 
     Raises:
@@ -65,8 +65,8 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter, fetching: Fetchi
         report = Report((), (), tuple(_record(one) for one in known.values() if not one.message))
         reporter.found(len(own), ())
         if todo and not request.merge_only:
-            reporter.loading(request.preset)
-            loaded = load_model(request, fetching)
+            reporter.loading(request.model.name)
+            loaded = load_model(request, downloads)
             reporter.started(len(todo), len(report.earlier), request.output)
             mine = next((log for log in logs if log.path == log_path(request.output, request.shard)), None)
             done, failed = _evaluate(request, loaded, mine, todo, reporter)
@@ -146,8 +146,8 @@ def result_of(
         dataset=request.images.name,
         split=request.images.split,
         protocol=request.protocol.as_dict(),
-        preset=request.preset,
-        options=asdict(request.options()),
+        preset=request.model.name,
+        options=asdict(request.model.options),
         model=sessions[0]["model"],
         names=request.prompts.names,
         per_class=class_scores(done, request.images.names),
