@@ -479,7 +479,7 @@ class Colour(enum.Enum):
     RED = 1
 
 
-Point = collections.namedtuple("Point", "x y")  # noqa: PYI024 - as checkpoints hold them
+Point = collections.namedtuple("Point", "x y")
 ODD: dict[str, Any] = {
     "a call": Calls(ran, 1),
     "a class": Disguise,

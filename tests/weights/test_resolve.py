@@ -16,12 +16,12 @@ from radseg.errors import (
     ResourceError,
     WeightsUnavailableError,
 )
-from radseg.weights import catalog, home, hub, published
+from radseg.weights import catalog, home
+from radseg.weights.convert import radio
 from radseg.weights.installed import installed, is_cached, verify
 from radseg.weights.load import load_tensors, read_config
 from radseg.weights.options import DownloadOptions
 from radseg.weights.resolve import resolve_radio
-from radseg.weights.convert import radio
 
 Save = Callable[..., Path]
 
@@ -170,7 +170,7 @@ def test_verify_finds_a_changed_byte(save: Save, store_home: Path) -> None:
     data = bytearray(path.read_bytes())
     data[5000] ^= 1
     path.write_bytes(bytes(data))
-    assert [(c.path, c.ok) for c in verify(catalog.row("c-radio_v3-b"))][0] == (path, False)
+    assert next((c.path, c.ok) for c in verify(catalog.row("c-radio_v3-b"))) == (path, False)
     with pytest.raises(MissingFileError, match="radseg models pull"):
         verify(catalog.row("c-radio_v3-h"))
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from radseg.errors import CheckpointError, MissingFileError, ResourceError
 from radseg.weights import catalog, home, hub, published
+from radseg.weights.convert import sam, towers
 from radseg.weights.installed import verify
 from radseg.weights.resolve import resolve_sam_decoder, resolve_text_tower
 from radseg.weights.tensors import published_tensors
-from radseg.weights.convert import sam, towers
 
 
 @pytest.fixture

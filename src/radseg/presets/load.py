@@ -24,8 +24,8 @@ from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
 from radseg.weights import catalog
-from radseg.weights.resolve import resolve_text_tower
 from radseg.weights.options import SILENT, DownloadOptions, Reporter
+from radseg.weights.resolve import resolve_text_tower
 
 
 @dataclass(frozen=True)

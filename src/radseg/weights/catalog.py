@@ -21,8 +21,8 @@ KINDS: dict[Kind, str] = {
     "sam": "whole SAM",
     "text_map": "text map",
 }
-"""What each kind is: an image tower is CLIP's or DINO's; RADSeg+ refines with SAM's decoder alone, others with
-a whole SAM or SAM 2.1; a text map is trained to carry one text space into another."""
+"""What each kind is: an image tower is CLIP's or DINO's; RADSeg+ refines with SAM's decoder alone, others
+with a whole SAM or SAM 2.1; a text map is trained to carry one text space into another."""
 _CONFIG = ("config.json",)
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 """Files of which a text tower needs one to turn prompts into tokens."""
@@ -248,8 +248,9 @@ ROWS: tuple[Row, ...] = (
         "transformers safetensors file is not verified (i).",
     ),
     Row(
-        "sam-vit-h", "sam_decoder", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16, None,
-        stored="sam.safetensors", notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
+        "sam-vit-h", "sam_decoder", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16,
+        None, stored="sam.safetensors",
+        notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
         "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is "
         "accepted as a local file.",
     ),

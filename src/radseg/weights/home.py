@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from radseg.errors import ResourceError, MissingFileError, RadsegError
+from radseg.errors import MissingFileError, RadsegError, ResourceError
 
 
 def home() -> Path:

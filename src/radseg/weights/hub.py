@@ -32,7 +32,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, OfflineMo
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
-from radseg.errors import CheckpointError, ResourceError, RadsegError, WeightsUnavailableError
+from radseg.errors import CheckpointError, RadsegError, ResourceError, WeightsUnavailableError
 from radseg.weights.home import discard, sha256_of, writing
 
 # The client would say which torch and which coding agent call it, and ask its hub for a list of agents to
@@ -252,8 +252,8 @@ class _Sink:
         done = before + len(data)
         if done > self.length:
             raise UnexpectedContentError(
-                f"The server sends more than the {self.length} bytes asked for. Behind a mirror or a proxy that "
-                "cannot send parts of files, fetch the file in another way and pass its path."
+                f"The server sends more than the {self.length} bytes asked for. Behind a mirror or a proxy "
+                "that cannot send parts of files, fetch the file in another way and pass its path."
             )
         self.file.write(data)
         if before // _SYNC != done // _SYNC:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from radseg.errors import CheckpointError
 from radseg.weights.config import RADIO_FORMAT, RadioConfig
-from radseg.weights.shapes import require_shapes
-from radseg.weights.vit_config import VIT_FORMAT, VitConfig, require_tower
+from radseg.weights.shapes import expected_shapes, require_tensors
+from radseg.weights.vit_config import VIT_FORMAT, VitConfig, tower_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +69,7 @@ def load_image_tower(path: Path) -> "tuple[VitConfig, dict[str, Tensor]]":
             "the published folder."
         )
     config = VitConfig.from_json(metadata.get("config", ""))
-    require_tower(config, {k: tuple(t.shape) for k, t in tensors.items()}, path.name)
+    require_tensors(tower_shapes(config), tensors, path.name)
     return config, tensors
 
 
@@ -99,5 +99,5 @@ def _read_radio(path: Path) -> "tuple[RadioConfig, dict[str, Tensor]]":
             "Pass the published file to `resolve_radio`."
         )
     config = RadioConfig.from_json(metadata["config"])
-    require_shapes(config, {k: tuple(t.shape) for k, t in tensors.items()}, path.name)
+    require_tensors(expected_shapes(config), tensors, path.name)
     return config, tensors

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -73,10 +73,8 @@ class Published:
         """Put a published file into the row's folder, if it is here or the repository has it."""
         if self.local(file) is None and is_offline():
             return
-        try:
+        with suppress(NotPublishedError):
             self.copy(file)
-        except NotPublishedError:
-            pass
 
     def weights(self) -> list[Path]:
         """Return the file of the weights, or all its shards, if on this machine; else nothing."""
@@ -93,7 +91,7 @@ class Published:
         return Part(source, read_header(source))
 
     def text_parts(self) -> list[Part]:
-        """Return the text tensors of the file of the weights, or of its shards, to fetch. Raises as `file`."""
+        """Return the text tensors of the weights or their shards, to fetch. Raises as `file`."""
         try:
             whole = self.header()
             return [Part(whole.source, {k: e for k, e in whole.tensors.items() if is_text(k)})]
@@ -131,7 +129,7 @@ class Published:
                 ) from error
 
     def _locate(self, file: str) -> RemoteFile:
-        """Return a file's facts, the licence accepted where that is needed, and stated before the first byte."""
+        """Return a file's facts; the licence is accepted where needed, and stated before the first byte."""
         license_ = self.row.license
         if license_.requires_acceptance and not self._options.accept_license:
             raise WeightsUnavailableError(
@@ -163,8 +161,7 @@ class Published:
         row = self.row
         if row.stored:
             return f"Fetch {row.file} from {row.page} and pass its path."
-        if not row.beside:
-            return f"Fetch {row.file} from {row.page} and put it at {self.folder / row.file}, or pass a local path."
-        tokenizer = f" and the tokenizer ({' or '.join(row.one_of)})" if row.one_of else ""
-        names = " and ".join((row.file, *row.beside)) if not tokenizer else ", ".join((row.file, *row.beside))
-        return f"Put {names}{tokenizer} from {row.page} into {self.folder}, or pass a local path."
+        names = " and ".join((row.file, *row.beside, *(["a tokenizer"] if row.one_of else [])))
+        if row.beside:
+            return f"Put {names} from {row.page} into {self.folder}, or pass a local path."
+        return f"Fetch {names} from {row.page} and put it at {self.folder / row.file}, or pass a path."

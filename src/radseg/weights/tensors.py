@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from radseg.errors import CheckpointError, ResourceError, MissingFileError, UnsafeCheckpointError
+from radseg.errors import CheckpointError, MissingFileError, ResourceError, UnsafeCheckpointError
 from radseg.weights.home import replacing
 
 DTYPES = {

@@ -12,7 +12,8 @@ from torch import Tensor
 from radseg.errors import CheckpointError
 from radseg.weights.catalog import Row
 from radseg.weights.convert.rename import Rule, put, require_none_left, translate
-from radseg.weights.vit_config import VitConfig, require_tower
+from radseg.weights.shapes import require_tensors
+from radseg.weights.vit_config import VitConfig, tower_shapes
 
 _W = r"\.(weight|bias)"
 _LAYER = r"(?:encoder\.)?layers?\.(\d+)\."
@@ -111,7 +112,7 @@ def convert_tower(
     vision = description.get("vision_config", description)
     config = _configure(plain, vision, layout, row, file)
     tensors = _assemble(plain, config, layout, file)
-    require_tower(config, {k: tuple(t.shape) for k, t in tensors.items()}, file)
+    require_tensors(tower_shapes(config), tensors, file)
     _require_row(config, row, file)
     return config, tensors
 

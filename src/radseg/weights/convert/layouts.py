@@ -1,7 +1,6 @@
 """The two published layouts of a RADIO checkpoint: their keys sorted into the same parts (spec 2.1, 2.4)."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +12,20 @@ from torch import Tensor
 from radseg.errors import CheckpointError
 from radseg.weights.convert.arguments import Arguments, read_arguments
 from radseg.weights.convert.pickles import require_read
-from radseg.weights.convert.rename import put
+from radseg.weights.convert.rename import Rule, put, translate
 from radseg.weights.tensors import named_tensors, read_safetensors
 
-PTH_PREFIXES = {
-    "base_model.": "base.",
-    "input_conditioner.": "conditioner.",
-    "_feature_normalizer.": "normalizer.",
-}
-HF_PREFIXES = {
-    "radio_model.model.": "base.",
-    "radio_model.input_conditioner.": "conditioner.",
-    "radio_model.feature_normalizer.": "normalizer.",
-    "radio_model.": "",
-}
+PREFIXES = {"base_model.": "base", "input_conditioner.": "conditioner", "_feature_normalizer.": "normalizer"}
+HEADS = {"_heads.": "summary", "_feature_projections.": "features"}
+FOLDER = (
+    Rule(r"radio_model\.model\.(.+)", r"base_model.\1"),
+    Rule(r"radio_model\.input_conditioner\.(.+)", r"input_conditioner.\1"),
+    Rule(r"radio_model\.feature_normalizer\.(.+)", r"_feature_normalizer.\1"),
+    Rule(r"radio_model\.adaptors\.(.+)\.head_mlp\.(.+)", r"_heads.\1.\2"),
+    Rule(r"radio_model\.adaptors\.(.+)\.feat_mlp\.(.+)", r"_feature_projections.\1.\2"),
+    Rule(r"(?:radio_model\.)?(.+)", r"\1"),
+)
+"""The keys of a Hugging Face folder, as the `.pth.tar` spells them."""
 Parts = dict[str, dict[str, Tensor]]
 
 
@@ -63,16 +62,21 @@ def sort_pth(checkpoint: Any, file: str, version: str) -> Published:
         raise CheckpointError(f"{file} holds no `state_dict`; it is no published RADIO checkpoint.")
     published = Published(file, version, read_arguments(raw, averaged=averaged, file=file))
     for name, tensor in named_tensors(state, file).items():
-        _sort_pth_key(published, name.removeprefix("module."), tensor)
+        _sort(published, name.removeprefix("module."), tensor)
     return published
 
 
-def _sort_pth_key(published: Published, key: str, tensor: Tensor) -> None:
-    for prefix, part in (("_heads.", "summary"), ("_feature_projections.", "features")):
+def _sort(published: Published, key: str, tensor: Tensor) -> None:
+    """Put a tensor of the `.pth.tar`'s key where it belongs."""
+    for prefix, part in HEADS.items():
         if key.startswith(prefix):
             _sort_head(published, key.removeprefix(prefix), part, tensor, key)
             return
-    _sort_prefixed(published, key, PTH_PREFIXES, tensor)
+    for prefix, part in PREFIXES.items():
+        if key.startswith(prefix):
+            put(getattr(published, part), key.removeprefix(prefix), tensor, published.file)
+            return
+    put(published.others, key, tensor, published.file)
 
 
 def _sort_head(published: Published, rest: str, part: str, tensor: Tensor, key: str) -> None:
@@ -87,36 +91,15 @@ def _sort_head(published: Published, rest: str, part: str, tensor: Tensor, key: 
         published.others[key] = tensor
 
 
-def _sort_prefixed(published: Published, key: str, prefixes: Mapping[str, str], tensor: Tensor) -> None:
-    for prefix, part in prefixes.items():
-        if part and key.startswith(prefix):
-            table = getattr(published, part.removesuffix("."))
-            put(table, key.removeprefix(prefix), tensor, published.file)
-            return
-    put(published.others, key.removeprefix("radio_model."), tensor, published.file)
-
-
 def sort_folder(folder: Path, config: Mapping[str, Any], version: str) -> Published:
     file = f"{folder.name}/model.safetensors"
     tensors = read_safetensors(folder / "model.safetensors").tensors
     arguments = read_arguments(config["args"], averaged=False, file=f"{folder.name}/config.json")
     published = Published(file, str(config.get("version") or version or "unknown"), arguments)
     for key, tensor in tensors.items():
-        match = re.fullmatch(r"radio_model\.adaptors\.(.+)\.(head_mlp|feat_mlp)\.(.+)", key)
-        match = match and _split_adaptor(key, arguments)
-        if match:
-            part = "summary" if match[2] == "head_mlp" else "features"
-            head = published.heads.setdefault(match[1], {}).setdefault(part, {})
-            put(head, match[3], tensor, file)
-        else:
-            _sort_prefixed(published, key, HF_PREFIXES, tensor)
+        _sort(published, translate(key, FOLDER) or key, tensor)
     _check_summary(tensors.get("radio_model.summary_idxs"), arguments, file)
     return published
-
-
-def _split_adaptor(key: str, arguments: Arguments) -> re.Match[str] | None:
-    names = "|".join(re.escape(t.name) for t in arguments.teachers)
-    return re.fullmatch(rf"radio_model\.adaptors\.({names})\.(head_mlp|feat_mlp)\.(.+)", key)
 
 
 def _check_summary(stored: Tensor | None, arguments: Arguments, file: str) -> None:

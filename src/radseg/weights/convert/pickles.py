@@ -23,20 +23,17 @@ MAX_SIZE = 2**48  # of an axis, a stride or an offset, in numbers
 MAX_AXES = 8
 MAX_EXPANDED = 2**20  # numbers in a tensor that repeats its storage (stride 0); a constant or two, no weights
 
-STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
+_STORED = {
+    "Double": torch.float64, "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
+    "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
+    "Bool": torch.bool,
+}  # fmt: skip
+DTYPES = {f"{name}Storage": dtype for name, dtype in _STORED.items()} | {
+    str(dtype).removeprefix("torch."): dtype for dtype in _STORED.values()
 }
+"""Names of torch that are values: number types, and storages, which stand for theirs."""
 REFUSED = frozenset(["EXT1", "EXT2", "EXT4", "PERSID", "DICT", "NEXT_BUFFER", "READONLY_BUFFER"])
-"""Operations that no checkpoint needs: objects from a registry of the process, and tables that hash at will."""
+"""Operations that no checkpoint needs: objects from a registry of the process, tables that hash at will."""
 
 
 class Inert:
@@ -80,18 +77,13 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tens
     return flat.as_strided(shape, stride, flat.storage_offset() + (offset if numbers else 0))
 
 
-def _parameter(data: Any, *_: Any) -> Any:
-    return data
-
-
 MAKERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
     ("collections", "OrderedDict"): lambda: {},
     ("argparse", "Namespace"): Record,
 }
 """What may be "called": each name stands for one of the functions here, never for the real object."""
-_DTYPES = STORAGES | {str(dtype).removeprefix("torch."): dtype for dtype in STORAGES.values()}
 
 
 class _Reader(pickle._Unpickler):
@@ -102,8 +94,8 @@ class _Reader(pickle._Unpickler):
         self.file, self.storage, self.work = file, storage, 0
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in _DTYPES:
-            return _DTYPES[name]
+        if module == "torch" and name in DTYPES:
+            return DTYPES[name]
         return MAKERS.get((module, name)) or Inert(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> Storage:
@@ -142,13 +134,6 @@ class _Reader(pickle._Unpickler):
         elif type(target) not in (dict, Inert):  # an OrderedDict's attributes (torch's _metadata): not needed
             raise ValueError("a state is given to what has none")
 
-    def load_setitem(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        self._store([key, value])
-
-    def load_setitems(self) -> None:
-        self._store(self.pop_mark())
-
     def _store(self, flat: list[Any]) -> None:
         target = self.stack[-1]
         if isinstance(target, Inert):
@@ -162,26 +147,16 @@ class _Reader(pickle._Unpickler):
                 raise ValueError(f"a table key is {shown(key)}")
             target[key] = value
 
-    def load_empty_set(self) -> None:
-        self.append(Inert("builtins.set"))
-
-    def load_additems(self) -> None:
-        self.pop_mark()
-
-    def load_frozenset(self) -> None:
-        self.pop_mark()
-        self.append(Inert("builtins.frozenset"))
-
     dispatch: ClassVar[dict[int, Callable[["_Reader"], None]]] = pickle._Unpickler.dispatch | {
         pickle.REDUCE[0]: load_reduce,
         pickle.NEWOBJ[0]: load_reduce,
         pickle.NEWOBJ_EX[0]: load_newobj_ex,
         pickle.BUILD[0]: load_build,
-        pickle.SETITEM[0]: load_setitem,
-        pickle.SETITEMS[0]: load_setitems,
-        pickle.EMPTY_SET[0]: load_empty_set,
-        pickle.ADDITEMS[0]: load_additems,
-        pickle.FROZENSET[0]: load_frozenset,
+        pickle.SETITEM[0]: lambda self: self._store([self.stack.pop(), self.stack.pop()][::-1]),
+        pickle.SETITEMS[0]: lambda self: self._store(self.pop_mark()),
+        pickle.EMPTY_SET[0]: lambda self: self.append(Inert("builtins.set")),
+        pickle.ADDITEMS[0]: lambda self: self.pop_mark(),
+        pickle.FROZENSET[0]: lambda self: self._instantiate(Inert("builtins.frozenset"), self.pop_mark()),
     }
 
 
@@ -212,17 +187,18 @@ def read_pickle(data: bytes, *, file: str, storage: Callable[[str, torch.dtype, 
 
 
 def _require_sound(data: bytes, file: str) -> None:
-    """Look at every operation before the first is carried out: known, whole, few, and nothing after the end."""
-    position: int | None = None
-    for count, (opcode, _, position) in enumerate(pickletools.genops(data)):
+    """Look at every operation before the first is carried out: whole, few, and nothing after the end."""
+    count, last = 0, -1
+    for opcode, _, position in pickletools.genops(data):
+        count, last = count + 1, position or 0
         if opcode.name in REFUSED:
             raise UnsafeCheckpointError(
                 f"{file} uses the pickle operation {opcode.name}, which no checkpoint of this kind needs; "
                 "nothing of it was executed. Use the publisher's own file."
             )
-        if count >= MAX_WORK:
+        if count > MAX_WORK:
             raise ValueError(f"it unfolds to more than {MAX_WORK} operations")
-    if position is None or position + 1 != len(data):
+    if last + 1 != len(data):
         raise ValueError("there are bytes after its end")
 
 
@@ -230,8 +206,8 @@ def require_read(value: Any, what: str, file: str) -> Any:
     """Return `value`, which is needed; raise UnsafeCheckpointError if it is of a class that is not read."""
     if isinstance(value, Inert):
         raise UnsafeCheckpointError(
-            f"{file}: {what} is {shown(value)}; only tensors and plain values are read, and nothing of it was "
-            "executed. If this is the publisher's own file, report this line."
+            f"{file}: {what} is {shown(value)}; only tensors and plain values are read, and nothing of it "
+            "was executed. If this is the publisher's own file, report this line."
         )
     return value
 

@@ -21,7 +21,7 @@ from radseg.weights.convert.layouts import Published, sort_folder, sort_pth
 from radseg.weights.convert.rename import BACKBONE, put, require_none_left, translate, translate_block
 from radseg.weights.convert.spectral import materialise
 from radseg.weights.convert.torch_file import read_checkpoint
-from radseg.weights.shapes import require_shapes
+from radseg.weights.shapes import expected_shapes, require_tensors
 
 LEFTOVERS = (
     r"base\.reg_token",  # of v2-style architectures; unused with CPE prefix tokens
@@ -87,7 +87,7 @@ def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in LEFTOVERS) or k.startswith(drop))
     require_none_left(unknown.keys() - set(dropped), file)
     config = _configure(published.version, arguments, tensors, adaptors, file)
-    require_shapes(config, {k: tuple(t.shape) for k, t in tensors.items()}, file)
+    require_tensors(expected_shapes(config), tensors, file)
     for key, tensor in tensors.items():
         if not tensor.dtype.is_floating_point:
             raise CheckpointError(f"{file}: {key} is of type {tensor.dtype}; floating point is needed.")

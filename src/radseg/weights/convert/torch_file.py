@@ -105,18 +105,16 @@ def _require_zip(path: Path) -> None:
 
 
 def _what_else(head: bytes) -> tuple[str, str]:
+    current = "It is not opened. Use the publisher's current file, or a safetensors version."
     again = "Fetch the published file again."
-    if head[:1] == b"\x80":
-        return (
-            "a bare or pre-2020 pickle",
-            "It is not opened. Use the publisher's current file, or a safetensors version.",
-        )
+    for begin, kind, way_out in (
+        (b"\x80", "a bare or pre-2020 pickle", current),
+        (b"<", "a web page", f"The download saved an error page. {again}"),
+        (b"version https://git-lfs", "a git-lfs pointer", "Run `git lfs pull`, or fetch the file itself."),
+        (b"\x1f\x8b", "a gzip file", "Unpack it first."),
+    ):
+        if head.lstrip(b"\r\n\t ").startswith(begin):
+            return kind, way_out
     if head[257:262] == b"ustar":
-        return "a tar archive (torch before 0.4)", "It is not opened. Use the publisher's current file."
-    if head.lstrip()[:1] == b"<":
-        return "a web page", f"The download saved an error page. {again}"
-    if head.startswith(b"version https://git-lfs"):
-        return "a git-lfs pointer", "Run `git lfs pull`, or fetch the file itself."
-    if head[:2] == b"\x1f\x8b":
-        return "a gzip file", "Unpack it first."
+        return "a tar archive (torch before 0.4)", current
     return f"something that begins with {head[:8]!r}", again
