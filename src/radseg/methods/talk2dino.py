@@ -49,7 +49,7 @@ class Talk2DINO(WindowedEncoder):
 
 @dataclass(frozen=True)
 class PublishedTalk2DINO:
-    """A Scorer that averages windows as the published code does: sigmoids of cosines, on pixels (spec 8).
+    """A Scorer that averages windows as published: sigmoids of cosines, on pixels (methods spec 8).
 
     A window is squeezed to view × view pixels, the sigmoids of its patches' cosines are enlarged to it
     bilinearly with aligned corners, and every pixel has the mean over its windows. Given back is the cosine

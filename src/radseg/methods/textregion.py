@@ -161,7 +161,7 @@ class TextRegion:
 
 @dataclass(frozen=True)
 class PublishedTextRegion:
-    """A Scorer that adds the cosines of regions which lie on each other, as the published code does (spec 7).
+    """A Scorer that adds the cosines of regions which lie on each other, as published (methods spec 7).
 
     A cell's answer is Σ over regions of its share in the region · cosine of the region's feature. What no
     region covers gets SCLIP's cosines, those of the whole image and of its tiles added up. So an answer may

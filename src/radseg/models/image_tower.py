@@ -105,7 +105,7 @@ def load_image_tower(
     Args:
         name: of the catalogue: "clip-vit-b-16", "dino-vit-b-8", "dinov2-vit-b-14-reg".
         source: its Hugging Face folder or our converted file; by default the cache, fetching it if need be.
-        positions: how positions meet another grid, where not as in the published code (methods §1.5):
+        positions: how positions meet another grid, where not as in the published code (methods spec 1.5):
             "bicubic" is what `transformers` does.
 
     Raises:

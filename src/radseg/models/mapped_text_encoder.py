@@ -53,7 +53,7 @@ class TextMap(nn.Module):
 class MappedTextEncoder:
     """TextEncoder through a map that was trained on raw text vectors: their length counts.
 
-    So the mean over the templates is of vectors as the tower gives them, mapped afterwards (methods §8).
+    So the mean over the templates is of vectors as the tower gives them, mapped afterwards (methods spec 8).
 
     Attributes:
         space: the space the map lands in.

@@ -18,7 +18,7 @@ from radseg.presets import parts
 from radseg.presets.backbones import BACKBONES
 from radseg.presets.methods import METHODS, Method, require_taken, sam_refiner
 from radseg.presets.options import Options
-from radseg.presets.spec import DTYPES, ModelSpec, model_spec
+from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec
 from radseg.refine.pamr import Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
@@ -104,12 +104,11 @@ def required(spec: ModelSpec, *, with_text: bool = True) -> tuple[catalog.Row, .
     row = parts.backbone_row(preset.checkpoint, spec.weights)
     rows = [row] if row is not None else []
     if with_text and spec.text_tower is None:
-        own = None if row else parts.resolve(preset.checkpoint, spec.weights, _options(spec))
-        rows += parts.text_rows(_tower_space(spec, row, own))
+        rows += parts.text_rows(_tower_space(spec, row, _own_radio(spec, row)))
     further = (*preset.auxiliary, *([preset.text_map] if preset.text_map else []))
     rows += [catalog.row(name) for name in further if name not in spec.auxiliary]
     if _needs_decoder(spec) and spec.sam is None:
-        rows.append(catalog.row(parts.SAM_DECODER))
+        rows.append(catalog.row(SAM_DECODER))
     return tuple(rows)
 
 
@@ -135,7 +134,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = Tr
     else:
         backbone = parts.resolve(row.name, None, options)
     text = _text_weights(spec, _tower_space(spec, row, backbone) if with_text else None, options)
-    sam = parts.resolve(parts.SAM_DECODER, spec.sam, options) if _needs_decoder(spec) else None
+    sam = parts.resolve(SAM_DECODER, spec.sam, options) if _needs_decoder(spec) else None
     auxiliary = {name: parts.resolve(name, spec.auxiliary.get(name), options) for name in preset.auxiliary}
     return replace(text, backbone=backbone, sam=sam, auxiliary=auxiliary)
 
@@ -163,8 +162,7 @@ def load_text_encoder(spec: ModelSpec, reporter: Reporter = SILENT) -> TextEncod
     if own is not None:
         return own.text_encoder(spec.options)
     row = parts.backbone_row(preset.checkpoint, spec.weights)
-    file = None if row else parts.resolve(preset.checkpoint, spec.weights, options)
-    space = _tower_space(spec, row, file)
+    space = _tower_space(spec, row, _own_radio(spec, row))
     if space is None:
         raise InputError(f"{spec.weights} has no language adaptor, so there is nothing to embed prompts for.")
     return _text_encoder(spec, _text_weights(spec, space, options), space)
@@ -285,6 +283,13 @@ def _tower_space(spec: ModelSpec, row: catalog.Row | None, own: Path | None) -> 
     if spec.preset.text_map is not None:
         return catalog.OPENAI_B
     return parts.text_space(spec.preset.checkpoint, row, own, getattr(spec.options, "language", None))
+
+
+def _own_radio(spec: ModelSpec, row: catalog.Row | None) -> Path | None:
+    """Return a RADIO of one's own, ready to load: its header says which text space it has."""
+    if row is not None or not parts.is_radio(spec.preset.checkpoint):
+        return None
+    return parts.resolve(spec.preset.checkpoint, spec.weights, _options(spec))
 
 
 def _needs_decoder(spec: ModelSpec) -> bool:

@@ -17,9 +17,6 @@ from radseg.weights import resolve as weights
 from radseg.weights.load import read_config
 from radseg.weights.options import DownloadOptions
 
-SAM_DECODER = "sam-vit-h"
-"""Catalogue row of what RADSeg+ needs beside RADIO."""
-
 
 class Target(NamedTuple):
     """Where a network computes."""

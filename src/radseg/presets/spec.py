@@ -16,6 +16,8 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 FOR_CHECKPOINTS = "radseg-b"
 """The preset that a checkpoint named by its path is used with."""
+SAM_DECODER = "sam-vit-h"
+"""Catalogue row of what RADSeg+ needs beside RADIO."""
 CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
 
 
@@ -122,6 +124,8 @@ def model_spec(
     for key in ("checkpoint", "text_tower", "sam"):
         if places.get(key) is not None:
             places[key] = str(places[key])
+    if places.get("sam") == SAM_DECODER:
+        del places["sam"]
     places["auxiliary"] = {key: str(place) for key, place in (places.get("auxiliary") or {}).items()}
     places["drop"] = tuple(places.get("drop") or ())
     own = PRESETS[name].options

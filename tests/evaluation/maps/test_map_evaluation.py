@@ -150,7 +150,7 @@ def test_protocol_names_choose_space_and_rules():
 
 
 def test_the_table_holds_the_papers_scenes_and_values():
-    """Mapping spec, table of 1.0 and headline numbers."""
+    """Mapping spec 1 and 1.0: the tables."""
     assert [len(row.scenes) for row in MAP_PROTOCOLS.values()] == [8, 12, 9]
     assert MAP_PROTOCOLS["scannet"].scenes[1] == "scene0011_01"
     assert MAP_PROTOCOLS["scannet"].colour == Size(640, 864)

@@ -1,7 +1,7 @@
 """How each dataset is evaluated, as data: the rows of RADSeg Table A.1 (arXiv 2511.19704) and their variants.
 
 Per dataset there are `low`, `mid` and `high`. Where the released configuration differs from the table there
-is a row `…-released` beside it (reference spec 6.1). `…-patch` rows replace the size rule of the released
+is a row `…-released` beside it (spec 6.1). `…-patch` rows replace the size rule of the released
 code, which enlarges images beyond the stated size (methods spec 1.2), by the nearest multiples of the patch.
 """
 

@@ -65,7 +65,7 @@ def on_grid(patches: Float[Tensor, "n p d"], grid: Size, target: Size) -> Float[
 def correlative_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
     """Return the block with softmax(QQᵀ/√k) + softmax(KKᵀ/√k) for its attention (SCLIP Eq. 4).
 
-    The weights sum to 2 per token. Residual and MLP stay, CLS takes part (methods §13).
+    The weights sum to 2 per token. Residual and MLP stay, CLS takes part (methods spec 13).
     """
     attention = block.attention
     queries, keys, values = attention.project(block.norm1(tokens))
