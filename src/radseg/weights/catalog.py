@@ -8,6 +8,7 @@ Facts marked (i) in `notes` are inferred, not read from the file itself; shapes 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from radseg.errors import InputError
@@ -23,7 +24,6 @@ KINDS: dict[Kind, str] = {
 }
 """What each kind is: an image tower is CLIP's or DINO's; RADSeg+ refines with SAM's decoder alone, others
 with a whole SAM or SAM 2.1; a text map is trained to carry one text space into another."""
-_CONFIG = ("config.json",)
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 """Files of which a text tower needs one to turn prompts into tokens."""
 _TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "merges.txt", *VOCABULARIES)
@@ -144,12 +144,8 @@ class Row:
         return (self.stored or self.file, *self.beside)
 
 
-def _text(*facts: Any, **more: Any) -> Row:
-    return Row(*facts, beside=_CONFIG, optional=_TOKENIZER, one_of=VOCABULARIES, **more)
-
-
-def _described(*facts: Any, **more: Any) -> Row:
-    return Row(*facts, beside=_CONFIG, **more)
+_described = partial(Row, beside=("config.json",))
+_text = partial(_described, optional=_TOKENIZER, one_of=VOCABULARIES)
 
 
 SO400M_NAFLEX = "siglip2-so400m-patch16-naflex"

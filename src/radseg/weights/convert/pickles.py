@@ -89,6 +89,9 @@ MAKERS: dict[tuple[str, str], Callable[..., Any]] = {
 class _Reader(pickle._Unpickler):
     """The standard library's unpickler without its calls."""
 
+    stack: list[Any]
+    append: Callable[[Any], None]
+
     def __init__(self, data: bytes, file: str, storage: Callable[[str, torch.dtype, int], Tensor]) -> None:
         super().__init__(io.BytesIO(data))
         self.file, self.storage, self.work = file, storage, 0
@@ -147,7 +150,7 @@ class _Reader(pickle._Unpickler):
                 raise ValueError(f"a table key is {shown(key)}")
             target[key] = value
 
-    dispatch: ClassVar[dict[int, Callable[["_Reader"], None]]] = pickle._Unpickler.dispatch | {
+    dispatch: ClassVar[dict[int, Any]] = pickle._Unpickler.dispatch | {
         pickle.REDUCE[0]: load_reduce,
         pickle.NEWOBJ[0]: load_reduce,
         pickle.NEWOBJ_EX[0]: load_newobj_ex,

@@ -3,7 +3,6 @@
 A layout only sorts its keys into parts; what the parts mean, and every check, is common to both.
 """
 
-import json
 import math
 import re
 import warnings
@@ -21,6 +20,7 @@ from radseg.weights.convert.layouts import Published, sort_folder, sort_pth
 from radseg.weights.convert.rename import BACKBONE, put, require_none_left, translate, translate_block
 from radseg.weights.convert.spectral import materialise
 from radseg.weights.convert.torch_file import read_checkpoint
+from radseg.weights.load import read_description
 from radseg.weights.shapes import expected_shapes, require_tensors
 
 LEFTOVERS = (
@@ -67,11 +67,8 @@ def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = (
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise MissingFileError(f"{folder} has no {name}; a published RADIO folder holds it.")
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder.name}/config.json is not JSON ({error}).") from error
-    if not isinstance(config, dict) or not isinstance(config.get("args"), dict):
+    config = read_description(folder / "config.json")
+    if not isinstance(config.get("args"), dict):
         raise CheckpointError(f"{folder.name}/config.json has no table `args`; it is no RADIO model.")
     return assemble(sort_folder(folder, config, version), drop)
 

@@ -13,58 +13,42 @@ from radseg.weights.convert.rename import Rule, put, require_none_left, translat
 
 _W = r"\.(weight|bias)"
 _LAYER = r"mask_decoder\.transformer\.layers\.(\d)"
+_UPSCALING = {0: "upscale_conv1", 1: "upscale_layer_norm", 3: "upscale_conv2"}
+_DOWNSCALING = {0: "conv1", 1: "layer_norm1", 3: "conv2", 4: "layer_norm2", 6: "conv3"}
+_NECK = {0: "conv1", 1: "layer_norm1", 2: "conv2", 3: "layer_norm2"}
+_MLP = {0: "proj_in", 1: "layers.0", 2: "proj_out"}
 
 ORIGINAL = (
-    Rule(rf"image_encoder\.neck\.0{_W}", r"neck.conv1.\1"),
-    Rule(rf"image_encoder\.neck\.1{_W}", r"neck.layer_norm1.\1"),
-    Rule(rf"image_encoder\.neck\.2{_W}", r"neck.conv2.\1"),
-    Rule(rf"image_encoder\.neck\.3{_W}", r"neck.layer_norm2.\1"),
     Rule(
         r"prompt_encoder\.pe_layer\.positional_encoding_gaussian_matrix",
         "prompt_encoder.shared_embedding.positional_embedding",
     ),
     Rule(r"prompt_encoder\.point_embeddings\.(\d)\.weight", r"prompt_encoder.point_embed.\1.weight"),
-    Rule(
-        r"prompt_encoder\.(no_mask_embed|not_a_point_embed)\.weight",
-        r"prompt_encoder.\1.weight",
-    ),
-    Rule(rf"prompt_encoder\.mask_downscaling\.0{_W}", r"prompt_encoder.mask_embed.conv1.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.1{_W}", r"prompt_encoder.mask_embed.layer_norm1.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.3{_W}", r"prompt_encoder.mask_embed.conv2.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.4{_W}", r"prompt_encoder.mask_embed.layer_norm2.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.6{_W}", r"prompt_encoder.mask_embed.conv3.\1"),
-    Rule(r"mask_decoder\.(iou_token|mask_tokens)\.weight", r"mask_decoder.\1.weight"),
-    Rule(rf"mask_decoder\.output_upscaling\.0{_W}", r"mask_decoder.upscale_conv1.\1"),
-    Rule(rf"mask_decoder\.output_upscaling\.1{_W}", r"mask_decoder.upscale_layer_norm.\1"),
-    Rule(rf"mask_decoder\.output_upscaling\.3{_W}", r"mask_decoder.upscale_conv2.\1"),
-    Rule(rf"mask_decoder\.(iou_prediction_head)\.layers\.0{_W}", r"mask_decoder.\1.proj_in.\2"),
-    Rule(rf"mask_decoder\.(iou_prediction_head)\.layers\.1{_W}", r"mask_decoder.\1.layers.0.\2"),
-    Rule(rf"mask_decoder\.(iou_prediction_head)\.layers\.2{_W}", r"mask_decoder.\1.proj_out.\2"),
-    Rule(
-        rf"mask_decoder\.(output_hypernetworks_mlps\.\d)\.layers\.0{_W}",
-        r"mask_decoder.\1.proj_in.\2",
-    ),
-    Rule(
-        rf"mask_decoder\.(output_hypernetworks_mlps\.\d)\.layers\.1{_W}",
-        r"mask_decoder.\1.layers.0.\2",
-    ),
-    Rule(
-        rf"mask_decoder\.(output_hypernetworks_mlps\.\d)\.layers\.2{_W}",
-        r"mask_decoder.\1.proj_out.\2",
-    ),
+    Rule(r"(prompt_encoder\.(?:no_mask_embed|not_a_point_embed)\.weight)", r"\1"),
+    Rule(r"(mask_decoder\.(?:iou_token|mask_tokens)\.weight)", r"\1"),
     Rule(rf"{_LAYER}\.norm(\d){_W}", r"mask_decoder.transformer.layers.\1.layer_norm\2.\3"),
-    Rule(rf"{_LAYER}\.mlp\.(lin[12]){_W}", r"mask_decoder.transformer.layers.\1.mlp.\2.\3"),
-    Rule(
-        rf"{_LAYER}\.(self_attn|cross_attn_\w+)\.(\w+_proj){_W}",
-        r"mask_decoder.transformer.layers.\1.\2.\3.\4",
-    ),
-    Rule(
-        rf"mask_decoder\.transformer\.final_attn_token_to_image\.(\w+_proj){_W}",
-        r"mask_decoder.transformer.final_attn_token_to_image.\1.\2",
-    ),
+    Rule(rf"({_LAYER}\.mlp\.lin[12]{_W})", r"\1"),
+    Rule(rf"({_LAYER}\.(?:self_attn|cross_attn_\w+)\.\w+_proj{_W})", r"\1"),
+    Rule(rf"(mask_decoder\.transformer\.final_attn_token_to_image\.\w+_proj{_W})", r"\1"),
     Rule(
         rf"mask_decoder\.transformer\.norm_final_attn{_W}",
         r"mask_decoder.transformer.layer_norm_final_attn.\1",
+    ),
+    *(Rule(rf"image_encoder\.neck\.{i}{_W}", rf"neck.{name}.\1") for i, name in _NECK.items()),
+    *(
+        Rule(rf"prompt_encoder\.mask_downscaling\.{i}{_W}", rf"prompt_encoder.mask_embed.{name}.\1")
+        for i, name in _DOWNSCALING.items()
+    ),
+    *(
+        Rule(rf"mask_decoder\.output_upscaling\.{i}{_W}", rf"mask_decoder.{name}.\1")
+        for i, name in _UPSCALING.items()
+    ),
+    *(
+        Rule(
+            rf"(mask_decoder\.(?:iou_prediction_head|output_hypernetworks_mlps\.\d))\.layers\.{i}{_W}",
+            rf"\1.{name}.\2",
+        )
+        for i, name in _MLP.items()
     ),
 )
 """The original .pth; everything else in it is the image encoder, which is left behind."""
