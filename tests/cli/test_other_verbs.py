@@ -11,7 +11,7 @@ from cli_builders import Command, events
 
 from radseg.text.pack import load_pack, pack_vectors, save_pack
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.cache import FileRecord, model_folder, sha256_of, write_record
+from radseg.weights.home import FileRecord, model_folder, sha256_of, write_record
 
 
 def test_a_pack_gives_the_same_labels_as_its_prompts(radseg: Command, toy: Command, photo: Path) -> None:

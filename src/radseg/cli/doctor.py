@@ -24,7 +24,7 @@ def doctor(
     Contacts nothing. Ends with 3 when there is a problem, else 0.
     """
     from radseg.runs.health import findings
-    from radseg.weights.cache import home
+    from radseg.weights.home import home
 
     found = findings(home())
     if log_format == "json":

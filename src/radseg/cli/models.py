@@ -26,9 +26,10 @@ def list_models(
     log_format: options.LogFormat = "text",
 ) -> None:
     """List the models, what they need, and what of it is on this machine. Contacts nothing."""
-    from radseg.presets.choose import is_cached, required_by
+    from radseg.presets.choose import required_by
     from radseg.presets.table import PRESETS
     from radseg.weights import catalog
+    from radseg.weights.installed import is_cached
 
     found = {preset: [row.name for row in required_by(name)] for name, preset in PRESETS.items()}
     here = {row.name for row in catalog.ROWS if is_cached(row)}

@@ -14,6 +14,8 @@ from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
+from radseg.weights import load
+from radseg.weights.resolve import resolve_image_tower
 from radseg.weights.vit_config import VitConfig
 
 
@@ -111,9 +113,7 @@ def load_image_tower(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers  # noqa: PLC0415 - pulls the hub client, which only loading needs
-
-    path = image_towers.resolve_image_tower(name, None if source is None else Path(source))
-    config, tensors = image_towers.load_image_tower(path)
+    path = resolve_image_tower(name, source)
+    config, tensors = load.load_image_tower(path)
     config = with_source(config if positions is None else replace(config, positions=positions), path)
     return with_weights(lambda: ImageTower(config), tensors, device, dtype)

@@ -18,8 +18,7 @@ from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 from radseg.weights.catalog import TALK2DINO
-from radseg.weights.image_towers import published_tensors
-from radseg.weights.lazy import require_finite
+from radseg.weights.tensors import published_tensors, require_finite
 
 __all__ = ["TALK2DINO", "MappedTextEncoder", "RawTower", "TextMap", "load_text_map"]
 
@@ -115,7 +114,7 @@ def load_text_map(path: str | Path) -> TextMap:
     state = {}
     for ours, theirs in (("first.", first), ("second.", second)):
         for part in ("weight", "bias"):
-            value = tensors[theirs + part].load()
+            value = tensors[theirs + part]
             require_finite(theirs + part, value, path.name)
             state[ours + part] = value.float()
     try:

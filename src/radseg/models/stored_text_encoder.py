@@ -13,7 +13,8 @@ from radseg.text.pack import VocabularyPack
 from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
-from radseg.weights import cache, store
+from radseg.weights.home import home
+from radseg.weights.resolve import resolve_text_tower
 
 _LOGGER = logging.getLogger("radseg")
 
@@ -36,9 +37,9 @@ class StoredTextEncoder:
 
     @cached_property
     def _encoder(self) -> TowerTextEncoder:
-        folder = self.folder or store.resolve_tower(self.space)
+        folder = self.folder or resolve_text_tower(self.space)
         tower = lazy_tower(self.space, folder=folder, device=self.device)
-        rows = TextCache(cache.home() / "text", tower_identity(folder))
+        rows = TextCache(home() / "text", tower_identity(folder))
         return TowerTextEncoder(tower, self.templates, rows, self._tell)
 
     def _tell(self, done: int, total: int) -> None:

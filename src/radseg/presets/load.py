@@ -24,8 +24,9 @@ from radseg.refine.pamr import Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
-from radseg.weights import catalog, store
+from radseg.weights import catalog
 from radseg.weights.options import SILENT, DownloadOptions, Reporter
+from radseg.weights.resolve import resolve_text_tower
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ def _text_encoder(spec: ModelSpec, weights: Weights, space: str) -> TextEncoder:
         return StoredTextEncoder(space, templates, weights.text_tower, spec.device)
 
     def tower() -> EncoderTower:
-        folder = weights.text_tower or store.resolve_tower(catalog.OPENAI_B)
+        folder = weights.text_tower or resolve_text_tower(catalog.OPENAI_B)
         return load_tower(catalog.OPENAI_B, folder=folder, device=spec.device)
 
     row = catalog.row(str(spec.preset.text_map))
