@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from oracles import trident as oracle
+from radseg.methods.base import BackboneEncoder, align_map
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.trident import Trident
 from radseg.ops.correlation import mean_cosine
@@ -114,6 +115,15 @@ def test_batch_of_windows_equals_the_loop_over_windows(method):
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (97, 33)])
 def test_any_size_gives_finite_features(method, size):
     assert method.encode([torch.rand(3, *size)])[0].values.isfinite().all()
+
+
+def test_values_are_mixed_in_clips_width_and_aligned_last(method):
+    image = torch.rand(3, 100, 130)
+    assert isinstance(method, BackboneEncoder)
+    mixed = method.encode_backbone([image])[0]
+    assert mixed.shape[0] == method.backbone.width
+    assert method.backbone_space == f"backbone:{method.backbone.config.name}"
+    assert torch.equal(align_map(method.align, mixed), method.encode([image])[0].values)
 
 
 def test_a_flat_image_does_not_become_nan(method):

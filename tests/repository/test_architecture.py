@@ -81,6 +81,7 @@ ALLOWED = {
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {
+        "scoring",
         "colours",
         "datasets",
         "export",

@@ -99,7 +99,7 @@ class TextRegion:
         small = F.interpolate(regions[:, None], canvas.shape[1:], mode="bilinear", align_corners=False)
         values = canvas.flatten(1).mT
         masks = without_global_patches(
-            small.flatten(1).clamp(0, 1), unit_rows(values), least=self.min_locality
+            small.flatten(1).clamp(0, 1), unit_rows(values), min_locality=self.min_locality
         )
         kept = masks.sum(dim=1) > 0
         return self.pool(masks[kept], values), regions[kept].clamp(max=1)
@@ -175,7 +175,7 @@ class PublishedTextRegion:
 
     @property
     def space(self) -> str:
-        """Name of the text space of the words."""
+        """Name of the text space."""
         return self.regions.space
 
     @torch.inference_mode()

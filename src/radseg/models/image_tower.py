@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork, with_weights
+from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
@@ -113,6 +113,7 @@ def load_image_tower(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    config, tensors = load.load_image_tower(resolve_image_tower(name, source))
-    config = config if positions is None else replace(config, positions=positions)
+    path = resolve_image_tower(name, source)
+    config, tensors = load.load_image_tower(path)
+    config = with_source(config if positions is None else replace(config, positions=positions), path)
     return with_weights(lambda: ImageTower(config), tensors, device, dtype)

@@ -1,4 +1,4 @@
-"""Words that pass through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
+"""Text that passes through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class MappedTextEncoder:
         space: the space the map lands in.
         templates: sentences around each name.
         text_map: the trained map.
-        load: makes the tower, when the first word arrives; called at most once.
+        load: makes the tower, when the first prompt arrives; called at most once.
     """
 
     space: str

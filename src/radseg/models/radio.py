@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork, with_weights
+from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
@@ -171,7 +171,7 @@ def load_radio(
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default. Only its summary head is
             loaded, unless `adaptors` names it too.
-        speaking: False loads no language adaptor, for patches that no word is compared with.
+        speaking: False loads no language adaptor, for patches that are compared with no text.
         drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:
@@ -187,4 +187,5 @@ def load_radio(
     wanted = tuple(dict.fromkeys((*own, *asked)))
     summary_only = tuple(name for name in own if name not in asked)
     config, tensors = load_tensors(path, adaptors=wanted, summary_only=summary_only)
+    config = with_source(config, path)
     return with_weights(lambda: Radio(config, language=language), tensors, device, dtype)

@@ -1,4 +1,4 @@
-"""SAM's image encoder (arXiv 2304.02643), for methods that look through SAM itself: Trident.
+"""SAM's image encoder (arXiv 2304.02643), for methods that use SAM's attention: Trident.
 
 The layers are the classes of `transformers`; what is written anew here is global attention in blocks of
 queries, because the library's keeps heads × 4096 × 4096 numbers alive (805 MB for ViT-B in float32).
@@ -20,6 +20,7 @@ from radseg.ops.resize import image_size, require_multiple
 from radseg.types import FeatureMap, Rgb, Size
 from radseg.weights.config import SamSizes
 from radseg.weights.convert.sam import convert_library
+from radseg.weights.home import remembered_sha256
 from radseg.weights.load import read_description
 from radseg.weights.resolve import resolve_sam, weights_in
 from radseg.weights.tensors import published_tensors
@@ -67,7 +68,7 @@ class SamEncoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.pos_embed.dtype
 
     def trunk(self, image: Rgb) -> Float[Tensor, "g g d"]:
@@ -147,10 +148,11 @@ class SamEncoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class WholeSam:
-    """SAM's image encoder, and the rest of it."""
+    """SAM's image encoder, the rest of it, and the SHA-256 of their file; "" for seeded weights."""
 
     encoder: SamEncoder
     decoder: SamDecoder
+    source_sha256: str = ""
 
 
 def load_whole_sam(
@@ -185,7 +187,7 @@ def load_whole_sam(
     encoder = build_sam_encoder(vision, own, file=label, device=device, dtype=dtype)
     parts = convert_library(published, label)
     sizes = SamSizes(frame=encoder.frame, patch=encoder.patch, features=encoder.pos_embed.shape[-1])
-    return WholeSam(encoder, build_sam(parts, sizes, device=device))
+    return WholeSam(encoder, build_sam(parts, sizes, device=device), remembered_sha256(weights))
 
 
 _PREFIX = "vision_encoder."

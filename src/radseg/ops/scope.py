@@ -1,4 +1,4 @@
-"""Attention by cosine within a scope: the tokens of one region, or what is alike where there is no region."""
+"""Attention by cosine within a scope: the tokens of one region, or similar ones where there is no region."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +11,7 @@ from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, mean_cosine, unit_rows
 def merge_regions(
     regions: Int[Tensor, " t"], unit: Float[Tensor, "t d"], *, within: float
 ) -> Int[Tensor, " t"]:
-    """Return the regions with those joined whose mean features are alike, numbered from 1; 0 stays 0.
+    """Return the regions with those joined whose mean features are similar, numbered from 1; 0 stays 0.
 
     Two are linked when the cosine of their means is at least 1 − `within`, and links chain: DBSCAN with a
     least count of 1, as CorrCLIP merges (methods spec 10b, where the distance is the matrix's largest cosine,

@@ -89,7 +89,7 @@ class RadioConfig(JsonForm):
         layer_scale: whether blocks scale their residual branches.
         summary_tokens: the CLS tokens that make up the summary, in order.
         normalizer: whether patch features are standardised at the end (the "-norm" variants).
-        source_sha256: of the published file this came from; "" for built-in or seeded weights.
+        source_sha256: of the published file this came from, or of our own; "" for seeded weights.
     """
 
     version: str

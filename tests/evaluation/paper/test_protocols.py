@@ -38,7 +38,7 @@ def test_rows_equal_the_table_of_the_paper(shared):
 def test_every_row_is_legal_for_every_preset(dataset):
     for row in protocols(dataset).values():
         for preset in ("radseg-b", "radseg-b+", "radseg-b-paper", "miniature"):
-            options = PRESETS[preset].options.changed(row.options())
+            options = PRESETS[preset].options.changed(row.options(PRESETS[preset]))
             assert options.short_side is None
             assert options.crop is None or options.stride <= options.crop
 

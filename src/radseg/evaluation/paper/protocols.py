@@ -62,9 +62,9 @@ class Protocol:
         threshold: those numbers of a row are RADSeg's. What a method does not take is left out by
         `presets.spec.model_spec`.
         """
-        given = ["crop", "stride", "coarse_threshold", "min_area"]
+        given = ["crop", "stride", "all_denoised", "coarse_threshold", "min_area"]
         if isinstance(preset.options, RadioOptions):
-            given += ["size_rule", "templates", "temperature", "denoising", "all_denoised", "iou_threshold"]
+            given += ["size_rule", "templates", "temperature", "denoising", "iou_threshold"]
         values = {name: getattr(self, name) for name in given if getattr(self, name) is not None}
         return values | {"threshold": None, "short_side": None, "long_side": None}
 
