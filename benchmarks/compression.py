@@ -1,6 +1,6 @@
 """What principal components cost in accuracy: `python -m benchmarks.compression [--rooms 3] [--frames 12]`.
 
-Rooms of the miniature world, features of the miniature model. Voxels are named by the words of their room
+Rooms of the miniature world, features of the miniature model. Voxels are named by the names of their room
 with features as they are and with features restored from so many components; equal names are counted.
 """
 
@@ -50,7 +50,7 @@ def compare(segmenter: Segmenter, walk: RoomWalk) -> dict[int, tuple[float, floa
 
 @torch.inference_mode()
 def named(segmenter: Segmenter, values: Tensor, text: Tensor) -> Tensor:
-    """Return the row of the most similar word for every voxel."""
+    """Return the row of the most similar name for every voxel."""
     encoder = segmenter.encoder
     assert isinstance(encoder, BackboneEncoder)
     return row_cosine(encoder.align(values).mT, text).argmax(0)

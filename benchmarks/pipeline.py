@@ -26,12 +26,12 @@ NAMES = 150
 
 
 def inputs(height: int, width: int, names: int) -> tuple[torch.Tensor, TextEmbeddings]:
-    """Return an image with structure and random words."""
+    """Return an image with structure and random text rows."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 9, 12, generator=generator)
     image = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
-    words = torch.randn(names, 1152, generator=generator)
-    return image, TextEmbeddings(tuple(f"name {i}" for i in range(names)), words, tuple(range(names)), SPACE)
+    rows = torch.randn(names, 1152, generator=generator)
+    return image, TextEmbeddings(tuple(f"name {i}" for i in range(names)), rows, tuple(range(names)), SPACE)
 
 
 def whole_call(height: int, width: int, names: int) -> Callable[[], Any]:

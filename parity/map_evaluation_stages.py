@@ -169,13 +169,13 @@ def grid_stages(goldens: MapGoldenSet) -> Iterator[Row]:
 
 
 def query_stages(goldens: MapGoldenSet) -> Iterator[Row]:
-    """Cosines and probabilities of three words, which are the first three classes."""
+    """Cosines and probabilities of three prompts, which are the first three classes."""
     golden, scene = goldens.tensors("query"), goldens.tensors("scene")
     aligned = golden_align(scene)(goldens.tensors("map_feature")["feat"])
-    words = scene["text"][: len(golden["sim"])]
-    cosines = point_cosine(unit_points(aligned), words)
+    text = scene["text"][: len(golden["sim"])]
+    cosines = point_cosine(unit_points(aligned), text)
     yield near("query", "sim", cosines, golden["sim"], goldens.tolerance("cos"))
-    probabilities = voxel_probabilities(aligned, words)
+    probabilities = voxel_probabilities(aligned, text)
     yield near("query", "prob", probabilities, golden["prob"], goldens.tolerance("prob"))
 
 

@@ -1,4 +1,4 @@
-"""From features and words to labels: cosines, probabilities, and the decision what each place is.
+"""From features and text to labels: cosines, probabilities, and the decision what each place is.
 
 A place, `*p`, is a patch or pixel "h w" of an image, a voxel of a map, or a point of an evaluation.
 """
@@ -30,7 +30,7 @@ def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tens
     became two classes (latent there: its name files hold no synonyms).
 
     Raises:
-        SpaceMismatchError: features and words live in different spaces.
+        SpaceMismatchError: features and text embeddings live in different spaces.
     """
     text.require_space(features.space)
     return best_synonym(row_cosine(features.values, text.values), text)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb, to_uint8
-from radseg.methods.base import DenseEncoder, Scorer, require_features
+from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
@@ -71,7 +71,7 @@ class Segmenter:
             mode the probability from which a pixel belongs to a name. None is 0, in `independent` mode 0.5.
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
-        refine: sharpens the masks with a second look at the image (RADSeg+); None leaves them.
+        refine: sharpens the masks by the image (RADSeg+); None leaves them.
         memory_budget: bytes of working memory; a quarter of it holds upsampled probabilities.
         origin: preset, checkpoint and parameters, copied into every result.
     """
@@ -131,7 +131,8 @@ class Segmenter:
         Raises:
             InputError: the method is text-dependent: it has no features without prompts.
         """
-        return require_features(self.encoder, "A map of features").encode([self.fitted(to_rgb(image))])[0]
+        encoder = require_features(self.encoder, "A map of features")
+        return encoded(encoder, [self.fitted(to_rgb(image))])[0]
 
     def encode_many(
         self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
@@ -139,9 +140,9 @@ class Segmenter:
         """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
         fitted = [self.fitted(image) for image in images]
         if not isinstance(self.encoder, Scorer):
-            return self.encoder.encode(fitted)
+            return encoded(self.encoder, fitted)
         joint = text if contrast is None else text.followed_by(contrast)
-        return [Cosines.of_rows(rows, text, contrast) for rows in self.encoder.score(fitted, joint)]
+        return [Cosines.of_rows(rows, text, contrast) for rows in scored(self.encoder, fitted, joint)]
 
     def fitted(self, image: Rgb) -> Rgb:
         """Return the image at the size it is encoded at."""
@@ -174,7 +175,7 @@ class Segmenter:
         if mode == "assign":
             if len(text.names) == 1:
                 raise VocabularyError(
-                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Name more objects, "
+                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Add more names, "
                     "or use mode 'background' or 'independent'."
                 )
             return text, None
@@ -228,7 +229,7 @@ class Segmenter:
                 "seconds": dict(clock.seconds),
                 "parameters": self._parameters(),
             },
-            # An evaluation looks at a resized image and labels at the size of the truth: not one image.
+            # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
             image=to_uint8(image) if image is not None and image_size(image) == size else None,
         )
 
@@ -251,7 +252,7 @@ class Segmenter:
 
     def _refine(self, coarse: CoarseResult, image: Rgb | None) -> tuple[Refinement, dict[str, int]]:
         if image is None:
-            raise InputError("Refinement looks at the image again; pass `image` to `decode`.")
+            raise InputError("Refinement needs the image; pass `image` to `decode`.")
         assert self.refine is not None
         refined = self.refine.refine([image], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}

@@ -61,7 +61,7 @@ def test_a_folder_is_asked_about_as_eval_does(radseg, labelled, monkeypatch, tmp
     monkeypatch.setattr(ablate, "_run", lambda chosen, request, **_: seen.append(request))
     done = radseg("ablate", "windows", "--on", "folder", "-m", "miniature", *folder_options(labelled))
     assert done.exit_code == 0, done.output
-    assert seen[0].words.phrases == (("cyan", "red"), ("orange", "blue"))
+    assert seen[0].prompts.phrases == (("cyan", "red"), ("orange", "blue"))
     truth = seen[0].images.read("0").truth
     assert (truth[0, 0], truth[63, 0], truth[63, 95]) == (IGNORE, 0, 1)
 

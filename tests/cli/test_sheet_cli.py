@@ -22,7 +22,7 @@ def test_columns_may_be_the_rows_of_an_ablation(radseg, tmp_path):
 def test_a_sweep_is_of_one_preset(radseg):
     done = radseg("sheet", "miniature", "-m", "miniature", "-m", "toy", "--sweep", "windows")
     assert done.exit_code == 2
-    assert "name one with --preset" in done.output
+    assert "name one with -m" in done.output
 
 
 def test_images_are_spread_over_the_set():

@@ -54,7 +54,7 @@ def test_guidance_equals_the_formula(size, factor, below_zero):
 
 
 def test_without_a_threshold_it_is_the_plain_mean_of_sams_heads(monkeypatch):
-    """The reduction cos_fac → −∞ of methods §13, where the mean cosine is positive."""
+    """The reduction cos_fac → −∞ of methods spec 13, where the mean cosine is positive."""
     monkeypatch.setattr(Trident, "threshold", lambda _, cosine: torch.full(cosine.shape[1:2], -2.0)[:, None])
     image = torch.rand(3, 96, 128)
     grid, weights, _ = of_the_image(image)

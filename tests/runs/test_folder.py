@@ -16,7 +16,7 @@ from radseg.runs.folder import OnExisting, OutputFile, Report, attempt, free_fol
 PARAMETERS = {"prompts": ["red"]}
 
 
-class Told:
+class Recorder:
     """A watcher that remembers."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def go(
 ) -> Report:
     """Run with the fake network."""
     with opened(folder, images, parameters, endings=(".png", ".overlay.png"), existing=existing) as plan:
-        return run(plan, shout, files_of, Told())
+        return run(plan, shout, files_of, Recorder())
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -119,7 +119,7 @@ def test_an_unexpected_error_costs_one_image(
         return shout(image)
 
     with opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
-        report = run(plan, broken, files_of, Told())
+        report = run(plan, broken, files_of, Recorder())
     assert [record.message for record in report.failed] == ["RuntimeError: CUDA out of memory."]
 
 
@@ -131,7 +131,7 @@ def test_what_would_stop_every_image_stops_the_run(
         raise error
 
     with pytest.raises(type(error)), opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
-        run(plan, stop, files_of, Told())
+        run(plan, stop, files_of, Recorder())
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos: list[SourceImage]) -> None:
@@ -144,7 +144,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos
 
     out = tmp_path / "out"
     with pytest.raises(OSError, match="No space"), opened(out, photos, PARAMETERS, endings=()) as plan:
-        run(plan, shout, full, Told())
+        run(plan, shout, full, Recorder())
     assert set(outputs(out)) == {"a.png", "a.overlay.png"}
     assert [record.name for record in go(out, photos, "resume").done] == ["b", "deep/c"]
 

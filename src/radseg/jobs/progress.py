@@ -1,4 +1,4 @@
-"""What a run tells the person who waits for it: the shares of one result, and who is told."""
+"""What a run reports to the person who waits for it: the class shares of one result, and the reporter."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,21 +96,21 @@ def class_shares(result: SegmentationLike) -> tuple[ClassShare, ...]:
 
 def all_dropped(result: SegmentationLike) -> str:
     """Return, in a sentence, that denoising dropped every name of mode "assign", and the way out; else ""."""
-    least = float(result.meta.get("parameters", {}).get("denoising", 0.0))
+    limit = float(result.meta.get("parameters", {}).get("denoising", 0.0))
     presence = result.presence
-    if result.mode != "assign" or presence is None or max(presence) >= least:
+    if result.mode != "assign" or presence is None or max(presence) >= limit:
         return ""
     if any(result.areas.values()):  # by the published rule all pixels get the first name
         return ""
     best = max(range(len(result.names)), key=lambda index: presence[index])
     return (
-        f"every name was dropped: none is anywhere {least:g} probable ({result.names[best]} comes nearest, "
+        f"every name was dropped: none is anywhere {limit:g} probable ({result.names[best]} comes nearest, "
         f"{presence[best]:.2f}); --denoise 0 keeps them all"
     )
 
 
 class RunReporter(Protocol):
-    """Is told how a run over images goes, in this order."""
+    """Receives the progress of a run over images, in this order."""
 
     def found(self, images: int, notes: Sequence[str]) -> None:
         """Say how many images there are, and in plain sentences what was left out."""
@@ -122,7 +122,7 @@ class RunReporter(Protocol):
         """Begin `todo` images, after `earlier` ones that an interrupted run finished."""
 
     def finished(self, record: Record, result: SegmentationLike | None) -> None:
-        """Tell one image done or failed."""
+        """Report one image, done or failed."""
 
     def stopped(self, folder: Path) -> None:
         """Say that the run broke off and how it goes on; the reason follows from elsewhere."""

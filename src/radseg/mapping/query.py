@@ -1,4 +1,4 @@
-"""Ask a map for words: probabilities of names per voxel, streamed part by part, and the objects they form."""
+"""Query a map: probabilities of names per voxel, streamed part by part, and the objects they form."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def ask(
     """
     if mode == "assign" and len(text.names) == 1:
         raise VocabularyError(
-            f"With {text.names[0]!r} alone, mode 'assign' gives it every voxel. Name more objects, or use "
+            f"With {text.names[0]!r} alone, mode 'assign' gives it every voxel. Add more names, or use "
             "mode 'background' or 'independent'."
         )
     if mode != "assign" and contrast is None:
@@ -142,7 +142,7 @@ def ask_probabilities(
     if unknown:
         raise VocabularyError(
             f"This map holds probabilities of fixed names and knows no {', '.join(map(repr, unknown))}; it "
-            f"knows {', '.join(semantic_map.names)}. Build a map in feature space to ask for any word."
+            f"knows {', '.join(semantic_map.names)}. Build a map in feature space to ask for any prompt."
         )
     columns = [semantic_map.names.index(name) for name in names]
     number = torch.zeros(len(semantic_map.names) + 1, dtype=torch.int64)

@@ -36,7 +36,7 @@ class ResRADIO(RadioWindows):
         sigma: of ω in patches; RayFronts'.
         residuals: the numbers of RCS and SFR.
         inner: blocks from 1 whose maps RCS uses; None takes those at the depth of ResCLIP's 6 to 9 of 12.
-        temperature: multiplies the cosines with the words in the first labelling.
+        temperature: multiplies the cosines with the prompts in the first labelling.
         tail: what follows the attention.
         rules: see `label_affinity`.
     """

@@ -21,7 +21,7 @@ from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import fit_frame, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
-MOST = 0.9
+MAX_THRESHOLD = 0.9
 """The threshold on the cosine is never above this, so a patch always keeps itself."""
 
 
@@ -102,7 +102,7 @@ class Trident(ProxyMixing):
         found = self.cosine_factor * cosine.mean(dim=(0, 2))
         if self.below_zero is not None:
             found = torch.where(found < 0, self.below_zero, found)
-        return found.clamp(max=MOST)[:, None]
+        return found.clamp(max=MAX_THRESHOLD)[:, None]
 
     def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
         """Return values in language space, of unit length: final norm and projection come last."""

@@ -48,7 +48,7 @@ class PatchBackbone(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters and of the features."""
+        """Dtype of the parameters and of the features."""
         ...
 
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = ...) -> PatchTokens:
@@ -61,7 +61,7 @@ class PatchBackbone(Protocol):
 
 
 class Backbone(PatchBackbone, Protocol):
-    """A backbone whose patches can be compared with words (CLIP, RADIO with a language adaptor)."""
+    """A backbone whose patches can be compared with text (CLIP, RADIO with a language adaptor)."""
 
     @property
     def space(self) -> str:
@@ -116,7 +116,7 @@ class PatchNetwork(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters and of the features."""
+        """Dtype of the parameters and of the features."""
         return self.vit.prefix.dtype
 
     def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:

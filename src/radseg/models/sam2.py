@@ -17,7 +17,10 @@ from torch.nn import functional as F
 from radseg.errors import CheckpointError
 from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
 from radseg.types import Rgb
-from radseg.weights import catalog
+from radseg.weights.home import remembered_sha256
+from radseg.weights.load import read_description
+from radseg.weights.resolve import resolve_sam, weights_in
+from radseg.weights.tensors import published_tensors
 
 POINTS_AT_ONCE = 8
 """Decoded together: 3 masks of 256 × 256 each, about 40 MB per point at the widest place."""
@@ -69,7 +72,7 @@ class Sam2(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.network.no_memory_embedding.dtype
 
     def embed(self, image: Rgb) -> list[Tensor]:
@@ -172,20 +175,14 @@ def load_sam2(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
-    from radseg.weights.cache import remembered_sha256  # noqa: PLC0415
-
-    files = image_towers.files_of(catalog.row(name), None if source is None else Path(source))
-    tensors = {
-        k: t.load()
-        for k, t in image_towers.published_tensors(files.weights).items()
-        if not _VIDEO.fullmatch(k)
-    }
+    folder = resolve_sam(name, source)
+    weights = weights_in(folder)
+    tensors = {k: t for k, t in published_tensors(weights).items() if not _VIDEO.fullmatch(k)}
     return build_sam2(
-        image_towers.describe(files.description),
+        read_description(folder / "config.json"),
         tensors,
-        file=files.label,
-        source_sha256=remembered_sha256(files.weights),
+        file=f"{folder.name}/{weights.name}",
+        source_sha256=remembered_sha256(weights),
         device=device,
         dtype=dtype,
     )

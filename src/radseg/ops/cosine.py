@@ -12,7 +12,7 @@ _POINTS, _COLUMNS = 512, 16
 
 
 def row_cosine(features: Float[Tensor, "e *p"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "r *p"]:
-    """Return the cosine of every patch with every row, in the features' number type but at least float32."""
+    """Return the cosine of every patch with every row, in the features' dtype but at least float32."""
     dtype = torch.promote_types(features.dtype, torch.float32)
     tokens = F.normalize(features.flatten(1).to(dtype), dim=0, eps=1e-12)
     cosine = F.normalize(rows.to(tokens), dim=1, eps=1e-12) @ tokens

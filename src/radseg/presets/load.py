@@ -15,16 +15,18 @@ from radseg.models.text_towers import EncoderTower, load_tower
 from radseg.models.untrained import UntrainedTextEncoder, untrained_config, untrained_radio, untrained_sam
 from radseg.modes import WITH_SAM
 from radseg.presets import parts
-from radseg.presets.backbones import BACKBONES
-from radseg.presets.methods import METHODS, Method, require_taken, sam_refiner
+from radseg.presets.builders import sam_refiner
 from radseg.presets.options import Options
-from radseg.presets.spec import DTYPES, ModelSpec, model_spec
+from radseg.presets.registry import Method, require_taken
+from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec
+from radseg.presets.table import BACKBONES, METHODS
 from radseg.refine.pamr import Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
-from radseg.weights import catalog, store
+from radseg.weights import catalog
 from radseg.weights.options import SILENT, DownloadOptions, Reporter
+from radseg.weights.resolve import resolve_text_tower
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,11 @@ def required(spec: ModelSpec, *, with_text: bool = True) -> tuple[catalog.Row, .
     row = parts.backbone_row(preset.checkpoint, spec.weights)
     rows = [row] if row is not None else []
     if with_text and spec.text_tower is None:
-        own = None if row else parts.resolve(preset.checkpoint, spec.weights, _options(spec))
-        rows += parts.text_rows(_tower_space(spec, row, own))
+        rows += parts.text_rows(_tower_space(spec, row, _own_radio(spec, row)))
     further = (*preset.auxiliary, *([preset.text_map] if preset.text_map else []))
     rows += [catalog.row(name) for name in further if name not in spec.auxiliary]
     if _needs_decoder(spec) and spec.sam is None:
-        rows.append(catalog.row(parts.SAM_DECODER))
+        rows.append(catalog.row(SAM_DECODER))
     return tuple(rows)
 
 
@@ -116,7 +117,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = Tr
     """Return where everything of a model lies, fetching and converting what is missing.
 
     Args:
-        reporter: is told what is fetched.
+        reporter: receives what is fetched.
         with_text: whether prompts will be embedded; without, the text tower waits for the first prompt.
 
     Raises:
@@ -134,7 +135,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = Tr
     else:
         backbone = parts.resolve(row.name, None, options)
     text = _text_weights(spec, _tower_space(spec, row, backbone) if with_text else None, options)
-    sam = parts.resolve(parts.SAM_DECODER, spec.sam, options) if _needs_decoder(spec) else None
+    sam = parts.resolve(SAM_DECODER, spec.sam, options) if _needs_decoder(spec) else None
     auxiliary = {name: parts.resolve(name, spec.auxiliary.get(name), options) for name in preset.auxiliary}
     return replace(text, backbone=backbone, sam=sam, auxiliary=auxiliary)
 
@@ -162,8 +163,7 @@ def load_text_encoder(spec: ModelSpec, reporter: Reporter = SILENT) -> TextEncod
     if own is not None:
         return own.text_encoder(spec.options)
     row = parts.backbone_row(preset.checkpoint, spec.weights)
-    file = None if row else parts.resolve(preset.checkpoint, spec.weights, options)
-    space = _tower_space(spec, row, file)
+    space = _tower_space(spec, row, _own_radio(spec, row))
     if space is None:
         raise InputError(f"{spec.weights} has no language adaptor, so there is nothing to embed prompts for.")
     return _text_encoder(spec, _text_weights(spec, space, options), space)
@@ -286,6 +286,13 @@ def _tower_space(spec: ModelSpec, row: catalog.Row | None, own: Path | None) -> 
     return parts.text_space(spec.preset.checkpoint, row, own, getattr(spec.options, "language", None))
 
 
+def _own_radio(spec: ModelSpec, row: catalog.Row | None) -> Path | None:
+    """Return a RADIO of one's own, ready to load: its header says which text space it has."""
+    if row is not None or not parts.is_radio(spec.preset.checkpoint):
+        return None
+    return parts.resolve(spec.preset.checkpoint, spec.weights, _options(spec))
+
+
 def _needs_decoder(spec: ModelSpec) -> bool:
     """Whether RADSeg+'s decoder is needed: a method that brings a whole SAM refines with that."""
     return spec.options.refine in WITH_SAM and method_of(spec).refiner is None
@@ -303,7 +310,7 @@ def _text_encoder(spec: ModelSpec, weights: Weights, space: str) -> TextEncoder:
         return StoredTextEncoder(space, templates, weights.text_tower, spec.device)
 
     def tower() -> EncoderTower:
-        folder = weights.text_tower or store.resolve_tower(catalog.OPENAI_B)
+        folder = weights.text_tower or resolve_text_tower(catalog.OPENAI_B)
         return load_tower(catalog.OPENAI_B, folder=folder, device=spec.device)
 
     row = catalog.row(str(spec.preset.text_map))

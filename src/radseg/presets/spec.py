@@ -10,12 +10,15 @@ from typing import Any, Literal, get_args
 from radseg.errors import InputError, MissingFileError
 from radseg.presets.options import Options
 from radseg.presets.plugins import load_installed
-from radseg.presets.table import PRESETS, Preset
+from radseg.presets.registry import Preset, require_taken
+from radseg.presets.table import METHODS, PRESETS
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 FOR_CHECKPOINTS = "radseg-b"
 """The preset that a checkpoint named by its path is used with."""
+SAM_DECODER = "sam-vit-h"
+"""Catalogue row of what RADSeg+ needs beside RADIO."""
 CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
 
 
@@ -65,6 +68,11 @@ class ModelSpec(Places):
     def weights(self) -> str:
         """Catalogue name or path of the backbone's weights, or the name of a registered backbone."""
         return self.checkpoint or self.preset.checkpoint
+
+    @property
+    def title(self) -> str:
+        """Its name, and the other weights if it has some: what tells two of one preset apart."""
+        return self.name if self.checkpoint is None else f"{self.name} ({self.checkpoint})"
 
     def changed(self, **options: Any) -> "ModelSpec":
         """Return this model with other options.
@@ -122,14 +130,14 @@ def model_spec(
     for key in ("checkpoint", "text_tower", "sam"):
         if places.get(key) is not None:
             places[key] = str(places[key])
+    if places.get("sam") == SAM_DECODER:
+        del places["sam"]
     places["auxiliary"] = {key: str(place) for key, place in (places.get("auxiliary") or {}).items()}
     places["drop"] = tuple(places.get("drop") or ())
     own = PRESETS[name].options
     if defaults is not None:
         own = own.changed(own.taken(defaults(PRESETS[name])))
     if unknown := set(options) - set(own.taken(options)):
-        from radseg.presets.methods import METHODS, require_taken  # loads torch  # noqa: PLC0415
-
         require_taken(name, METHODS[PRESETS[name].method], dict.fromkeys(unknown))
     return ModelSpec(name=name, options=own.changed(options), **places)
 

@@ -42,7 +42,7 @@ OutputFile = tuple[str, Callable[[Path], None]]
 
 
 class Watcher(Protocol[ResultT_contra]):
-    """Is told how the run goes."""
+    """Receives the progress of the run."""
 
     def finished(self, record: Record, result: ResultT_contra | None) -> None:
         """One image is done (with its result) or failed (without)."""
@@ -146,7 +146,7 @@ def run(
         files_of: the files to store for a result, from the result and the image's path.
 
     Raises:
-        VocabularyError, SpaceMismatchError: the words cannot work for any image.
+        VocabularyError, SpaceMismatchError: the prompts cannot work for any image.
         ResourceError, OSError: the disk or the weights stand in the way. What was finished is recorded.
         KeyboardInterrupt: likewise.
     """

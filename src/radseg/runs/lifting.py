@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, NumberType
+from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
 from radseg.methods.base import BackboneEncoder
 from radseg.types import Rgb, TextEmbeddings
@@ -69,7 +69,7 @@ class ProbabilityLift:
 
 
 def colour_mapper(
-    voxel_size: float, *, dtype: NumberType = "float16", frame: str = "world", **limits: Any
+    voxel_size: float, *, dtype: StoredDtype = "float16", frame: str = "world", **limits: Any
 ) -> Mapper:
     """Return a mapper of geometry and colour, without a network."""
     return Mapper(MapDescription(voxel_size, NOTHING, 0, dtype, frame=frame), None, **limits)
@@ -79,7 +79,7 @@ def feature_mapper(
     segmenter: "Segmenter",
     voxel_size: float,
     *,
-    dtype: NumberType = "float16",
+    dtype: StoredDtype = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
@@ -99,11 +99,11 @@ def probability_mapper(
     prompts: Any,
     voxel_size: float,
     *,
-    dtype: NumberType = "float16",
+    dtype: StoredDtype = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
-    """Return a mapper of class probabilities; `words` as for Segmenter.segment.
+    """Return a mapper of class probabilities; `prompts` as for Segmenter.segment.
 
     Raises:
         VocabularyError: no usable prompts, or one alone.

@@ -26,7 +26,7 @@ class MapQuestion:
 
     Attributes:
         prompts: names, or "a, b, c"; empty with an image.
-        image: image of the object that is wanted, instead of words.
+        image: image of the object that is wanted, instead of prompts.
         mode: how names compete (see query.ask).
         threshold: of mode "independent".
         min_voxels: smaller objects are left out.
@@ -93,7 +93,7 @@ class MapQuery:
 
         Args:
             places: where the parts of its model lie here; see MapQuestion.
-            downloads: is told what is fetched of it.
+            downloads: receives what is fetched of it.
 
         Raises:
             MissingFileError: no map there.
@@ -117,7 +117,7 @@ class MapQuery:
         threshold: float = 0.5,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Answer":
-        """Return what the map says to words; `progress` is told the voxels done and in all.
+        """Return the map's answer to prompts; `progress` is called with the voxels done and in all.
 
         Raises:
             VocabularyError: no usable prompts, or a name a map of probabilities does not have.
@@ -206,7 +206,7 @@ def find_in_map(
     progress: Callable[[int, int], None] | None = None,
     downloads: "Reporter | None" = None,
 ) -> MapFinding:
-    """Return where the named or pictured objects are in a map.
+    """Return where the named or shown objects are in a map.
 
     Raises:
         InputError, MissingFileError, WeightsUnavailableError: as MapQuery.
@@ -260,7 +260,7 @@ def model_of(
 
     Args:
         places: where its parts lie here, and on what it computes.
-        downloads: is told what is fetched.
+        downloads: receives what is fetched.
 
     Raises:
         InputError: the map does not name its model, or the weights differ from those it was built with.

@@ -32,7 +32,7 @@ class Sequence3D(Protocol):
 
 
 class MapReporter(Protocol):
-    """Is told how a build goes, in this order."""
+    """Receives the progress of a build, in this order."""
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Begin `todo` frames, after `earlier` ones of an interrupted build."""

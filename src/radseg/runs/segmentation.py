@@ -60,12 +60,12 @@ class SegmentRequest:
 def segment_sources(request: SegmentRequest, reporter: RunReporter, downloads: Reporter) -> Report:
     """Segment every image of the request into its folder.
 
-    Checks come first, then weights: sources, words and folder are checked before anything large is loaded.
+    Checks come first, then weights: sources, prompts and folder are checked before anything large is loaded.
 
     Raises:
         ImageError: the only image cannot be read; of several, one that fails is in the report instead.
         RadsegError: wrong use, or the environment; see `folder.opened` and `presets.load`.
-        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
+        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     require_kinds(request.kinds)
     folder = request.output

@@ -30,7 +30,7 @@ sys.path[:0] = json.loads(sys.argv[1])
 from eval_cases import Silent, request
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.images.shards import Shard
-import radseg.evaluation.images.summary, radseg.presets, radseg.jobs.lines
+import radseg.evaluation.images.summary, radseg.presets.load, radseg.jobs.lines
 
 class InPieces:
     # The operating system, but lines are written in pieces, so that a kill can fall in between.
@@ -70,7 +70,7 @@ class Nursery:
     """Starts evaluations as children of a process that has imported everything."""
 
     def __init__(self, source: Path) -> None:
-        paths = json.dumps([str(Path(__file__).parent)])
+        paths = json.dumps([str(Path(__file__).parents[2] / "builders")])
         self.process = subprocess.Popen(
             [sys.executable, "-c", NURSERY, paths],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The record of an evaluation while it runs: `shards/<i>-of-<n>.jsonl`, one counts per finished image.
+"""The record of an evaluation while it runs: `shards/<i>-of-<n>.jsonl`, the counts of one image on each line.
 
 The first line holds the parameters, which must be equal in all logs of a folder; a line "session" holds what
 a process found out about its model and machine. Logs of any division into shards count together: an image
@@ -81,7 +81,7 @@ def read_log(path: Path) -> Log | None:
     return log
 
 
-def known_tallies(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCounts]:
+def known_counts(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCounts]:
     """Return the counts of every image that any log knows, in the order of `ids`; "done" beats "failed"."""
     known: dict[str, ImageCounts] = {}
     for log in logs:
@@ -92,7 +92,7 @@ def known_tallies(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCou
 
 
 class LogWriter:
-    """Appends to the log of a shard; each counts is on the disk when `append` returns."""
+    """Appends to the log of a shard; the counts of an image are on the disk when `append` returns."""
 
     def __init__(
         self, path: Path, parameters: Mapping[str, Any], session: Mapping[str, Any], earlier: Log | None
@@ -115,5 +115,5 @@ class LogWriter:
         self._lines.__exit__(kind, error, trace)
 
     def append(self, counts: ImageCounts) -> None:
-        """Write one counts and wait until the disk has it."""
+        """Write the counts of one image and wait until the disk has them."""
         self._lines.append(counts.as_line())

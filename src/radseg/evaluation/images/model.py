@@ -52,7 +52,7 @@ def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labe
 def answer(
     segmenter: Segmenter, seen: LanguageFeatures | Cosines, text: TextEmbeddings, image: Prepared
 ) -> Labels:
-    """Return the labels that `predict` gives, of what `segmenter.encode_many` saw in the image."""
+    """Return the labels that `predict` gives, from what `segmenter.encode_many` returned for the image."""
     size = Size(*image.truth.shape)
     return segmenter.decode(seen, size, text, None, mode="assign", image=image.image).labels
 

@@ -7,7 +7,7 @@ RADSeg+ the time depends on how many regions are found, so a made-up image says 
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -52,12 +52,14 @@ class BenchRequest:
 
     Attributes:
         model: windows and templates are the protocol's, but an embedded model's own.
+        given: options of the model that the protocol leaves as they are.
         random_weights: whether the model is built at its size with random weights.
     """
 
     model: ModelSpec
     datasets: tuple[str, ...] = paper.DATASETS
     resolution: str = "mid"
+    given: tuple[str, ...] = ()
     random_weights: bool = False
     warmup: int = 1
     repeats: int = 5
@@ -74,13 +76,13 @@ class BenchRequest:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cost of one preset on one data set's image.
+    """The cost of one preset on an image of one data set.
 
     Attributes:
         weights: "random", or what the model calls its checkpoint.
         input: the resized image, pixels.
         names: how many names compete.
-        parameters: of everything that sees the image.
+        parameters: of every network that sees the image.
         peak_mb: see `metrics.timing.timed`; None where the system does not tell.
     """
 
@@ -149,12 +151,13 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
 
 
 def _load(request: BenchRequest, dataset: str) -> Segmenter:
-    preset, own = request.model.preset, request.model.options
+    preset = request.model.preset
     if preset.published:
-        own = own.changed(own.taken(protocol(dataset, request.resolution).options(preset)))
+        rules = preset.options.taken(protocol(dataset, request.resolution).options(preset))
     else:  # it has windows and templates of its own
-        own = own.changed({"short_side": None, "long_side": None})
-    model = replace(request.model, options=own)
+        rules = {"short_side": None, "long_side": None}
+    changes = {name: value for name, value in rules.items() if name not in request.given}
+    model = request.model.changed(**changes)
     return untrained(model) if request.random_weights else load(model)
 
 
@@ -175,7 +178,7 @@ def made_up(size: Size) -> Rgb:
 def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
     """Return embeddings of that many names in the segmenter's space, without its text tower.
 
-    Only a text-dependent method, which has no features to tell the width of the space, embeds one word.
+    Only a text-dependent method, which has no features to tell the width of the space, embeds one prompt.
     """
     space = segmenter.encoder.space
     if isinstance(segmenter.encoder, Scorer):

@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64
 
 from radseg.errors import InputError
 from radseg.evaluation.images.counts import ImageCounts
-from radseg.evaluation.images.log import known_tallies, read_logs
+from radseg.evaluation.images.log import known_counts, read_logs
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.result import EvalResult, Score
 from radseg.evaluation.images.run import run_evaluation
@@ -63,7 +63,7 @@ def run_sweep(
         result = run_evaluation(request, reporter(variant), downloads).result
         if result is None:
             raise InputError(f"{request.output} is not complete: another process still evaluates it.")
-        counts = known_tallies(read_logs(request.output), request.ids)
+        counts = known_counts(read_logs(request.output), request.ids)
         difference = paired(first, counts, len(result.names)) if rows else None
         first = first or counts
         rows.append(Row(variant, result, difference))
