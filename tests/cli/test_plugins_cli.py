@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from cli_builders import Command, folder_options
+from radseg.presets.methods import METHODS
 
 from radseg.mapping.semantic_map import SemanticMap
-from radseg.presets.methods import METHODS
 from radseg.presets.table import PRESETS
 from recordings import write_recording
 

@@ -55,10 +55,6 @@ ALLOWED = {
     ): "the miniature's tokenizer has a list of single words, and its file too",
     ("miniature/world/names.py", "words"): "returns the single words of the world",
 }
-# Renamed elsewhere at the moment; to be emptied.
-PENDING = {
-    ("weights/parts.py", "Chosen"),
-}
 
 
 def snake(name: str) -> str:
