@@ -12,12 +12,12 @@ import torch
 
 from mapping.map_builders import description, frame, grid_lift
 from radseg.errors import CheckpointError, ImageError, InputError, ResourceError, WeightsUnavailableError
+from radseg.jobs.folder import LOCK_NAME
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.folder import LOCK_NAME
-from radseg.runs.mapping import BuildRequest, build_map, sampled, verify_map
+from radseg.runs.mapping import BuildRequest, MapSettings, build_map, sampled, verify_map
 
 
 @dataclass
@@ -59,9 +59,10 @@ def geometry():
     return Mapper(description(space="none", channels=0), None)
 
 
-def build(folder, walk, *, make_mapper=mapper, **settings):
+def build(folder, walk, *, make_mapper=mapper, skip=0, components=None, **request):
     watcher = Silent()
-    request = BuildRequest(folder, {"source": "walk"}, **settings)
+    settings = MapSettings(skip=skip, components=components)
+    request = BuildRequest(folder, settings, model_parameters={"model": "grid"}, **request)
     progress = build_map(request, walk, make_mapper, watcher)
     return progress, watcher
 

@@ -11,7 +11,7 @@ import typer
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, printable
 from radseg.cli.map_view import render, view
-from radseg.errors import InputError
+from radseg.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
     from radseg.datasets.rgbd import FileSequence
@@ -142,8 +142,7 @@ def build(
     from radseg.cli.downloads import fetching
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
     from radseg.cli.segment import resume_command, terminated_like_interrupted
-    from radseg.datasets.rgbd import open_sequence, with_colour_camera
-    from radseg.runs.mapping import BuildRequest, build_map
+    from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map
     from radseg.runs.values import parse_bytes
 
     if resume and overwrite:
@@ -156,26 +155,22 @@ def build(
             f"With {vocabulary.names[0]!r} alone every voxel would get it. Name more objects, or leave out "
             "--space and the word: a map of features answers any word later."
         )
-    frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
-    if colour_camera is not None:
-        frames = with_colour_camera(frames, colour_camera)
+    recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera)
+    frames = recording.open()
     for note in () if quiet else frames.notes:
         typer.echo(printable(f"Note: {note}"), err=True)
     if check:
         _require_plausible(frames, quiet=quiet)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
-    decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
     chosen = "" if space == "none" else options.chosen_model(model, quiet=quiet)
-    decisive |= {"model": chosen or None, "layout": layout, "depth_scale": depth_scale}
-    decisive |= {"colour_camera": None if colour_camera is None else _numbers(frames)}
-    decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
     request = BuildRequest(
         output=output,
-        parameters=decisive
-        | {"words": None if vocabulary is None else [list(one) for one in vocabulary.phrases]},
+        settings=MapSettings(
+            space, vocabulary, voxel_size, store, frame, **limits, skip=skip, components=components
+        ),
+        recording=recording,
+        model_parameters={"model": chosen or None},
         existing="resume" if resume else "overwrite" if overwrite else "refuse",
-        skip=skip,
-        components=components,
         budget=parse_bytes(memory_budget),
     )
     machine = {"device": device, "accept_license": accept_license}
@@ -188,7 +183,7 @@ def build(
     with terminated_like_interrupted():
         try:
             progress = build_map(request, frames, make, reporter)
-        except (KeyboardInterrupt, OSError):
+        except (KeyboardInterrupt, ResourceError, OSError):
             if _stamp(output) != held:
                 typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
             raise
@@ -231,14 +226,6 @@ def _mapper_maker(
         return lifting.feature_mapper(segmenter, *sizes, **map_options)
 
     return make
-
-
-def _numbers(frames: "FileSequence") -> list[float]:
-    """Return the colour camera as numbers: a map goes on only with the same ones."""
-    camera, shift = frames.colour_intrinsics, frames.depth_to_colour
-    assert camera is not None
-    assert shift is not None
-    return [camera.fx, camera.fy, camera.cx, camera.cy, *shift.flatten().tolist()]
 
 
 def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:

@@ -192,7 +192,7 @@ def segment(
     """
     from radseg.cli.downloads import fetching
     from radseg.cli.reporters import reporter
-    from radseg.runs.folder import free_folder
+    from radseg.jobs.folder import free_folder
     from radseg.runs.outputs import parse_kinds
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
     from radseg.runs.values import parse_bytes, parse_or, parse_places, parse_temperature

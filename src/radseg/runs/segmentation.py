@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
+from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
-from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.models import FOR_CHECKPOINTS, Fetching, checkpoint_path, needed_rows, obtain
 from radseg.runs.outputs import (
     KINDS,
@@ -27,11 +27,14 @@ from radseg.runs.outputs import (
 from radseg.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
     from radseg.types import Rgb
 
+Reporter = RunReporter["Segmentation"]
 DEFAULT_OUTPUT = Path("radseg-output")
+RELIEF = "Lower --memory-budget or --short-side."
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,16 @@ class SegmentRequest:
     machine: Mapping[str, Any] = field(default_factory=dict)
 
 
-def segment_sources(request: SegmentRequest, reporter: RunReporter, fetching: Fetching) -> Report:
+def segment_sources(
+    request: SegmentRequest, reporter: "RunReporter[Segmentation]", fetching: Fetching
+) -> Report:
     """Segment every image of the request into its folder.
 
     Checks come first, then weights: sources, words and folder are looked at before anything large is loaded.
 
     Raises:
         ImageError: the only image cannot be read; of several, one that fails is in the report instead.
-        RadsegError: wrong use, or the environment; see `folder.opened` and `presets.load`.
+        RadsegError: wrong use, or the environment; see `jobs.folder.opened` and `presets.load`.
         KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
     """
     require_kinds(request.kinds)
@@ -94,8 +99,8 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     extra = [write_classes(plan.folder, work.names(), plan.parameters)]
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     try:
-        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), _Reporter(reporter))
-    except (KeyboardInterrupt, OSError):
+        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
+    except (KeyboardInterrupt, ResourceError, OSError):
         reporter.stopped(plan.folder)
         raise
     if "coco" in request.kinds:
@@ -144,21 +149,12 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
     return tuple(notes)
 
 
-@dataclass(frozen=True)
-class _Reporter:
-    """Passes on to the reporter, without what only the writers need."""
-
-    reporter: RunReporter
-
-    def finished(self, record: Record, result: Segmented | None) -> None:
-        """Tell one image done or failed."""
-        self.reporter.finished(record, None if result is None else result.result)
-
-
 class _Lazy:
     """The model and the embedded prompts, loaded when there is something to do."""
 
-    def __init__(self, request: SegmentRequest, reporter: RunReporter, fetching: Fetching) -> None:
+    def __init__(
+        self, request: SegmentRequest, reporter: "RunReporter[Segmentation]", fetching: Fetching
+    ) -> None:
         self.request = request
         self.fetching = fetching
         self.reporter = reporter
@@ -214,6 +210,10 @@ class _Lazy:
         from radseg.text.pack import load_pack  # noqa: PLC0415
 
         return load_pack(self.request.prompts).embeddings.names
+
+    def finished(self, record: Record, result: Segmented | None) -> None:
+        """Pass on one image to the reporter, without what only the writers need."""
+        self.reporter.finished(record, None if result is None else result.result)
 
     def segment(self, path: Path) -> Segmented:
         """Return the result of one image file."""

@@ -11,9 +11,9 @@ from radseg.datasets.base import ImageSet
 from radseg.errors import InputError
 from radseg.evaluation.images.shards import Shard
 from radseg.evaluation.paper.protocols import Protocol, released_names
+from radseg.jobs.folder import OnExisting
 from radseg.options import Options
 from radseg.presets import PRESETS, check
-from radseg.runs.folder import OnExisting
 from radseg.runs.models import FOR_CHECKPOINTS, checkpoint_path
 from radseg.text.vocabulary import Vocabulary
 

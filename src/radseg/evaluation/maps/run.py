@@ -18,9 +18,9 @@ from radseg.evaluation.images.request import places
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
-from radseg.io import write_bytes
-from radseg.jobs.manifest import require_same
-from radseg.runs.folder import OnExisting, locked, make_folder
+from radseg.files import make_folder, write_bytes
+from radseg.jobs.folder import OnExisting, locked
+from radseg.jobs.record import require_same
 from radseg.runs.lifting import (
     encoder_of,
     feature_mapper,

@@ -48,7 +48,7 @@ def run_sweep(
     sweep: Sweep,
     base: EvalRequest,
     *,
-    reporter: Callable[[Variant], RunReporter],
+    reporter: Callable[[Variant], RunReporter[Any]],
     fetching: Fetching,
 ) -> tuple[Row, ...]:
     """Evaluate every row in its own folder below `base.output` and return them.
