@@ -17,6 +17,7 @@ from radseg.errors import InputError, ResourceError
 from radseg.files import NO_LINK, failures_named, shown, write_all
 
 EntryT = TypeVar("EntryT")
+ParsedT = TypeVar("ParsedT")
 Parameters = Mapping[str, Any]
 """Everything that decides what the outputs are, as JSON values: model, prompts, mode, sizes, output kinds."""
 
@@ -64,17 +65,21 @@ def read_record(path: Path, form: str, parse: Callable[[Any], EntryT]) -> Record
             "Choose another output folder with -o."
         )
     *lines, torn = content.split(b"\n")
-    parsed = []
-    for number, line in enumerate(lines, start=1):
+    if not lines:
+        return None
+
+    def parsed(number: int, make: Callable[[Any], ParsedT]) -> ParsedT:
         try:
-            raw = json.loads(line)
-            parsed.append(parse(raw) if number > 1 else dict(raw["parameters"]))
+            return make(json.loads(lines[number]))
         except (ValueError, TypeError, KeyError) as error:
             raise ResourceError(
-                f"Line {number} of {shown(path)} is not one that radseg wrote ({error}). "
+                f"Line {number + 1} of {shown(path)} is not one that radseg wrote ({error}). "
                 "Start again with --overwrite, or choose another folder with -o."
             ) from error
-    return Recorded(parsed[0], tuple(parsed[1:]), len(content) - len(torn)) if parsed else None
+
+    parameters = parsed(0, lambda raw: dict(raw["parameters"]))
+    entries = tuple(parsed(number, parse) for number in range(1, len(lines)))
+    return Recorded(parameters, entries, len(content) - len(torn))
 
 
 class RecordWriter:

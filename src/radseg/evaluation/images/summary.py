@@ -64,7 +64,7 @@ def write_result(folder: Path, result: EvalResult, counts: Sequence[ImageCounts]
     names = [one.name for one in result.per_class]
     done = [one for one in counts if not one.message]
     confusion = pooled_confusion(done, len(names))
-    boundary = np.sum([_boundary(one, len(names)) for one in done], axis=0, dtype=np.int64)
+    boundary = np.stack([_boundary(one, len(names)) for one in done]).sum(0)
 
     lines = "".join(json.dumps(_image_line(one, len(names))) + "\n" for one in counts)
     matrices = arrays_bytes(confusion=confusion, boundary=boundary, names=np.array(names))
