@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from radseg.options import Options
 
 from benchmarks.measure import Cost, cost_here
 from benchmarks.parts import count, random_decoder, random_part
@@ -23,9 +24,8 @@ from radseg import methods
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.modes import WITH_SAM
-from radseg.options import Options
-from radseg.preset_methods import METHODS
-from radseg.preset_table import PRESETS, Preset
+from radseg.presets.methods import METHODS
+from radseg.presets.table import PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from radseg.io import read_image
-    from radseg.presets import PRESETS, load
+    from radseg.presets.load import load
+    from radseg.presets.table import PRESETS
     from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack, load_pack
@@ -27,12 +28,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PRESETS": "radseg.presets",
+    "PRESETS": "radseg.presets.table",
     "Segmentation": "radseg.result",
     "Segmenter": "radseg.segment",
     "Vocabulary": "radseg.text.vocabulary",
     "VocabularyPack": "radseg.text.pack",
-    "load": "radseg.presets",
+    "load": "radseg.presets.load",
     "load_pack": "radseg.text.pack",
     "read_image": "radseg.io",
 }

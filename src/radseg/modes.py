@@ -1,4 +1,7 @@
-"""How names compete for a pixel, and with what. Loads nothing, so the command line can name them too."""
+"""The choices that have names: how names compete for a pixel, what refines, how sides are rounded.
+
+Loads nothing, so the command line can name them too.
+"""
 
 from typing import Literal, get_args
 
@@ -13,3 +16,13 @@ code computes. regions: one name per region of SAM 2, as CorrCLIP ends."""
 
 WITH_SAM = frozenset({"corrected", "reference"})
 """The values of the option `refine` that need SAM's decoder."""
+
+SizeRule = Literal["patch", "stride"]
+"""How an image gets legal sides: the nearest multiples of the patch, so the image keeps its shape; or the
+published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
+
+AllDenoised = Literal["none", "first"]
+"""What mode `assign` gives where denoising drops every name: no label, or the first name as published."""
+
+DEFAULT_MEMORY_BUDGET = 2**30
+"""Bytes of working memory that one call may use beside weights, inputs and outputs."""

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb, to_uint8
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, DenseEncoder, Scorer, require_features
-from radseg.modes import MODES, Mode
+from radseg.methods.base import DenseEncoder, Scorer, require_features
+from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation

@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, replace
 
+from radseg.options import Options
+
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.evaluation.images.result import ClassScore, EvalResult, Images, Score, Seconds
 from radseg.evaluation.paper.protocols import protocol, released_names
-from radseg.options import Options
 
 
 def paper_run(dataset: str = "ade20k", *, miou: float = 28.96, name: str = "mid", **options) -> EvalResult:

@@ -7,9 +7,9 @@ from sam_builders import tiny_sam, tiny_sam2
 from tower_builders import tiny_clip, tiny_dino
 
 
-def width_of_words(preset):
+def text_width(preset):
     """Width of the text space of a preset's small networks: CLIP's and RADIO's, or that of the map's end."""
-    if preset.embedded == "miniature":
+    if preset.checkpoint == "miniature":
         return 96
     return 32 if preset.text_map else 20
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from preset_builders import tiny_part, width_of_words
+from preset_builders import text_width, tiny_part
 from radseg import miniature
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.radseg import SelfCorrelatingAggregation
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
-from radseg.preset_methods import METHODS
-from radseg.presets import PRESETS
+from radseg.presets.methods import METHODS
+from radseg.presets.table import PRESETS
 from radseg.scoring import class_cosine
 from radseg.types import TextEmbeddings
 
@@ -21,8 +21,9 @@ def different(presets):
     """Names of the presets that differ with small networks: one for -b and -h of the same method."""
     first = {}
     for name, preset in presets.items():
-        if preset.embedded != "toy":
-            first.setdefault((preset.method, replace(preset.options, refine="none"), preset.embedded), name)
+        if preset.checkpoint != "toy":
+            options = replace(preset.options, refine="none")
+            first.setdefault((preset.method, options, preset.published or preset.checkpoint), name)
     return list(first.values())
 
 
@@ -44,7 +45,7 @@ VARIANTS = {
 }
 """Presets with fields that no preset sets."""
 NAMES = different(PRESETS) + list(VARIANTS)
-WITH_WINDOWS = [n for n in NAMES if "crop" not in METHODS[preset_of(n).method].unread]
+WITH_WINDOWS = [n for n in NAMES if hasattr(preset_of(n).options, "crop")]
 SIZES = ((112, 130), (33, 150), (17, 5), (112, 130))
 
 
@@ -64,12 +65,13 @@ def built():
 def build(name):
     preset = preset_of(name)
     row = METHODS[preset.method]
-    if preset.embedded == "miniature":
+    if preset.checkpoint == "miniature":
         backbone = miniature.load_parts()[0]
     else:
         backbone = tiny_part(preset.checkpoint, row.adaptors)
     parts = [tiny_part(helper) for helper in preset.auxiliary]
-    options = replace(preset.options, crop=None if preset.options.crop is None else 112, stride=112)
+    whole = getattr(preset.options, "crop", None) is None
+    options = preset.options.changed(preset.options.taken({"crop": None if whole else 112, "stride": 112}))
     method = row.build(backbone, parts, options)
     if isinstance(method, TextRegion):
         method = replace(method, points=3)  # 16 are 256 prompts an image
@@ -79,7 +81,7 @@ def build(name):
         regions = replace(method.regions, points=3, min_iou=-1e9, min_stability=0.0, box_iou=1.0)
         method = replace(method, regions=regions)
     method = replace(method, **VARIANTS.get(name, {}))
-    values = torch.randn(3, width_of_words(preset), generator=torch.Generator().manual_seed(1))
+    values = torch.randn(3, text_width(preset), generator=torch.Generator().manual_seed(1))
     return method, (backbone, *parts), TextEmbeddings(("a", "b", "c"), values, (0, 1, 2), method.space)
 
 

@@ -14,7 +14,7 @@ from published_folders import (
 )
 from radseg.errors import InputError, SpaceMismatchError, WeightsUnavailableError
 from radseg.miniature.store import DATA, RADIO_FILE
-from radseg.presets import load
+from radseg.presets.load import load
 from radseg.refine.region_labels import RegionLabels
 from radseg.runs.lifting import encoder_of
 from radseg.types import TextEmbeddings
@@ -29,14 +29,14 @@ def words(space, width=20):
     return TextEmbeddings(("cat", "dog", "sky"), torch.randn(3, width), (0, 1, 2), space)
 
 
-HELPERS = {"proxyclip-b": {"dino-vit-b-8": lambda path: dino_folder(path / "dino")}}
+AUXILIARY = {"proxyclip-b": {"dino-vit-b-8": lambda path: dino_folder(path / "dino")}}
 
 
 @pytest.mark.parametrize(
     "name", ["maskclip-b", "sclip-b", "clearclip-b", "naclip-b", "resclip-b", "scclip-b", "proxyclip-b"]
 )
 def test_a_preset_on_clip_segments_with_weights_as_published(name, tmp_path):
-    auxiliary = {row: make(tmp_path) for row, make in HELPERS.get(name, {}).items()}
+    auxiliary = {row: make(tmp_path) for row, make in AUXILIARY.get(name, {}).items()}
     segmenter = load(name, checkpoint=clip_folder(tmp_path / "clip"), auxiliary=auxiliary, short_side=240)
     result = segmenter.segment(torch.rand(3, 240, 260), words(segmenter.encoder.space), mode="assign")
     assert result.labels.shape == (240, 260)
@@ -67,8 +67,8 @@ def test_options_reach_the_method(tmp_path):
     assert (segmenter.temperature, segmenter.denoising, segmenter.short_side) == (40.0, 0.0, 336)
 
 
-def test_a_helper_the_preset_does_not_use_is_refused(tmp_path):
-    with pytest.raises(InputError, match="uses no 'sam'; its further weights are: dino-vit-b-8"):
+def test_auxiliary_weights_the_preset_does_not_use_is_refused(tmp_path):
+    with pytest.raises(InputError, match="uses no 'sam'; its auxiliary weights are: dino-vit-b-8"):
         load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), auxiliary={"sam": tmp_path})
 
 

@@ -1,4 +1,4 @@
-"""Which weights a model with its settings needs; every verb asks for those alone, before it starts."""
+"""Which weights a model with its options needs; every verb asks for those alone, before it starts."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 from builders import tiny_config, tiny_radio
 from radseg.cli.app import app
 from radseg.errors import InputError, MissingFileError
-from radseg.presets import PRESETS
-from radseg.runs import models
-from radseg.runs.models import needed_rows
+from radseg.presets.choose import required_by
+from radseg.presets.load import required
+from radseg.presets.spec import model_spec
+from radseg.presets.table import PRESETS
 from radseg.weights import catalog
 from radseg.weights.config import RADIO_FORMAT, AdaptorConfig
 
@@ -21,12 +22,12 @@ CLIP, CLIP_TOWER, DINO = "clip-vit-b-16", catalog.OPENAI_B, "dino-vit-b-8"
 TALK = "talk2dino-vit-b-map"
 
 
-def names(*arguments, **more):
-    return [row.name for row in needed_rows(*arguments, **more)]
+def names(model, choices=None, **more):
+    return [row.name for row in required(model_spec(model, **(choices or {})), **more)]
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "expected"),
+    ("model", "choices", "expected"),
     [
         ("radseg-b", {}, [BASE, TOWER]),
         ("radseg-b", {"text_tower": "folder"}, [BASE]),
@@ -52,15 +53,15 @@ def names(*arguments, **more):
         ("toy", {}, []),
     ],
 )
-def test_a_model_needs_what_its_settings_leave_to_the_catalogue(model, settings, expected):
-    assert names(model, settings) == expected
+def test_a_model_needs_what_its_choices_leave_to_the_catalogue(model, choices, expected):
+    assert names(model, choices) == expected
     towers = {row.name for row in catalog.ROWS if row.kind == "text"}
-    assert names(model, settings, with_tower=False) == [one for one in expected if one not in towers]
+    assert names(model, choices, with_text=False) == [one for one in expected if one not in towers]
 
 
 def test_the_list_of_models_says_what_each_needs():
-    listed = {model.name: list(model.weights) for model in models.models()}
-    assert listed == {name: list(needed_rows(name)) for name in PRESETS}
+    for name in PRESETS:
+        assert [row.name for row in required_by(name)] == names(name)
 
 
 @pytest.fixture
@@ -77,18 +78,18 @@ def own(tmp_path):
 def test_a_checkpoint_of_ones_own_says_its_text_tower_itself(own):
     assert names(str(own)) == names("radseg-h", {"checkpoint": own}) == [TOWER]
     assert names("radseg-b", {"checkpoint": str(own), "language": "clip"}) == [catalog.DFN5B]
-    assert names(str(own), {"refine": "corrected"}, with_tower=False) == [SAM]
+    assert names(str(own), {"refine": "corrected"}, with_text=False) == [SAM]
 
 
 def test_what_is_no_model_is_named():
-    with pytest.raises(InputError, match=r"no model 'radseg-x'. Known: radseg-b"):
-        needed_rows("radseg-x")
+    with pytest.raises(InputError, match=r"no model 'radseg-x' .* Did you mean radseg-h"):
+        names("radseg-x")
     with pytest.raises(MissingFileError, match="no checkpoint a/b.pth"):
-        needed_rows("a/b.pth")
+        names("a/b.pth")
     with pytest.raises(MissingFileError, match=r"There is no a/b\.pth"):
-        needed_rows("radseg-b", {"checkpoint": "a/b.pth"})
+        names("radseg-b", {"checkpoint": "a/b.pth"})
     with pytest.raises(InputError, match="sam-vit-h is no RADIO model"):
-        needed_rows("radseg-b", {"checkpoint": SAM})
+        names("radseg-b", {"checkpoint": SAM})
 
 
 @pytest.mark.parametrize(
@@ -98,24 +99,28 @@ def test_what_is_no_model_is_named():
         ("segment photo.png -p sky,grass -m radseg-b+", [BASE, TOWER, SAM]),
         ("eval miniature -m radseg-b-paper --refine reference --limit 1", [BASE, TOWER, SAM]),
         ("eval miniature --checkpoint radio_v2.5-b --limit 1", ["radio_v2.5-b", catalog.SIGLIP]),
-        ("compare photo.png -p sky,grass --presets radseg-b,toy", [BASE, TOWER]),
+        ("compare photo.png -p sky,grass -m radseg-b -m toy", [BASE, TOWER]),
         ("text -p sky,grass -o words.safetensors -m radseg-b+", [TOWER]),
-        ("text -p sky,grass -o words.safetensors -m talk2dino-b", ["dinov2-vit-b-14-reg", CLIP_TOWER, TALK]),
+        ("text -p sky,grass -o words.safetensors -m talk2dino-b", [CLIP_TOWER, TALK]),
         ("bench -m radseg-b+ --on voc20", [BASE, SAM]),
         ("bench -m resclip-b --on voc20", [CLIP, CLIP_TOWER]),
         ("analyse alignment --rooms 1 -m radseg-b", [BASE]),
     ],
 )
-def test_a_verb_asks_for_what_it_needs(words, expected, monkeypatch, photo_here):
+def test_a_verb_asks_for_what_it_needs(words, expected, monkeypatch, tmp_path, photo_here):
     asked = []
 
-    def remember(rows, *_, **__):
-        asked.extend(row.name for row in rows)
+    def remember(name, place, options):
+        asked.append(name)
+        return tmp_path / name
+
+    def stop(*_):
         raise InputError("This ends the verb.")
 
-    for module in ("segmentation", "comparison", "packs", "lifting", "models"):
-        monkeypatch.setattr(f"radseg.runs.{module}.obtain", remember)
-    monkeypatch.setattr("radseg.evaluation.images.model.obtain", remember)
+    monkeypatch.setattr("radseg.presets.parts.resolve", remember)
+    monkeypatch.setattr("radseg.presets.load._built", stop)
+    monkeypatch.setattr("radseg.presets.load._text_encoder", stop)
+    monkeypatch.setattr("radseg.evaluation.studies.efficiency.measure_apart", stop)
     CliRunner().invoke(app, words.split())
     assert asked == expected
 

@@ -1,35 +1,35 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
 from builders import tiny_radio
-from preset_builders import tiny_part, width_of_words
+from preset_builders import text_width, tiny_part
 from radseg.errors import InputError
 from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
-from radseg.preset_methods import METHODS
-from radseg.presets import PRESETS, Options, load
+from radseg.presets.backbones import BACKBONES
+from radseg.presets.load import load
+from radseg.presets.methods import METHODS
+from radseg.presets.options import RadsegOptions
+from radseg.presets.table import PRESETS
 from radseg.types import TextEmbeddings
-from radseg.weights import catalog
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
-def test_every_preset_names_a_checkpoint_of_the_catalogue(preset):
-    if preset.checkpoint is not None:
-        assert catalog.row(preset.checkpoint).name == preset.checkpoint
+def test_every_preset_names_a_backbone_that_is_known_and_options_of_its_method(preset):
+    assert preset.published or preset.checkpoint in BACKBONES
+    assert isinstance(preset.options, METHODS[preset.method].options)
 
 
-@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.checkpoint])
+@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.published])
 def test_every_preset_builds_its_method(name):
     preset = PRESETS[name]
     parts = [tiny_part(row) for row in preset.auxiliary]
-    options = replace(preset.options, crop=None, stride=112)
+    options = preset.options.changed(preset.options.taken({"crop": None, "stride": 112}))
     row = METHODS[preset.method]
     built = row.build(tiny_part(preset.checkpoint, row.adaptors), parts, options)
     assert isinstance(built, Scorer) == row.text_dependent
-    image, values = torch.rand(3, 112, 112), torch.randn(2, width_of_words(preset))
+    image, values = torch.rand(3, 112, 112), torch.randn(2, text_width(preset))
     text = TextEmbeddings(("a", "b"), values, (0, 1), built.space)
     found = built.score([image], text)[0] if row.text_dependent else built.encode([image])[0].values
     assert found.isfinite().all()
@@ -56,10 +56,10 @@ def test_paper_presets_compute_as_the_released_code():
 
 def test_every_option_reaches_the_method_or_the_segmenter():
     changes = {"crop": 96, "stride": 32, "size_rule": "stride", "memory_budget": 160}
-    built = method(tiny_radio(), Options().changed(changes))
+    built = method(tiny_radio(), RadsegOptions().changed(changes))
     assert {name: getattr(built, name) for name in changes} == changes
     assert built.last_block.block_bytes == built.aggregate.block_bytes == 10
-    assert method(tiny_radio(), Options(scra_recursions=3)).last_block.recursions == 3
+    assert method(tiny_radio(), RadsegOptions(scra_recursions=3)).last_block.recursions == 3
     changes = {"short_side": 9, "long_side": 8, "temperature": 7.0, "denoising": 0.6, "threshold": 0.5}
     segmenter = load("toy", **changes, all_denoised="first")
     assert {name: getattr(segmenter, name) for name in changes} == changes
@@ -79,16 +79,16 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-b", "temperature": -1}, "temperature is -1; it must be above 0"),
         ({"name": "radseg-b", "scra_recursions": 0}, "scra_recursions is 0; it must be at least 1"),
         ({"name": "radio-b", "scra_recursions": 2}, "there is no SCRA to repeat"),
-        ({"name": "toy", "scra_recursions": 2}, "toy model has no scra_recursions"),
+        ({"name": "toy", "scra_recursions": 2}, "toy has no scra_recursions"),
         ({"name": "radseg-b", "templates": "many"}, "many"),
         ({"name": "radseg-b", "device": "cuda:9"}, "'cuda:9' is not available"),
-        ({"name": "toy", "refine": "corrected"}, "no SAM adaptor"),
-        ({"name": "toy", "crop": 32}, "toy model has no crop"),
-        ({"name": "toy", "templates": "simple"}, "toy model has no templates"),
+        ({"name": "toy", "refine": "corrected"}, "toy cannot refine as .corrected. .it can: none, pamr"),
+        ({"name": "toy", "crop": 32}, "toy has no crop"),
+        ({"name": "toy", "templates": "simple"}, "toy has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
         ({"name": "miniature", "language": "clip"}, "no language adaptor but its own"),
-        ({"name": "radseg-x"}, "presets are radseg-b"),
-        ({"name": "toy", "strid": 3}, "no option 'strid'; the options are crop, stride"),
+        ({"name": "radseg-x"}, "no model 'radseg-x' .*Did you mean radseg-h"),
+        ({"name": "toy", "strid": 3}, "no option 'strid'; the options are short_side, long_side"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),
         ({"name": "naclip-b", "scra_temperature": 9.0}, "naclip-b has no scra_temperature"),
         ({"name": "naclip-b", "refine": "corrected"}, "naclip-b cannot refine as 'corrected'"),
@@ -98,26 +98,26 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ),
         (
             {"name": "miniature", "auxiliary": {"sam": "."}},
-            "miniature uses no .sam.; its further weights are: none",
+            "miniature brings its own weights; leave auxiliary out",
         ),
         ({"name": "toy", "dtype": "int8"}, "no dtype 'int8'; choose from float32"),
         ({"name": "miniature", "checkpoint": "x"}, "miniature brings its own weights; leave checkpoint out"),
         ({"name": "miniature", "text_tower": "x"}, "leave text_tower out"),
         ({"name": "miniature+", "sam": "x"}, "leave sam out"),
         ({"name": "toy", "checkpoint": "x", "drop": ["y"]}, "leave checkpoint, drop out"),
-        ({"name": "trident-b", "sam": "x"}, "brings a SAM of its own; .* the helper 'sam-vit-b-whole'"),
-        ({"name": "corrclip-b", "sam": "x"}, "the helper 'sam2.1-hiera-l'"),
+        ({"name": "trident-b", "sam": "x"}, "brings a SAM of its own; .* --aux sam-vit-b-whole=PATH"),
+        ({"name": "corrclip-b", "sam": "x"}, "--aux sam2.1-hiera-l=PATH"),
         ({"name": "naclip-b", "drop": ["y"]}, "Only published RADIO files hold tensors to drop; naclip-b"),
     ],
 )
 def test_wrong_choices_say_what_would_be_right(arguments, message):
     with pytest.raises(InputError, match=message):
-        load(**arguments)
+        load(arguments.pop("name"), **arguments)
 
 
 def test_the_miniature_uses_its_own_templates_unless_told_otherwise():
-    assert load("miniature").words.templates.name == "none"
-    assert load("miniature", templates="simple").words.templates.name == "simple"
+    assert load("miniature").text_encoder.templates.name == "none"
+    assert load("miniature", templates="simple").text_encoder.templates.name == "simple"
 
 
 @pytest.mark.parametrize("name", ["miniature-radio", "miniature-naradio", "miniature-resradio", "miniature"])

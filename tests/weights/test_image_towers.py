@@ -1,11 +1,11 @@
 """Getting image towers and whole SAMs: placed by hand, in the hub client's cache, or missing."""
 
 import pytest
+from radseg.runs.models import models
 
 from published_folders import any_shape, clip_folder
 from radseg.errors import MissingFileError, WeightsUnavailableError
 from radseg.models.image_tower import load_image_tower
-from radseg.runs.models import models
 from radseg.weights import cache, catalog, hub, image_towers, store
 from radseg.weights.pull import Terms, vision_files
 

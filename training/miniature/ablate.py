@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radseg.methods.base import DenseEncoder, Scorer, SizeRule
+from radseg.methods.base import DenseEncoder, Scorer
 from radseg.methods.naradio import NARADIO
 from radseg.methods.proxyradio import ProxyRADIO
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
@@ -27,6 +27,7 @@ from radseg.metrics.means import mean_interval
 from radseg.miniature import CROP, STRIDE, load_parts
 from radseg.miniature.text_tower import MiniatureTextTower
 from radseg.models.radio import Radio
+from radseg.modes import SizeRule
 from radseg.segment import Segmenter
 from radseg.text.encoder import TowerTextEncoder
 from radseg.text.templates import NONE

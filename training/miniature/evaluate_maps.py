@@ -64,7 +64,7 @@ ABSENT = "purple door"
 
 def run_map_demo(walk: RoomWalk | None = None, protocol: MapProtocol = PROTOCOL) -> MapDemo:
     """Map a room with the embedded miniature, judge the map in every form, and look for a red ball."""
-    from radseg.presets import load  # noqa: PLC0415
+    from radseg.presets.load import load  # noqa: PLC0415
     from radseg.runs.map_query import MapQuery  # noqa: PLC0415
 
     walk = walk or RoomWalk()
@@ -79,7 +79,7 @@ def score_walk(
     walk: RoomWalk, protocol: MapProtocol = PROTOCOL
 ) -> "tuple[dict[Form, VoxelScores], SemanticMap]":
     """Return the voxel scores of the room in every form, and its map of features."""
-    from radseg.presets import load  # noqa: PLC0415
+    from radseg.presets.load import load  # noqa: PLC0415
     from radseg.runs.lifting import feature_mapper, probability_mapper  # noqa: PLC0415
     from radseg.runs.map_query import alignment  # noqa: PLC0415
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from radseg.cli import options
-from radseg.cli.eval import Classes, Data, FirstLabel, Ignore, Limit, Partial, PresetOption, ProtocolOption
+from radseg.cli.eval import Classes, Data, FirstLabel, Ignore, Limit, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
-from radseg.cli.segment import Dtype, Overwrite, Resume, resume_command, terminated_like_interrupted
-from radseg.errors import InputError
+from radseg.cli.model_options import ModelChoice, takes_model
+from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
 
 if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
@@ -30,21 +30,22 @@ class Selection:
     first_label: int | None
 
 
+@takes_model("model", "method", "templates", "weights", "auxiliary", "device", "memory")
 def ablate(
     name: Annotated[
         str,
         typer.Argument(
             metavar="NAME",
             help="components, refinement, scra-temperature, scga-temperature, recursion, windows, versions, "
-            "adaptors.",
+            "adaptors; or an option with its values: stride=112,224.",
             show_default=False,
         ),
     ],
+    choice: ModelChoice,
     dataset: Annotated[
         str, typer.Option("--on", metavar="DATASET", help="As radseg eval takes it.")
     ] = "miniature",
     data: Data = None,
-    preset: PresetOption = "radseg-b-paper",
     protocol: ProtocolOption = None,
     partial: Partial = False,
     limit: Limit = None,
@@ -60,9 +61,6 @@ def ablate(
     resume: Resume = False,
     overwrite: Overwrite = False,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Also draw it (needs matplotlib).")] = True,
-    device: options.Device = "cpu",
-    dtype: Dtype = "float32",
-    accept_license: options.AcceptLicense = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -70,31 +68,27 @@ def ablate(
 
     Each row is an evaluation in its own folder; a broken-off sweep goes on with --resume.
 
-    Example: radseg ablate components --preset miniature --limit 24
+    Example: radseg ablate components -m miniature --limit 24
     """
     from radseg.evaluation.images.request import EvalRequest
     from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
     from radseg.evaluation.paper.protocols import protocol as row_of
     from radseg.evaluation.studies.ablations import sweep
     from radseg.evaluation.studies.plots import require_plots
-    from radseg.presets import PRESETS
 
-    if resume and overwrite:
-        raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
-    chosen = sweep(name, embedded=preset in PRESETS and PRESETS[preset].embedded is not None)
+    row = row_of(dataset, protocol or default_protocol(dataset))
+    model = choice.spec(default="radseg-b-paper", defaults=row.options)
+    chosen = sweep(name, embedded=not model.preset.published)
     if plot:
         require_plots()
     images = Selection(dataset, data, partial, limit, classes, ignore, first_label)
-    folder = output or Path("radseg-ablate") / f"{name}-{dataset}-{Path(preset).name}"
+    folder = output or Path("radseg-ablate") / f"{chosen.name}-{dataset}-{model.name}"
     request = EvalRequest(
         images=open_set(images),
-        protocol=row_of(dataset, protocol or default_protocol(dataset)),
-        preset=preset,
+        protocol=row,
+        model=model,
         output=folder,
-        existing="resume" if resume else "overwrite" if overwrite else "refuse",
-        device=device,
-        dtype=dtype,
-        accept_license=accept_license,
+        existing=existing(resume=resume, overwrite=overwrite),
         limit=limit,
         vocabulary=vocabulary_of(images),
     )
@@ -106,7 +100,7 @@ def _run(
     chosen: Any, request: "EvalRequest", *, log_format: options.LogFormat, quiet: bool, plot: bool
 ) -> bool:
     """Run, write and show the sweep; return whether images failed."""
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.cli.reporters import reporter
     from radseg.evaluation.studies.plots import save_sweep_plot
     from radseg.evaluation.studies.sweeps import run_sweep, sweep_table, write_sweep
@@ -119,7 +113,9 @@ def _run(
         return reporter(log_format, quiet=quiet, resume=command)
 
     with terminated_like_interrupted():
-        rows = run_sweep(chosen, request, reporter=reporter_of, fetching=fetching(log_format, quiet=quiet))
+        rows = run_sweep(
+            chosen, request, reporter=reporter_of, downloads=download_reporter(log_format, quiet=quiet)
+        )
     table = sweep_table(rows)
     written = list(write_sweep(request.output, chosen, rows, table))
     if plot:

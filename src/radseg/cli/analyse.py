@@ -8,6 +8,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
 
 analyse_app = typer.Typer(cls=GuardedGroup, help="Look inside a model.", no_args_is_help=True)
@@ -19,14 +20,15 @@ def _several() -> None:
 
 
 @analyse_app.command()
+@takes_model("model", "weights", "auxiliary", "device")
 def alignment(
+    choice: ModelChoice,
     sources: Annotated[
         list[str] | None, typer.Argument(metavar="[IMAGE|FOLDER|GLOB|@LIST]...", help="Images.")
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for numbers and maps.")] = Path(
         "alignment"
     ),
-    model: options.Model = None,
     rooms: Annotated[
         int, typer.Option("--rooms", min=0, help="Held-out rooms of the miniature, instead of images.")
     ] = 0,
@@ -34,8 +36,6 @@ def alignment(
         int | None, typer.Option("--side", help="Window in pixels; by default that of the model.")
     ] = None,
     maps: Annotated[int, typer.Option("--maps", min=0, help="Images whose map is drawn.")] = 20,
-    device: options.Device = "cpu",
-    accept_license: options.AcceptLicense = False,
     log_format: options.LogFormat = "text",
 ) -> None:
     """Measure how far a RADIO's patches say what its CLS token says (paper A6, Fig. A.2).
@@ -44,7 +44,7 @@ def alignment(
 
     Example: radseg analyse alignment --rooms 24 -m miniature
     """
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.evaluation.report.writing import write_image
     from radseg.evaluation.studies.alignment import (
         Summary,
@@ -54,16 +54,15 @@ def alignment(
         room_sources,
         write_report,
     )
-    from radseg.runs.lifting import load_segmenter
+    from radseg.presets.load import fetch_and_load
 
     if bool(sources) == bool(rooms):
         raise InputError("Name images, or a number of --rooms; one of both.")
     chosen = room_sources(rooms) if rooms else image_sources(sources or [], exclude=[output])
-    preset = options.chosen_model(model, quiet=log_format == "json")
-    require_radio(preset)
-    machine = {"device": device, "accept_license": accept_license}
-    shown = fetching(log_format, quiet=False)
-    segmenter = load_segmenter(preset, shown, with_text=False, settings={"refine": "none"}, machine=machine)
+    model = choice.spec(quiet=log_format == "json").changed(refine="none")
+    require_radio(model)
+    downloads = download_reporter(log_format, quiet=False)
+    segmenter = fetch_and_load(model, downloads, with_text=False)
     summary, window = Summary(), 0
     for number, one in enumerate(align(segmenter, chosen, summary, side=side)):
         window = one.image.shape[0]
@@ -73,7 +72,7 @@ def alignment(
             typer.echo(json.dumps({"event": "image", "name": one.name, "mean": one.mean}))
     mean = summary.mean
     checkpoint = segmenter.origin.get("checkpoint")
-    written = write_report(output, summary, preset=preset, checkpoint=checkpoint, side=window)
+    written = write_report(output, summary, preset=model.name, checkpoint=checkpoint, side=window)
     for name, reason in summary.failed.items():
         typer.echo(printable(f"{name}: {reason}"), err=True)
     if log_format == "json":
@@ -81,7 +80,7 @@ def alignment(
         typer.echo(json.dumps(event | {"images": len(summary.means), "failed": len(summary.failed)}))
     else:
         typer.echo(
-            f"{preset}: mean CLS-patch cosine {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
+            f"{model.name}: mean CLS-patch cosine {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
             f"over {len(summary.means)} images, window {window}"
         )
         typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))

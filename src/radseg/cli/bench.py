@@ -7,18 +7,13 @@ from typing import Annotated
 
 import typer
 
-from radseg.cli import options
 from radseg.cli.failures import printable
-from radseg.cli.segment import Dtype
+from radseg.cli.model_options import ModelChoice, takes_model
 
 
+@takes_model("models", "method", "auxiliary", "device", "memory")
 def bench(
-    preset: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-m", "--preset", "--model", help="May be given several times. Default: radseg-b-paper."
-        ),
-    ] = None,
+    choice: ModelChoice,
     random_weights: Annotated[
         bool,
         typer.Option(
@@ -34,9 +29,6 @@ def bench(
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Timed calls per data set.")] = 5,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Calls before them.")] = 1,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of the CPU.")] = None,
-    device: options.Device = "cpu",
-    dtype: Dtype = "float32",
-    accept_license: options.AcceptLicense = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for bench.md, .csv and .json.")
     ] = None,
@@ -48,42 +40,30 @@ def bench(
 
     Example: radseg bench --random-weights -m radseg-b-paper --on voc20
     """
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.evaluation.paper.published import DATASETS
     from radseg.evaluation.report.writing import write_text
     from radseg.evaluation.studies.efficiency import (
         BenchRequest,
         Measured,
         bench_table,
+        fetch,
         measure_apart,
-        needed_weights,
     )
-    from radseg.runs.models import obtain
 
     requests = [
-        BenchRequest(
-            name,
-            tuple(dataset or DATASETS),
-            resolution,
-            random_weights,
-            device,
-            dtype,
-            accept_license,
-            warmup,
-            repeats,
-            threads,
-        )
-        for name in dict.fromkeys(preset or ["radseg-b-paper"])
+        BenchRequest(model, tuple(dataset or DATASETS), resolution, random_weights, warmup, repeats, threads)
+        for model in choice.specs(("radseg-b-paper",))
     ]
     measured: list[Measured] = []
     for request in requests:
-        obtain(needed_weights(request), fetching("text", quiet=False), accept_license=accept_license)
-        typer.echo(f"Measuring {request.preset} …", err=True)
+        fetch(request, download_reporter("text", quiet=False))
+        typer.echo(f"Measuring {request.model.name} …", err=True)
         measured += measure_apart(request)
     table = bench_table(measured)
     one = measured[0]
     weights = "random weights: the times are real, the labels mean nothing" if random_weights else "weights"
-    how = f"{one.device}, {one.threads} threads, {dtype}, protocol {resolution}, {weights}"
+    how = f"{one.device}, {one.threads} threads, {requests[0].model.dtype}, protocol {resolution}, {weights}"
     text = (
         f"# Cost per image\n\n{how}; median and quartiles of {repeats} calls "
         f"after {warmup} to warm up.\n\n{table.markdown()}"

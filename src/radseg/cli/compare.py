@@ -1,57 +1,51 @@
 """`radseg compare`: one photo, the same vocabulary, several models side by side."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, printable
-from radseg.cli.segment import Denoise
+from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
 from radseg.modes import Mode
 
 if TYPE_CHECKING:
     from radseg.runs.comparison import Compared
 
+DEFAULT = ("miniature-radio", "miniature-naradio", "miniature-resradio", "miniature")
 
+
+@takes_model("models", "method", "auxiliary", "device", "memory")
 def compare(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The photo.", show_default=False)],
+    choice: ModelChoice,
     prompts: options.Prompts = None,
     classes: options.Classes = None,
-    models: Annotated[
-        str, typer.Option("--presets", help="Models by name, comma separated (radseg models list).")
-    ] = "miniature-radio,miniature-naradio,miniature-resradio,miniature",
     output: Annotated[Path, typer.Option("-o", "--output", help="The sheet: .png, .jpg or .webp.")] = Path(
         "sheet.png"
     ),
     mode: Annotated[
         Mode, typer.Option("--mode", help="How the names compete; see `radseg segment`.")
     ] = "assign",
-    denoise: Denoise = None,
-    device: options.Device = "cpu",
-    accept_license: options.AcceptLicense = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw what several models see in one photo, side by side, with their seconds.
 
     Seconds are those of one call after another one, without loading and without embedding the vocabulary.
 
-    Example: radseg compare photo.jpg -p "sky, grass, sheep" --presets radseg-b,naradio-b -o sheet.png
+    Example: radseg compare photo.jpg -p "sky, grass, sheep" -m radseg-b -m naradio-b -o sheet.png
     """
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.runs.comparison import CompareRequest
     from radseg.runs.comparison import compare as run
 
     vocabulary = options.vocabulary_of(prompts, classes)
     if vocabulary is None:
         raise InputError("Say what to look for with -p or --classes.")
-    settings: dict[str, Any] = {"device": device, "accept_license": accept_license}
-    if denoise is not None:
-        settings["denoising"] = denoise
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
-    request = CompareRequest(image, vocabulary, names, output, mode, settings)
-    answers = run(request, fetching("text", quiet=quiet), lambda one: _tell(one, quiet=quiet))
+    request = CompareRequest(image, vocabulary, choice.specs(DEFAULT), output, mode)
+    answers = run(request, download_reporter("text", quiet=quiet), lambda one: _tell(one, quiet=quiet))
     if not quiet:
         typer.echo(f"Written: {printable(str(output))}")
     if any(one.result is None for one in answers):

@@ -18,21 +18,21 @@ from rich.progress import (
 )
 
 from radseg.cli.failures import printable
-from radseg.runs.models import Fetching
+from radseg.weights.options import Reporter
 
 _STEP = 0.1  # of the whole, between two lines of a log
 
 
-def fetching(log_format: Literal["text", "json"], *, quiet: bool) -> Fetching:
+def download_reporter(log_format: Literal["text", "json"], *, quiet: bool) -> Reporter:
     """Return what shows a download here."""
     if log_format == "json":
-        return JsonFetching()
+        return JsonDownloads()
     if quiet:
-        return QuietFetching()
-    return BarFetching() if sys.stderr.isatty() else LineFetching()
+        return QuietDownloads()
+    return BarDownloads() if sys.stderr.isatty() else LineDownloads()
 
 
-class QuietFetching:
+class QuietDownloads:
     """Shows nothing but what a person must read."""
 
     name = ""
@@ -52,7 +52,7 @@ class QuietFetching:
         yield
 
 
-class LineFetching(QuietFetching):
+class LineDownloads(QuietDownloads):
     """One line per tenth."""
 
     def progress(self, done: int, total: int) -> None:
@@ -66,7 +66,7 @@ class LineFetching(QuietFetching):
         typer.echo(f"{self.name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", err=True)
 
 
-class JsonFetching(LineFetching):
+class JsonDownloads(LineDownloads):
     """The same as events on standard output."""
 
     def announce(self, line: str) -> None:
@@ -77,7 +77,7 @@ class JsonFetching(LineFetching):
         typer.echo(json.dumps({"event": "download", "name": self.name, "bytes": done, "total": total}))
 
 
-class BarFetching(QuietFetching):
+class BarDownloads(QuietDownloads):
     """A progress bar with speed and time left, shown only when something is really fetched."""
 
     @contextmanager

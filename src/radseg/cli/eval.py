@@ -5,29 +5,14 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, printable
-from radseg.cli.segment import (
-    Auxiliary,
-    Checkpoint,
-    Crop,
-    Denoise,
-    Dtype,
-    Overwrite,
-    Refine,
-    Resume,
-    Sam,
-    Scga,
-    Scra,
-    SizeRule,
-    Stride,
-    resume_command,
-    terminated_like_interrupted,
-)
+from radseg.cli.model_options import ModelChoice, takes_model
+from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +23,7 @@ if TYPE_CHECKING:
 _SET = "Dataset"
 _RUN = "Run"
 _LISTED = 20
+DEFAULT = "radseg-b"
 
 HANDLERS: dict[str, str] = {
     "replica": "radseg.cli.eval_maps:evaluate_maps",
@@ -87,9 +73,6 @@ FirstLabel = Annotated[
         rich_help_panel=_SET,
     ),
 ]  # fmt: skip
-PresetOption = Annotated[
-    str, typer.Option("-m", "--preset", "--model", help="A preset (radseg models list), or a checkpoint.")
-]
 ProtocolOption = Annotated[
     str | None,
     typer.Option(
@@ -121,11 +104,11 @@ Merge = Annotated[
 
 @dataclass(frozen=True)
 class Selection:
-    """What was selection, for the handlers of other kinds of datasets; None is "not given"."""
+    """What was typed, for the handlers of other kinds of datasets; None is "not given"."""
 
     dataset: str
     data: Path | None
-    preset: str
+    choice: ModelChoice
     protocol: str | None
     output: Path | None
     existing: str
@@ -137,19 +120,15 @@ class Selection:
     classes: Path | None
     ignore: tuple[int, ...] | None
     first_label: int | None
-    settings: dict[str, Any]
-    source: dict[str, Any]
-    device: str
-    dtype: str
-    accept_license: bool
     log_format: options.LogFormat
     quiet: bool
 
 
+@takes_model("model", "templates", "method", "weights", "auxiliary", "device", "memory")
 def evaluate(
     dataset: Dataset,
+    choice: ModelChoice,
     data: Data = None,
-    preset: PresetOption = "radseg-b",
     protocol: ProtocolOption = None,
     check: Check = False,
     partial: Partial = False,
@@ -162,49 +141,24 @@ def evaluate(
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     merge: Merge = False,
-    crop: Crop = None,
-    stride: Stride = None,
-    size_rule: SizeRule = None,
-    scra: Scra = None,
-    scga: Scga = None,
-    denoise: Denoise = None,
-    refine: Refine = None,
-    templates: options.Templates = None,
-    checkpoint: Checkpoint = None,
-    text_tower: options.TextTower = None,
-    sam: Sam = None,
-    helper: Auxiliary = None,
-    device: options.Device = "cpu",
-    dtype: Dtype = "float32",
-    accept_license: options.AcceptLicense = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
-    """Measure a preset on labelled images, as the paper does.
+    """Measure a model on labelled images, as the paper does.
 
     The result holds scores with intervals, the confusion matrix and every choice behind them.
 
     Example: radseg eval ade20k --data ADEChallengeData2016 --protocol mid
     """
-    from radseg.runs.values import parse_places
-
-    if resume and overwrite:
-        raise InputError("--resume continues a run and --overwrite starts it again; use one of them.")
     if merge and overwrite:
         raise InputError("--merge sums up what is done and --overwrite deletes it; use one of them.")
-    source = {
-        "checkpoint": checkpoint,
-        "text_tower": text_tower and str(text_tower.resolve()),
-        "sam": sam,
-        "auxiliary": parse_places(helper, what="--aux") if helper else None,
-    }
     selection = Selection(
         dataset=dataset,
         data=data,
-        preset=preset,
+        choice=choice,
         protocol=protocol,
         output=output,
-        existing="resume" if resume else "overwrite" if overwrite else "refuse",
+        existing=existing(resume=resume, overwrite=overwrite),
         check=check,
         partial=partial,
         limit=limit,
@@ -213,11 +167,6 @@ def evaluate(
         classes=classes,
         ignore=None if ignore is None else tuple(ignore),
         first_label=first_label,
-        settings=_settings(crop, stride, size_rule, scra, scga, denoise, refine, templates),
-        source={name: value for name, value in source.items() if value is not None},
-        device=device,
-        dtype=dtype,
-        accept_license=accept_license,
         log_format=log_format,
         quiet=quiet,
     )
@@ -230,32 +179,8 @@ def evaluate(
         raise typer.Exit(code)
 
 
-def _settings(
-    crop: str | None,
-    stride: int | None,
-    size_rule: str | None,
-    scra: str | None,
-    scga: str | None,
-    denoise: float | None,
-    refine: str | None,
-    templates: str | None,
-) -> dict[str, Any]:
-    """Return the options of the preset that were selection."""
-    from radseg.runs.values import parse_or, parse_temperature
-
-    plain = {"stride": stride, "size_rule": size_rule, "denoising": denoise}
-    plain |= {"refine": refine, "templates": templates}
-    settings: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
-    if crop is not None:
-        settings["crop"] = parse_or(crop, "whole", what="--crop")
-    for name, text, option in (("scra_temperature", scra, "--scra"), ("scga_temperature", scga, "--scga")):
-        if text is not None:
-            settings[name] = parse_temperature(text, what=option)
-    return settings
-
-
 def _run(selection: Selection) -> int:
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.cli.reporters import reporter
     from radseg.evaluation.images.request import EvalRequest
     from radseg.evaluation.images.run import run_evaluation
@@ -265,19 +190,14 @@ def _run(selection: Selection) -> int:
 
     images = open_set(selection)
     row = protocol(selection.dataset, selection.protocol or default_protocol(selection.dataset))
-    label = Path(selection.preset).name
-    folder = selection.output or Path("radseg-eval") / f"{selection.dataset}-{row.name}-{label}"
+    model = selection.choice.spec(default=DEFAULT, defaults=row.options)
+    folder = selection.output or Path("radseg-eval") / f"{selection.dataset}-{row.name}-{model.name}"
     request = EvalRequest(
         images=images,
         protocol=row,
-        preset=selection.preset,
+        model=model,
         output=folder,
         existing=selection.existing,  # type: ignore[arg-type]
-        settings=selection.settings,
-        source=selection.source,
-        device=selection.device,
-        dtype=selection.dtype,
-        accept_license=selection.accept_license,
         shard=launched_shard() if selection.shard is None else parse_shard(selection.shard),
         limit=selection.limit,
         vocabulary=vocabulary_of(selection),
@@ -286,7 +206,9 @@ def _run(selection: Selection) -> int:
     with terminated_like_interrupted():
         command = resume_command(sys.argv[1:], folder)
         events = reporter(selection.log_format, quiet=selection.quiet, resume=command)
-        outcome = run_evaluation(request, events, fetching(selection.log_format, quiet=selection.quiet))
+        outcome = run_evaluation(
+            request, events, download_reporter(selection.log_format, quiet=selection.quiet)
+        )
     if not selection.quiet:
         _show(outcome, folder, selection.log_format)
     failed = outcome.result is not None and outcome.result.images.failed

@@ -1,4 +1,4 @@
-"""`radseg eval replica|scannet|scannetpp`: what was selection becomes an evaluation in 3D."""
+"""`radseg eval replica|scannet|scannetpp`: what was typed becomes an evaluation in 3D."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,15 @@ def evaluate_maps(selection: "Selection") -> int:
     Raises:
         InputError: an option that has no meaning in 3D, or no data.
     """
-    from radseg.cli.downloads import fetching
-    from radseg.evaluation.maps.run import MapEvalRequest, parse_protocol, result_lines, run_map_evaluation
+    from radseg.cli.downloads import download_reporter
+    from radseg.evaluation.maps.run import (
+        MapEvalRequest,
+        model_options,
+        parse_protocol,
+        result_lines,
+        run_map_evaluation,
+    )
+    from radseg.runs.lifting import for_features
 
     useless = {
         "--shard": selection.shard,
@@ -38,21 +45,17 @@ def evaluate_maps(selection: "Selection") -> int:
             f"Where is {selection.dataset}? Add --data FOLDER; how it must lie: docs/querying.md."
         )
     protocol, space = parse_protocol(selection.dataset, selection.protocol)
-    label = f"{selection.dataset}-{space}-{protocol.rules}-{Path(selection.preset).name}"
+    model = selection.choice.spec(default="radseg-b", defaults=model_options(protocol))
+    if space == "features":
+        model = for_features(model)
+    label = f"{selection.dataset}-{space}-{protocol.rules}-{model.name}"
     request = MapEvalRequest(
         protocol=protocol,
         space=space,
         data=selection.data,
-        preset=selection.preset,
+        model=model,
         output=selection.output or Path("radseg-eval") / label,
         existing=selection.existing,  # type: ignore[arg-type]
-        settings=selection.settings,
-        source=selection.source,
-        machine={
-            "device": selection.device,
-            "dtype": selection.dtype,
-            "accept_license": selection.accept_license,
-        },
         limit=selection.limit,
         partial=selection.partial,
     )
@@ -60,7 +63,7 @@ def evaluate_maps(selection: "Selection") -> int:
     result = run_map_evaluation(
         request,
         lambda line: None if silent else typer.echo(printable(line), err=True),
-        fetching(selection.log_format, quiet=selection.quiet),
+        download_reporter(selection.log_format, quiet=selection.quiet),
     )
     if selection.log_format == "json":
         typer.echo(json.dumps({"event": "result", **result, "folder": str(request.output)}))

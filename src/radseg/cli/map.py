@@ -11,11 +11,13 @@ import typer
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, printable
 from radseg.cli.map_view import render, view
+from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
     from radseg.datasets.rgbd import FileSequence
     from radseg.mapping.mapper import Mapper
+    from radseg.presets.spec import ModelSpec
 
 map_app = typer.Typer(
     cls=GuardedGroup,
@@ -102,12 +104,13 @@ Check = Annotated[
 
 
 @map_app.command(no_args_is_help=True)
+@takes_model("model", "method", "templates", "weights", "auxiliary", "device")
 def build(
     sequence: Annotated[
         Path, typer.Argument(metavar="SEQUENCE", help="Folder of RGB-D frames.", show_default=False)
     ],
     output: Output,
-    model: options.Model = None,
+    choice: ModelChoice,
     space: Space = "features",
     prompts: options.Prompts = None,
     classes: options.Classes = None,
@@ -130,8 +133,6 @@ def build(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the map there.")] = False,
     memory_budget: MemoryBudget = "2GiB",
-    device: options.Device = "cpu",
-    accept_license: options.AcceptLicense = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -139,14 +140,13 @@ def build(
 
     Example: radseg map build recording/ -o kitchen-map
     """
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
-    from radseg.cli.segment import resume_command, terminated_like_interrupted
+    from radseg.cli.segment import existing, resume_command, terminated_like_interrupted
+    from radseg.cli.values import parse_bytes
+    from radseg.runs.lifting import for_features
     from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map
-    from radseg.runs.values import parse_bytes
 
-    if resume and overwrite:
-        raise InputError("--resume goes on with a map and --overwrite starts it again; use one of them.")
     vocabulary = options.vocabulary_of(prompts, classes)
     if (vocabulary is not None) != (space == "probabilities"):
         raise InputError("Words (-p, --classes) go with --space probabilities, and it with vocabulary.")
@@ -162,22 +162,21 @@ def build(
     if check:
         _require_plausible(frames, quiet=quiet)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
-    chosen = "" if space == "none" else options.chosen_model(model, quiet=quiet)
+    model = None if space == "none" else choice.spec(quiet=quiet)
+    if model is not None and space == "features":
+        model = for_features(model)
     request = BuildRequest(
         output=output,
         settings=MapSettings(
             space, vocabulary, voxel_size, store, frame, **limits, skip=skip, components=components
         ),
         recording=recording,
-        model_parameters={"model": chosen or None},
-        existing="resume" if resume else "overwrite" if overwrite else "refuse",
+        model_parameters={} if model is None else model.parameters(),
+        existing=existing(resume=resume, overwrite=overwrite),
         budget=parse_bytes(memory_budget),
     )
-    machine = {"device": device, "accept_license": accept_license}
-    downloads = fetching(log_format, quiet=quiet)
-    make = _mapper_maker(
-        chosen, space, vocabulary, machine, downloads, voxel_size, dtype=store, frame=frame, **limits
-    )
+    downloads = download_reporter(log_format, quiet=quiet)
+    make = _mapper_maker(model, vocabulary, downloads, voxel_size, dtype=store, frame=frame, **limits)
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     held = _stamp(output)
     with terminated_like_interrupted():
@@ -203,24 +202,21 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 
 def _mapper_maker(
-    model: str,
-    space: str,
+    model: "ModelSpec | None",
     vocabulary: Any,
-    machine: dict[str, Any],
-    fetching: Any,
+    downloads: Any,
     *sizes: float,
     **map_options: Any,
 ) -> "Callable[[], Mapper]":
     def make() -> "Mapper":
         from radseg.runs import lifting
 
-        if space == "none":
+        if model is None:
             return lifting.colour_mapper(*sizes, **map_options)
-        named = space == "probabilities"
-        settings = {} if named else lifting.feature_settings(model)
-        segmenter = lifting.load_segmenter(
-            model, fetching, with_text=named, settings=settings, machine=machine
-        )
+        from radseg.presets.load import fetch_and_load
+
+        named = vocabulary is not None
+        segmenter = fetch_and_load(model, downloads, with_text=named)
         if named:
             return lifting.probability_mapper(segmenter, vocabulary, *sizes, **map_options)
         return lifting.feature_mapper(segmenter, *sizes, **map_options)
@@ -298,8 +294,8 @@ def merge(
     log_format: options.LogFormat = "text",
 ) -> None:
     """Merge maps that were built apart, exactly: weights add up, means are weighted means."""
+    from radseg.cli.values import parse_bytes
     from radseg.runs.mapping import merge_into
-    from radseg.runs.values import parse_bytes
 
     merged = merge_into(maps, output, budget=parse_bytes(memory_budget), overwrite=overwrite)
     if log_format == "json":

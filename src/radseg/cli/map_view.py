@@ -1,12 +1,13 @@
 """`radseg map render` and `radseg map view`: look at a map, in images or in a browser."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from radseg.cli import options
-from radseg.cli.query import Checkpoint, MapFolder, ModeOption, TextTower, UpAxis
+from radseg.cli.model_options import ModelChoice, takes_model
+from radseg.cli.query import ELSEWHERE, MapFolder, ModeOption, UpAxis
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the images.")]
 Azimuth = Annotated[
@@ -27,8 +28,10 @@ Height = Annotated[int, typer.Option("--height", min=64, max=8192, help="Of an i
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page on this machine.")]
 
 
+@takes_model(*ELSEWHERE)
 def render(
     path: MapFolder,
+    choice: ModelChoice,
     output: Output = Path("map-images"),
     prompts: options.Prompts = None,
     mode: ModeOption = "background",
@@ -38,9 +41,6 @@ def render(
     ceiling: Ceiling = None,
     width: Width = 960,
     height: Height = 720,
-    checkpoint: Checkpoint = None,
-    text_tower: TextTower = None,
-    device: options.Device = "cpu",
 ) -> None:
     """Draw a map from above and in perspective: in colour, and with -p in classes and as heat.
 
@@ -55,19 +55,18 @@ def render(
     scene = MapScene(opened, ViewOptions(up, azimuth, elevation, ceiling, width, height))
     written = save_renders(output, scene.render_colours())
     if vocabulary is not None:
-        answer = MapQuery.open(path, _changes(checkpoint, text_tower, device)).ask(vocabulary, mode=mode)
+        answer = MapQuery.open(path, choice.elsewhere()).ask(vocabulary, mode=mode)
         written += save_renders(output, scene.render_answer(answer))
     for file in written:
         typer.echo(file)
 
 
+@takes_model(*ELSEWHERE)
 def view(
     path: MapFolder,
+    choice: ModelChoice,
     port: Port = 8090,
     up: UpAxis = None,
-    checkpoint: Checkpoint = None,
-    text_tower: TextTower = None,
-    device: options.Device = "cpu",
 ) -> None:
     """Open a map in the browser, on this machine only: colour, classes, heat of prompts, names by click.
 
@@ -78,17 +77,7 @@ def view(
     from radseg.viewer.page import MapPage
 
     opened = SemanticMap.open(path)
-    changes = _changes(checkpoint, text_tower, device)
-    ask = None if opened.space == "none" else MapQuery.open(path, changes).ask
+    ask = None if opened.space == "none" else MapQuery.open(path, choice.elsewhere()).ask
     page = MapPage(opened, ask, up=up, port=port)
     typer.echo(f"http://127.0.0.1:{page.port}   (Ctrl-C ends)")
     page.serve()
-
-
-def _changes(checkpoint: str | None, text_tower: Path | None, device: str) -> dict[str, Any]:
-    changes: dict[str, Any] = {"device": device}
-    if checkpoint is not None:
-        changes["checkpoint"] = checkpoint
-    if text_tower is not None:
-        changes["text_tower"] = text_tower
-    return changes

@@ -26,14 +26,14 @@ def list_models(
     log_format: options.LogFormat = "text",
 ) -> None:
     """List the models, what they need, and what of it is on this machine. Contacts nothing."""
-    from radseg.runs.models import is_here, models
+    from radseg.presets.choose import is_cached, required_by
+    from radseg.presets.table import PRESETS
     from radseg.weights import catalog
 
-    found = models()
-    here = {row.name for row in catalog.ROWS if is_here(row)}
+    found = {preset: [row.name for row in required_by(name)] for name, preset in PRESETS.items()}
+    here = {row.name for row in catalog.ROWS if is_cached(row)}
     if log_format == "json":
-        for model in found:
-            names = [row.name for row in model.weights]
+        for model, names in found.items():
             local = here.issuperset(names)
             typer.echo(json.dumps({"model": model.name, "weights": names, "here": local, "note": model.note}))
         for row in catalog.ROWS if everything else ():
@@ -41,9 +41,9 @@ def list_models(
             typer.echo(json.dumps({**facts, "here": row.name in here, "warning": row.warning}))
         return
     table = _table("model", "weights", "here", "note")
-    for model in found:
-        needs = "\n".join(row.name for row in model.weights) or "none"
-        complete = "yes" if here.issuperset(row.name for row in model.weights) else "no"
+    for model, names in found.items():
+        needs = "\n".join(names) or "none"
+        complete = "yes" if here.issuperset(names) else "no"
         table.add_row(model.name, needs, complete, escape(model.note))
     Console().print(table)
     if everything:
@@ -60,17 +60,22 @@ def list_models(
 def pull(
     names: Names,
     accept_license: options.AcceptLicense = False,
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", help="Leave out tensors of a published file by prefix.")
+    ] = None,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
     """Fetch and convert weights now, so that later runs need no network."""
-    from radseg.cli.downloads import fetching
-    from radseg.runs.models import obtain, rows_of
+    from radseg.cli.downloads import download_reporter
+    from radseg.presets.choose import rows_of
+    from radseg.presets.parts import resolve
+    from radseg.weights.options import DownloadOptions
 
     rows = tuple(dict.fromkeys(row for name in names for row in rows_of(name)))
-    shown = fetching(log_format, quiet=quiet)
+    how = DownloadOptions(accept_license, tuple(drop or ()), download_reporter(log_format, quiet=quiet))
     for row in rows:
-        (path,) = obtain((row,), shown, accept_license=accept_license)
+        path = resolve(row.name, None, how)
         if log_format == "json":
             typer.echo(json.dumps({"event": "pulled", "name": row.name, "path": str(path)}))
         elif not quiet:
@@ -88,7 +93,7 @@ def verify(
 
     Ends with 1 when a file is damaged, missing, or nothing of a named model is here.
     """
-    from radseg.runs.models import rows_of, verify_rows
+    from radseg.presets.choose import rows_of, verify_rows
     from radseg.weights import catalog
 
     chosen = tuple(dict.fromkeys(row for name in names or () for row in rows_of(name)))
@@ -112,7 +117,7 @@ def verify(
 @models_app.command("license", no_args_is_help=True)
 def show_license(names: Names, log_format: options.LogFormat = "text") -> None:
     """Print the licence of each set of weights and whether it must be accepted with --accept-license."""
-    from radseg.runs.models import rows_of
+    from radseg.presets.choose import rows_of
 
     for row in dict.fromkeys(row for name in names for row in rows_of(name)):
         terms = row.license

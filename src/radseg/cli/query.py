@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from radseg.cli import options
+from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
 from radseg.modes import Mode
 
 _ROWS = 10  # of one name; the best come first
-_MODEL = "Model (default: the one the map was built with)"
 
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.", show_default=False)]
 Prompts = Annotated[
@@ -49,18 +49,14 @@ UpAxis = Annotated[
     typer.Option("--up", help="World axis that points up. Default: where the tops of the images pointed."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="The same as --log-format json.")]
-Checkpoint = Annotated[
-    str | None,
-    typer.Option("--checkpoint", help="Where the map's weights are here.", rich_help_panel=_MODEL),
-]
-TextTower = Annotated[
-    Path | None,
-    typer.Option("--text-tower", help="Folder of the text tower.", rich_help_panel=_MODEL),
-]
+ELSEWHERE = ("weights", "auxiliary", "device")
+"""Groups of options that say where the parts of a map's own model lie here."""
 
 
+@takes_model(*ELSEWHERE)
 def query(
     path: MapFolder,
+    choice: ModelChoice,
     prompts: Prompts = None,
     image: Image = None,
     mode: ModeOption = "background",
@@ -68,10 +64,6 @@ def query(
     min_voxels: LeastVoxels = 4,
     output: Output = None,
     up: UpAxis = None,
-    checkpoint: Checkpoint = None,
-    text_tower: TextTower = None,
-    device: options.Device = "cpu",
-    accept_license: options.AcceptLicense = False,
     log_format: options.LogFormat = "text",
     as_json: Json = False,
     quiet: options.Quiet = False,
@@ -82,17 +74,12 @@ def query(
 
     Example: radseg query kitchen-map "fire extinguisher" mug
     """
-    from radseg.cli.downloads import fetching
+    from radseg.cli.downloads import download_reporter
     from radseg.runs.map_query import MapQuestion, find_in_map
 
     if bool(prompts) == (image is not None):
         raise InputError('Say what to look for: prompts ("red ball"), or an image with --image.')
     log_format = "json" if as_json else log_format
-    changes: dict[str, Any] = {"device": device, "accept_license": accept_license}
-    if checkpoint is not None:
-        changes["checkpoint"] = checkpoint
-    if text_tower is not None:
-        changes["text_tower"] = text_tower
     question = MapQuestion(
         path,
         options.vocabulary_of(prompts, None) or (),
@@ -100,10 +87,10 @@ def query(
         mode,
         threshold=threshold,
         min_voxels=min_voxels,
-        model=changes,
+        places=choice.elsewhere(),
     )
     progress = None if quiet or log_format == "json" else _Aligning()
-    finding = find_in_map(question, progress, fetching(log_format, quiet=quiet))
+    finding = find_in_map(question, progress, download_reporter(log_format, quiet=quiet))
     written = []
     if output is not None:
         from radseg.mapping.semantic_map import SemanticMap

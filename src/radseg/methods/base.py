@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
@@ -10,17 +10,11 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
+from radseg.modes import DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.nn.vit import LastBlock, standard_block
 from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
-
-DEFAULT_MEMORY_BUDGET = 2**30
-"""Bytes of working memory that one call may use beside weights, inputs and outputs."""
-
-SizeRule = Literal["patch", "stride"]
-"""How an image gets legal sides: the nearest multiples of the patch, so the image keeps its shape; or the
-published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
 
 
 class DenseEncoder(Protocol):

@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, require_windows, slide_windows, window_bytes
+from radseg.methods.base import require_windows, slide_windows, window_bytes
 from radseg.methods.shared.windowed import WindowedEncoder
 from radseg.models.image_tower import ImageTower
 from radseg.models.mapped_text_encoder import TALK2DINO
+from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import image_size, resize
 from radseg.types import Rgb, Size, TextEmbeddings

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, window_bytes
+from radseg.methods.base import window_bytes
 from radseg.methods.shared.windowed import correlative_block
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam2 import Sam2
+from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.nn.vit import Block, LastBlock
 from radseg.ops.correlation import unit_rows
 from radseg.ops.region_masks import boxes_of, fuse, stability, suppress, without_global_patches

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET
 from radseg.models.sam import SamDecoder
+from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.ops.resize import image_size
 from radseg.refine.base import CoarseResult, Refinement
 from radseg.refine.corrected import Corrected

@@ -6,9 +6,10 @@ from typing import Protocol
 
 import torch
 
-from radseg.methods.base import DEFAULT_MEMORY_BUDGET, slide
+from radseg.methods.base import slide
 from radseg.models.radio import Radio
 from radseg.models.sam_encoder import SamEncoder
+from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.nn.vit import LastBlock
 from radseg.types import FeatureMap, Rgb
 

@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from radseg.errors import InputError, RadsegError
 from radseg.files import write_bytes
 from radseg.modes import Mode
-from radseg.runs.models import Fetching, needed_rows, obtain
 from radseg.text.vocabulary import Vocabulary
+from radseg.weights.options import Reporter
 
 if TYPE_CHECKING:
+    from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
-    from radseg.segment import Segmenter
     from radseg.types import Rgb
 
 
@@ -23,21 +23,19 @@ class CompareRequest:
     """What a person asked for.
 
     Attributes:
-        presets: names of presets, in the order of the panels.
-        settings: arguments of `presets.load`, the same for all (device, …).
+        models: in the order of the panels.
     """
 
     image: Path
     prompts: Vocabulary
-    presets: tuple[str, ...]
+    models: "tuple[ModelSpec, ...]"
     output: Path
     mode: Mode = "background"
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """One preset's answer, or why there is none.
+    """One model's answer, or why there is none.
 
     Attributes:
         seconds: of one call after another one, so that what happens once is left out; weights loaded and
@@ -50,13 +48,13 @@ class Compared:
     failure: str = ""
 
 
-def compare(request: CompareRequest, fetching: Fetching, tell: Callable[[Compared], None]) -> list[Compared]:
-    """Segment the image with every preset, tell each answer as it comes, and write the sheet.
+def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compared], None]) -> list[Compared]:
+    """Segment the image with every model, tell each answer as it comes, and write the sheet.
 
-    A preset that cannot be loaded or fails is told and left out; the others go on.
+    A model that cannot be loaded or fails is told and left out; the others go on.
 
     Raises:
-        InputError: an unknown preset, one named twice, or an ending that is no image's.
+        InputError: no model, one that cannot be loaded as asked, or an ending that is no image's.
         ImageError: the image cannot be read.
         RadsegError: not one preset gave an answer; the reason of the first.
         ResourceError: the sheet cannot be written.
@@ -67,8 +65,8 @@ def compare(request: CompareRequest, fetching: Fetching, tell: Callable[[Compare
     _check(request)
     image = read_image(request.image)
     answers = []
-    for preset in request.presets:
-        answers.append(_answer(request, preset, image, fetching))
+    for model in request.models:
+        answers.append(_answer(request, model, image, downloads))
         tell(answers[-1])
     panels = [Panel(a.preset, f"{a.seconds:.2f} s", a.result.labels) for a in answers if a.result is not None]
     if not panels:
@@ -80,46 +78,28 @@ def compare(request: CompareRequest, fetching: Fetching, tell: Callable[[Compare
 
 def _check(request: CompareRequest) -> None:
     """Say what is wrong before anything is fetched or loaded."""
-    from radseg import presets  # noqa: PLC0415
     from radseg.io import IMAGE_ENDINGS  # noqa: PLC0415
+    from radseg.presets.load import check  # noqa: PLC0415
 
-    if not request.presets:
-        raise InputError("Name the models to compare: --presets radseg-b,naradio-b.")
-    repeated = {name for name in request.presets if request.presets.count(name) > 1}
-    if repeated:
-        raise InputError(f"--presets names {', '.join(sorted(repeated))} more than once.")
+    if not request.models:
+        raise InputError("Name the models to compare: -m radseg-b -m naradio-b.")
     if request.output.suffix.lower() not in IMAGE_ENDINGS:
         raise InputError(f"The sheet {request.output} must end in one of {', '.join(IMAGE_ENDINGS)}.")
-    about: dict[str, Any] = {}
-    changes: dict[str, Any] = {}
-    for name, value in request.settings.items():
-        if name != "accept_license":
-            (about if name in ("device", "dtype") else changes)[name] = value
-    for name in request.presets:
-        presets.check(name, changes=changes, **about)
+    for model in request.models:
+        check(model)
 
 
-def _answer(request: CompareRequest, preset: str, image: "Rgb", fetching: Fetching) -> Compared:
+def _answer(request: CompareRequest, model: "ModelSpec", image: "Rgb", downloads: Reporter) -> Compared:
+    from radseg.presets.load import fetch_and_load  # noqa: PLC0415
+    from radseg.text.pack import VocabularyPack  # noqa: PLC0415
+
     try:
-        segmenter = _load(request, preset, fetching)
+        segmenter = fetch_and_load(model, downloads)
         text, contrast = segmenter.embed(request.prompts, mode=request.mode)
-        if contrast is None:
-            prompts: Any = text
-        else:
-            from radseg.text.pack import VocabularyPack  # noqa: PLC0415
-
-            prompts = VocabularyPack(text, contrast)
+        prompts = VocabularyPack(text, contrast)
         segmenter.segment(image, prompts, mode=request.mode)
         start = time.perf_counter()
         result = segmenter.segment(image, prompts, mode=request.mode)
-        return Compared(preset, result, time.perf_counter() - start)
+        return Compared(model.name, result, time.perf_counter() - start)
     except RadsegError as error:
-        return Compared(preset, failure=str(error))
-
-
-def _load(request: CompareRequest, preset: str, fetching: Fetching) -> "Segmenter":
-    from radseg import presets  # noqa: PLC0415
-
-    accept = bool(request.settings.get("accept_license", False))
-    obtain(needed_rows(preset, request.settings), fetching, accept_license=accept)
-    return presets.load(preset, **request.settings)
+        return Compared(model.name, failure=str(error))

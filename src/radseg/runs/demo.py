@@ -46,7 +46,7 @@ def run_demo(folder: Path) -> Demo:
     from radseg import miniature  # noqa: PLC0415
     from radseg.io import image_bytes  # noqa: PLC0415
     from radseg.miniature.world import free_camera, make_room, render_smooth  # noqa: PLC0415
-    from radseg.presets import load  # noqa: PLC0415
+    from radseg.presets.load import load  # noqa: PLC0415
 
     room = make_room(ROOM, split="held_out")
     image = render_smooth(room, free_camera(room, 0)).rgb
@@ -85,7 +85,7 @@ def run_map_demo(folder: Path) -> MapDemo:
     """Build a map of a walk through an unseen room into `folder`/map, ask it for objects, and draw it."""
     from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
     from radseg.miniature.walk import RoomWalk  # noqa: PLC0415
-    from radseg.presets import load  # noqa: PLC0415
+    from radseg.presets.load import load  # noqa: PLC0415
     from radseg.runs.lifting import feature_mapper  # noqa: PLC0415
     from radseg.runs.map_query import MapQuestion, find_in_map  # noqa: PLC0415
     from radseg.runs.map_renders import MapScene, ViewOptions, save_renders  # noqa: PLC0415

@@ -14,10 +14,10 @@ from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, N
 from radseg.mapping.mapper import Mapper
 from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import fit_short_side
-from radseg.runs.models import FOR_CHECKPOINTS, Fetching, checkpoint_path, needed_rows, obtain
 from radseg.types import Rgb, TextEmbeddings
 
 if TYPE_CHECKING:
+    from radseg.presets.spec import ModelSpec
     from radseg.segment import Segmenter
 
 REFINED = "Refinement sharpens labels; a map of features has none."
@@ -126,58 +126,28 @@ def probability_mapper(
     return Mapper(description, ProbabilityLift(segmenter, text), **limits)
 
 
-def load_segmenter(
-    model: str,
-    fetching: Fetching,
-    *,
-    with_text: bool,
-    settings: Mapping[str, Any],
-    machine: Mapping[str, Any],
-) -> "Segmenter":
-    """Return the model by name or path, fetching what is missing of it.
-
-    Args:
-        with_text: whether its text tower is needed; maps of features need none.
-        settings, machine: arguments of `presets.load`.
-
-    Raises:
-        InputError: an unknown model or option.
-        WeightsUnavailableError: offline, licence not accepted, or the download failed.
-    """
-    from radseg import presets  # noqa: PLC0415
-
-    about = {name: machine[name] for name in ("device", "dtype") if name in machine}
-    presets.check(FOR_CHECKPOINTS if checkpoint_path(model) else model, changes=settings, **about)
-    rows = needed_rows(model, {**settings, **machine}, with_tower=with_text)
-    obtain(rows, fetching, accept_license=bool(machine.get("accept_license", False)))
-    return presets.load(model, **settings, **machine)
-
-
-def feature_settings(model: str) -> dict[str, Any]:
-    """Return the settings with which a model makes features for a map: labels are not refined there.
+def for_features(model: "ModelSpec") -> "ModelSpec":
+    """Return a model as it makes features for a map: labels are not refined there.
 
     Raises:
         InputError: a model that has no features without prompts, or whose one purpose is refined masks.
     """
-    from radseg.preset_methods import METHODS  # noqa: PLC0415
-    from radseg.presets import PRESETS  # noqa: PLC0415
+    from radseg.presets.load import method_of  # noqa: PLC0415
 
-    preset = PRESETS.get(model)
-    if preset is None:  # a checkpoint, or a name that the loading will refuse
-        return {}
-    method = METHODS[preset.method]
+    method = method_of(model)
     if method.text_dependent:
         raise InputError(
-            f"A map of features needs features that do not depend on the words; {model} looks at the prompts "
-            "while it looks at the image. Use a vocabulary-free model such as radseg-b, or "
-            "--space probabilities."
+            f"A map of features needs features that do not depend on the prompts; {model.name} reads them "
+            "before it has features. Use a vocabulary-free model such as radseg-b, or --space probabilities."
         )
-    if preset.options.refine == "none":
-        return {}
+    if model.options.refine == "none":
+        return model
     if method.refiner is None:
-        plain = model.removesuffix("+")
-        raise InputError(f"{REFINED} Use {plain}, which is {model} without it, or --space probabilities.")
-    return {"refine": "none"}
+        plain = model.name.removesuffix("+")
+        raise InputError(
+            f"{REFINED} Use {plain}, which is {model.name} without it, or --space probabilities."
+        )
+    return model.changed(refine="none")
 
 
 def encoder_of(segmenter: "Segmenter") -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from radseg.mapping.clusters import Instance
     from radseg.mapping.query import Answer
     from radseg.mapping.semantic_map import SemanticMap
-    from radseg.runs.models import Fetching
+    from radseg.presets.spec import Places
     from radseg.segment import Segmenter
     from radseg.types import TextEmbeddings
+    from radseg.weights.options import Reporter
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class MapQuestion:
         mode: how names compete (see query.ask).
         threshold: of mode "independent".
         min_voxels: smaller objects are left out.
-        model: what to load the model with other than the map says: checkpoint, text_tower, device, dtype.
+        places: where the parts of the map's model lie here, and on what it computes.
     """
 
     map: Path
@@ -38,7 +39,7 @@ class MapQuestion:
     mode: Mode = "background"
     threshold: float = 0.5
     min_voxels: int = 4
-    model: Mapping[str, Any] = field(default_factory=dict)
+    places: "Places | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +86,14 @@ class MapQuery:
     def open(
         cls,
         folder: Path,
-        model: Mapping[str, Any] | None = None,
-        fetching: "Fetching | None" = None,
+        places: "Places | None" = None,
+        downloads: "Reporter | None" = None,
     ) -> "MapQuery":
         """Return the map in a folder with the model it was built with.
 
         Args:
-            model: what to load it with other than the map says; see MapQuestion.
-            fetching: shows downloads of what is missing; None downloads nothing.
+            places: where the parts of its model lie here; see MapQuestion.
+            downloads: is told what is fetched of it.
 
         Raises:
             MissingFileError: no map there.
@@ -106,7 +107,7 @@ class MapQuery:
             raise InputError(f"{folder} holds colours only, no features; build it with a model: -m radseg-b.")
         if opened.names:
             return cls(opened, folder)
-        return cls(opened, folder, model_of(opened, model or {}, fetching))
+        return cls(opened, folder, model_of(opened, places, downloads))
 
     def ask(
         self,
@@ -203,7 +204,7 @@ class MapQuery:
 def find_in_map(
     question: MapQuestion,
     progress: Callable[[int, int], None] | None = None,
-    fetching: "Fetching | None" = None,
+    downloads: "Reporter | None" = None,
 ) -> MapFinding:
     """Return where the named or pictured objects are in a map.
 
@@ -211,7 +212,7 @@ def find_in_map(
         InputError, MissingFileError, WeightsUnavailableError: as MapQuery.
     """
     start = time.perf_counter()
-    query = MapQuery.open(question.map, question.model, fetching)
+    query = MapQuery.open(question.map, question.places, downloads)
     loaded = time.perf_counter()
     choices: dict[str, Any] = {"mode": question.mode, "threshold": question.threshold, "progress": progress}
     if question.image is None:
@@ -253,37 +254,31 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
 
 
 def model_of(
-    semantic_map: "SemanticMap", changes: Mapping[str, Any], fetching: "Fetching | None" = None
+    semantic_map: "SemanticMap", places: "Places | None" = None, downloads: "Reporter | None" = None
 ) -> "Segmenter":
     """Return the model a map was built with, as the map's description of its encoder says.
 
     Args:
-        changes: what is different here: checkpoint, text_tower, device, dtype, accept_license.
+        places: where its parts lie here, and on what it computes.
+        downloads: is told what is fetched.
 
     Raises:
         InputError: the map does not name its model, or the weights differ from those it was built with.
     """
-    from radseg.presets import PRESETS, load  # noqa: PLC0415
-    from radseg.runs.lifting import encoder_of, load_segmenter  # noqa: PLC0415
+    from radseg.presets.load import fetch_and_load  # noqa: PLC0415
+    from radseg.presets.spec import Places, model_spec, preset_named  # noqa: PLC0415
+    from radseg.runs.lifting import encoder_of  # noqa: PLC0415
+    from radseg.weights.options import SILENT  # noqa: PLC0415
 
     encoder = semantic_map.description.encoder
-    preset = PRESETS.get(str(encoder.get("preset")))
-    if preset is None:
-        raise InputError(f"The map was built with the preset {encoder.get('preset')!r}, unknown here.")
-    known = vars(preset.options)
-    options = {
-        name: value
-        for name, value in dict(encoder.get("options", {})).items()
-        if name in known and value != known[name]
-    }
+    preset = preset_named(str(encoder.get("preset")))
+    options = preset.options.taken(dict(encoder.get("options", {})))
     options["refine"] = "none"  # a question is put to voxels, not to an image
-    elsewhere = encoder.get("checkpoint") not in (None, preset.checkpoint, "miniature")
-    if elsewhere:
-        options["checkpoint"] = encoder["checkpoint"]
-    if fetching is not None and not elsewhere and "checkpoint" not in changes:
-        segmenter = load_segmenter(preset.name, fetching, with_text=True, settings=options, machine=changes)
-    else:
-        segmenter = load(preset.name, **{**options, **changes})
+    here = places or Places()
+    built_with = encoder.get("checkpoint")
+    if here.checkpoint is None and built_with not in (None, preset.checkpoint):
+        here = replace(here, checkpoint=str(built_with))
+    segmenter = fetch_and_load(model_spec(preset.name, **vars(here), **options), downloads or SILENT)
     ours, theirs = encoder_of(segmenter).get("sha256"), encoder.get("sha256")
     if theirs and ours != theirs:
         raise InputError(

@@ -1,8 +1,7 @@
 """From a request as typed to a folder of results: sources, prompts, model, run, files of the whole run."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
-from radseg.runs.models import FOR_CHECKPOINTS, Fetching, checkpoint_path, needed_rows, obtain
 from radseg.runs.outputs import (
     KINDS,
     Kind,
@@ -25,14 +23,15 @@ from radseg.runs.outputs import (
     write_coco,
 )
 from radseg.text.vocabulary import Vocabulary
+from radseg.weights.options import Reporter
 
 if TYPE_CHECKING:
+    from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
     from radseg.types import Rgb
 
-Reporter = RunReporter["Segmentation"]
 DEFAULT_OUTPUT = Path("radseg-output")
 RELIEF = "Lower --memory-budget or --short-side."
 
@@ -44,33 +43,28 @@ class SegmentRequest:
     Attributes:
         sources: files, folders, globs, list files; see `sources.collect`.
         prompts: the vocabulary, or the file of a vocabulary pack.
-        model: name of a preset, or a checkpoint file or folder.
+        model: the model with its options.
         mode: how the names compete.
         output: folder for the results.
         existing: what to do with an earlier run there.
         kinds: what to store for each image.
-        settings: arguments of `presets.load` that decide the results (crop, …), where given; they go into the
-            manifest.
-        machine: arguments that do not (device, memory_budget, accept_license).
     """
 
     sources: tuple[str, ...]
     prompts: Vocabulary | Path
     output: Path
-    model: str = "radseg-b"
+    model: "ModelSpec"
     mode: Mode = "background"
     existing: OnExisting = "refuse"
     kinds: tuple[Kind, ...] = KINDS[:2]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    machine: Mapping[str, Any] = field(default_factory=dict)
 
 
 def segment_sources(
-    request: SegmentRequest, reporter: "RunReporter[Segmentation]", fetching: Fetching
+    request: SegmentRequest, reporter: "RunReporter[Segmentation]", downloads: Reporter
 ) -> Report:
     """Segment every image of the request into its folder.
 
-    Checks come first, then weights: sources, words and folder are looked at before anything large is loaded.
+    Checks come first, then weights: sources, words and folder are checked before anything large is loaded.
 
     Raises:
         ImageError: the only image cannot be read; of several, one that fails is in the report instead.
@@ -81,12 +75,12 @@ def segment_sources(
     folder = request.output
     sources = collect(request.sources, exclude=[folder])
     parameters = parameters_of(request)
-    if len(sources.images) == 1:
-        _read(sources.images[0].path)
+    lone = sources.images[0].path if len(sources.images) == 1 else None
+    first = {} if lone is None else {lone: _read(lone)}  # said before anything is loaded, and not read again
     reporter.found(len(sources.images), notes_of(sources))
     endings = endings_of(request.kinds)
     with opened(folder, sources.images, parameters, endings=endings, existing=request.existing) as plan:
-        report, extra = _work(plan, _Lazy(request, reporter, fetching))
+        report, extra = _work(plan, _Lazy(request, reporter, downloads, first))
     reporter.ended(report, folder, extra)
     return report
 
@@ -116,22 +110,12 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
         prompts: dict[str, Any] = {"prompts": [list(group) for group in request.prompts.phrases]}
     else:
         prompts = {"vocabulary": _sha256(request.prompts)}
-    model: dict[str, Any] = {"model": request.model}
-    path = checkpoint_path(request.model)
-    if path is not None:
-        model = {"model": str(path.resolve()), "checkpoint": _state_of(path)}
-    own = Path(request.settings.get("checkpoint", ""))
-    if "checkpoint" in request.settings and own.exists():
-        model["weights"] = _state_of(own)
-    for name, source in request.settings.get("auxiliary", {}).items():
-        model[f"weights of {name}"] = _state_of(Path(source))
     return {
         "radseg": radseg.__version__,
-        **model,
+        **request.model.parameters(),
         **prompts,
         "mode": request.mode,
         "save": sorted(request.kinds),
-        **request.settings,
     }
 
 
@@ -153,52 +137,48 @@ class _Lazy:
     """The model and the embedded prompts, loaded when there is something to do."""
 
     def __init__(
-        self, request: SegmentRequest, reporter: "RunReporter[Segmentation]", fetching: Fetching
+        self,
+        request: SegmentRequest,
+        reporter: "RunReporter[Segmentation]",
+        downloads: Reporter,
+        read: "dict[Path, Rgb]",
     ) -> None:
         self.request = request
-        self.fetching = fetching
+        self.downloads = downloads
         self.reporter = reporter
+        self.read = read
         self.segmenter: Segmenter | None = None
         self.pack: VocabularyPack | None = None
 
     def load(self) -> None:
         """Load the model and embed the prompts once for all images."""
-        from radseg import presets  # noqa: PLC0415
         from radseg.models.stored_text_encoder import StoredTextEncoder  # noqa: PLC0415
+        from radseg.presets.load import ensure, load  # noqa: PLC0415
         from radseg.text.pack import VocabularyPack, load_pack  # noqa: PLC0415
 
         request = self.request
         self._check()
         prompts = request.prompts if isinstance(request.prompts, Vocabulary) else load_pack(request.prompts)
-        accept, drop = bool(request.machine.get("accept_license", False)), request.settings.get("drop", ())
-        rows = needed_rows(request.model, request.settings, with_tower=isinstance(prompts, Vocabulary))
-        obtain(rows, self.fetching, accept_license=accept, drop=drop)
-        self.reporter.loading(request.model)
-        segmenter = presets.load(request.model, **request.settings, **request.machine)
+        weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
+        self.reporter.loading(request.model.name)
+        segmenter = load(request.model, weights=weights)
         text, contrast = segmenter.embed(prompts, mode=request.mode)
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
-            segmenter.text_encoder.release()  # all words are embedded, and the tower is larger than the model
+            segmenter.text_encoder.release()  # all is embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
 
     def _check(self) -> None:
         """Say what is wrong with the request before anything is fetched."""
-        from radseg import presets  # noqa: PLC0415
-        from radseg.preset_methods import METHODS  # noqa: PLC0415
+        from radseg.presets.load import check, method_of  # noqa: PLC0415
 
-        request = self.request
-        settings = {**request.settings, **request.machine}
-        about = {name: settings.pop(name) for name in ("device", "dtype") if name in settings}
-        for name in ("checkpoint", "sam", "auxiliary", "drop", "text_tower", "accept_license"):
-            settings.pop(name, None)
-        name = FOR_CHECKPOINTS if checkpoint_path(request.model) is not None else request.model
-        preset, options = presets.check(name, changes=settings, **about)
-        presets.require_auxiliary(preset, request.settings.get("auxiliary", {}))
-        if "pca" in request.kinds and METHODS[preset.method].text_dependent:
+        request, model = self.request, self.request.model
+        check(model)
+        if "pca" in request.kinds and method_of(model).text_dependent:
             raise InputError(
-                f"{name} looks at the words while it looks at the image: it has no features to draw. "
+                f"{model.name} reads the prompts before it has features: there are none to draw. "
                 "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
             )
-        if options.refine != "none" and request.mode == "independent":
+        if model.options.refine != "none" and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def names(self) -> tuple[str, ...]:
@@ -221,7 +201,7 @@ class _Lazy:
 
         assert self.segmenter is not None
         assert self.pack is not None
-        image = _read(path)
+        image = self.read.pop(path) if path in self.read else _read(path)
         if "pca" not in self.request.kinds:
             return Segmented(self.segmenter.segment(image, self.pack, mode=self.request.mode))
         features = self.segmenter.encode(image)
@@ -255,10 +235,3 @@ def _sha256(path: Path) -> str:
         ) from error
     except OSError as error:
         raise InputError(f"The vocabulary pack {path} cannot be read: {error.strerror}.") from error
-
-
-def _state_of(path: Path) -> list[list[str | int]]:
-    """Return name, bytes and time of each file of a checkpoint: enough to notice that it was exchanged."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    stats = [(file.name, file.stat()) for file in files if file.is_file()]
-    return [[name, status.st_size, status.st_mtime_ns] for name, status in stats]

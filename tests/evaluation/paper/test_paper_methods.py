@@ -11,8 +11,8 @@ from radseg.evaluation.paper.methods import OTHERS
 from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.report.comparison import compare, tolerance
 from radseg.evaluation.report.report import render
-from radseg.preset_methods import METHODS
 from radseg.presets import PRESETS, check
+from radseg.presets.methods import METHODS
 
 
 def run_of(preset, dataset="context59", name="mid", miou=40.0, **options):

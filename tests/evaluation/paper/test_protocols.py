@@ -7,7 +7,7 @@ import pytest
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.errors import InputError
 from radseg.evaluation.paper.protocols import protocol, protocols, released_names
-from radseg.presets import PRESETS
+from radseg.presets.table import PRESETS
 
 PAPER = {"VOC": "voc20", "Stuff": "cocostuff", "CTX": "context59", "ADE": "ade20k", "City": "cityscapes"}
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from radseg.options import Options
 
 from evaluation_builders import changed, paper_run
 from radseg.errors import InputError
@@ -15,8 +16,7 @@ from radseg.evaluation.paper import published as paper
 from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.studies.ablations import SWEEPS, Variant, sweep
 from radseg.evaluation.studies.sweeps import Row, markdown, paired, request_of, sweep_table
-from radseg.options import Options
-from radseg.presets import PRESETS
+from radseg.presets.table import PRESETS
 from radseg.weights import catalog
 
 ROWS = [(s, v) for s in SWEEPS.values() for v in s.variants]

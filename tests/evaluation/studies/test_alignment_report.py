@@ -18,7 +18,7 @@ from radseg.evaluation.studies.alignment import (
     write_report,
 )
 from radseg.io import to_rgb
-from radseg.presets import load
+from radseg.presets.load import load
 
 
 @pytest.fixture(scope="module")

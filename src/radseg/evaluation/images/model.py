@@ -9,31 +9,23 @@ from typing import Any
 import torch
 
 import radseg
-from radseg import presets
 from radseg.datasets.base import ImageSet
 from radseg.evaluation.images.loop import Labels, Prepared
-from radseg.evaluation.images.request import EvalRequest, places
+from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.resizing import mmseg_size, resize_image, rgb_of
 from radseg.evaluation.images.shards import launched_device
 from radseg.evaluation.paper.protocols import Protocol
 from radseg.models.stored_text_encoder import StoredTextEncoder
-from radseg.runs.models import Fetching, needed_rows, obtain
+from radseg.presets.load import fetch_and_load
 from radseg.segment import Cosines, Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
+from radseg.weights.options import Reporter
 
 
-def load_model(request: EvalRequest, fetching: Fetching) -> tuple[Segmenter, TextEmbeddings]:
+def load_model(request: EvalRequest, downloads: Reporter) -> tuple[Segmenter, TextEmbeddings]:
     """Return the segmenter and the embedded names; missing weights are fetched where a person sees it."""
-    settings = {**request.source, **request.changes}
-    presets.require_auxiliary(presets.PRESETS[request.base], request.source.get("auxiliary", {}))
-    obtain(needed_rows(request.preset, settings), fetching, accept_license=request.accept_license)
-    segmenter = presets.load(
-        request.preset,
-        device=launched_device(request.device, torch.cuda.device_count()),
-        dtype=request.dtype,
-        accept_license=request.accept_license,
-        **settings,
-    )
+    device = launched_device(request.model.device, torch.cuda.device_count())
+    segmenter = fetch_and_load(request.model.at(device=device), downloads)
     text, _ = segmenter.embed(request.prompts, mode="assign")
     if isinstance(segmenter.text_encoder, StoredTextEncoder):
         segmenter.text_encoder.release()  # all names are embedded, and the tower is larger than the model
@@ -72,7 +64,7 @@ def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
         "model": {
             **{name: origin.get(name) for name in ("checkpoint", "sha256", "version")},
             "space": segmenter.encoder.space,
-            "given": places(request.source),
+            "given": request.model.given(),
         },
         "environment": {
             "radseg": radseg.__version__,
@@ -80,7 +72,7 @@ def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
             "torch": torch.__version__,
             "python": platform.python_version(),
             "device": device_name(device),
-            "dtype": request.dtype,
+            "dtype": request.model.dtype,
             "threads": torch.get_num_threads(),
         },
     }

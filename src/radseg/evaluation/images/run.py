@@ -23,9 +23,9 @@ from radseg.jobs.folder import Report, locked
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
 from radseg.jobs.record import parameters_hash, require_same
-from radseg.runs.models import Fetching
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
+from radseg.weights.options import Reporter
 
 MERGE_LOCK = ".radseg-lock-merge"
 Loaded = tuple[Segmenter, TextEmbeddings]
@@ -44,7 +44,7 @@ class Outcome:
     missing: int
 
 
-def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], fetching: Fetching) -> Outcome:
+def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], downloads: Reporter) -> Outcome:
     """Evaluate the images of the request's shard and, when all shards are done, write the result.
 
     Raises:
@@ -66,8 +66,8 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], fetching: F
         report = Report((), (), tuple(_record(one) for one in known.values() if not one.message))
         reporter.found(len(own), ())
         if todo and not request.merge_only:
-            reporter.loading(request.preset)
-            loaded = load_model(request, fetching)
+            reporter.loading(request.model.name)
+            loaded = load_model(request, downloads)
             reporter.started(len(todo), len(report.earlier), request.output)
             mine = next((log for log in logs if log.path == log_path(request.output, request.shard)), None)
             done, failed = _evaluate(request, loaded, mine, todo, reporter)
@@ -147,8 +147,8 @@ def result_of(
         dataset=request.images.name,
         split=request.images.split,
         protocol=request.protocol.as_dict(),
-        preset=request.preset,
-        options=asdict(request.options()),
+        preset=request.model.name,
+        options=asdict(request.model.options),
         model=sessions[0]["model"],
         names=request.prompts.names,
         per_class=class_scores(done, request.images.names),

@@ -6,7 +6,7 @@ The score of a set is the plain mean over its scenes (mapping spec 3.8), not a p
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +14,18 @@ import torch
 
 import radseg
 from radseg.errors import CheckpointError, InputError, RadsegError
-from radseg.evaluation.images.request import places
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
 from radseg.files import make_folder, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
-from radseg.runs.lifting import (
-    encoder_of,
-    feature_mapper,
-    feature_settings,
-    load_segmenter,
-    probability_mapper,
-)
+from radseg.presets.load import fetch_and_load
+from radseg.presets.spec import ModelSpec
+from radseg.presets.table import Preset
+from radseg.runs.lifting import encoder_of, feature_mapper, probability_mapper
 from radseg.runs.map_query import alignment
-from radseg.runs.models import Fetching
+from radseg.weights.options import Reporter
 
 if TYPE_CHECKING:
     from radseg.segment import Segmenter
@@ -47,7 +43,7 @@ class MapEvalRequest:
         protocol: a row of MAP_PROTOCOLS, possibly with published rules.
         space: what is averaged in the voxels.
         data: root folder of the set.
-        settings, source, machine: arguments of `presets.load`: options, where weights are, device and so on.
+        model: with the protocol's options among its own: `model_spec(…, defaults=model_options(protocol))`.
         limit: only the first scenes.
         partial: accept a set that lacks scenes.
     """
@@ -55,12 +51,9 @@ class MapEvalRequest:
     protocol: MapProtocol
     space: Space
     data: Path
-    preset: str
+    model: ModelSpec
     output: Path
     existing: OnExisting = "refuse"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    source: Mapping[str, Any] = field(default_factory=dict)
-    machine: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     partial: bool = False
 
@@ -84,8 +77,18 @@ def parse_protocol(dataset: str, name: str | None) -> tuple[MapProtocol, Space]:
     return (replace(row, rules="published") if rules else row), chosen
 
 
+def model_options(protocol: MapProtocol) -> Callable[[Preset], dict[str, Any]]:
+    """Return what gives options in place of a preset's: the protocol sizes the images and sets the step."""
+
+    def options(preset: Preset) -> dict[str, Any]:
+        sizes: dict[str, Any] = {"short_side": None, "long_side": None}
+        return sizes | ({"stride": protocol.stride} if preset.published else {})
+
+    return options
+
+
 def run_map_evaluation(
-    request: MapEvalRequest, reporter: Callable[[str], None], fetching: Fetching
+    request: MapEvalRequest, reporter: Callable[[str], None], downloads: Reporter
 ) -> dict[str, Any]:
     """Evaluate all scenes that are not done yet and return the result, which is written too.
 
@@ -99,7 +102,7 @@ def run_map_evaluation(
     make_folder(request.output)
     with locked(request.output):
         _claim(request)
-        segmenter = _model(request, fetching)
+        segmenter = fetch_and_load(request.model, downloads)
         for i, name in enumerate(names):
             file = request.output / SCENES / f"{name}.json"
             if _done(file):
@@ -127,16 +130,6 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
         miou, fmiou = result["paper"]
         lines.append(f"  {'paper':16} mIoU {miou:6.2f}  f-mIoU {fmiou:6.2f}")
     return lines
-
-
-def _model(request: MapEvalRequest, fetching: Fetching) -> "Segmenter":
-    sized: dict[str, Any] = {"short_side": None, "long_side": None}  # the protocol has sized the images
-    if request.preset not in ("toy", "miniature"):
-        sized["stride"] = request.protocol.stride
-    unrefined = feature_settings(request.preset) if request.space == "features" else {}
-    settings = {**sized, **unrefined, **request.settings}
-    machine = {**request.source, **request.machine}
-    return load_segmenter(request.preset, fetching, with_text=True, settings=settings, machine=machine)
 
 
 def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> dict[str, Any]:
@@ -200,9 +193,7 @@ def _parameters(request: MapEvalRequest) -> dict[str, Any]:
     raw = {
         "protocol": asdict(request.protocol),
         "space": request.space,
-        "preset": request.preset,
-        "settings": dict(request.settings),
-        "source": places(request.source),
+        **request.model.parameters(),
         "data": str(request.data.resolve()),
     }
     parsed: dict[str, Any] = json.loads(json.dumps(raw))  # tuples become lists, as when read again
@@ -220,11 +211,11 @@ def _summary(
         "format": FORMAT,
         "dataset": request.protocol.name,
         "space": request.space,
-        "preset": request.preset,
+        "preset": request.model.name,
         "protocol": _parameters(request)["protocol"],
         "model": dict(encoder_of(segmenter)),
         "mean": {score: sum(v) / len(v) if v else None for score, v in judged.items()},
-        "paper": PAPER.get((request.preset, request.protocol.name, request.space)),
+        "paper": PAPER.get((request.model.name, request.protocol.name, request.space)),
         "scenes": entries,
         "environment": {"radseg": radseg.__version__, "torch": torch.__version__},
     }

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from radseg.errors import InputError
-from radseg.preset_methods import METHODS
+from radseg.presets.options import RadioOptions
+from radseg.presets.table import Preset
 
 NameList = Literal["released", "dataset"]
 
@@ -54,20 +55,18 @@ class Protocol:
     iou_threshold: float = 0.9
     source: str = "RADSeg Table A.1"
 
-    def options(self, method: str = "radseg") -> dict[str, Any]:
-        """Return the changes to a preset's options; the image is resized before, so it keeps its size.
+    def options(self, preset: Preset) -> dict[str, Any]:
+        """Return what stands in place of a preset's options; images keep their size: they are resized before.
 
-        Args:
-            method: of the preset (preset_methods.METHODS). Methods that are not on RADIO keep their own
-                temperature, templates, denoising, size rule and IoU threshold: those numbers of a row are
-                RADSeg's. A method without windows takes no crop and no stride.
+        Methods that are not on RADIO keep their own temperature, templates, denoising, size rule and IoU
+        threshold: those numbers of a row are RADSeg's. What a method does not take is left out by
+        `presets.spec.model_spec`.
         """
         given = ["crop", "stride", "coarse_threshold", "min_area"]
-        if on_radio(method):
+        if isinstance(preset.options, RadioOptions):
             given += ["size_rule", "templates", "temperature", "denoising", "all_denoised", "iou_threshold"]
-        values = {name: getattr(self, name) for name in given if name not in METHODS[method].unread}
-        sizes = {"threshold": None, "short_side": None, "long_side": None}
-        return {name: value for name, value in values.items() if value is not None} | sizes
+        values = {name: getattr(self, name) for name in given if getattr(self, name) is not None}
+        return values | {"threshold": None, "short_side": None, "long_side": None}
 
     def as_dict(self) -> dict[str, Any]:
         """Return every field by name."""
@@ -111,11 +110,6 @@ _RELEASED: dict[str, dict[str, dict[str, int]]] = {
 _OWN = Protocol(
     "own", None, None, None, None, size_rule=None, names="dataset", templates=None, source="the preset's own"
 )
-
-
-def on_radio(method: str) -> bool:
-    """Whether a method looks with RADIO: those alone have language adaptors to choose from."""
-    return "language" not in METHODS[method].unread
 
 
 def protocols(dataset: str) -> dict[str, Protocol]:

@@ -14,8 +14,7 @@ from radseg.evaluation.images.result import EvalResult
 from radseg.evaluation.paper import published as paper
 from radseg.evaluation.paper.methods import OTHERS
 from radseg.evaluation.paper.protocols import Protocol, protocols, released_names
-from radseg.preset_methods import METHODS
-from radseg.presets import PRESETS
+from radseg.presets.table import PRESETS
 from radseg.weights import catalog
 
 Verdict = Literal["agrees", "above", "below", "not comparable"]
@@ -87,15 +86,21 @@ def tolerance(dataset: str, method: str = "radseg") -> float:
     return 0.3 if dataset in ("voc20", "cityscapes") else 0.2
 
 
+UNKNOWN = "unknown"
+
+
 def method_of(result: EvalResult) -> str:
-    """Return the method of a result's preset; a checkpoint by its path is used as RADSeg."""
+    """Return the method of a result's preset; `UNKNOWN` for a preset that is not registered here."""
     preset = PRESETS.get(result.preset)
-    return "radseg" if preset is None else preset.method
+    return UNKNOWN if preset is None else preset.method
 
 
 def _row(result: EvalResult) -> tuple[paper.Scores | None, tuple[str, ...]]:
     """Return the row of the paper for this model, method and resolution, or why there is none."""
     name, method = weights_of(result), method_of(result)
+    if method not in ("radseg", *OTHERS):
+        unknown = f"the preset {result.preset!r} is not known here, so neither is its method"
+        return None, (unknown if method == UNKNOWN else f"the paper does not compare the method {method!r}",)
     if name not in _sizes(method):
         what = "" if method == "radseg" else f" for {method}"
         return None, (f"the paper has no model {name!r}{what}",)
@@ -193,7 +198,7 @@ def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
     }
     for part in ("scra_temperature", "scga_temperature"):
         radseg[part] = None if result.options.get(part) is None else 10.0
-    fixed = {k: v for k, v in protocol.options().items() if k not in _FREE}
+    fixed = {k: v for k, v in protocol.options(PRESETS["radseg-b"]).items() if k not in _FREE}
     if result.options.get("crop") is None:  # Table A.6: one pass, in which there is no step
         fixed = {k: v for k, v in fixed.items() if k not in ("crop", "stride")}
     if not refining:
@@ -206,8 +211,8 @@ def _expected_elsewhere(result: EvalResult, protocol: Protocol, method: str) -> 
     if method not in OTHERS or result.dataset not in paper.DATASETS:
         return {}
     preset = PRESETS[OTHERS[method].preset]
-    options = preset.options.changed(protocol.options(method))
-    free = _FREE | METHODS[method].unread | (_REFINING if options.refine == "none" else set())
+    options = preset.options.changed(preset.options.taken(protocol.options(preset)))
+    free = _FREE | (_REFINING if options.refine == "none" else set())
     return {name: value for name, value in asdict(options).items() if name not in free}
 
 

@@ -1,5 +1,6 @@
 """The paper's ablations as data: which options a sweep changes, and what the paper printed for them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,16 +21,16 @@ class Variant:
 
     Attributes:
         name: as tables, plots and folders show it.
-        settings: options that differ from preset and protocol (see options.Options).
-        source: arguments of `presets.load` that choose other weights.
+        options: that differ from preset and protocol (see presets.options).
+        checkpoint: catalogue name of other weights.
         position: on the axis of a sweep over numbers.
-        paper: average mIoU over the five data sets at mid resolution, percent, with BASE unless `source` has
+        paper: average mIoU over the five data sets at mid resolution, percent, with BASE unless it has
             another checkpoint; None where the paper prints none.
     """
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    source: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: str | None = None
     position: float | None = None
     paper: float | None = None
 
@@ -84,7 +85,7 @@ def _versions() -> tuple[Variant, ...]:
             ("SCRA and SCGA", "+ SCRA + SCGA", _parts(10.0, 10.0)),
         ):
             printed = _A4.get((f"{family}, {method}", size))
-            rows.append(Variant(f"{checkpoint} {name}", settings, {"checkpoint": checkpoint}, paper=printed))
+            rows.append(Variant(f"{checkpoint} {name}", settings, checkpoint, paper=printed))
     return tuple(rows)
 
 
@@ -99,7 +100,7 @@ def _adaptors() -> tuple[Variant, ...]:
         Variant(
             f"{checkpoint} {adaptor}",
             {**_parts(None, None), "language": adaptor},
-            {"checkpoint": checkpoint},
+            checkpoint,
             paper=_TABLE_3[printed],
         )
         for checkpoint, adaptor, printed in rows
@@ -199,7 +200,7 @@ SWEEPS: dict[str, Sweep] = {
 
 
 def sweep(name: str, *, embedded: bool) -> Sweep:
-    """Return a sweep by name.
+    """Return a sweep by name, or over the values of one option: "stride=112,224".
 
     Args:
         embedded: whether the model is one that is part of the package, the miniature or the toy.
@@ -207,8 +208,13 @@ def sweep(name: str, *, embedded: bool) -> Sweep:
     Raises:
         InputError: no such sweep, or one that the embedded model cannot run.
     """
+    if "=" in name:
+        return _over_values(name)
     if name not in SWEEPS:
-        raise InputError(f"There is no ablation {name!r}; choose from {', '.join(SWEEPS)}.")
+        raise InputError(
+            f"There is no ablation {name!r}; choose from {', '.join(SWEEPS)}, or vary an option, such as "
+            "stride=112,224."
+        )
     found = SWEEPS[name]
     if embedded and found.published_only:
         raise InputError(
@@ -216,3 +222,25 @@ def sweep(name: str, *, embedded: bool) -> Sweep:
             "other version or language adaptor; use a preset such as radseg-b-paper."
         )
     return found
+
+
+def _over_values(text: str) -> Sweep:
+    """Return the sweep over the values of an option, written as JSON or plain text with commas between."""
+    option, _, listed = (part.strip() for part in text.partition("="))
+    values = [_value(part.strip()) for part in listed.split(",") if part.strip()]
+    if not option or len(values) < 2:
+        raise InputError(f"{text!r} varies nothing; write an option and its values, such as stride=112,224.")
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    variants = tuple(
+        Variant(str(one), {option: one}, position=float(one) if numbers else None) for one in values
+    )
+    return Sweep(
+        option, f"the option {option}", "none: an option of the method", variants, option if numbers else None
+    )
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -25,11 +25,11 @@ from radseg.jobs.sources import collect
 from radseg.metrics.means import Mean, mean_interval
 from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.models.radio import Radio
-from radseg.presets import PRESETS
+from radseg.presets.options import RadioOptions
+from radseg.presets.spec import ModelSpec
 from radseg.segment import Segmenter
 from radseg.types import Rgb
 from radseg.visual import heat_map
-from radseg.weights import catalog
 
 FORMAT = "radseg-alignment/1"
 
@@ -101,14 +101,11 @@ class Summary:
         return _draw(self.mean_map, None, f"mean of {len(self.means)} images: {self.mean.value:.2f}")
 
 
-def require_radio(model: str) -> None:
-    """Raise InputError if the preset `model` is known to be no RADIO, before anything of it is fetched."""
-    preset = PRESETS.get(model)
-    if preset is None or preset.embedded == "miniature":
-        return
-    if preset.checkpoint is None or catalog.row(preset.checkpoint).kind != "radio":
+def require_radio(model: ModelSpec) -> None:
+    """Raise InputError if a model is on no RADIO, before anything of it is fetched."""
+    if not isinstance(model.options, RadioOptions):
         raise InputError(
-            f"{model} is no RADIO, so it has no CLS token to compare its patches with; radseg-b and "
+            f"{model.name} is no RADIO, so it has no CLS token to compare its patches with; radseg-b and "
             "miniature do."
         )
 

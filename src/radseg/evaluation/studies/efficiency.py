@@ -7,7 +7,7 @@ RADSeg+ the time depends on how many regions are found, so a made-up image says 
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from radseg import presets
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.errors import InputError
 from radseg.evaluation.images.loop import Prepared
@@ -27,12 +26,13 @@ from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.report.tables import Cell, Table
 from radseg.methods.base import Scorer
 from radseg.metrics.timing import Timing, timed
-from radseg.preset_methods import METHODS
-from radseg.runs.models import needed_rows
+from radseg.presets.load import ensure, load, method_of, untrained
+from radseg.presets.spec import ModelSpec
+from radseg.presets.table import PRESETS
 from radseg.segment import Segmenter
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Rgb, Size, TextEmbeddings
-from radseg.weights import catalog
+from radseg.weights.options import Reporter
 
 COMMON_SIZES = {
     "context59": Size(375, 500),
@@ -51,16 +51,14 @@ class BenchRequest:
     """What is measured.
 
     Attributes:
-        random_weights: whether the preset's architecture is built at its size with random weights.
+        model: windows and templates are the protocol's, but an embedded model's own.
+        random_weights: whether the model is built at its size with random weights.
     """
 
-    preset: str
+    model: ModelSpec
     datasets: tuple[str, ...] = paper.DATASETS
     resolution: str = "mid"
     random_weights: bool = False
-    device: str = "cpu"
-    dtype: str = "float32"
-    accept_license: bool = False
     warmup: int = 1
     repeats: int = 5
     threads: int | None = None
@@ -98,12 +96,10 @@ class Measured:
     threads: int
 
 
-def needed_weights(request: BenchRequest) -> tuple[catalog.Row, ...]:
-    """Return the catalogue rows that `measure` reads; words are made up where the method lets them be."""
-    if request.random_weights:
-        return ()
-    known = presets.PRESETS.get(request.preset)
-    return needed_rows(request.preset, with_tower=known is not None and METHODS[known.method].text_dependent)
+def fetch(request: BenchRequest, downloads: Reporter) -> None:
+    """Fetch what `measure` reads; embeddings are made up where the method lets them be."""
+    if not request.random_weights:
+        ensure(request.model, downloads, with_text=method_of(request.model).text_dependent)
 
 
 def measure_apart(request: BenchRequest) -> list[Measured]:
@@ -131,7 +127,7 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
         size = COMMON_SIZES[dataset]
         prepared = Prepared(image, np.zeros(tuple(size), np.uint16))
         text = random_text(segmenter, len(BENCHMARKS[dataset].names))
-        device = torch.device(request.device)
+        device = torch.device(request.model.device)
         timing, peak = timed(
             partial(predict, segmenter, text, prepared),
             device=device,
@@ -139,7 +135,7 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
             repeats=request.repeats,
         )
         yield Measured(
-            request.preset,
+            request.model.name,
             "random" if request.random_weights else str(segmenter.origin.get("checkpoint")),
             dataset,
             Size(*image.shape[-2:]),
@@ -147,26 +143,19 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
             parameter_count(segmenter.encoder, segmenter.refine),
             timing,
             peak,
-            device_name(request.device),
+            device_name(request.model.device),
             torch.get_num_threads(),
         )
 
 
 def _load(request: BenchRequest, dataset: str) -> Segmenter:
-    known = presets.PRESETS.get(request.preset)
-    method = "radseg" if known is None else known.method
-    changes = protocol(dataset, request.resolution).options(method)
-    if known is not None and known.embedded is not None:  # they have windows and templates of their own
-        changes = {"short_side": None, "long_side": None}
-    if request.random_weights:
-        return presets.untrained(request.preset, device=request.device, dtype=request.dtype, **changes)
-    return presets.load(
-        request.preset,
-        device=request.device,
-        dtype=request.dtype,
-        accept_license=request.accept_license,
-        **changes,
-    )
+    preset, own = request.model.preset, request.model.options
+    if preset.published:
+        own = own.changed(own.taken(protocol(dataset, request.resolution).options(preset)))
+    else:  # it has windows and templates of its own
+        own = own.changed({"short_side": None, "long_side": None})
+    model = replace(request.model, options=own)
+    return untrained(model) if request.random_weights else load(model)
 
 
 def input_size(dataset: str, resolution: str) -> Size:
@@ -243,13 +232,17 @@ def bench_table(measured: Sequence[Measured]) -> Table:
 
 def published(preset: str) -> paper.Cost | None:
     """Return the paper's row for a preset, the later text's where they differ; None where it has none."""
-    known = presets.PRESETS.get(preset)
+    known = PRESETS.get(preset)
     if known is None:
         return None
     if known.method in OTHERS:
         method, size = OTHERS[known.method].name, OTHERS[known.method].sizes.get(str(known.checkpoint))
     else:
         method = "RADSeg" if known.options.refine == "none" else "RADSeg+"
-        size = _RADSEG_SIZES.get(str(known.checkpoint)) if known.options.scra_temperature else None
+        size = (
+            _RADSEG_SIZES.get(str(known.checkpoint))
+            if getattr(known.options, "scra_temperature", None)
+            else None
+        )
     rows = [row for row in paper.TABLE_A3 if (row.method, row.size) == (method, size)]
     return next((row for row in rows if row.edition != "earlier"), None)

@@ -25,7 +25,7 @@ from radseg.evaluation.studies.ablations import BASE, Sweep, Variant
 from radseg.jobs.progress import RunReporter
 from radseg.metrics.bootstrap import bootstrap_intervals
 from radseg.metrics.confusion import Counts, mean_iou
-from radseg.runs.models import Fetching
+from radseg.weights.options import Reporter
 
 FORMAT = "radseg-sweep/1"
 
@@ -49,7 +49,7 @@ def run_sweep(
     base: EvalRequest,
     *,
     reporter: Callable[[Variant], RunReporter[Any]],
-    fetching: Fetching,
+    downloads: Reporter,
 ) -> tuple[Row, ...]:
     """Evaluate every row in its own folder below `base.output` and return them.
 
@@ -60,7 +60,7 @@ def run_sweep(
     first: Mapping[str, ImageCounts] = {}
     for variant in sweep.variants:
         request = request_of(base, variant)
-        result = run_evaluation(request, reporter(variant), fetching).result
+        result = run_evaluation(request, reporter(variant), downloads).result
         if result is None:
             raise InputError(f"{request.output} is not complete: another process still evaluates it.")
         counts = known_tallies(read_logs(request.output), request.ids)
@@ -71,16 +71,17 @@ def run_sweep(
 
 
 def request_of(base: EvalRequest, variant: Variant) -> EvalRequest:
-    """Return the evaluation of one row; what it changes goes before what the person set."""
-    clash = sorted(set(base.settings) & set(variant.settings) | set(base.source) & set(variant.source))
-    if clash:
-        raise InputError(f"The ablation sets {', '.join(clash)} itself; leave that out.")
-    return replace(
-        base,
-        output=base.output / variant.folder,
-        settings={**base.settings, **variant.settings},
-        source={**base.source, **variant.source},
-    )
+    """Return the evaluation of one row: the base's model with what the row changes.
+
+    Raises:
+        InputError: the model has no such option, or other weights are given where the row names its own.
+    """
+    model = base.model.changed(**variant.options)
+    if variant.checkpoint is not None:
+        if model.checkpoint is not None:
+            raise InputError("The ablation sets checkpoint itself; leave that out.")
+        model = model.at(checkpoint=variant.checkpoint)
+    return replace(base, output=base.output / variant.folder, model=model)
 
 
 def paired(first: Mapping[str, ImageCounts], other: Mapping[str, ImageCounts], classes: int) -> Score:
@@ -152,7 +153,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
 
 def printed(row: Row) -> float | None:
     """Return the paper's mean mIoU for a row, percent: with the weights that the paper's has, else None."""
-    own = "checkpoint" in row.variant.source
+    own = row.variant.checkpoint is not None
     return row.variant.paper if own or weights_of(row.result) == BASE else None
 
 
@@ -213,7 +214,7 @@ def record(sweep: Sweep, rows: Sequence[Row], table: Table) -> dict[str, Any]:
         "images": one.images.done,
         "environment": dict(one.environment),
         "rows": [
-            {**cells, "position": row.variant.position, "settings": dict(row.variant.settings)}
+            {**cells, "position": row.variant.position, "options": dict(row.variant.options)}
             for cells, row in zip(table.records(), rows, strict=True)
         ],
     }

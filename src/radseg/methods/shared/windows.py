@@ -10,14 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.methods.base import (
-    DEFAULT_MEMORY_BUDGET,
-    SizeRule,
     fit_windows,
     require_windows,
     slide_windows,
     window_bytes,
 )
 from radseg.models.base import Backbone, PatchBackbone
+from radseg.modes import DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.types import FeatureMap, Rgb, Size
 
 Statistics = Literal["window", "image"]

@@ -1,8 +1,10 @@
 """Numbers as people type them: sizes with a unit, and lengths with a word for "none"."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from radseg.errors import InputError
 
@@ -73,3 +75,23 @@ def parse_places(texts: Sequence[str], *, what: str) -> dict[str, str]:
             raise InputError(f"{what} {name}: there is nothing at {path}.")
         places[name] = str(path)
     return places
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Return values by name, from texts such as "min_area=400" or "refine=none": JSON, or else plain text.
+
+    Raises:
+        InputError: no name or no value, or one name twice.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise InputError(f"--option is {text!r}; write NAME=VALUE, such as min_area=400.")
+        if name in values:
+            raise InputError(f"--option names {name!r} twice.")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values

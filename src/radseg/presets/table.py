@@ -1,46 +1,60 @@
-"""The presets as a table: which weights, which method, which numbers. How one is loaded is in presets.py."""
+"""The presets as a table: which weights, which method, which numbers. Loads nothing heavy."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from radseg import miniature
-from radseg.options import Options
+from radseg.errors import InputError
+from radseg.presets.options import (
+    Options,
+    RadioOptions,
+    RadsegOptions,
+    StrideOptions,
+    TextOptions,
+    TridentOptions,
+    WindowOptions,
+)
+from radseg.weights import catalog
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A name for a checkpoint and the way to use it.
+    """A name for a backbone, a method and its numbers.
 
     Attributes:
-        checkpoint: catalogue name of the weights; None where the preset brings its own.
+        checkpoint: the backbone: catalogue name of its weights, or of a registered backbone
+            (`backbones.BACKBONES`), such as the embedded miniature.
+        options: those of the method, of the class it declares.
         note: what it is for, one line.
-        embedded: which model inside this package it is, where it is one.
-        method: name of the method in `preset_methods.METHODS`.
-        auxiliary: catalogue names of further weights the method looks with, in its order.
-        text_map: catalogue name of a trained map that its words pass through, where it has one.
+        method: name of the method in `methods.METHODS`.
+        auxiliary: catalogue names of the weights of further networks the method uses, in its order.
+        text_map: catalogue name of a trained map that its text embeddings pass through, where it has one.
     """
 
     name: str
-    checkpoint: str | None
+    checkpoint: str
     options: Options
     note: str
-    embedded: Literal["toy", "miniature"] | None = None
     method: str = "radseg"
     auxiliary: tuple[str, ...] = ()
     text_map: str | None = None
 
+    @property
+    def published(self) -> bool:
+        """Whether its weights come from the catalogue; embedded and registered backbones bring their own."""
+        return any(row.name == self.checkpoint for row in catalog.ROWS)
+
 
 # The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
-_PAPER = Options(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
-_PLUS = Options(refine="corrected")
-_MINIATURE = Options(
+_PAPER = RadsegOptions(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
+_PLUS = RadsegOptions(refine="corrected")
+_MINIATURE = RadsegOptions(
     crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
 )
 _MINIATURE_PLUS = replace(_MINIATURE, refine="corrected", iou_threshold=miniature.IOU_THRESHOLD)
 
 RADSEG = (
-    Preset("radseg-b", "c-radio_v3-b", Options(), "RADSeg, 105 M parameters: the one to start with"),
-    Preset("radseg-h", "c-radio_v3-h", Options(), "RADSeg with the huge backbone"),
+    Preset("radseg-b", "c-radio_v3-b", RadsegOptions(), "RADSeg, 105 M parameters: the one to start with"),
+    Preset("radseg-h", "c-radio_v3-h", RadsegOptions(), "RADSeg with the huge backbone"),
     Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
     Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
     Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
@@ -48,17 +62,24 @@ RADSEG = (
     Preset(
         "radio-b",
         "c-radio_v3-b",
-        Options(scra_temperature=None, scga_temperature=None),
+        RadsegOptions(scra_temperature=None, scga_temperature=None),
         "plain RADIO patches without SCRA and SCGA, for ablation",
     ),
-    Preset("miniature", None, _MINIATURE, miniature.NOTE, "miniature"),
-    Preset("miniature+", None, _MINIATURE_PLUS, f"{miniature.NOTE}; masks refined", "miniature"),
-    Preset("toy", None, Options(short_side=None), "colours only, for tests and examples", "toy"),
+    Preset("miniature", "miniature", _MINIATURE, miniature.NOTE),
+    Preset("miniature+", "miniature", _MINIATURE_PLUS, f"{miniature.NOTE}; masks refined"),
+    Preset("toy", "toy", Options(short_side=None), "colours only, for tests and examples", "toy"),
 )
 
-_OTHER = Options(scra_temperature=None, scga_temperature=None)
+_OTHER = RadioOptions(scga_temperature=None)
 _WHOLE = replace(_OTHER, crop=None, short_side=512)
-_ROOMS = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
+_ROOMS = RadioOptions(
+    crop=miniature.CROP,
+    stride=miniature.STRIDE,
+    short_side=miniature.SHORT_SIDE,
+    scga_temperature=None,
+    templates="none",
+)
+_ROOMS_PLAIN = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
 _R = "c-radio_v3-b"
 
 ON_RADIO = (
@@ -74,44 +95,52 @@ ON_RADIO = (
         "RayFronts' encoder with its transposed neighbourhood",
         method="rayfronts-paper",
     ),
-    Preset("miniature-radio", None, _ROOMS, "the miniature without SCRA and SCGA", "miniature"),
-    Preset("miniature-naradio", None, _ROOMS, "NARADIO on the miniature", "miniature", "naradio"),
+    Preset("miniature-radio", "miniature", _ROOMS_PLAIN, "the miniature without SCRA and SCGA"),
+    Preset("miniature-naradio", "miniature", _ROOMS, "NARADIO on the miniature", "naradio"),
     Preset(
         "miniature-rayfronts",
-        None,
+        "miniature",
         replace(_ROOMS, crop=None),
         "RayFronts on the miniature",
-        "miniature",
         "rayfronts",
     ),
     Preset(
         "miniature-proxyradio-d",
-        None,
+        "miniature",
         _ROOMS,
         "ProxyRADIO on the miniature, mixed by its surface head",
-        "miniature",
         "proxyradio-surface",
     ),
     Preset(
         "miniature-proxyradio-s",
-        None,
+        "miniature",
         _ROOMS,
         "ProxyRADIO on the miniature, mixed by its SAM head",
-        "miniature",
         "proxyradio-s",
     ),
-    Preset("miniature-resradio", None, _ROOMS, "ResRADIO on the miniature", "miniature", "resradio"),
+    Preset("miniature-resradio", "miniature", _ROOMS, "ResRADIO on the miniature", "resradio"),
 )
 """What the paper's Table 5 compares, in one harness; SCGA and the size rule are options of each."""
 
 # Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
-_CLIP = Options(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
-_PROXY = Options(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+_CLIP = WindowOptions(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+_PROXY = WindowOptions(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # Trident's published rows include its refinement; iou_threshold is that of its configuration.
-_TRIDENT = replace(_PROXY, stride=224, short_side=576, refine="corrected", iou_threshold=0.8)
+_TRIDENT = TridentOptions(
+    crop=336,
+    stride=224,
+    short_side=576,
+    temperature=40.0,
+    denoising=0.0,
+    refine="corrected",
+    iou_threshold=0.8,
+)
 _CORR = replace(_PROXY, refine="regions")
-_TEXTREGION = Options(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
+_TEXTREGION = TextOptions(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
 _TALK = replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7")
+_TALK_PAPER = StrideOptions(
+    crop=448, stride=224, short_side=448, temperature=40.0, denoising=0.0, templates="imagenet7"
+)
 _B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
 
 ON_CLIP = (
@@ -237,7 +266,7 @@ ON_CLIP = (
     Preset(
         "talk2dino-b-paper",
         "dinov2-vit-b-14-reg",
-        _TALK,
+        _TALK_PAPER,
         "Talk2DINO with sigmoids averaged over windows",
         method="talk2dino-paper",
         text_map="talk2dino-vit-b-map",
@@ -246,3 +275,14 @@ ON_CLIP = (
 """The methods on CLIP."""
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*RADSEG, *ON_CLIP, *ON_RADIO)}
+
+
+def register_preset(preset: Preset) -> None:
+    """Add a preset of one's own: from then on it is chosen by name like the others.
+
+    Raises:
+        InputError: the name is taken.
+    """
+    if preset.name in PRESETS:
+        raise InputError(f"There is a preset {preset.name!r} already; choose another name.")
+    PRESETS[preset.name] = preset

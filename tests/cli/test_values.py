@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from radseg.cli.values import parse_bytes, parse_or, parse_places, parse_temperature
 from radseg.errors import InputError
-from radseg.runs.values import parse_bytes, parse_or, parse_places, parse_temperature
 
 
 @pytest.mark.parametrize(

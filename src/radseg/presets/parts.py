@@ -1,0 +1,182 @@
+"""The kinds of weights: how each comes to this machine, and how it is loaded. Nobody else asks for a kind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from radseg.errors import InputError
+from radseg.models.image_tower import load_image_tower
+from radseg.models.radio import language_adaptor, load_radio
+from radseg.models.sam2 import load_sam2
+from radseg.models.sam_encoder import load_whole_sam
+from radseg.weights import catalog, store
+from radseg.weights.image_towers import resolve_image_tower
+from radseg.weights.options import DownloadOptions
+from radseg.weights.pull import Terms, published_file, vision_files
+
+
+class Target(NamedTuple):
+    """Where a network computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How weights of one kind are handled.
+
+    Attributes:
+        resolve: from a catalogue name, and a local path where they are one's own, to what is ready to load.
+        network: loads it as an auxiliary network of a method; None where it cannot be one.
+    """
+
+    resolve: Callable[[str, str | None, DownloadOptions], Path]
+    network: Callable[[str, Path, Target], Any] | None = None
+
+
+def _terms(options: DownloadOptions) -> Terms:
+    return Terms(options.accept_license, options.reporter.progress, options.reporter.announce)
+
+
+def _told(options: DownloadOptions) -> dict[str, Any]:
+    return {"progress": options.reporter.progress, "announce": options.reporter.announce}
+
+
+def _radio(name: str, place: str | None, options: DownloadOptions) -> Path:
+    accept, drop = options.accept_license, options.drop
+    return store.resolve(place or name, accept_license=accept, drop=drop, **_told(options))
+
+
+def _vision(name: str, place: str | None, options: DownloadOptions) -> Path:
+    return resolve_image_tower(name, None if place is None else Path(place), terms=_terms(options))
+
+
+def _whole_sam(name: str, place: str | None, options: DownloadOptions) -> Path:
+    return Path(place) if place else vision_files(catalog.row(name), _terms(options))[1].parent
+
+
+def _sam_decoder(name: str, place: str | None, options: DownloadOptions) -> Path:
+    return store.resolve_sam(place or name, **_told(options))
+
+
+def _text(name: str, place: str | None, options: DownloadOptions) -> Path:
+    return store.resolve_tower(place or name, accept_license=options.accept_license, **_told(options))
+
+
+def _text_map(name: str, place: str | None, options: DownloadOptions) -> Path:
+    return Path(place) if place else published_file(catalog.row(name), _terms(options))
+
+
+def _speechless_radio(_: str, path: Path, target: Target) -> Any:
+    return load_radio(path, speaking=False, device=target.device, dtype=target.dtype)
+
+
+def _image_tower(name: str, path: Path, target: Target) -> Any:
+    return load_image_tower(name, path, device=target.device, dtype=target.dtype)
+
+
+def _sam(name: str, path: Path, target: Target) -> Any:
+    load = load_sam2 if name.startswith("sam2") else load_whole_sam
+    return load(name, path, device=target.device, dtype=target.dtype)
+
+
+KINDS: dict[str, Kind] = {
+    "radio": Kind(_radio, _speechless_radio),
+    "vision": Kind(_vision, _image_tower),
+    "segmenter": Kind(_whole_sam, _sam),
+    "sam": Kind(_sam_decoder),
+    "text": Kind(_text),
+    "text_map": Kind(_text_map),
+}
+
+
+def resolve(name: str, place: str | None, options: DownloadOptions) -> Path:
+    """Return where weights are on this machine, ready to load, fetching and converting them if need be.
+
+    Args:
+        name: of the catalogue: what they are, and where they come from.
+        place: a file or folder of one's own that is used instead.
+
+    Raises:
+        WeightsUnavailableError: offline, licence not accepted, or the download failed; says what to do.
+    """
+    with options.reporter.named(name):
+        return KINDS[catalog.row(name).kind].resolve(name, place, options)
+
+
+def backbone_row(checkpoint: str, source: str) -> catalog.Row | None:
+    """Return the catalogue row of a backbone's weights; None for a file of one's own.
+
+    Args:
+        checkpoint: the preset's catalogue name.
+        source: the same, another RADIO's catalogue name in its place, or a path.
+    """
+    if source == checkpoint:
+        return catalog.row(checkpoint)
+    if Path(source).expanduser().exists():
+        return None
+    named = [row for row in catalog.ROWS if row.name == source and row.kind == catalog.row(checkpoint).kind]
+    return named[0] if named and is_radio(checkpoint) else None
+
+
+def is_radio(checkpoint: str) -> bool:
+    """Whether a catalogue name is a RADIO's: those alone have language adaptors, and tensors to drop."""
+    return catalog.row(checkpoint).kind == "radio"
+
+
+def text_space(
+    checkpoint: str, row: catalog.Row | None, own: Path | None, language: str | None
+) -> str | None:
+    """Return the name of the space that a backbone's features land in; None if it has no language.
+
+    Args:
+        checkpoint: the preset's catalogue name.
+        row: of the weights that are loaded; None for one's own.
+        own: those, resolved; their header says which adaptors they have.
+        language: the adaptor that is asked for.
+    """
+    if not is_radio(checkpoint):
+        return catalog.row(checkpoint).space
+    if row is not None:
+        return row.space if language is None else catalog.ADAPTOR_SPACES.get(language)
+    assert own is not None
+    config = store.read_config(own)
+    name = language or language_adaptor(config)
+    return None if name is None else config.adaptor(name).space
+
+
+def text_rows(space: str | None) -> tuple[catalog.Row, ...]:
+    """Return the row of the text tower of a space, if the catalogue has one."""
+    return tuple(row for row in catalog.ROWS if row.kind == "text" and row.name == space)
+
+
+def load_backbone(
+    checkpoint: str, path: Path, target: Target, *, adaptors: Sequence[str], language: str | None
+) -> Any:
+    """Return a backbone with its weights; `adaptors` and `language` are a RADIO's."""
+    if is_radio(checkpoint):
+        return load_radio(
+            path, adaptors=adaptors, language=language, device=target.device, dtype=target.dtype
+        )
+    return load_image_tower(checkpoint, path, device=target.device, dtype=target.dtype)
+
+
+def load_auxiliary(name: str, path: Path, target: Target) -> Any:
+    """Return the network behind a catalogue name that a method uses beside its backbone.
+
+    Raises:
+        InputError: weights that are no network for images.
+    """
+    network = KINDS[catalog.row(name).kind].network
+    if network is None:
+        raise InputError(f"{name} is no network that a method can use beside its backbone.")
+    return network(name, path, target)
+
+
+def brings_sam(names: Sequence[str]) -> str | None:
+    """Return the whole SAM among a method's auxiliary networks, if there is one."""
+    return next((name for name in names if catalog.row(name).kind == "segmenter"), None)
