@@ -70,7 +70,7 @@ class Nursery:
     """Starts evaluations as children of a process that has imported everything."""
 
     def __init__(self, source: Path) -> None:
-        paths = json.dumps([str(Path(__file__).parent)])
+        paths = json.dumps([str(Path(__file__).parents[2] / "builders")])
         self.process = subprocess.Popen(
             [sys.executable, "-c", NURSERY, paths],
             stdin=subprocess.PIPE,
