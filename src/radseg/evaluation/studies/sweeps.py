@@ -49,7 +49,7 @@ def run_sweep(
     sweep: Sweep,
     base: EvalRequest,
     *,
-    reporter: Callable[[Variant], RunReporter],
+    reporter: Callable[[Variant], RunReporter[Any]],
     downloads: Reporter,
 ) -> tuple[Row, ...]:
     """Evaluate every row in its own folder below `base.output` and return them.
