@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 GOLDEN ?= ../shared/golden/2d ../shared/golden/3d
 
-.PHONY: demo test check parity bench miniature-eval cli-docs clean
+.PHONY: demo test check parity bench miniature-eval cli-docs docs clean
 
 demo: $(VENV)/.installed
 	$(RUN) -m radseg.cli demo --output demo-output
@@ -36,6 +36,10 @@ miniature-eval: $(VENV)/.installed
 cli-docs: $(VENV)/.installed-tests
 	$(RUN) docs/generate_cli.py
 
+docs: $(VENV)/.installed-tests
+	$(RUN) docs/generate_api.py
+	@echo 'Open docs/api/index.html'
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("radseg needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
@@ -49,4 +53,4 @@ $(VENV)/.installed-tests: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output docs/api

@@ -59,7 +59,7 @@ def segmenters(device: torch.device, dtype: torch.dtype) -> tuple[Segmenter, Seg
 
 
 def rows(device: torch.device, size: tuple[int, int], dtype: torch.dtype, expected: Any, repeats: int) -> Any:
-    """Print one size in one number type; return the labels for comparison."""
+    """Print one size in one dtype; return the labels for comparison."""
     image, text = inputs(*size, NAMES)
     plain, plus = segmenters(device, dtype)
     method = plain.encoder

@@ -1,6 +1,6 @@
 """What principal components cost in accuracy: `python -m benchmarks.compression [--rooms 3] [--frames 12]`.
 
-Rooms of the miniature world, features of the miniature model. Voxels are named by the words of their room
+Rooms of the miniature world, features of the miniature model. Voxels are named by the names of their room
 with features as they are and with features restored from so many components; equal names are counted.
 """
 
@@ -14,7 +14,8 @@ from training.miniature.evaluate_maps import RoomWalk
 from radseg import presets
 from radseg.mapping.compression import fit_basis
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.methods.radseg import RADSeg
+from radseg.methods.base import BackboneEncoder
+from radseg.ops.cosine import row_cosine
 from radseg.runs.lifting import feature_mapper
 from radseg.segment import Segmenter
 
@@ -49,11 +50,10 @@ def compare(segmenter: Segmenter, walk: RoomWalk) -> dict[int, tuple[float, floa
 
 @torch.inference_mode()
 def named(segmenter: Segmenter, values: Tensor, text: Tensor) -> Tensor:
-    """Return the row of the most similar word for every voxel."""
+    """Return the row of the most similar name for every voxel."""
     encoder = segmenter.encoder
-    assert isinstance(encoder, RADSeg)
-    aligned = encoder.align(values.mT[:, None])[:, 0].mT
-    return (F.normalize(aligned, dim=1) @ F.normalize(text, dim=1).mT).argmax(1)
+    assert isinstance(encoder, BackboneEncoder)
+    return row_cosine(encoder.align(values).mT, text).argmax(0)
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """What each correction of RADSeg+ is worth on the miniature: `python -m benchmarks.corrections [--rooms 60]`.
 
-RADSeg+ as it is, then with one correction at a time taken back to the published code's rule, then with all
+RADSeg+ as it is, then with one rule at a time as in the published code, then with all
 of them. Held-out rooms as in `training.miniature.evaluate`, from seed 7000 on, in images of 341 × 471 pixels,
 because some corrections are about sizes that patches do not tile; mIoU and boundary IoU (2 pixels) of the
-corrected form, and what taking a correction back changes, room by room, with 95 % intervals. The miniature's
+corrected form, and what each published rule changes, room by room, with 95 % intervals. The miniature's
 decoder learnt on corrected prompts.
 """
 

@@ -20,13 +20,13 @@ NAMES = (20, 150)
 def example(grid: Size, count: int) -> tuple[LanguageFeatures, TextEmbeddings]:
     """Return a map that looks like a scene: about a tenth of the names own a region each, with noise."""
     generator = torch.Generator().manual_seed(0)
-    words = torch.randn(count, WIDTH, generator=generator)
+    rows = torch.randn(count, WIDTH, generator=generator)
     coarse = torch.randint(max(2, count // 10), (1, 1, 6, 8), generator=generator)
     owner = F.interpolate(coarse.float(), tuple(grid), mode="nearest").long()[0, 0]
     noise = torch.randn(*grid, WIDTH, generator=generator)
-    values = (words[owner] + 4 * noise).permute(2, 0, 1).contiguous()
+    values = (rows[owner] + 4 * noise).permute(2, 0, 1).contiguous()
     names = tuple(f"name {i}" for i in range(count))
-    return LanguageFeatures(values, "s"), TextEmbeddings(names, words, tuple(range(count)), "s")
+    return LanguageFeatures(values, "s"), TextEmbeddings(names, rows, tuple(range(count)), "s")
 
 
 def streamed(grid: Size, size: Size, count: int):
@@ -49,9 +49,9 @@ def broadcast(grid: Size, size: Size, count: int):
 
     def call() -> torch.Tensor:
         tokens = features.values.flatten(1).mT[:, None].expand(-1, count, -1)
-        words = text.values[None].expand(tokens.shape[0], -1, -1)
-        norms = tokens.norm(dim=-1) * words.norm(dim=-1)
-        cosine = (tokens.contiguous() * words.contiguous()).sum(-1) / norms
+        rows = text.values[None].expand(tokens.shape[0], -1, -1)
+        norms = tokens.norm(dim=-1) * rows.norm(dim=-1)
+        cosine = (tokens.contiguous() * rows.contiguous()).sum(-1) / norms
         return plain_decision(cosine.mT.unflatten(1, grid), size)
 
     return call

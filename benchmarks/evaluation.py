@@ -61,8 +61,8 @@ def calls(folder: Path, images: int) -> dict[str, Callable[[], Any]]:
     segmenter = Segmenter(encoder, ColourTextEncoder(), short_side=None, all_denoised="first")
     generator = torch.Generator().manual_seed(0)
     classes = len(photos.names)
-    words = torch.randn(classes, 1152, generator=generator)
-    text = TextEmbeddings(photos.names, words, tuple(range(classes)), SPACE)
+    rows = torch.randn(classes, 1152, generator=generator)
+    text = TextEmbeddings(photos.names, rows, tuple(range(classes)), SPACE)
     prepared = [prepare(photos, row, id) for id in photos.ids]
 
     def model() -> None:

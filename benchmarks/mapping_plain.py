@@ -1,6 +1,6 @@
 """The straightforward form of mapping: a feature per pixel, the whole map merged with every frame.
 
-Written from mapping spec 2.4-2.6 as a yardstick; the library must agree with it and cost less.
+Written from mapping spec 2.4 to 2.6 as a yardstick; the library must agree with it and cost less.
 """
 
 from typing import NamedTuple

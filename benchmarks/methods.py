@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from radseg.options import Options
 
 from benchmarks.measure import Cost, cost_here
 from benchmarks.parts import count, random_decoder, random_part
@@ -24,8 +23,7 @@ from radseg import methods
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.modes import WITH_SAM
-from radseg.presets.methods import METHODS
-from radseg.presets.table import PRESETS, Preset
+from radseg.presets.table import METHODS, PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.corrected import Corrected
 from radseg.refine.radio_sam import SamRefiner
@@ -46,13 +44,13 @@ BASE_SIZED = tuple(
 
 
 def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
-    """Return the segmenter of a preset with random weights, random words, and its number of parameters."""
+    """Return the segmenter of a preset with random weights and text rows, and its number of parameters."""
     preset = PRESETS[name]
     options = replace(preset.options, short_side=None, coarse_threshold=0.0, denoising=0.0, iou_threshold=0.0)
     row = METHODS[preset.method]
     refining = ("sam",) if options.refine in WITH_SAM and row.refiner is None else ()
     backbone = random_part(str(preset.checkpoint), {*row.adaptors, *refining})
-    auxiliary = [random_part(helper) for helper in preset.auxiliary]
+    auxiliary = [random_part(weights) for weights in preset.auxiliary]
     encoder = row.build(backbone, auxiliary, options)
     if isinstance(encoder, TextRegion):
         encoder = replace(encoder, min_iou=-1e9, min_stability=0.0, min_locality=-2.0)
@@ -70,13 +68,13 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
         denoising=0.0,
         refine=refiner,
     )
-    if row.text_dependent:  # it has no features; its words are its backbone's
+    if row.text_dependent:  # it has no features; its text space is its backbone's
         width = backbone.to_language(torch.zeros(1, backbone.width)).shape[-1]
     else:
         width = encoder.encode([torch.rand(3, 112, 112)])[0].values.shape[0]
-    words = torch.randn(NAMES, width, generator=torch.Generator().manual_seed(0))
+    rows = torch.randn(NAMES, width, generator=torch.Generator().manual_seed(0))
     names = tuple(f"name {i}" for i in range(NAMES))
-    text = TextEmbeddings(names, words, tuple(range(NAMES)), encoder.space)
+    text = TextEmbeddings(names, rows, tuple(range(NAMES)), encoder.space)
     return segmenter, text, count([backbone, *auxiliary, *extra])
 
 

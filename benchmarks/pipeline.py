@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.measure import PeakMemory, cost, fastest_in_turns, resident_mb
 from benchmarks.models import SPACE, random_radio
-from radseg.methods.base import slide
+from radseg.methods.base import align_map, slide
 from radseg.methods.radseg import RADSeg
 from radseg.ops.resize import image_size
 from radseg.scoring import class_cosine, class_probabilities, decide
@@ -26,12 +26,12 @@ NAMES = 150
 
 
 def inputs(height: int, width: int, names: int) -> tuple[torch.Tensor, TextEmbeddings]:
-    """Return an image with structure and random words."""
+    """Return an image with structure and random text rows."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 9, 12, generator=generator)
     image = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
-    words = torch.randn(names, 1152, generator=generator)
-    return image, TextEmbeddings(tuple(f"name {i}" for i in range(names)), words, tuple(range(names)), SPACE)
+    rows = torch.randn(names, 1152, generator=generator)
+    return image, TextEmbeddings(tuple(f"name {i}" for i in range(names)), rows, tuple(range(names)), SPACE)
 
 
 def whole_call(height: int, width: int, names: int) -> Callable[[], Any]:
@@ -67,7 +67,7 @@ def stages(height: int, width: int, names: int) -> dict[str, float]:
     aggregate = method.aggregate
     assert aggregate is not None
     aggregated = timed("SCGA", lambda: aggregate(stitched))
-    features = LanguageFeatures(timed("language adaptor", lambda: method.align(aggregated)), SPACE)
+    features = LanguageFeatures(timed("language adaptor", lambda: align_map(method.align, aggregated)), SPACE)
     cosine = timed("cosine", lambda: class_cosine(features, text))
     low = timed("softmax", lambda: class_probabilities(cosine, temperature=100.0))
     timed("upsample, denoise, decide", lambda: decide(low, image_size(image), denoising=0.5))

@@ -1,6 +1,6 @@
 """Refinement in its straightforward form: name by name, region by region, every map at full size.
 
-Written from the description of the published code (spec 5.3-5.9) for comparison; Python loops and all.
+Written from the description of the published code (spec 5.3 to 5.9) for comparison; Python loops and all.
 """
 
 import numpy as np

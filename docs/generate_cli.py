@@ -53,7 +53,7 @@ the manifest. After Ctrl-C, a full disk or `kill -9`, the same command with `--r
 missing. It refuses when the parameters changed, and says which. Images that failed are tried again.
 `--overwrite` starts again.
 
-## Words
+## Prompts
 
 `-p "sky, grass"` may be given several times. Names that hold a comma, and synonyms, go into a file for
 `--classes`: one class a line, `car, automobile, van`. A pack made by `radseg text` goes to

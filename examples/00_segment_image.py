@@ -1,4 +1,4 @@
-"""Segment one image with words, look at the result, save it."""
+"""Segment one image by prompts, look at the result, save it."""
 
 import radseg
 from radseg.testing import draw_scene

@@ -1,4 +1,4 @@
-"""Embed words once, carry them to a machine without a text tower."""
+"""Embed prompts once, carry them to a machine without a text tower."""
 
 import radseg
 from radseg.testing import draw_scene
@@ -7,8 +7,10 @@ from radseg.text.pack import VocabularyPack, save_pack
 segmenter = radseg.load("toy")
 vocabulary = radseg.Vocabulary.parse([["red house", "brown house"], "green grass"])  # a name and its synonym
 
-words = segmenter.text_encoder
-save_pack("house.safetensors", VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none"))
+encoder = segmenter.text_encoder
+save_pack(
+    "house.safetensors", VocabularyPack(encoder.embed(vocabulary), encoder.contrast(vocabulary), "none")
+)
 
 pack = radseg.load_pack("house.safetensors")
 print(segmenter.segment(draw_scene(), pack))

@@ -12,8 +12,8 @@ image = draw_scene()
 features = segmenter.encode(image)  # the expensive part
 
 size = Size(*image.shape[:2])
-for words in ("blue sky, green grass", "red house", "yellow sun, white cloud"):
-    text, contrast = segmenter.embed(words, mode="background")
+for prompts in ("blue sky, green grass", "red house", "yellow sun, white cloud"):
+    text, contrast = segmenter.embed(prompts, mode="background")
     print(segmenter.decode(features, size, text, contrast, mode="background"))
 
 Image.fromarray(pca_image(features.values, size)).save("features.png")

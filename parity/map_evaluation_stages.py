@@ -14,13 +14,12 @@ from parity.report import Row
 from radseg.datasets.rgbd.classes import ClassTable
 from radseg.evaluation.maps.truth import LabelVotes, external_voxels
 from radseg.evaluation.maps.voxel_labels import (
-    Decision,
     predict_labels,
     predict_labels_by_chunk,
     voxel_probabilities,
 )
-from radseg.mapping.query import cosines, unit_rows
 from radseg.metrics.voxels import score_voxels, transfer_labels, transfer_labels_float32, union_labels
+from radseg.ops.cosine import point_cosine, unit_points
 from radseg.types import Frame, Intrinsics, Size
 
 MARGIN = 1e-3
@@ -61,7 +60,8 @@ def lift_stages(goldens: MapGoldenSet) -> Iterator[Row]:
     """Truth lifted from label images, by our rule and by the published detour through the classifier."""
     golden = goldens.arrays("gt_lift")
     size = float(goldens.arrays("scene")["vox_size"])
-    for ending, kept in (("", 11), ("_6cls", 6)):
+    for ending in [key.removeprefix("hist") for key in golden if key.startswith("hist")]:
+        kept = golden[f"hist{ending}"].shape[1] - 1
         votes = LabelVotes(kept + 1)
         for frame in golden_frames(goldens):
             assert frame.semantics is not None
@@ -83,7 +83,7 @@ def lift_stages(goldens: MapGoldenSet) -> Iterator[Row]:
 def _published_lift(shares: Tensor) -> Tensor:
     text = torch.full((shares.shape[1] - 1, shares.shape[1]), 1e-10)
     text[:, 1:].fill_diagonal_(1.0)
-    return predict_labels([voxel_probabilities(shares, text)], Decision(0.0, 0.1))
+    return predict_labels(voxel_probabilities(shares, text), denoising=0.0)
 
 
 def external_stages(goldens: MapGoldenSet) -> Iterator[Row]:
@@ -102,11 +102,10 @@ def predict_stages(goldens: MapGoldenSet) -> Iterator[Row]:
     """Labels of the feature map's voxels, in the golden's row order."""
     golden, scene = goldens.tensors("predict"), goldens.tensors("scene")
     features, text = goldens.tensors("map_feature")["feat"], scene["text"]
-    yield near(
-        "predict", "cos", cosines(unit_rows(features), text).T, golden["cos"], goldens.tolerance("cos")
-    )
+    cosines = point_cosine(unit_points(features), text)
+    yield near("predict", "cos", cosines.T, golden["cos"], goldens.tolerance("cos"))
     probabilities = voxel_probabilities(features, text)
-    yield near("predict", "prob", probabilities, golden["prob"], goldens.tolerance("prob"))
+    yield near("predict", "prob", probabilities.T, golden["prob"], goldens.tolerance("prob"))
     yield from _label_rows("predict", probabilities, golden, _PREDICT)
     aligned = golden_align(scene)(features)
     yield near("predict", "aligned", aligned, golden["aligned"], goldens.tolerance("feature"))
@@ -127,7 +126,7 @@ def soft_stages(goldens: MapGoldenSet) -> Iterator[Row]:
     """Labels where thresholds, denoising and its scope all matter."""
     golden = goldens.tensors("predict_soft")
     probabilities = voxel_probabilities(golden["feat"], golden["text"])
-    yield near("predict_soft", "prob", probabilities, golden["prob"], goldens.tolerance("prob"))
+    yield near("predict_soft", "prob", probabilities.T, golden["prob"], goldens.tolerance("prob"))
     yield from _label_rows("predict_soft", probabilities, golden, _SOFT)
 
 
@@ -170,14 +169,14 @@ def grid_stages(goldens: MapGoldenSet) -> Iterator[Row]:
 
 
 def query_stages(goldens: MapGoldenSet) -> Iterator[Row]:
-    """Cosines and probabilities of three words, which are the first three classes."""
+    """Cosines and probabilities of three prompts, which are the first three classes."""
     golden, scene = goldens.tensors("query"), goldens.tensors("scene")
     aligned = golden_align(scene)(goldens.tensors("map_feature")["feat"])
-    words = scene["text"][: len(golden["sim"])]
-    yield near("query", "sim", cosines(unit_rows(aligned), words), golden["sim"], goldens.tolerance("cos"))
-    yield near(
-        "query", "prob", voxel_probabilities(aligned, words).T, golden["prob"], goldens.tolerance("prob")
-    )
+    text = scene["text"][: len(golden["sim"])]
+    cosines = point_cosine(unit_points(aligned), text)
+    yield near("query", "sim", cosines, golden["sim"], goldens.tolerance("cos"))
+    probabilities = voxel_probabilities(aligned, text)
+    yield near("query", "prob", probabilities, golden["prob"], goldens.tolerance("prob"))
 
 
 def golden_align(arrays: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
@@ -197,11 +196,11 @@ def _label_rows(
     rules: Mapping[str, tuple[float, float, int | None]],
 ) -> Iterator[Row]:
     for stage, (denoising, threshold, rows) in rules.items():
-        decision = Decision(denoising, threshold)
-        ours = predict_labels_by_chunk(probabilities, decision, rows=rows or len(probabilities))
-        whole = predict_labels([probabilities], decision)
-        top = probabilities.nan_to_num(0).topk(2, dim=1).values
-        clear = (top[:, 0] - top[:, 1] >= MARGIN) & ((top[:, 0] - threshold).abs() >= MARGIN)
+        limits = {"denoising": denoising, "threshold": threshold}
+        ours = predict_labels_by_chunk(probabilities, **limits, rows=rows or probabilities.shape[1])
+        whole = predict_labels(probabilities, **limits)
+        top = probabilities.topk(2, dim=0).values
+        clear = (top[0] - top[1] >= MARGIN) & ((top[0] - threshold).abs() >= MARGIN)
         yield same(name, stage, ours[clear], golden[stage][clear])
         if rows is None:
             yield same(name, f"{stage} (whole map)", whole[clear], golden[stage][clear])

@@ -16,9 +16,10 @@ from radseg.mapping.mapper import Box, Mapper
 from radseg.mapping.semantic_map import Chunk
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.camera import confident_pixels, transform, unproject, valid_depth
+from radseg.ops.cosine import row_cosine
 from radseg.ops.resize import resize_antialiased, resize_nearest
 from radseg.ops.voxels import VoxelSums, centres, pack, sum_by_voxel, unpack, voxel_indices
-from radseg.scoring import decide
+from radseg.scoring import class_probabilities, decide
 from radseg.types import Frame, Intrinsics, Size
 
 Rows = Iterator[Row]
@@ -183,12 +184,7 @@ def _points(scene: Tensors, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 def _probabilities(features: Tensor, text: Tensor, size: Size) -> Tensor:
     """Return class probabilities on the patch grid, channel 0 for ignore, denoised as seen at `size`."""
-    cosine = torch.einsum(
-        "chw,nc->nhw",
-        torch.nn.functional.normalize(features, dim=0),
-        torch.nn.functional.normalize(text, dim=1),
-    )
-    low = (100 * cosine).softmax(0)
+    low = class_probabilities(row_cosine(features, text), temperature=100.0)
     kept = decide(low, size, denoising=0.5).kept
     return torch.cat([torch.zeros_like(low[:1]), torch.where(kept[:, None, None], low, 0)])
 

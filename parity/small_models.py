@@ -7,6 +7,7 @@ are names in the snapshot's file: they stay when an option is renamed, or the fi
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,26 +15,27 @@ import torch
 from torch import Tensor
 
 from builders import tiny_config, tiny_radio
-from preset_builders import tiny_part, width_of_words
-from radseg import presets
+from preset_builders import text_width, tiny_part
 from radseg.errors import InputError
 from radseg.methods.base import Scorer
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
+from radseg.presets import load, parts
+from radseg.presets.table import PRESETS
 from radseg.scoring import class_cosine
-from radseg.segment import Segmenter, Words
+from radseg.segment import Prompts, Segmenter
 from radseg.text.pack import VocabularyPack
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Rgb, TextEmbeddings
-from radseg.weights import catalog, store
+from radseg.weights import catalog
 from radseg.weights.config import AdaptorConfig, HeadConfig
 from sam_builders import tiny_sam
 
-NAMES = tuple(presets.PRESETS)
+NAMES = tuple(PRESETS)
 CHANGES: dict[str, dict[str, Any]] = {
     "unrefined": {"refine": "none"},
     "pamr": {"refine": "pamr"},
-    "corrected": {"refine": "mended", "iou_threshold": -1e9, "min_area": 30},
+    "corrected": {"refine": "corrected", "iou_threshold": -1e9, "min_area": 30},
     "reference": {"refine": "reference", "iou_threshold": -1e9, "min_area": 30},
     "regions": {"refine": "regions"},
     "stride rule": {"size_rule": "stride"},
@@ -56,16 +58,15 @@ def load_small(name: str, change: str = "") -> Segmenter | None:
     """Return the preset with one of CHANGES, or None where it refuses that."""
     with ExitStack() as stack:
         for owner, attribute, loader in (
-            (presets, "load_radio", lambda _, *, adaptors, **__: network("c-radio_v3-b", adaptors)),
-            (presets, "load_image_tower", lambda name, *_, **__: network(name)),
-            (presets, "load_helper", lambda name, *_, **__: network(name)),
-            (presets, "load_sam", lambda *_, **__: network("sam-vit-h")),
-            (presets, "_mapped_words", lambda *_: None),
-            (store, "resolve_sam", lambda _: None),
+            (parts, "resolve", lambda *_: Path("nowhere")),
+            (parts, "load_backbone", lambda name, *_, adaptors, language: network(name, adaptors)),
+            (parts, "load_auxiliary", lambda name, *_: network(name)),
+            (load, "load_sam", lambda *_, **__: network("sam-vit-h")),
+            (load, "_text_encoder", lambda *_: None),
         ):
             stack.enter_context(mock.patch.object(owner, attribute, loader))
         try:
-            segmenter = presets.load(name, **CHANGES.get(change, {}))
+            segmenter = load.load(name, **CHANGES.get(change, {}))
         except InputError:
             return None
     return replace(segmenter, encoder=_with_few_points(segmenter.encoder))
@@ -91,25 +92,25 @@ def _with_few_points(method: Any) -> Any:
     if isinstance(method, PublishedTextRegion):
         return replace(method, regions=replace(method.regions, points=3))
     if isinstance(method, CorrCLIP):
-        kept: dict[str, Any] = {"points": 3, "least_iou": -1e9, "least_stability": 0.0, "box_iou": 1.0}
+        kept: dict[str, Any] = {"points": 3, "min_iou": -1e9, "min_stability": 0.0, "box_iou": 1.0}
         return replace(method, regions=replace(method.regions, **kept))
     return method
 
 
-def words_of(name: str, space: str) -> Words:
+def prompts_of(name: str, space: str) -> Prompts:
     """Return three names, one with a synonym; random embeddings and contrast where no text tower is here."""
-    preset = presets.PRESETS[name]
-    if preset.embedded == "toy":
+    preset = PRESETS[name]
+    if preset.checkpoint == "toy":
         return Vocabulary.parse([("red", "pink"), ("blue",), ("green",)])
-    if preset.embedded:
+    if not preset.published:
         return Vocabulary.parse([("red vase", "vase"), ("sofa",), ("floor",)])
     noise = torch.Generator().manual_seed(1)
-    own, bank = (torch.randn(rows, width_of_words(preset), generator=noise) for rows in (4, 2))
+    own, bank = (torch.randn(rows, text_width(preset), generator=noise) for rows in (4, 2))
     text = TextEmbeddings(("a", "b", "c"), own, (0, 0, 1, 2), space)
     return VocabularyPack(text, TextEmbeddings(("thing", "stuff"), bank, (0, 1), space))
 
 
-def dense(segmenter: Segmenter, image: Rgb, words: Words) -> Tensor:
+def dense(segmenter: Segmenter, image: Rgb, words: Prompts) -> Tensor:
     """Return the cosine of every name with the image at its own size, "c h w"."""
     text, encoder = segmenter.embed(words, mode="assign")[0], segmenter.encoder
     if isinstance(encoder, Scorer):

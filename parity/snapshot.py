@@ -25,7 +25,7 @@ import torch
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from parity.small_models import CHANGES, NAMES, dense, load_small, words_of
+from parity.small_models import CHANGES, NAMES, dense, load_small, prompts_of
 from radseg.cli.app import app
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.modes import MODES
@@ -98,7 +98,7 @@ def results(
     if segmenter is None:
         yield case, "refused"
         return
-    words = words_of(name, segmenter.encoder.space)
+    words = prompts_of(name, segmenter.encoder.space)
     with torch.inference_mode():
         yield f"{case} dense", sha256(dense(segmenter, image, words))
     for mode in modes:

@@ -10,6 +10,7 @@ from torch import Tensor
 from parity.golden_set import Array, Case, GoldenSet, noise
 from radseg.evaluation.images.resizing import mmseg_size, resize_image, rgb_of
 from radseg.io import read_pixels
+from radseg.methods.base import align_map
 from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_accuracy, mean_iou, pixel_accuracy
 from radseg.models.radio import Radio
@@ -180,7 +181,7 @@ def encoder_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Sta
     yield "scga_sim_mean", _numpy(mean_cosine(stitched.flatten(1).mT).double())
     aggregated = method.encode_backbone([prepared])[0]
     yield "scga_feats", _numpy(aggregated[None])
-    aligned = method.align(aggregated)
+    aligned = align_map(method.align, aggregated)
     yield "lang_feats", _numpy(aligned[None])
     if "text_embeds" in case.arrays:
         text = text_of(goldens, case, method.space)

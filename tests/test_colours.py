@@ -1,4 +1,4 @@
-"""One colour per name: stable, distinct, and told apart by colour-blind people."""
+"""One colour per name: stable, distinct, and distinguishable for colour-blind people."""
 
 import itertools
 import subprocess

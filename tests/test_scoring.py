@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from oracles import decision as oracle
 from radseg.errors import SpaceMismatchError
+from radseg.modes import MODES
+from radseg.ops.cosine import point_cosine, row_cosine, unit_points
 from radseg.scoring import (
+    Cosines,
     class_cosine,
     class_probabilities,
     contrasted_probabilities,
@@ -111,3 +114,37 @@ def test_independent_probability_is_the_name_alone_against_the_bank():
     for i in range(3):
         alone, _ = contrasted_probabilities(names[i : i + 1], bank, temperature=5.0)
         torch.testing.assert_close(together[i], alone[0])
+
+
+@given(st.integers(1, 7), st.integers(1, 50), st.floats(0, 0.9), st.floats(0, 0.6), st.integers(0, 99))
+def test_places_are_decided_as_the_pixels_of_an_image_at_its_own_size(c, places, denoising, threshold, seed):
+    low = peaky(c, 1, places, seed)
+    image = decide(low, Size(1, places), denoising=denoising, threshold=threshold)
+    points = decide(low[:, 0], denoising=denoising, threshold=threshold, stream_bytes=1)
+    assert torch.equal(points.labels, image.labels[0])
+    assert torch.equal(points.confidence, image.confidence[0])
+    assert torch.equal(points.kept, image.kept)
+
+
+def test_none_wins_a_place_and_stays_as_it_is():
+    names, none = torch.tensor([[0.6, 0.2, 0.0]]), torch.tensor([[0.4, 0.8, 0.0]])
+    given_none = none.clone()
+    assert decide(names, none=none).labels.tolist() == [1, 0, 0]
+    assert decide(names, none=none, denoising=0.9).labels.tolist() == [0, 0, 0]
+    assert torch.equal(none, given_none)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_probabilities_do_not_depend_on_how_places_are_laid_out(mode):
+    bank = None if mode == "assign" else torch.rand(3, 4, 6)
+    image = Cosines(torch.rand(5, 4, 6), bank)
+    points = Cosines(image.names.flatten(1), None if bank is None else bank.flatten(1))
+    for one, other in zip(image.probabilities(mode), points.probabilities(mode), strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or torch.equal(one.flatten(1), other)
+
+
+def test_points_have_the_cosines_of_patches():
+    features, rows = torch.randn(40, 25, 37), torch.randn(5, 40)
+    points = point_cosine(unit_points(features.flatten(1).mT), rows)
+    torch.testing.assert_close(points, row_cosine(features, rows).flatten(1), rtol=0, atol=1e-6)

@@ -30,7 +30,7 @@ def middle(result, stripe, side=32):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_words_find_what_they_mean(mode):
+def test_prompts_find_what_they_mean(mode):
     result = TOY.segment(flag("red", "green", "blue"), ["blue", "red", "green"], mode=mode)
     assert [middle(result, i) for i in range(3)] == [2, 3, 1]
     assert result.names == ("blue", "red", "green")
@@ -197,7 +197,7 @@ def test_embeddings_without_a_bank_say_how_to_get_one():
         TOY.segment(flag("red"), text, mode="background")
 
 
-def test_words_of_another_model_are_refused():
+def test_text_of_another_model_is_refused():
     with pytest.raises(SpaceMismatchError):
         TOY.segment(flag("red"), random_words(3, "clip"), mode="assign")
 

@@ -10,24 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb, to_uint8
-from radseg.methods.base import DenseEncoder, Scorer, require_features
+from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
+    DENOISING,
+    INDEPENDENT_THRESHOLD,
+    TEMPERATURE,
+    Cosines,
     Decision,
-    best_synonym,
-    class_cosine,
-    class_probabilities,
-    contrasted_probabilities,
     decide,
-    independent_probabilities,
 )
 from radseg.text.pack import VocabularyPack
 from radseg.text.vocabulary import Vocabulary
@@ -58,31 +56,6 @@ class TextEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Cosines:
-    """What the patches of one image say to the names, and to the contrast bank where there is one."""
-
-    names: Float[Tensor, "c h w"]
-    contrast: Float[Tensor, "b h w"] | None
-
-    @classmethod
-    def of(
-        cls, features: LanguageFeatures, text: TextEmbeddings, contrast: TextEmbeddings | None
-    ) -> "Cosines":
-        """Return the cosines of features with names and bank."""
-        bank = None if contrast is None else class_cosine(features, contrast)
-        return cls(class_cosine(features, text), bank)
-
-    @classmethod
-    def of_rows(
-        cls, rows: Float[Tensor, "r h w"], text: TextEmbeddings, contrast: TextEmbeddings | None
-    ) -> "Cosines":
-        """Return the cosines of names and bank from those of the rows of both, the bank's rows last."""
-        count = len(text.row_class)
-        bank = None if contrast is None else best_synonym(rows[count:], contrast)
-        return cls(best_synonym(rows[:count], text), bank)
-
-
 @dataclass(frozen=True)
 class Segmenter:
     """Open-vocabulary segmentation of single images.
@@ -98,7 +71,7 @@ class Segmenter:
             mode the probability from which a pixel belongs to a name. None is 0, in `independent` mode 0.5.
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
-        refine: sharpens the masks with a second look at the image (RADSeg+); None leaves them.
+        refine: sharpens the masks by the image (RADSeg+); None leaves them.
         memory_budget: bytes of working memory; a quarter of it holds upsampled probabilities.
         origin: preset, checkpoint and parameters, copied into every result.
     """
@@ -107,8 +80,8 @@ class Segmenter:
     text_encoder: TextEncoder
     short_side: int | None = 576
     long_side: int | None = 2048
-    temperature: float = 100.0
-    denoising: float = 0.5
+    temperature: float = TEMPERATURE
+    denoising: float = DENOISING
     threshold: float | None = None
     all_denoised: Literal["none", "first"] = "none"
     refine: Refiner | None = None
@@ -158,19 +131,21 @@ class Segmenter:
         Raises:
             InputError: the method is text-dependent: it has no features without prompts.
         """
-        return require_features(self.encoder, "A map of features").encode([self._fitted(to_rgb(image))])[0]
+        encoder = require_features(self.encoder, "A map of features")
+        return encoded(encoder, [self.fitted(to_rgb(image))])[0]
 
     def encode_many(
         self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
     ) -> Sequence[LanguageFeatures | Cosines]:
         """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
-        fitted = [self._fitted(image) for image in images]
+        fitted = [self.fitted(image) for image in images]
         if not isinstance(self.encoder, Scorer):
-            return self.encoder.encode(fitted)
+            return encoded(self.encoder, fitted)
         joint = text if contrast is None else text.followed_by(contrast)
-        return [Cosines.of_rows(rows, text, contrast) for rows in self.encoder.score(fitted, joint)]
+        return [Cosines.of_rows(rows, text, contrast) for rows in scored(self.encoder, fitted, joint)]
 
-    def _fitted(self, image: Rgb) -> Rgb:
+    def fitted(self, image: Rgb) -> Rgb:
+        """Return the image at the size it is encoded at."""
         if self.short_side is None:
             return image
         return fit_short_side(image, self.short_side, long_max=self.long_side)
@@ -200,7 +175,7 @@ class Segmenter:
         if mode == "assign":
             if len(text.names) == 1:
                 raise VocabularyError(
-                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Name more objects, "
+                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Add more names, "
                     "or use mode 'background' or 'independent'."
                 )
             return text, None
@@ -227,7 +202,7 @@ class Segmenter:
         clock = clock or Stopwatch()
         with clock("score"):
             cosines = features if isinstance(features, Cosines) else Cosines.of(features, text, contrast)
-            low, none = self._score(cosines, mode=mode)
+            low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
             decision = self._decide(low, none, size, mode=mode)
         low = torch.where(decision.kept[:, None, None], low, 0)
@@ -254,38 +229,30 @@ class Segmenter:
                 "seconds": dict(clock.seconds),
                 "parameters": self._parameters(),
             },
-            # An evaluation looks at a resized image and labels at the size of the truth: not one image.
+            # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
             image=to_uint8(image) if image is not None and image_size(image) == size else None,
         )
 
-    def _score(
-        self, cosines: Cosines, *, mode: Mode
-    ) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "1 h w"] | None]:
-        own, bank = cosines.names, cosines.contrast
-        if bank is None:
-            return class_probabilities(own, temperature=self.temperature), None
-        if mode == "independent":
-            return independent_probabilities(own, bank, temperature=self.temperature), None
-        return contrasted_probabilities(own, bank, temperature=self.temperature)
-
     def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
-        threshold, stream_bytes = self._threshold(mode), self.memory_budget // 4
-        if mode == "independent":
-            return decide(low, size, threshold=threshold, stream_bytes=stream_bytes)
         decision = decide(
-            low, size, none=none, denoising=self.denoising, threshold=threshold, stream_bytes=stream_bytes
+            low,
+            size,
+            none=none,
+            denoising=0.0 if mode == "independent" else self.denoising,
+            threshold=self._threshold(mode),
+            stream_bytes=self.memory_budget // 4,
         )
         if mode == "assign" and self.all_denoised == "first" and not bool(decision.kept.any()):
             decision = replace(decision, labels=torch.ones_like(decision.labels))
         return decision
 
     def _threshold(self, mode: Mode) -> float:
-        default = 0.5 if mode == "independent" else 0.0
+        default = INDEPENDENT_THRESHOLD if mode == "independent" else 0.0
         return default if self.threshold is None else self.threshold
 
     def _refine(self, coarse: CoarseResult, image: Rgb | None) -> tuple[Refinement, dict[str, int]]:
         if image is None:
-            raise InputError("Refinement looks at the image again; pass `image` to `decode`.")
+            raise InputError("Refinement needs the image; pass `image` to `decode`.")
         assert self.refine is not None
         refined = self.refine.refine([image], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}

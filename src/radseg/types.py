@@ -63,7 +63,7 @@ class LanguageFeatures:
     Attributes:
         values: on the method's grid, over the whole image.
         space: name of the text space.
-        regions: logits of the masks of regions that the method looked through, of the image squeezed to a
+        regions: logits of the masks of regions that the method used, of the image squeezed to a
             square, for `refine.region_labels`; None of most methods.
     """
 
@@ -104,7 +104,7 @@ class TextEmbeddings:
         if self.space != space:
             raise SpaceMismatchError(
                 f"The text embeddings are in space {self.space!r}, the image features in {space!r}. "
-                f"Embed the words with the text tower of {space!r} (radseg text --model …)."
+                f"Embed the prompts with the text tower of {space!r} (radseg text --model …)."
             )
 
     def followed_by(self, other: "TextEmbeddings") -> "TextEmbeddings":

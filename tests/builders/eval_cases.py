@@ -9,13 +9,14 @@ from radseg.datasets.folder import open_folder
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.shards import Shard
 from radseg.evaluation.paper.protocols import protocol
+from radseg.presets.spec import model_spec
 from radseg.testing import COLOURS
 
 NAMES = ("red", "green", "blue", "yellow", "white")
 
 
 class Silent:
-    """Reporter and download display that say nothing and remember what they were told."""
+    """Reporter and download display that print nothing and remember what they received."""
 
     def __init__(self):
         self.records = []
@@ -59,11 +60,12 @@ def colour_folder(folder: Path, images: int = 10, size=(32, 40)) -> Path:
     return folder
 
 
-def request(data: Path, output: Path, **changes) -> EvalRequest:
+def request(data: Path, output: Path, *, options=None, **changes) -> EvalRequest:
+    row = protocol("folder", "own")
     values = {
         "images": open_folder(data, NAMES),
-        "protocol": protocol("folder", "own"),
-        "preset": "toy",
+        "protocol": row,
+        "model": model_spec("toy", defaults=row.options, **(options or {})),
         "output": output,
     }
     return EvalRequest(**(values | changes))

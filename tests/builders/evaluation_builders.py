@@ -2,18 +2,18 @@
 
 from dataclasses import asdict, replace
 
-from radseg.options import Options
-
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.evaluation.images.result import ClassScore, EvalResult, Images, Score, Seconds
 from radseg.evaluation.paper.protocols import protocol, released_names
+from radseg.presets.options import RadsegOptions
+from radseg.presets.table import PRESETS
 
 
 def paper_run(dataset: str = "ade20k", *, miou: float = 28.96, name: str = "mid", **options) -> EvalResult:
     """Return a whole run of RADSeg-base by the book; `miou` in percent, `options` beyond the protocol's."""
     benchmark, rules = BENCHMARKS[dataset], protocol(dataset, name)
     asked = released_names(dataset, benchmark.names)
-    chosen = Options().changed({**rules.options(), **options})
+    chosen = RadsegOptions().changed({**rules.options(PRESETS["radseg-b-paper"]), **options})
     return EvalResult(
         dataset=dataset,
         split=benchmark.split,

@@ -20,6 +20,6 @@ def tiny_part(name, teachers=()):
         head = HeadConfig("mlp_v2", width_in=32, hidden=24, width_out=12, blocks=0)
         others = (AdaptorConfig(teacher, 1, None, None, head) for teacher in teachers)
         return tiny_radio(adaptors=(*tiny_config().adaptors, *others))
-    if row.kind == "segmenter":
+    if row.kind == "sam":
         return tiny_sam2() if name.startswith("sam2") else tiny_sam()
     return tiny_clip(patch=row.patch) if row.space else tiny_dino(patch=row.patch)

@@ -80,5 +80,5 @@ def labelled(tmp_path: Path) -> Path:
 
 
 def folder_options(labelled: Path) -> tuple[str | Path, ...]:
-    """Return what `eval`, `ablate` and `sheet` must be told of `labelled`."""
+    """Return what `eval`, `ablate` and `sheet` need to know about `labelled`."""
     return "--data", labelled, "--classes", "names.txt", "--ignore", "9", "--first-label", "1"

@@ -11,17 +11,30 @@ from PIL import Image
 ROOM = ("-p", "white sofa, tiled wall")
 
 
+def models(*names: str) -> list[str]:
+    """Return the options that name these models."""
+    return [word for name in names for word in ("-m", name)]
+
+
 def test_the_miniatures_methods_are_drawn_side_by_side_offline(radseg: Command, photo: Path) -> None:
     names = ["miniature-radio", "miniature-naradio", "miniature-resradio"]
-    result = radseg("compare", photo, *ROOM, "--presets", ",".join(names), "-o", "sheet.png")
+    result = radseg("compare", photo, *ROOM, *models(*names), "-o", "sheet.png")
     assert result.exit_code == 0, result.output
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == [*names, "Written"]
     assert all(" s; " in line for line in result.stdout.splitlines()[:-1])
     assert Image.open("sheet.png").width > 1500
 
 
-def test_models_of_two_spaces_each_get_their_own_words(radseg: Command, photo: Path) -> None:
-    result = radseg("compare", photo, "-p", "red, blue", "--presets", "toy,miniature", "--mode", "background")
+def test_a_model_named_twice_is_asked_once(radseg: Command, photo: Path) -> None:
+    result = radseg("compare", photo, "-p", "red, blue", *models("toy", "toy"))
+    assert result.exit_code == 0, result.output
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["toy", "Written"]
+
+
+def test_models_of_two_spaces_each_embed_the_prompts_themselves(radseg: Command, photo: Path) -> None:
+    result = radseg(
+        "compare", photo, "-p", "red, blue", "-m", "toy", "-m", "miniature", "--mode", "background"
+    )
     assert result.exit_code == 0, result.output
     assert "toy: " in result.stdout
     assert "red 50%, blue 50%" in result.stdout
@@ -32,7 +45,7 @@ MANY = ("-p", "sky, grass, sheep, white sofa, tiled wall, banana, pillow, car")
 
 
 def test_where_denoising_drops_every_name_that_and_the_way_out_are_said(radseg: Command, photo: Path) -> None:
-    told = ("compare", photo, *MANY, "--presets", "miniature-radio")
+    told = ("compare", photo, *MANY, "-m", "miniature-radio")
     result = radseg(*told)
     assert "every name was dropped: none is anywhere 0.5 probable" in result.stdout, result.output
     (nearest,) = re.findall(r"\((.+) comes nearest, 0\.\d\d\); --denoise 0 keeps them all", result.stdout)
@@ -50,13 +63,13 @@ def test_segment_says_too_that_every_name_was_dropped(radseg: Command, photo: Pa
 
 
 def test_no_name_found_is_said_where_names_may_be_absent(radseg: Command, photo: Path) -> None:
-    result = radseg("compare", photo, "-p", "yellow", "--presets", "toy", "--mode", "background")
+    result = radseg("compare", photo, "-p", "yellow", "-m", "toy", "--mode", "background")
     assert result.exit_code == 0, result.output
     assert "none of the names" in result.stdout
 
 
 def test_a_model_without_weights_is_left_out_and_counted(radseg: Command, photo: Path) -> None:
-    result = radseg("compare", photo, "-p", "red, blue", "--presets", "naradio-b,toy", "-o", "two.jpg")
+    result = radseg("compare", photo, "-p", "red, blue", "-m", "naradio-b", "-m", "toy", "-o", "two.jpg")
     assert result.exit_code == 1
     assert "naradio-b: left out." in result.stderr
     assert "toy: " in result.stdout
@@ -64,7 +77,7 @@ def test_a_model_without_weights_is_left_out_and_counted(radseg: Command, photo:
 
 
 def test_no_answer_at_all_is_an_error_and_writes_nothing(radseg: Command, photo: Path) -> None:
-    result = radseg("compare", photo, "-p", "red, blue", "--presets", "naradio-b")
+    result = radseg("compare", photo, "-p", "red, blue", "-m", "naradio-b")
     assert result.exit_code not in (0, 1)
     assert "No model gave an answer. naradio-b" in result.stderr
     assert not Path("sheet.png").exists()
@@ -73,11 +86,11 @@ def test_no_answer_at_all_is_an_error_and_writes_nothing(radseg: Command, photo:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--presets", "toy"], "with -p or --classes"),
-        (["-p", "red, blue", "--presets", "toy,best"], "no preset 'best'"),
-        (["-p", "red, blue", "--presets", "toy,toy"], "names toy more than once"),
-        (["-p", "red, blue", "--presets", " , "], "Name the models"),
-        (["-p", "red, blue", "--presets", "toy", "-o", "sheet.gif"], "must end in one of .jpeg, .jpg, .png"),
+        (["-m", "toy"], "with -p or --classes"),
+        (["-p", "red, blue", "-m", "toy", "-m", "best"], "no model 'best' and no such file"),
+        (["-p", "red, blue", "-m", "toy", "-m", "naclip-b", "--scga", "5"], "naclip-b has no scga_temp"),
+        (["-p", "red, blue", "-m", "toy", "--aux", "dino-vit-b-8=."], "None of toy uses dino-vit-b-8"),
+        (["-p", "red, blue", "-m", "toy", "-o", "sheet.gif"], "must end in one of .jpeg, .jpg, .png"),
     ],
 )
 def test_wrong_use_is_explained(radseg: Command, photo: Path, arguments: list[str], message: str) -> None:
@@ -86,11 +99,14 @@ def test_wrong_use_is_explained(radseg: Command, photo: Path, arguments: list[st
 
 
 def test_quiet_prints_nothing(radseg: Command, photo: Path) -> None:
-    result = radseg("compare", photo, "-p", "red, blue", "--presets", "toy", "--quiet")
+    result = radseg("compare", photo, "-p", "red, blue", "-m", "toy", "--quiet")
     assert (result.exit_code, result.stdout) == (0, "")
     assert np.asarray(Image.open("sheet.png")).std() > 10
 
 
 def test_a_text_dependent_model_has_no_features_to_draw(radseg: Command, photo: Path) -> None:
     result = radseg("segment", photo, "-m", "miniature-resradio", *ROOM, "--save", "pca")
-    assert (result.exit_code, "it has no features to draw" in result.stderr) == (2, True), result.output
+    assert (
+        result.exit_code,
+        "reads the prompts before it has features: there are none" in result.stderr,
+    ) == (2, True), result.output

@@ -15,6 +15,7 @@ from radseg.cli import eval as eval_verb
 from radseg.cli.app import app
 from radseg.evaluation.images.result import EvalResult
 from radseg.models.stored_text_encoder import StoredTextEncoder
+from radseg.presets import parts
 from radseg.types import TextEmbeddings
 
 NAMES = ("red", "green")
@@ -61,9 +62,27 @@ def test_options_reach_the_method_and_the_record(data):
     assert result.images.total == 2
 
 
-def test_scra_and_scga_can_be_left_out():
-    typed = eval_verb._settings("whole", 112, "patch", "off", "5", 0.1, "none", "simple")
-    assert typed == {
+@pytest.fixture
+def selected(monkeypatch):
+    """Call `radseg eval` on a dataset that another module evaluates; return what that is given."""
+    seen = []
+    module = type(sys)("another_kind")
+    module.run = lambda typed: seen.append(typed) or 1
+    monkeypatch.setitem(sys.modules, "another_kind", module)
+    monkeypatch.setitem(eval_verb.HANDLERS, "replica", "another_kind:run")
+
+    def evaluate(*words):
+        code, output = radseg("replica", "--data", "rooms", *words)
+        assert code == 1, output
+        return seen.pop()
+
+    return evaluate
+
+
+def test_scra_and_scga_can_be_left_out(selected):
+    words = ("--crop", "whole", "--stride", 112, "--size-rule", "patch", "--scra", "off", "--scga", 5)
+    more = ("--denoise", 0.1, "--refine", "none", "--templates", "simple")
+    assert selected(*words, *more).choice.options == {
         "crop": None,
         "stride": 112,
         "size_rule": "patch",
@@ -73,7 +92,7 @@ def test_scra_and_scga_can_be_left_out():
         "refine": "none",
         "templates": "simple",
     }
-    assert eval_verb._settings(None, None, None, None, None, None, None, None) == {}
+    assert selected().choice.options == selected().choice.places == {}
 
 
 def test_the_default_folder_names_dataset_protocol_and_preset(data, monkeypatch):
@@ -182,11 +201,14 @@ def test_check_reads_the_images_that_would_be_evaluated(data):
         (("voc20", "--data", "x", "--ignore", 3), "--ignore and --first-label are for"),
         (("miniature", "--protocol", "huge"), "no protocol 'huge'"),
         (("miniature", "--shard", "3/2", "--preset", "miniature"), "no shard 3/2"),
-        (("miniature", "--preset", "radseg-x"), "no preset 'radseg-x'"),
+        (
+            ("miniature", "--preset", "radseg-x"),
+            "no model 'radseg-x' and no such file. Did you mean radseg-h",
+        ),
         (("miniature", "--preset", "toy", "--crop", "64"), "no crop"),
     ],
 )
-def test_wrong_use_is_told_before_anything_is_loaded(words, message, tmp_path, monkeypatch):
+def test_wrong_use_is_refused_before_anything_is_loaded(words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, output = radseg(*words)
     assert code == 2
@@ -194,18 +216,12 @@ def test_wrong_use_is_told_before_anything_is_loaded(words, message, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_module_may_take_a_dataset_over(monkeypatch):
-    seen = []
-    module = type(sys)("another_kind")
-    module.run = lambda typed: seen.append(typed) or 1
-    monkeypatch.setitem(sys.modules, "another_kind", module)
-    monkeypatch.setitem(eval_verb.HANDLERS, "replica", "another_kind:run")
-    code, _ = radseg("replica", "--data", "rooms", "--preset", "radseg-h", "--limit", 4)
-    assert code == 1
-    assert (seen[0].dataset, str(seen[0].data), seen[0].preset, seen[0].limit) == (
+def test_another_module_may_take_a_dataset_over(selected):
+    seen = selected("--preset", "radseg-h", "--limit", 4)
+    assert (seen.dataset, str(seen.data), seen.choice.names, seen.limit) == (
         "replica",
         "rooms",
-        "radseg-h",
+        ("radseg-h",),
         4,
     )
 
@@ -226,12 +242,16 @@ def proxyclip(data, tmp_path, monkeypatch):
     """Call `radseg eval` with CLIP from a folder and words made up."""
     any_shape(monkeypatch)
     clip = clip_folder(tmp_path / "clip")
-    fetched = []
-    monkeypatch.setattr("radseg.evaluation.images.model.obtain", lambda rows, *_, **__: fetched.extend(rows))
+    fetched, resolve = [], parts.resolve
+
+    def without_network(name, place, options):
+        return resolve(name, place, options) if place else fetched.append(name)
+
+    monkeypatch.setattr(parts, "resolve", without_network)
     monkeypatch.setattr(StoredTextEncoder, "embed", lambda words, _: made_up(words.space))
     fixed = ("--data", data, "--preset", "proxyclip-b", "--checkpoint", clip, "-o", tmp_path / "out")
     more = ("--crop", 112, "--stride", 112)
-    return lambda *words: (*radseg("folder", *fixed, *more, *words), [row.name for row in fetched])
+    return lambda *words: (*radseg("folder", *fixed, *more, *words), list(fetched))
 
 
 def made_up(space):
@@ -249,10 +269,10 @@ def test_a_further_network_may_come_from_a_folder(proxyclip, tmp_path):
     dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
     code, output, _ = proxyclip("--aux", f"dino-vit-b-8={dino}", "--resume")
     assert code == 2
-    assert "weight files" in output
+    assert "weights of dino-vit-b-8" in output
 
 
-def test_a_helper_of_another_method_is_refused_before_anything_is_fetched(proxyclip, tmp_path):
+def test_auxiliary_weights_of_another_method_are_refused_before_anything_is_fetched(proxyclip, tmp_path):
     code, output, fetched = proxyclip("--aux", f"sam-vit-b-whole={tmp_path}")
     assert code == 2
     assert "uses no 'sam-vit-b-whole'" in " ".join(output.split())

@@ -23,7 +23,7 @@ def build(radseg, recording):
     return lambda *arguments: radseg("map", "build", recording, "-m", "toy", "--no-check", *arguments)
 
 
-def test_a_map_of_probabilities_knows_where_each_word_is(build, tmp_path):
+def test_a_map_of_probabilities_knows_where_each_name_is(build, tmp_path):
     result = build("-o", "map", "--space", "probabilities", "-p", "red, blue", "--voxel-size", "0.1")
     assert result.exit_code == 0, result.output
     opened = SemanticMap.open(tmp_path / "map")
@@ -59,7 +59,7 @@ def test_the_miniature_gives_features_before_alignment(radseg, recording, tmp_pa
     ("model", "message"),
     [
         ("radseg-b+", "a map of features has none. Use radseg-b,"),
-        ("resclip-b", "looks at the words while it looks at the image"),
+        ("resclip-b", "resclip-b reads them before it has features"),
     ],
 )
 def test_a_model_without_features_is_refused_before_anything_is_fetched(model, message, radseg, recording):
@@ -92,7 +92,7 @@ def tum(tmp_path):
     return root
 
 
-def test_a_wrong_depth_unit_is_answered_with_the_option_that_mends_it(radseg, tum):
+def test_a_wrong_depth_unit_is_answered_with_the_option_that_corrects_it(radseg, tum):
     wrong = ("map", "build", tum, "-o", "map", "--space", "none", "--depth-scale")
     result = radseg(*wrong, "5")
     assert result.exit_code == 2

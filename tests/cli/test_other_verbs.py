@@ -11,10 +11,10 @@ from cli_builders import Command, events
 
 from radseg.text.pack import load_pack, pack_vectors, save_pack
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.cache import FileRecord, model_folder, sha256_of, write_record
+from radseg.weights.home import FileRecord, model_folder, sha256_of, write_record
 
 
-def test_a_pack_gives_the_same_labels_as_its_words(radseg: Command, toy: Command, photo: Path) -> None:
+def test_a_pack_gives_the_same_labels_as_its_prompts(radseg: Command, toy: Command, photo: Path) -> None:
     made = radseg("text", "-m", "toy", "-p", "red, blue", "-o", "pack.safetensors")
     assert made.exit_code == 0, made.output
     assert "pack.safetensors: 2 names in the space toy-colour" in made.stdout
@@ -82,8 +82,8 @@ def test_models_are_listed_with_what_they_need(radseg: Command) -> None:
 
 def test_models_are_listed_in_json(radseg: Command) -> None:
     listed = {one["model"]: one for one in events(radseg("models", "list", "--log-format", "json"))}
-    assert listed["toy"]["here"] is True
-    assert listed["radseg-b"]["here"] is False
+    assert listed["toy"]["cached"] is True
+    assert listed["radseg-b"]["cached"] is False
     assert listed["radseg-b"]["weights"] == ["c-radio_v3-b", "siglip2-so400m-patch16-naflex"]
 
 
@@ -126,7 +126,7 @@ def test_verify_of_nothing_says_so(radseg: Command) -> None:
     assert (result.exit_code, "radseg models pull sam-vit-h" in result.stdout) == (1, True)
 
 
-def test_doctor_looks_at_everything(radseg: Command) -> None:
+def test_doctor_checks_everything(radseg: Command) -> None:
     found = {one["subject"]: one for one in events(radseg("doctor", "--log-format", "json"))}
     assert found["torch"]["verdict"] == "ok"
     assert {"radseg", "Python", "cache", "disk", "network"} <= set(found)
@@ -136,7 +136,7 @@ def test_doctor_gives_the_command_for_a_problem(radseg: Command, monkeypatch: py
     monkeypatch.setattr("radseg.runs.health.free_bytes", lambda _: 10**6)
     result = radseg("doctor")
     assert result.exit_code == 3
-    assert "To correct disk: export RADSEG_HOME=" in result.stdout
+    assert "Fix disk: export RADSEG_HOME=" in result.stdout
 
 
 def test_the_version_is_printed(radseg: Command) -> None:

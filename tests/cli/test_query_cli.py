@@ -82,10 +82,10 @@ def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):
     done = radseg("query", toy_map, "red", "blue a/x", "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names[-1] == "query.json"
+    assert {"query.json", "scores.npz"} <= set(names)
     assert "heat-2-blue-a-x.above.png" in names
-    with np.load(tmp_path / "out/heat.npz") as stored:
-        assert stored["heat"].shape == (2, 4 * SIDE**3)
+    with np.load(tmp_path / "out/scores.npz") as stored:
+        assert stored["scores"].shape == (2, 4 * SIDE**3)
         assert stored["names"].tolist() == ["red", "blue a/x"]
     with Image.open(tmp_path / "out/classes.across.png") as image:
         assert image.width == 960
@@ -139,7 +139,7 @@ def test_a_ceiling_under_the_floor_is_refused(toy_map, tmp_path, radseg):
     assert (done.exit_code, "raise --ceiling" in done.stderr) == (2, True)
 
 
-def test_render_draws_words_too(toy_map, tmp_path, radseg):
+def test_render_draws_prompts_too(toy_map, tmp_path, radseg):
     done = radseg(
         "map", "render", toy_map, "-p", "red, blue", "-o", tmp_path / "p", "--width", 320, "--height", 240
     )

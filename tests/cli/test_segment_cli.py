@@ -8,8 +8,8 @@ import pytest
 from cli_builders import Command, events, paint
 
 from radseg.io import read_label_png
+from radseg.presets import choose
 from radseg.result import Segmentation
-from radseg.runs import models
 
 
 def files(folder: Path) -> list[str]:
@@ -56,7 +56,7 @@ def test_classes_json_tells_names_colours_and_parameters(toy: Command, photo: Pa
     classes = json.loads(Path("out/classes.json").read_text())
     assert [(one["id"], one["name"]) for one in classes["classes"]] == [(1, "red"), (2, "blue")]
     assert classes["none"] == 0
-    assert classes["run"]["denoising"] == 0.4
+    assert classes["run"]["option denoising"] == 0.4
 
 
 def test_a_second_run_takes_a_new_folder(toy: Command, photo: Path) -> None:
@@ -177,7 +177,7 @@ def test_resume_does_the_rest(toy: Command, photos: Path) -> None:
     assert (again.exit_code, "3 done before → out" in again.stdout) == (0, True)
 
 
-def test_resume_with_other_words_names_the_change(toy: Command, photos: Path) -> None:
+def test_resume_with_other_prompts_names_the_change(toy: Command, photos: Path) -> None:
     toy(photos, "-p", "red, blue", "-o", "out")
     result = toy(photos, "-p", "red, green", "-o", "out", "--resume")
     assert result.exit_code == 2
@@ -241,10 +241,20 @@ def test_wrong_use_is_explained_with_exit_code_2(toy: Command, photo: Path, case
     assert not Path("radseg-output/manifest.jsonl").exists()
 
 
-def test_an_unknown_model_lists_the_known(radseg: Command, photo: Path) -> None:
-    result = radseg("segment", photo, "-p", "red", "-m", "radseg-xxl")
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("radseg-xl", "Did you mean radseg-h or radseg-b or radseg-h+?"),
+        ("minature", "Did you mean miniature or miniature+ or miniature-radio?"),
+        ("best", "The models are radseg-b, radseg-h, "),
+    ],
+)
+def test_an_unknown_model_names_the_nearest_or_all(
+    radseg: Command, photo: Path, typed: str, hint: str
+) -> None:
+    result = radseg("segment", photo, "-p", "red", "-m", typed)
     assert result.exit_code == 2
-    assert "There is no preset 'radseg-xxl' and no such file; the presets are radseg-b, " in result.stderr
+    assert f"There is no model {typed!r} and no such file. {hint}" in result.stderr
 
 
 def test_a_missing_checkpoint_path_is_named(radseg: Command, photo: Path) -> None:
@@ -301,7 +311,7 @@ def test_without_weights_the_miniature_answers_and_says_so(radseg: Command, phot
 
 
 def test_weights_that_are_here_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "is_here", lambda row: row.name == "c-radio_v3-h")
-    assert models.default_model().name == "radseg-h"
-    monkeypatch.setattr(models, "is_here", lambda row: row.name.startswith("c-radio_v3-"))
-    assert models.default_model().name == "radseg-b"
+    monkeypatch.setattr(choose, "is_cached", lambda row: row.name == "c-radio_v3-h")
+    assert choose.default_model() == "radseg-h"
+    monkeypatch.setattr(choose, "is_cached", lambda row: row.name.startswith("c-radio_v3-"))
+    assert choose.default_model() == "radseg-b"

@@ -11,8 +11,7 @@ from radseg import miniature
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.radseg import SelfCorrelatingAggregation
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
-from radseg.presets.methods import METHODS
-from radseg.presets.table import PRESETS
+from radseg.presets.table import METHODS, PRESETS
 from radseg.scoring import class_cosine
 from radseg.types import TextEmbeddings
 
@@ -51,7 +50,7 @@ SIZES = ((112, 130), (33, 150), (17, 5), (112, 130))
 
 @pytest.fixture(scope="module")
 def built():
-    """Methods by preset, made once, with their networks and words."""
+    """Methods by preset, made once, with their networks and text rows."""
     made = {}
 
     def get(name):
@@ -69,7 +68,7 @@ def build(name):
         backbone = miniature.load_parts()[0]
     else:
         backbone = tiny_part(preset.checkpoint, row.adaptors)
-    parts = [tiny_part(helper) for helper in preset.auxiliary]
+    parts = [tiny_part(weights) for weights in preset.auxiliary]
     whole = getattr(preset.options, "crop", None) is None
     options = preset.options.changed(preset.options.taken({"crop": None if whole else 112, "stride": 112}))
     method = row.build(backbone, parts, options)

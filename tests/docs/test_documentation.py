@@ -18,7 +18,7 @@ from radseg.mapping.voxel_map import VoxelMap
 from recordings import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GENERATED = {"cli.md"}
 EXTERNAL = ("make", "git", "pip", "cd", "uv")  # run by CI itself, or not ours to run
 

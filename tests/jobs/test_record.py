@@ -122,10 +122,10 @@ def test_every_changed_parameter_is_named() -> None:
 
 def test_a_parameter_that_only_one_side_knows_is_named_even_where_it_is_null() -> None:
     """A key added by a later release, or written only when given, is a difference of the hash."""
-    with pytest.raises(InputError, match=r"settings: helper was not recorded, is now null\. "):
-        require_same(PARAMETERS, {**PARAMETERS, "helper": None})
-    with pytest.raises(InputError, match=r"settings: helper was \"x\", is now not recorded\. "):
-        require_same({**PARAMETERS, "helper": "x"}, PARAMETERS)
+    with pytest.raises(InputError, match=r"settings: auxiliary was not recorded, is now null\. "):
+        require_same(PARAMETERS, {**PARAMETERS, "auxiliary": None})
+    with pytest.raises(InputError, match=r"settings: auxiliary was \"x\", is now not recorded\. "):
+        require_same({**PARAMETERS, "auxiliary": "x"}, PARAMETERS)
 
 
 def test_numbers_that_only_json_tells_apart_are_named() -> None:

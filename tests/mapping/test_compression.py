@@ -66,7 +66,7 @@ def test_values_in_the_span_are_restored():
 
 
 def test_the_mean_is_kept_even_by_one_component():
-    """Without subtracting the mean (mapping spec 5.1.9) a constant offset would not survive."""
+    """Without subtracting the mean (mapping spec 5.1, item 9) a constant offset would not survive."""
     values = torch.randn(1000, 4) * 0.01 + torch.tensor([5.0, -3, 2, 1])
     basis = fit_basis([values], 1)
     assert float((basis.restore(basis.project(values)) - values).abs().max()) < 0.06

@@ -8,8 +8,9 @@ from query_builders import BLOCKS, SIDE, memory_map, words
 from radseg.errors import InputError, VocabularyError
 from radseg.mapping.aligned import aligned_parts
 from radseg.mapping.description import MapDescription
-from radseg.mapping.query import ask, ask_probabilities, cosines, unit_rows
+from radseg.mapping.query import ask, ask_probabilities
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.ops.cosine import point_cosine, unit_points
 from radseg.ops.voxels import VoxelSums, pack
 
 
@@ -85,15 +86,15 @@ def test_an_empty_map_is_refused():
 
 @pytest.mark.parametrize("rows", [1, 511, 512, 1300])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_cosines_are_products_of_unit_rows(rows, dtype):
-    features = unit_rows(torch.randn(rows, 40)).to(dtype)
+def test_cosines_are_products_of_unit_points(rows, dtype):
+    features = unit_points(torch.randn(rows, 40)).to(dtype)
     text = torch.randn(5, 40)
     wanted = features.double() @ (text / text.norm(dim=1, keepdim=True)).double().T
-    assert torch.allclose(cosines(features, text).double(), wanted.T, atol=1e-6)
+    assert torch.allclose(point_cosine(features, text).double(), wanted.T, atol=1e-6)
 
 
-def test_unit_rows_have_length_1_or_0():
-    rows = unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0], [torch.nan, 0.0]]))
+def test_unit_points_have_length_1_or_0():
+    rows = unit_points(torch.tensor([[3.0, 4.0], [0.0, 0.0], [torch.nan, 0.0]]))
     assert rows.tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 0], [0, 0]]
 
 

@@ -148,7 +148,7 @@ def test_averaging_unit_features_is_averaging_logits():
 
 def test_naclip_with_boundless_neighbourhood_is_key_key_attention_with_a_constant_for_patches():
     crop = torch.rand(1, 3, 48, 64)
-    # ω = 0, the reduction of methods §13, is tests/ops/test_attention.py: no sigma gives it.
+    # ω = 0, the reduction of methods spec 13, is tests/ops/test_attention.py: no sigma gives it.
     _, k, v = CLIP.vit.blocks[-1].attention.project(CLIP.vit.blocks[-1].norm1(last_input(crop)))
     plain = CLIP.vit.blocks[-1].attention.merge(F.scaled_dot_product_attention(k, k, v))[:, 1:]
     wide = replace(EVERY["naclip"], sigma=1e6)  # ω = 1 between all patches: a constant but for CLS

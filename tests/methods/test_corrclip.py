@@ -38,10 +38,10 @@ class Draws:
 BOXES = ((0, 0, 0.5, 0.5), (0.5, 0, 1, 0.25), (0.25, 0.6, 0.8, 0.9))
 REGIONS = Sam2Regions(Draws(*BOXES))
 WINDOWS = CorrCLIP(CLIP, crop=96, stride=48, vfm=DINO, regions=REGIONS)
-PICTURE = CorrCLIP(CLIP, crop=96, stride=48, vfm=RADIO, regions=REGIONS, sees="image")
+WHOLE_IMAGE = CorrCLIP(CLIP, crop=96, stride=48, vfm=RADIO, regions=REGIONS, sees="image")
 EVERY = {
     "windows": WINDOWS,
-    "image": PICTURE,
+    "image": WHOLE_IMAGE,
     "whole": replace(WINDOWS, crop=None),
     "patches that do not nest": CorrCLIP(tiny_clip(patch=14), crop=112, stride=56, vfm=DINO, regions=REGIONS),
     "no region": replace(WINDOWS, regions=Sam2Regions(Draws())),
@@ -91,7 +91,7 @@ def test_window_equals_the_published_form(within, weights):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-def test_the_likeness_is_of_queries_and_keys():
+def test_the_similarity_is_of_queries_and_keys():
     crop = torch.rand(1, 3, 48, 48)
     *_, tokens = DINO.vit.walk(DINO.pixels(crop))
     block = DINO.vit.blocks[-1]
@@ -100,7 +100,7 @@ def test_the_likeness_is_of_queries_and_keys():
     torch.testing.assert_close(query_plus_key(block, tokens), expected)
 
 
-def test_without_regions_and_further_streams_it_is_proxyclip_with_its_own_likeness():
+def test_without_regions_and_further_streams_it_is_proxyclip_with_its_own_similarity():
     crops = torch.rand(2, 3, 64, 48)
     alone = replace(WINDOWS, spatial=0.0, semantic=0.0, temperature=3.0)
     proxy = ProxyCLIP(CLIP, crop=96, stride=48, vfm=QueriesAndKeys(DINO), temperature=3.0, centre=1.0)
@@ -165,7 +165,7 @@ def test_the_image_is_seen_once_and_a_patch_is_a_cell(monkeypatch):
         return encode(self, images, *more)
 
     monkeypatch.setattr(type(RADIO), "encode", remember)
-    (found,) = PICTURE.encode([torch.rand(3, 96, 160)])
+    (found,) = WHOLE_IMAGE.encode([torch.rand(3, 96, 160)])
     assert sizes == [(1, 3, 192, 320)]
     assert tuple(found.values.shape[1:]) == (12, 20)
 

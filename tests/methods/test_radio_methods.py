@@ -152,7 +152,7 @@ def test_plain_radio_is_radseg_without_its_two_parts():
     )
 
 
-def test_the_words_decide_what_resradio_sees():
+def test_the_prompts_decide_what_resradio_attends_to():
     image, fewer = (
         torch.rand(3, 96, 96),
         replace(TEXT, names=("a", "b"), values=TEXT.values[:2], row_class=(0, 1)),
@@ -161,7 +161,7 @@ def test_the_words_decide_what_resradio_sees():
     assert not torch.allclose(both, all_four[:2], atol=1e-4)
 
 
-def test_words_of_another_space_are_refused():
+def test_text_of_another_space_is_refused():
     with pytest.raises(SpaceMismatchError):
         ResRADIO(RADIO, **SLIDING).score([torch.rand(3, 32, 32)], replace(TEXT, space="elsewhere"))
 

@@ -31,7 +31,7 @@ class ScoringColours:
         return [class_cosine(features, rows) for features in ColourEncoder().encode(images)]
 
 
-PICTURES = [draw_scene(96, 128), draw_scene(70, 90)[:, ::-1].copy(), draw_scene(33, 40)]
+IMAGES = [draw_scene(96, 128), draw_scene(70, 90)[:, ::-1].copy(), draw_scene(33, 40)]
 
 
 def segmenter(encoder):
@@ -41,7 +41,7 @@ def segmenter(encoder):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_scorer_gives_what_its_cosines_say(mode):
     plain, scoring = segmenter(ColourEncoder()), segmenter(ScoringColours())
-    for image in PICTURES:
+    for image in IMAGES:
         one, other = (
             s.segment(image, ["blue", ("green", "brown"), "red"], mode=mode) for s in (plain, scoring)
         )
@@ -54,8 +54,8 @@ def test_a_scorer_gives_what_its_cosines_say(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_many_images_give_the_answers_of_one_at_a_time(mode):
     scoring = segmenter(ScoringColours())
-    many = list(scoring.segment_many(PICTURES, ["blue", "green"], mode=mode, at_once=2))
-    for image, result in zip(PICTURES, many, strict=True):
+    many = list(scoring.segment_many(IMAGES, ["blue", "green"], mode=mode, at_once=2))
+    for image, result in zip(IMAGES, many, strict=True):
         np.testing.assert_array_equal(
             scoring.segment(image, ["blue", "green"], mode=mode).labels, result.labels
         )
@@ -63,18 +63,18 @@ def test_many_images_give_the_answers_of_one_at_a_time(mode):
 
 def test_a_scorer_sees_names_and_contrast_bank_together():
     scoring = segmenter(ScoringColours())
-    scoring.segment(PICTURES[0], ["blue", "green"])
+    scoring.segment(IMAGES[0], ["blue", "green"])
     images, names = scoring.encoder.asked[0]
     assert images == 1
     assert names[:2] == ("blue", "green")
     assert len(names) == 3
 
 
-def test_a_scorer_has_no_features_without_words():
+def test_a_scorer_has_no_features_without_prompts():
     with pytest.raises(
-        InputError, match=r"A map of features needs .*ScoringColours looks at the words .*\n?vocabulary-free"
+        InputError, match=r"A map of features needs .*ScoringColours reads the prompts .*\n?vocabulary-free"
     ):
-        segmenter(ScoringColours()).encode(PICTURES[0])
+        segmenter(ScoringColours()).encode(IMAGES[0])
 
 
 def test_the_two_kinds_of_method_are_told_apart():

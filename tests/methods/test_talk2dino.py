@@ -41,7 +41,7 @@ def mean_sigmoids(image):
     return oracle.mean_sigmoids(*image.shape[1:], 56, 28, cosines_of)
 
 
-def test_it_looks_at_dinos_tokens_after_the_final_norm():
+def test_it_takes_dinos_tokens_after_the_final_norm():
     crop = torch.rand(1, 3, 56, 84)
     found = Talk2DINO(DINO, crop=112, stride=56).window(crop)
     torch.testing.assert_close(found, patches_of(crop), rtol=0, atol=1e-5)
@@ -68,7 +68,7 @@ def test_as_published_the_memory_budget_has_no_say():
     torch.testing.assert_close(few, PUBLISHED.score([image], TEXT)[0], rtol=0, atol=1e-6)
 
 
-def test_wrong_numbers_and_words_are_refused():
+def test_wrong_numbers_and_text_are_refused():
     with pytest.raises(InputError, match="view is 50; it must be a multiple of 14"):
         replace(PUBLISHED, view=50)
     with pytest.raises(InputError, match="stride 57 is beyond crop 56"):

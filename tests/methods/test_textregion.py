@@ -124,7 +124,7 @@ def test_an_image_without_regions_is_sclips_in_both():
     torch.testing.assert_close(PublishedTextRegion(ours).score([image], words)[0], expected)
 
 
-def test_as_published_words_of_another_space_are_refused():
+def test_as_published_text_of_another_space_is_refused():
     words = TextEmbeddings(("a",), torch.randn(1, 20), (0,), "elsewhere")
     with pytest.raises(SpaceMismatchError):
         PublishedTextRegion(method()).score([torch.rand(3, 32, 32)], words)

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from oracles import trident as oracle
+from radseg.methods.base import BackboneEncoder, align_map
 from radseg.methods.proxyclip import ProxyCLIP
 from radseg.methods.trident import Trident
 from radseg.ops.correlation import mean_cosine
@@ -53,7 +54,7 @@ def test_guidance_equals_the_formula(size, factor, below_zero):
 
 
 def test_without_a_threshold_it_is_the_plain_mean_of_sams_heads(monkeypatch):
-    """The reduction cos_fac → −∞ of methods §13, where the mean cosine is positive."""
+    """The reduction cos_fac → −∞ of methods spec 13, where the mean cosine is positive."""
     monkeypatch.setattr(Trident, "threshold", lambda _, cosine: torch.full(cosine.shape[1:2], -2.0)[:, None])
     image = torch.rand(3, 96, 128)
     grid, weights, _ = of_the_image(image)
@@ -114,6 +115,15 @@ def test_batch_of_windows_equals_the_loop_over_windows(method):
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (97, 33)])
 def test_any_size_gives_finite_features(method, size):
     assert method.encode([torch.rand(3, *size)])[0].values.isfinite().all()
+
+
+def test_values_are_mixed_in_clips_width_and_aligned_last(method):
+    image = torch.rand(3, 100, 130)
+    assert isinstance(method, BackboneEncoder)
+    mixed = method.encode_backbone([image])[0]
+    assert mixed.shape[0] == method.backbone.width
+    assert method.backbone_space == f"backbone:{method.backbone.config.name}"
+    assert torch.equal(align_map(method.align, mixed), method.encode([image])[0].values)
 
 
 def test_a_flat_image_does_not_become_nan(method):

@@ -47,7 +47,7 @@ def test_transfer_does_not_depend_on_the_order_of_rows():
     assert np.array_equal(one, transfer_labels(truth, keys[order], labels[order]))
 
 
-def test_more_equals_than_are_looked_at_first_are_all_compared():
+def test_more_equals_than_are_compared_first_are_all_compared():
     """72 voxels at one distance (√26): the five whose index comes first decide."""
     cube = np.array(list(np.ndindex(13, 13, 13))) - 6
     keys = cube[(cube**2).sum(1) == 26]

@@ -128,7 +128,7 @@ def test_every_held_out_name_is_made_of_words_that_training_uses():
     assert {word for name in held_out_names() for word in name.split()} <= known
 
 
-def test_cameras_stand_upright_and_look_where_they_are_told():
+def test_cameras_stand_upright_and_point_where_they_should():
     eye, target = (1.0, 2.0, 1.5), (3.0, 2.5, 0.5)
     pose = pose_towards(eye, target)
     x, y, z = np.linalg.inv(pose)[:3] @ [*target, 1]

@@ -29,7 +29,7 @@ def test_a_model_whose_head_ignores_its_input_is_fully_aligned():
     assert torch.allclose(cls_patch_map(radio, torch.rand(3, 32, 32)), torch.ones(2, 2), atol=1e-5)
 
 
-def test_an_image_off_the_patch_grid_and_a_model_without_words_are_refused():
+def test_an_image_off_the_patch_grid_and_a_model_without_text_are_refused():
     with pytest.raises(ImageError, match="multiple"):
         cls_patch_map(tiny_radio(), torch.rand(3, 40, 32))
     sam = AdaptorConfig("sam", 0, None, None, HEAD)

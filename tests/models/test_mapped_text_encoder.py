@@ -43,7 +43,7 @@ def by_hand(row, state):
     return (out / out.norm()).float()
 
 
-def test_words_are_mapped_after_the_mean_of_raw_vectors(tmp_path):
+def test_text_is_mapped_after_the_mean_of_raw_vectors(tmp_path):
     state = published(tmp_path / "map.pth")
     words = MappedTextEncoder("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), Tower)
     text = words.embed(Vocabulary.parse("cat, zebra crossing"))
@@ -61,7 +61,7 @@ def test_the_contrast_bank_goes_the_same_way(tmp_path):
     torch.testing.assert_close(bank.values.norm(dim=1), torch.ones(len(bank.values)))
 
 
-def test_the_tower_is_loaded_once_and_not_before_the_first_word(tmp_path):
+def test_the_tower_is_loaded_once_and_not_before_the_first_prompt(tmp_path):
     published(tmp_path / "map.pth")
     loaded = []
 

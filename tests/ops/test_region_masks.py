@@ -93,5 +93,5 @@ def test_patches_like_all_regions_are_taken_out():
     masks, values = (generator.random((3, 12)) - 0.4).clip(0), generator.normal(size=(12, 5))
     for least in (-0.3, 0.0, 0.07, 0.4):
         unit = torch.nn.functional.normalize(torch.from_numpy(values), dim=1)
-        found = without_global_patches(torch.from_numpy(masks), unit, least=least)
+        found = without_global_patches(torch.from_numpy(masks), unit, min_locality=least)
         np.testing.assert_allclose(found.numpy(), oracle.local(masks, values, least))

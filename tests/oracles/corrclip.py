@@ -1,4 +1,4 @@
-"""CorrCLIP's window as published (methods §10b): copies of CLS among the tokens, a mask in all blocks.
+"""CorrCLIP's window as published (methods spec 10b): copies of CLS among the tokens, a mask in all blocks.
 
 Blocks are `clip_methods.LastBlock`; tokens are numpy (t, d) without the copies, CLS first.
 """

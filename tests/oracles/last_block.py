@@ -1,4 +1,4 @@
-"""Replaced last blocks of a vision transformer for one window, head by head, pair by pair (methods spec 2-9).
+"""Replaced last blocks of a vision transformer for one window, by head and by pair (methods spec 2 to 9).
 
 `block` is a dict of numpy weights: see `weights_of`. Tokens are (t, d), CLS and registers first.
 """

@@ -1,4 +1,4 @@
-"""TextRegion's region rules and pooling from methods §7, mask by mask and patch by patch, in numpy."""
+"""TextRegion's region rules and pooling from methods spec 7, mask by mask and patch by patch, in numpy."""
 
 import numpy as np
 

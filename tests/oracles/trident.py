@@ -1,4 +1,4 @@
-"""SAM's guidance in Trident from its formulas, query by query, in float64 (methods §6, stage 3)."""
+"""SAM's guidance in Trident from its formulas, query by query, in float64 (methods spec 6, stage 3)."""
 
 import numpy as np
 

@@ -46,7 +46,7 @@ def test_a_preset_on_clip_segments_with_weights_as_published(name, tmp_path):
     assert len(result.meta["sha256"]) == 64
 
 
-def test_words_of_another_tower_are_refused(tmp_path):
+def test_text_of_another_tower_is_refused(tmp_path):
     segmenter = load("naclip-b", checkpoint=clip_folder(tmp_path / "clip"))
     with pytest.raises(SpaceMismatchError, match="clip-vit-l-14-openai"):
         segmenter.segment(torch.rand(3, 64, 64), words("clip-vit-l-14-openai"), mode="assign")
@@ -67,12 +67,12 @@ def test_options_reach_the_method(tmp_path):
     assert (segmenter.temperature, segmenter.denoising, segmenter.short_side) == (40.0, 0.0, 336)
 
 
-def test_auxiliary_weights_the_preset_does_not_use_is_refused(tmp_path):
+def test_auxiliary_weights_the_preset_does_not_use_are_refused(tmp_path):
     with pytest.raises(InputError, match="uses no 'sam'; its auxiliary weights are: dino-vit-b-8"):
         load("proxyclip-b", checkpoint=clip_folder(tmp_path / "clip"), auxiliary={"sam": tmp_path})
 
 
-def test_talk2dino_takes_its_map_and_its_words_from_where_it_is_told(tmp_path):
+def test_talk2dino_takes_its_map_and_its_text_tower_from_the_given_folders(tmp_path):
     torch.save(
         {
             "a.weight": torch.randn(32, 512),
@@ -99,7 +99,7 @@ def test_talk2dinos_map_has_no_licence_and_is_not_fetched_unasked(tmp_path):
         load("talk2dino-b", checkpoint=dinov2_folder(tmp_path / "dino"))
 
 
-def test_trident_refines_with_the_sam_it_looks_through(tmp_path):
+def test_trident_refines_with_the_sam_it_encodes_with(tmp_path):
     segmenter = load(
         "trident-b",
         checkpoint=clip_folder(tmp_path / "clip"),
@@ -135,7 +135,7 @@ def test_textregion_has_no_windows():
 
 
 @pytest.mark.parametrize("name", ["corrclip-b", "corrclip-radio-b"])
-def test_corrclip_looks_and_settles_by_the_regions_of_the_sam_it_is_given(name, tmp_path):
+def test_corrclip_encodes_and_settles_by_the_regions_of_the_sam_it_is_given(name, tmp_path):
     auxiliary = {
         "corrclip-b": {"dino-vit-b-8": dino_folder(tmp_path / "dino")},
         "corrclip-radio-b": {"c-radio_v3-b": DATA / RADIO_FILE},
@@ -164,7 +164,7 @@ def test_maps_know_by_which_further_weights_they_were_made(tmp_path):
     assert encoder_of(one) != encoder_of(other)
 
 
-def test_the_radio_beside_clip_is_loaded_without_its_words_and_may_drop_tensors(tmp_path):
+def test_the_radio_beside_clip_is_loaded_without_its_text_tower_and_may_drop_tensors(tmp_path):
     sam = write(sam2_model(), tmp_path / "sam2")
     segmenter = load(
         "corrclip-radio-b",

@@ -7,11 +7,9 @@ from radseg.errors import InputError
 from radseg.methods.base import Scorer
 from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAttention
 from radseg.nn.vit import standard_block
-from radseg.presets.backbones import BACKBONES
 from radseg.presets.load import load
-from radseg.presets.methods import METHODS
 from radseg.presets.options import RadsegOptions
-from radseg.presets.table import PRESETS
+from radseg.presets.table import BACKBONES, METHODS, PRESETS
 from radseg.types import TextEmbeddings
 
 

@@ -96,6 +96,7 @@ ALLOWED = {
     "metrics": set(),
     "datasets": {"io"},
     "evaluation": {
+        "scoring",
         "colours",
         "datasets",
         "export",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from radseg.io import read_label_png
-from radseg.runs.demo import SOUGHT, WORDS, run_demo, run_map_demo
+from radseg.runs.demo import PROMPTS, SOUGHT, run_demo, run_map_demo
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def mapped(folder):
 def test_the_objects_of_the_room_are_named_and_the_absent_door_is_not(image):
     areas = image.result.areas
     assert areas["purple door"] < 0.01
-    assert all(areas[name] > 0.01 for name in WORDS[:6])
+    assert all(areas[name] > 0.01 for name in PROMPTS[:6])
     assert image.result.meta["refined_regions"] > 3
 
 
@@ -40,8 +40,8 @@ def test_every_image_is_written(folder, image):
         "room.unrefined.overlay.jpg",
         "room.pca.png",
     }
-    assert sum("heat" in path.name for path in image.files) == len(WORDS)
-    assert read_label_png(folder / "room.labels.png").max() <= len(WORDS)
+    assert sum("heat" in path.name for path in image.files) == len(PROMPTS)
+    assert read_label_png(folder / "room.labels.png").max() <= len(PROMPTS)
 
 
 def test_refinement_changes_the_overlay(folder, image):

@@ -18,7 +18,7 @@ def test_every_problem_has_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("radseg.runs.health.version", lambda name: "0.0.1")
     monkeypatch.setattr("radseg.runs.health.free_bytes", lambda _: 0)
     found = findings(tmp_path)
-    assert all(finding.correction for finding in found if finding.verdict == "problem")
+    assert all(finding.remedy for finding in found if finding.verdict == "problem")
 
 
 def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,13 +29,13 @@ def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_cache_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert subject(tmp_path, "cache").correction.startswith("export RADSEG_HOME=")
+    assert subject(tmp_path, "cache").remedy.startswith("export RADSEG_HOME=")
 
 
 def test_offline_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     network = subject(tmp_path, "network")
-    assert (network.verdict, network.correction) == ("note", "unset HF_HUB_OFFLINE")
+    assert (network.verdict, network.remedy) == ("note", "unset HF_HUB_OFFLINE")
 
 
 def test_a_gpu_that_torch_does_not_see_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_a_gpu_that_torch_does_not_see_is_a_problem(tmp_path: Path, monkeypatch:
 def test_torch_that_does_not_load_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     found = subject(tmp_path, "torch loads")
-    assert (found.verdict, "--force-reinstall torch" in found.correction) == ("problem", True)
+    assert (found.verdict, "--force-reinstall torch" in found.remedy) == ("problem", True)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 from mapping.map_builders import frame
 from radseg import presets
 from radseg.errors import InputError, VocabularyError
+from radseg.methods.base import align_map
 from radseg.ops.resize import resize
 from radseg.refine.base import Refinement
 from radseg.runs.lifting import (
@@ -42,12 +43,12 @@ def test_features_without_alignment_are_those_of_the_model(toy, image):
 def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
     small = replace(presets.load("miniature"), short_side=96)
     features = FeatureLift(small)(image)
-    aligned = small.encoder.align(features)
+    aligned = align_map(small.encoder.align, features)
     assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
     assert features.shape[0] == small.encoder.radio.config.width
 
 
-def test_probabilities_sum_to_one_over_words_that_are_there(toy, image):
+def test_probabilities_sum_to_one_over_names_that_are_there(toy, image):
     mapper = probability_mapper(toy, "red, blue, green", 0.1)
     values = mapper.lift(image)
     assert mapper.description.names == ("red", "blue", "green")
@@ -56,8 +57,8 @@ def test_probabilities_sum_to_one_over_words_that_are_there(toy, image):
     assert not values[2].any(), "green is nowhere probable: denoised"
 
 
-def test_one_word_alone_is_refused(toy):
-    with pytest.raises(VocabularyError, match="Name more objects"):
+def test_one_name_alone_is_refused(toy):
+    with pytest.raises(VocabularyError, match="Add more names"):
         probability_mapper(toy, "red", 0.1)
 
 
@@ -104,7 +105,7 @@ def test_a_method_that_refines_by_itself_makes_features_without(model, settings)
     [
         ("radseg-b+", "a map of features has none. Use radseg-b, which is radseg-b. without it"),
         ("miniature+", "Use miniature, "),
-        ("resclip-b", "resclip-b looks at the words while it looks at the image"),
+        ("resclip-b", "do not depend on the prompts; resclip-b reads them"),
     ],
 )
 def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(model, message):

@@ -9,7 +9,7 @@ from radseg.text.vocabulary import Vocabulary
 SIGLIP2 = "siglip2-so400m-patch16-naflex"
 
 
-def test_the_bank_is_whole_for_ordinary_words() -> None:
+def test_the_bank_is_whole_for_ordinary_names() -> None:
     assert contrast_vocabulary(Vocabulary.parse("sky, grass"), SIGLIP2).names == CONTRAST_PHRASES
 
 

@@ -101,6 +101,6 @@ def test_errors_of_a_file_name_the_file(tmp_path: Path) -> None:
         Vocabulary.read(file)
 
 
-def test_checking_words_imports_no_torch() -> None:
+def test_checking_prompts_imports_no_torch() -> None:
     program = "import sys, radseg.text.vocabulary, radseg.text.contrast; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

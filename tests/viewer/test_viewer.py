@@ -30,7 +30,7 @@ def test_a_ray_picks_the_first_voxel_it_hits():
 def test_the_best_names_of_a_voxel_come_first():
     found = answer("blue, red, green")
     row = int(np.flatnonzero((found.keys == [0, 0, 0]).all(1))[0])
-    names = best_names(found, row, most=2)
+    names = best_names(found, row, limit=2)
     assert names[0][0] == "red"
     assert len(names) == 2
     assert names[0][1] > names[1][1]
@@ -84,18 +84,18 @@ def test_the_server_listens_on_the_loopback_interface_only(page):
                 socket.create_connection((address, page.port), timeout=2)
 
 
-def test_words_change_the_page_and_bad_words_only_the_note(page):
-    page.look_for("red, purple")
+def test_prompts_change_the_page_and_bad_ones_only_the_note(page):
+    page.search("red, purple")
     assert page.show.value == "classes"
     assert "not found" in page.legend.content
     before = page.answer
-    page.look_for("asphalt")
+    page.search("asphalt")
     assert page.answer is before
     assert "knows colours only" in page.legend.content
 
 
 def test_a_click_names_the_voxel(page):
-    page.look_for("red, blue")
+    page.search("red, blue")
     page.click((0.0, 0.0, -1.0), (0.0, 0.0, 1.0))
     assert "red" in page.clicked.content
     page.click((9.0, 9.0, -1.0), (0.0, 0.0, 1.0))

@@ -17,7 +17,7 @@ def near(pixel, colour, slack=130):
 
 
 def test_every_panel_shows_its_own_labels_after_the_photo():
-    names = ("red object", "other object")
+    names = ("chair", "table")
     sheet = np.asarray(comparison(PHOTO, [panel("a", 1, 2), panel("b", 2, 1)], names))
     step, row = TILE_WIDTH + 12, 120
     table = colours(names)

@@ -4,6 +4,7 @@ import json
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,29 @@ def state(keys: tuple[str, ...] = ("clip", "siglip2", "sam"), *, prefix_tokens: 
     }
 
 
+class Listener:
+    """Keeps what a download tells."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.bytes: list[tuple[int, int]] = []
+
+    def announce(self, line: str) -> None:
+        self.lines.append(line)
+
+    def progress(self, done: int, total: int) -> None:
+        self.bytes.append((done, total))
+
+    def named(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@pytest.fixture
+def listener() -> Listener:
+    """A reporter that keeps what it is told."""
+    return Listener()
+
+
 @pytest.fixture
 def save(tmp_path: Path) -> Callable[..., Path]:
     """Write a `.pth.tar` as the publisher does and return its path."""
@@ -140,6 +164,7 @@ def save(tmp_path: Path) -> Callable[..., Path]:
         name: str = "tiny.pth.tar",
         *,
         ema: bool = False,
+        protocol: int = 2,
         **changes: Any,
     ) -> Path:
         tensors = state() if tensors is None else tensors
@@ -150,7 +175,7 @@ def save(tmp_path: Path) -> Callable[..., Path]:
             key: OrderedDict(tensors),
             "args": Namespace(**arguments(**changes)),
         }
-        torch.save(content, tmp_path / name)
+        torch.save(content, tmp_path / name, pickle_protocol=protocol)
         return tmp_path / name
 
     return write

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,8 @@ import torch
 
 from radseg.errors import CheckpointError, MissingFileError
 from radseg.weights.config import RadioConfig
-from radseg.weights.convert.archive import TorchArchive
 from radseg.weights.convert.layouts import sort_pth
-from radseg.weights.convert.pickles import StorageRef, TensorRef
 from radseg.weights.convert.radio import assemble, convert_checkpoint, convert_folder
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import FileSource
 
 Save = Callable[..., Path]
 
@@ -29,7 +24,7 @@ def test_both_layouts_of_the_golden_model_hold_the_same_numbers(shared: Path) ->
     assert len(full.tensors) == 87  # backbone, conditioner and two adaptors; the pickle has four
     for key, tensor in full.tensors.items():
         assert half.tensors[key].dtype == torch.float16
-        assert torch.equal(half.tensors[key].load().float(), tensor.load()), key
+        assert torch.equal(half.tensors[key].float(), tensor), key
 
 
 def test_golden_configuration_is_the_manifests(shared: Path) -> None:
@@ -50,25 +45,14 @@ def test_golden_configuration_is_the_manifests(shared: Path) -> None:
     assert config.adaptor("siglip2").space == "siglip2-so400m-patch16-naflex"
 
 
-def test_base_keys_of_the_golden_set_are_all_known(shared: Path, save: Save) -> None:
+def test_base_keys_of_the_golden_set_are_all_known(shared: Path, build: Any) -> None:
     shapes = json.loads((shared / "golden" / "2d" / "keys_base.json").read_text())
     changes = {"model_kwargs": {"embed_dim": 768, "depth": 12}, "cpe_max_size": 2048}
     teachers = [{"name": n} for n in ("clip", "siglip2", "dino_v2", "sam")]
-    path = save({}, **changes, teachers=teachers)
-    reference = TensorRef(StorageRef("0", "float16", 0), 0, (), ())
 
-    class KeysOnly(TorchArchive):
-        """An archive of the right names and shapes without a value."""
-
-        def value(self) -> Any:
-            return super().value() | {
-                "state_dict": {k: replace(reference, shape=tuple(s)) for k, s in shapes.items()}
-            }
-
-        def tensor(self, reference: TensorRef) -> LazyTensor:
-            return LazyTensor(reference.shape, torch.float16, lambda: torch.empty(0))
-
-    model = assemble(sort_pth(KeysOnly(FileSource(path)), "c-radio_v3-b"))
+    state = {k: torch.empty(s, dtype=torch.float16, device="meta") for k, s in shapes.items()}
+    checkpoint = {"state_dict": state, "args": build.arguments(**changes, teachers=teachers)}
+    model = assemble(sort_pth(checkpoint, "keys only", "c-radio_v3-b"))
     assert (model.config.width, model.config.heads, model.config.position_grid) == (768, 12, 128)
     assert len(model.tensors) + len(model.dropped) == len(shapes)
 
@@ -78,7 +62,7 @@ def test_heads_are_found_by_name_and_by_index(save: Save, build: Any, keys: tupl
     tensors = build.state(keys)
     model = convert_checkpoint(save(tensors), version="x")
     assert [a.name for a in model.config.adaptors] == ["clip", "siglip2", "sam"]
-    ours = model.tensors["adaptors.siglip2.summary.blocks.0.fc.weight"].load()
+    ours = model.tensors["adaptors.siglip2.summary.blocks.0.fc.weight"]
     assert torch.equal(ours, tensors[f"_heads.{keys[1]}.blocks.0.2.weight"])
 
 
@@ -88,7 +72,7 @@ def test_both_layouts_built_here_agree(save: Save, save_folder: Save, build: Any
     folder = convert_folder(save_folder(build.to_folder(tensors)))
     assert folder.config == pickled.config
     for key, tensor in pickled.tensors.items():
-        assert torch.equal(tensor.load(), folder.tensors[key].load()), key
+        assert torch.equal(tensor, folder.tensors[key]), key
 
 
 def test_names_that_begin_alike_are_told_apart(save: Save, build: Any) -> None:
@@ -161,7 +145,7 @@ def test_the_moving_average_is_preferred(tmp_path: Path, save: Save, build: Any)
     content = torch.load(path, weights_only=False)
     content["state_dict"] = {k: v + 1 for k, v in content["state_dict_ema"].items()}
     torch.save(content, path)
-    prefix = convert_checkpoint(path, version="x").tensors["vit.prefix"].load()
+    prefix = convert_checkpoint(path, version="x").tensors["vit.prefix"]
     assert torch.equal(prefix, content["state_dict_ema"]["base_model.patch_generator.cls_token.token"])
 
 
@@ -170,7 +154,7 @@ def test_a_module_prefix_is_stripped(save: Save, build: Any) -> None:
     wrapped = save({f"module.{k}": v for k, v in build.state().items()}, name="wrapped.pth.tar")
     again = convert_checkpoint(wrapped, version="x")
     assert again.config == plain.config
-    assert all(torch.equal(t.load(), plain.tensors[k].load()) for k, t in again.tensors.items())
+    assert all(torch.equal(t, plain.tensors[k]) for k, t in again.tensors.items())
 
 
 def test_heads_of_version_1(save: Save, build: Any) -> None:
@@ -180,7 +164,7 @@ def test_heads_of_version_1(save: Save, build: Any) -> None:
     head = model.config.adaptor("siglip2").summary
     assert head is not None
     assert (head.kind, head.blocks, head.width_out) == ("mlp_v1", 2, 12)
-    ours = model.tensors["adaptors.siglip2.summary.blocks.1.norm.bias"].load()
+    ours = model.tensors["adaptors.siglip2.summary.blocks.1.norm.bias"]
     assert torch.equal(ours, tensors["_heads.siglip2.inner.4.bias"])
 
 
@@ -191,7 +175,7 @@ def test_attention_heads_get_the_zero_bias_their_publisher_leaves_out(save: Save
     head = model.config.adaptor("siglip2").features
     assert head is not None
     assert (head.kind, head.attention_blocks, head.attention_heads, head.blocks) == ("attention", 2, 16, 0)
-    assert not model.tensors["adaptors.siglip2.features.blocks.1.attention.qkv.bias"].load().any()
+    assert not model.tensors["adaptors.siglip2.features.blocks.1.attention.qkv.bias"].any()
 
 
 def test_upsampling_heads_count_channels_per_fine_patch(save: Save, build: Any) -> None:
@@ -210,7 +194,7 @@ def test_feature_normaliser_is_kept(save: Save, build: Any) -> None:
     }
     model = convert_checkpoint(save(tensors), version="x")
     assert model.config.normalizer
-    assert torch.equal(model.tensors["normalizer.transform"].load(), torch.eye(32))
+    assert torch.equal(model.tensors["normalizer.transform"], torch.eye(32))
 
 
 @pytest.mark.parametrize("version", [1, 2, None])
@@ -229,9 +213,7 @@ def test_spectral_weights_are_what_torch_computes(save: Save, build: Any, versio
     )
     expected = (weight.double() * strength / sigma).float()
     found = convert_checkpoint(save(tensors, spectral_reparam=True), version="x")
-    torch.testing.assert_close(
-        found.tensors["vit.blocks.0.mlp.up.weight"].load(), expected, rtol=1e-5, atol=1e-6
-    )
+    torch.testing.assert_close(found.tensors["vit.blocks.0.mlp.up.weight"], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_spectral_parts_scale_queries_keys_and_values_apart(save: Save, build: Any) -> None:
@@ -245,7 +227,7 @@ def test_spectral_parts_scale_queries_keys_and_values_apart(save: Save, build: A
         tensors |= {f"{key}.0.parts.{i}._u": one, f"{key}.0.parts.{i}._v": one}
         tensors[f"{key}.0.parts.{i}.scale"] = torch.tensor([[float(i + 2)]])
     found = convert_checkpoint(save(tensors, spectral_reparam={"eps": 0.0}), version="x")
-    q, k, v = found.tensors["vit.blocks.0.attention.qkv.weight"].load().chunk(3)
+    q, k, v = found.tensors["vit.blocks.0.attention.qkv.weight"].chunk(3)
     for ours, theirs, scale in ((q, weight[:32], 2.0), (k, weight[32:64], 3.0)):
         torch.testing.assert_close(ours, theirs * (scale / theirs[0, 0]))
     assert torch.equal(v, weight[64:])
@@ -321,5 +303,5 @@ def test_the_sam_adaptor_is_needed_as_a_language_is(save: Save, build: Any) -> N
 
 def test_an_expanded_tensor_is_its_values(save: Save, build: Any) -> None:
     tensors = build.state() | {"input_conditioner.norm_std": torch.full((1, 1, 1), 0.5).expand(3, 1, 1)}
-    found = convert_checkpoint(save(tensors), version="x").tensors["conditioner.std"].load()
+    found = convert_checkpoint(save(tensors), version="x").tensors["conditioner.std"]
     assert found.tolist() == [0.5, 0.5, 0.5]

@@ -1,13 +1,15 @@
 """Getting image towers and whole SAMs: placed by hand, in the hub client's cache, or missing."""
 
 import pytest
-from radseg.runs.models import models
 
 from published_folders import any_shape, clip_folder
 from radseg.errors import MissingFileError, WeightsUnavailableError
 from radseg.models.image_tower import load_image_tower
-from radseg.weights import cache, catalog, hub, image_towers, store
-from radseg.weights.pull import Terms, vision_files
+from radseg.presets.choose import required_by
+from radseg.weights import catalog, hub, resolve
+from radseg.weights.home import model_folder
+from radseg.weights.installed import installed, is_cached
+from radseg.weights.resolve import resolve_image_tower, resolve_sam
 
 
 @pytest.fixture(autouse=True)
@@ -16,38 +18,71 @@ def _home(monkeypatch, tmp_path):
     monkeypatch.setenv("RADSEG_HOME", str(tmp_path / "home"))
 
 
+@pytest.fixture
+def hub_cache(monkeypatch, tmp_path):
+    """A folder that stands for the hub client's cache of every repository."""
+    folder = tmp_path / "hub"
+    monkeypatch.setattr(
+        hub.Repository, "cached", lambda _, file: folder / file if (folder / file).is_file() else None
+    )
+    return folder
+
+
 def test_a_folder_placed_by_hand_is_used_and_counts_as_installed(tmp_path):
-    folder = cache.model_folder("clip-vit-l-14")
+    folder = model_folder("clip-vit-l-14")
     clip_folder(folder, patch=14)
     assert load_image_tower("clip-vit-l-14").patch == 14
-    assert "clip-vit-l-14" in {found.row.name for found in store.installed()}
+    assert "clip-vit-l-14" in {found.row.name for found in installed()}
+
+
+def test_half_a_folder_does_not_count(tmp_path):
+    folder = model_folder("clip-vit-l-14")
+    clip_folder(folder, patch=14)
     (folder / "config.json").unlink()
-    assert "clip-vit-l-14" not in {found.row.name for found in store.installed()}
+    assert not is_cached(catalog.row("clip-vit-l-14"))
 
 
-def test_the_hub_clients_cache_is_read_where_it_lies(tmp_path, monkeypatch):
-    folder = clip_folder(tmp_path / "hub", patch=14)
-    monkeypatch.setattr(
-        hub, "cached", lambda _, file, __: folder / file if (folder / file).is_file() else None
-    )
+def test_the_hub_clients_cache_is_read_where_it_lies(hub_cache):
+    clip_folder(hub_cache, patch=14)
     row = catalog.row("clip-vit-l-14")
-    description, weights = vision_files(row, Terms())
-    assert description == cache.model_folder(row.name) / "config.json"
-    assert weights == folder / "model.safetensors"
+    assert is_cached(row)
     assert load_image_tower(row.name).space == row.space
+    assert sorted(p.name for p in model_folder(row.name).glob("*.json")) == ["record.json"]
+
+
+def test_what_was_converted_needs_its_original_no_more(hub_cache):
+    clip_folder(hub_cache, patch=14)
+    row = catalog.row("clip-vit-l-14")
+    first = resolve_image_tower(row.name)
+    for file in hub_cache.iterdir():
+        file.unlink()
+    assert is_cached(row)
+    assert resolve_image_tower(row.name) == first
+
+
+def test_a_whole_sam_lies_in_one_folder(hub_cache):
+    hub_cache.mkdir()
+    (hub_cache / "model.safetensors").write_bytes(b"weights")
+    own = model_folder("sam2.1-hiera-l")
+    own.mkdir(parents=True)
+    (own / "config.json").write_text("{}")
+    assert resolve_sam("sam2.1-hiera-l") == own
+    assert (own / "model.safetensors").read_bytes() == b"weights"
+    (hub_cache / "config.json").write_text("{}")
+    assert resolve_sam("sam2.1-hiera-b+") == hub_cache
 
 
 def test_conversion_happens_once(tmp_path, monkeypatch):
     folder = clip_folder(tmp_path / "clip")
-    first = image_towers.resolve_image_tower("clip-vit-b-16", folder)
-    monkeypatch.setattr(image_towers, "_convert", lambda *_: pytest.fail("converted again"))
-    assert image_towers.resolve_image_tower("clip-vit-b-16", folder) == first
-    assert image_towers.resolve_image_tower("clip-vit-b-16", first) == first
+    first = resolve_image_tower("clip-vit-b-16", folder)
+    monkeypatch.setattr(resolve, "_image_tower", lambda *_: pytest.fail("converted again"))
+    assert resolve_image_tower("clip-vit-b-16", folder) == first
+    assert resolve_image_tower("clip-vit-b-16", first) == first
 
 
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(WeightsUnavailableError, match="Put model.safetensors and config.json from .*sam2.1"):
-        vision_files(catalog.row("sam2.1-hiera-b+"), Terms())
+        resolve_sam("sam2.1-hiera-b+")
     folder = clip_folder(tmp_path / "clip")
     (folder / "config.json").unlink()
     with pytest.raises(MissingFileError, match="config.json; the folder of clip-vit-b-16 holds it"):
@@ -55,8 +90,10 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 def test_every_preset_says_all_the_weights_it_needs():
-    needed = {model.name: [row.name for row in model.weights] for model in models()}
-    assert needed["naclip-b"] == ["clip-vit-b-16", "clip-vit-b-16-openai"]
-    assert needed["trident-b"][2:] == ["dino-vit-b-16", "sam-vit-b-whole"]
-    assert needed["talk2dino-b"] == ["dinov2-vit-b-14-reg", "clip-vit-b-16-openai", "talk2dino-vit-b-map"]
-    assert needed["radseg-b+"][-1] == "sam-vit-h"
+    def needed(name):
+        return [row.name for row in required_by(name)]
+
+    assert needed("naclip-b") == ["clip-vit-b-16", "clip-vit-b-16-openai"]
+    assert {"dino-vit-b-16", "sam-vit-b-whole"} < set(needed("trident-b"))
+    assert needed("talk2dino-b") == ["dinov2-vit-b-14-reg", "clip-vit-b-16-openai", "talk2dino-vit-b-map"]
+    assert needed("radseg-b+")[-1] == "sam-vit-h"

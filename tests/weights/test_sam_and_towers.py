@@ -9,19 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from radseg.errors import CheckpointError, MissingFileError, ResourceError
-from radseg.weights import cache, catalog, hub, pull, store
+from radseg.weights import catalog, home, hub, published
 from radseg.weights.convert import sam, towers
-from radseg.weights.ranges import FileSource
-
-
-class CountingSource(FileSource):
-    """A file that counts the bytes read from it, as a remote one would be."""
-
-    count: int = 0
-
-    def read(self, start: int, stop: int) -> memoryview:
-        self.count += stop - start
-        return super().read(start, stop)
+from radseg.weights.installed import verify
+from radseg.weights.resolve import resolve_sam_decoder, resolve_text_tower
+from radseg.weights.tensors import published_tensors
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ def test_sam_parts_load_strictly_into_the_library(sam_state: dict[str, torch.Ten
     from transformers.models.sam.modeling_sam import SamMaskDecoder, SamPromptEncoder  # noqa: PLC0415
 
     torch.save(sam_state, tmp_path / "sam.pth")
-    tensors = load_file(store.resolve_sam(tmp_path / "sam.pth"))
+    tensors = load_file(resolve_sam_decoder(tmp_path / "sam.pth"))
     config = SamConfig()
     with torch.device("meta"):
         parts = {
@@ -62,42 +54,33 @@ def test_a_file_with_sams_name_and_another_content_is_warned_about(
 ) -> None:
     torch.save(sam_state, tmp_path / "sam_vit_h_4b8939.pth")
     with pytest.warns(UserWarning, match=r"not the published file: its sha256 is .*a7bf3b02.*fetch it again"):
-        store.resolve_sam(tmp_path / "sam_vit_h_4b8939.pth")
-
-
-def test_sam_leaves_the_image_encoder_unread(sam_state: dict[str, torch.Tensor], tmp_path: Path) -> None:
-    torch.save(sam_state, tmp_path / "sam.pth")
-    source = CountingSource(tmp_path / "sam.pth")
-    tensors = sam.convert_pth(source)
-    wanted = sum(t.load().nbytes for t in tensors.values())
-    assert source.count < wanted + 1_000_000  # directory, pickle, alignment
-    assert source.size > wanted + 31_000_000
+        resolve_sam_decoder(tmp_path / "sam_vit_h_4b8939.pth")
 
 
 def test_sam_without_a_part_is_refused(sam_state: dict[str, torch.Tensor], tmp_path: Path) -> None:
     del sam_state["mask_decoder.iou_token.weight"]
     torch.save(sam_state, tmp_path / "sam.pth")
     with pytest.raises(CheckpointError, match="142 of SAM's"):
-        sam.convert_pth(FileSource(tmp_path / "sam.pth"))
+        sam.convert_pth(published_tensors(tmp_path / "sam.pth"), "sam.pth")
 
 
 def test_sam_with_an_unknown_tensor_is_refused(sam_state: dict[str, torch.Tensor], tmp_path: Path) -> None:
     torch.save(sam_state | {"mask_decoder.surprise": torch.zeros(1)}, tmp_path / "sam.pth")
     with pytest.raises(CheckpointError, match=r"mask_decoder\.surprise"):
-        sam.convert_pth(FileSource(tmp_path / "sam.pth"))
+        sam.convert_pth(published_tensors(tmp_path / "sam.pth"), "sam.pth")
 
 
 def test_both_sam_files_give_the_same(sam_state: dict[str, torch.Tensor], tmp_path: Path) -> None:
     torch.save(sam_state, tmp_path / "sam.pth")
-    first = sam.convert_pth(FileSource(tmp_path / "sam.pth"))
-    library = {("vision_encoder." + k if k.startswith("neck.") else k): t.load() for k, t in first.items()}
+    first = sam.convert_pth(published_tensors(tmp_path / "sam.pth"), "sam.pth")
+    library = {("vision_encoder." + k if k.startswith("neck.") else k): t for k, t in first.items()}
     shared_name = "prompt_encoder.shared_embedding.positional_embedding"
     library["shared_image_embedding.positional_embedding"] = library.pop(shared_name)
     library["vision_encoder.layers.0.attn.qkv.weight"] = torch.zeros(5)
     save_file({k: v.contiguous() for k, v in library.items()}, tmp_path / "model.safetensors")
-    again = sam.convert_safetensors(FileSource(tmp_path / "model.safetensors"))
+    again = sam.convert_library(load_file(tmp_path / "model.safetensors"), "model.safetensors")
     assert again.keys() == first.keys()
-    assert all(torch.equal(t.load(), first[k].load()) for k, t in again.items())
+    assert all(torch.equal(t, first[k]) for k, t in again.items())
 
 
 @pytest.fixture
@@ -114,26 +97,25 @@ def siglip2(tmp_path: Path) -> tuple[Path, Any]:
 
 
 @pytest.fixture
-def published(siglip2: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder_as_hub(siglip2: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let the folder stand for the hub."""
     folder = siglip2[0]
 
-    def cached(_: str, file: str, __: str) -> Path | None:
+    def cached(_: hub.Repository, file: str) -> Path | None:
         return folder / file if (folder / file).is_file() else None
 
-    def locate(repository: str, file: str, _: str) -> None:
-        raise hub.NotPublishedError(f"{repository} has no {file}")
+    def locate(repository: hub.Repository, file: str) -> None:
+        raise hub.NotPublishedError(f"{repository.name} has no {file}")
 
-    monkeypatch.setattr(hub, "cached", cached)
-    monkeypatch.setattr(hub, "locate", locate)
+    monkeypatch.setattr(hub.Repository, "cached", cached)
+    monkeypatch.setattr(hub.Repository, "locate", locate)
     return folder
 
 
-def test_a_text_tower_is_the_text_side_alone(published: Path, siglip2: tuple[Path, Any]) -> None:
+def test_a_text_tower_is_the_text_side_alone(folder_as_hub: Path, siglip2: tuple[Path, Any]) -> None:
     from transformers import Siglip2TextConfig, Siglip2TextModel  # noqa: PLC0415
 
-    said: list[str] = []
-    folder = store.resolve_tower("siglip2-so400m-patch16-naflex", announce=said.append)
+    folder = resolve_text_tower("siglip2-so400m-patch16-naflex")
     tensors = load_file(folder / "model.safetensors")
     assert all(k.startswith("text_model.") for k in tensors)
     config = Siglip2TextConfig(**json.loads((folder / "config.json").read_text())["text_config"])
@@ -141,25 +123,24 @@ def test_a_text_tower_is_the_text_side_alone(published: Path, siglip2: tuple[Pat
     tower.load_state_dict({k.removeprefix("text_model."): v for k, v in tensors.items()}, strict=True)
     tokens = torch.tensor([[3, 7, 1]])
     assert torch.equal(tower(tokens).pooler_output, siglip2[1].text_model(tokens).pooler_output)
-    assert "Apache" in said[-1]
 
 
-def test_a_tower_is_fetched_once(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
-    monkeypatch.setattr(pull, "_tower_parts", None)
-    assert store.resolve_tower("siglip2-so400m-patch16-naflex") == first
-    assert all(c.ok for c in store.verify("siglip2-so400m-patch16-naflex"))
+def test_a_tower_is_fetched_once(folder_as_hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = resolve_text_tower("siglip2-so400m-patch16-naflex")
+    monkeypatch.setattr(published, "Published", None)
+    assert resolve_text_tower("siglip2-so400m-patch16-naflex") == first
+    assert all(c.ok for c in verify(catalog.row("siglip2-so400m-patch16-naflex")))
 
 
-def test_shards_are_followed(published: Path) -> None:
-    whole = load_file(published / "model.safetensors")
-    (published / "model.safetensors").unlink()
+def test_shards_are_followed(folder_as_hub: Path) -> None:
+    whole = load_file(folder_as_hub / "model.safetensors")
+    (folder_as_hub / "model.safetensors").unlink()
     names = sorted(whole)
     table = {k: f"model-0000{1 + (i % 2)}-of-00002.safetensors" for i, k in enumerate(names)}
     for shard in set(table.values()):
-        save_file({k: whole[k] for k in names if table[k] == shard}, published / shard)
-    (published / towers.INDEX).write_text(json.dumps({"metadata": {}, "weight_map": table}))
-    folder = store.resolve_tower("siglip2-giant-opt-patch16-384", announce=lambda _: None)
+        save_file({k: whole[k] for k in names if table[k] == shard}, folder_as_hub / shard)
+    (folder_as_hub / towers.INDEX).write_text(json.dumps({"metadata": {}, "weight_map": table}))
+    folder = resolve_text_tower("siglip2-giant-opt-patch16-384")
     found = load_file(folder / "model.safetensors")
     assert found.keys() == {k for k in names if k.startswith("text_model.")}
     assert all(torch.equal(v, whole[k]) for k, v in found.items())
@@ -168,20 +149,20 @@ def test_shards_are_followed(published: Path) -> None:
 def test_an_index_cannot_lead_out_of_its_repository() -> None:
     index = json.dumps({"weight_map": {"text_model.a": "../../x.safetensors"}}).encode()
     with pytest.raises(CheckpointError, match="no file beside it"):
-        towers.shards_of(index, "index")
+        towers.shards_of(index)
 
 
-def test_a_repository_without_a_tower_is_refused(published: Path) -> None:
-    save_file({"vision_model.a": torch.zeros(2)}, published / "model.safetensors")
+def test_a_repository_without_a_tower_is_refused(folder_as_hub: Path) -> None:
+    save_file({"vision_model.a": torch.zeros(2)}, folder_as_hub / "model.safetensors")
     with pytest.raises(CheckpointError, match="no text tower"):
-        store.resolve_tower("siglip2-so400m-patch16-naflex")
+        resolve_text_tower("siglip2-so400m-patch16-naflex")
 
 
 def test_a_local_tower_folder_is_used_as_it_is(siglip2: tuple[Path, Any], tmp_path: Path) -> None:
-    assert store.resolve_tower(siglip2[0]) == siglip2[0]
+    assert resolve_text_tower(siglip2[0]) == siglip2[0]
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingFileError, match=r"no model\.safetensors"):
-        store.resolve_tower(tmp_path / "empty")
+        resolve_text_tower(tmp_path / "empty")
 
 
 def test_every_language_space_of_the_catalogue_has_a_tower() -> None:
@@ -222,16 +203,17 @@ def test_records_survive_damage(store_home: Path) -> None:
     folder = store_home / "models" / "x"
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{")
-    assert cache.read_records("x") == {}
+    assert home.read_records("x") == {}
 
 
 def test_a_file_beside_a_tower_appears_whole_or_not_at_all(
-    published: Path, store_home: Path, monkeypatch: pytest.MonkeyPatch
+    folder_as_hub: Path, store_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(path: Path, _: Path) -> None:
         raise OSError(28, f"No space left for {path.name}")
 
     monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(ResourceError, match="No space left"):
-        store.resolve_tower("siglip2-so400m-patch16-naflex", announce=lambda _: None)
-    assert list((store_home / "models" / "siglip2-so400m-patch16-naflex").iterdir()) == []
+        resolve_text_tower("siglip2-so400m-patch16-naflex")
+    left = (store_home / "models" / "siglip2-so400m-patch16-naflex").iterdir()
+    assert [p.name for p in left] == [".lock"]

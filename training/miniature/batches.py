@@ -50,7 +50,7 @@ class Dataset:
         return self._cut(chosen, rows, left[:, None] + across, light)
 
     def corner(self, size: Size, part: slice) -> Batch:
-        """Return the top left corners of some images, as they are."""
+        """Return the top left corners of some renders, as they are."""
         chosen = np.arange(len(self))[part]
         rows, columns = np.arange(size.height)[None], np.arange(size.width)[None]
         return self._cut(chosen, rows, columns, np.ones(len(chosen), np.float32))
@@ -78,15 +78,15 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Datasets:
-    """Both kinds of images."""
+    """Both kinds of renders."""
 
     wide: Dataset
     close: Dataset
 
     @classmethod
-    def of(cls, images: Renders, device: torch.device | str) -> "Datasets":
-        """Return the images on a device."""
-        return cls(Dataset(images.wide, device), Dataset(images.close, device))
+    def of(cls, renders: Renders, device: torch.device | str) -> "Datasets":
+        """Return both kinds on a device."""
+        return cls(Dataset(renders.wide, device), Dataset(renders.close, device))
 
     def draw(self, side: int, count: int, rng: np.random.Generator) -> Batch:
         """Return square crops, half of everyday views, half of views of one object."""

@@ -26,7 +26,7 @@ from training.miniature.recipe import PRESENT, Targets, occupancy
 TEMPERATURE = 100.0  # of the softmax over names at inference (RADSeg)
 HARDEST = 8  # absent names per patch that count: about as many as a person asks for in vain
 SIDE, AT_ONCE = 160, 40
-PICTURES = 240  # of either kind
+IMAGES = 240  # of either kind
 
 
 class Evidence(NamedTuple):
@@ -44,7 +44,7 @@ def gather(radio: Radio, tower: MiniatureTextTower, images: Datasets) -> Evidenc
     text = tower(targets.counts)[: len(targets.names)]
     found: list[Evidence] = []
     for dataset in (images.wide, images.close):
-        for start in range(0, min(PICTURES, len(dataset)), AT_ONCE):
+        for start in range(0, min(IMAGES, len(dataset)), AT_ONCE):
             batch = dataset.corner(Size(SIDE, SIDE), slice(start, start + AT_ONCE))
             occupied = occupancy(batch.labels, radio.patch, len(text))
             tokens = radio.encode(batch.images, SelfCorrelatingAttention()).patches

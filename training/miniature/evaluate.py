@@ -156,8 +156,8 @@ def _by_novelty(
     unseen = set(held_out_names())
     chosen: dict[str, list[float]] = {"held out": [], "seen": []}
     for q, ious in zip(asked, per_name, strict=True):
-        for object, iou in zip(q.asked[: q.present], ious, strict=True):
-            chosen["held out" if object in unseen else "seen"].append(float(iou))
+        for name, iou in zip(q.asked[: q.present], ious, strict=True):
+            chosen["held out" if name in unseen else "seen"].append(float(iou))
     return {key: mean_interval(np.array(values)) if values else None for key, values in chosen.items()}
 
 

@@ -25,7 +25,7 @@ RUN_TOGETHER = 0.15  # share of prompts whose coarse region holds a neighbour to
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Prompts for some images in the corner of SAM's frame, and the masks they ask for.
+    """Prompts for some images in the corner of SAM's frame, and the masks they stand for.
 
     Attributes:
         image: index of the image of each prompt.
@@ -45,7 +45,7 @@ class Prompts:
 def draw_prompts(
     regions: Int[Tensor, "n H W"], *, each: int, patch: int, rng: torch.Generator
 ) -> Prompts | None:
-    """Return up to `each` prompts per image; None if no image has a region to ask for."""
+    """Return up to `each` prompts per image; None if no image has a region to prompt."""
     image, wanted, disturbed = [], [], []
     for i, ids in enumerate(regions):
         present = ids.unique()

@@ -49,7 +49,7 @@ def miniature_config(*, width: int = 192, depth: int = 6, heads: int = 3, langua
 
 
 class Student(nn.Module):
-    """Everything that learns: RADIO, the words, SAM's decoder, and the scales of the losses."""
+    """Everything that learns: RADIO, the text tower, SAM's decoder, and the scales of the losses."""
 
     def __init__(self, config: RadioConfig, sam: SamSizes = SAM_SIZES) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The training images: everyday views and views of single objects, rendered once and kept as arrays.
+"""The training renders: everyday views and views of single objects, rendered once and kept as arrays.
 
     python -m training.miniature.renders FOLDER --rooms 1500
 
@@ -35,7 +35,7 @@ CLOSE = (176, 176)  # of views of one object
 ROOMS = 1500
 ROOMS_PER_FILE = 40
 WIDE_PER_ROOM, CLOSE_PER_ROOM = 2, 3
-SMALLEST_REGION = 250  # pixels; smaller ones are not asked for as masks
+SMALLEST_REGION = 250  # pixels; smaller ones are not used as mask prompts
 FIRST_TRAINING_SEED = 1_000_000  # rooms of tests and evaluation have smaller seeds
 
 
@@ -46,7 +46,7 @@ class Shots:
     Attributes:
         images: sRGB.
         labels: index into `training_names()`.
-        regions: number of the connected region of one name, from 1; 0 where it is too small to be asked for.
+        regions: number of the connected region of one name, from 1; 0 where it is too small to be a prompt.
         depth: metres, half precision.
         focal: length in pixels.
     """
@@ -87,13 +87,13 @@ class Shots:
 
     @classmethod
     def joined(cls, parts: Sequence["Shots"]) -> "Shots":
-        """Return the images of all parts, in order."""
+        """Return the renders of all parts, in order."""
         return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
 
 
 @dataclass(frozen=True, eq=False)
 class Renders:
-    """Both kinds of images of the same rooms."""
+    """Both kinds of renders of the same rooms."""
 
     wide: Shots
     close: Shots
@@ -141,7 +141,7 @@ def render_all(folder: Path, *, rooms: int = ROOMS, processes: int = 1) -> None:
 
 
 def load_renders(files: Sequence[Path]) -> Renders:
-    """Return the images of finished files, in order."""
+    """Return the renders of finished files, in order."""
     loaded = [np.load(path) for path in files]
     wide, close = (
         Shots.joined(

@@ -57,7 +57,7 @@ class Settings:
         odds: how likely each side is.
         regions_from: first step with the region loss; before it, patch alignment is left to emerge from the
             CLS.
-        regions: share of the steps with the region loss from then on; 0 never trains the patches on words.
+        regions: share of the steps with the region loss from then on; 0 never trains the patches on text.
         drop: share of a region's patches left out of its mean.
         whole_every: steps from one batch of whole everyday views, with masks, to the next.
         whole: how many views such a batch has.
@@ -208,7 +208,7 @@ class Run:
 def train(
     out: Path, files: list[Path], settings: Settings, config: RadioConfig | None = None, device: str = "cpu"
 ) -> None:
-    """Run `settings` on the images of `files`, all but the first; write weights, words and log to `out`.
+    """Run `settings` on the renders of `files`, all but the first; write weights, tower and log to `out`.
 
     The first file is only looked at.
     """

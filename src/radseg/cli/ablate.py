@@ -16,6 +16,8 @@ from radseg.cli.segment import Overwrite, Resume, existing, resume_command, term
 if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
 
+DEFAULT = "radseg-b-paper"
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -30,7 +32,7 @@ class Selection:
     first_label: int | None
 
 
-@takes_model("model", "method", "templates", "weights", "auxiliary", "device", "memory")
+@takes_model("model", "method", "templates", "weights", "auxiliary", "device", "memory", default=DEFAULT)
 def ablate(
     name: Annotated[
         str,
@@ -77,8 +79,8 @@ def ablate(
     from radseg.evaluation.studies.plots import require_plots
 
     row = row_of(dataset, protocol or default_protocol(dataset))
-    model = choice.spec(default="radseg-b-paper", defaults=row.options)
-    chosen = sweep(name, embedded=not model.preset.published)
+    model = choice.spec(default=DEFAULT, defaults=row.options)
+    chosen = sweep(name, embedded=not model.preset.published, given=choice.options)
     if plot:
         require_plots()
     images = Selection(dataset, data, partial, limit, classes, ignore, first_label)

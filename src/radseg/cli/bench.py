@@ -10,8 +10,10 @@ import typer
 from radseg.cli.failures import printable
 from radseg.cli.model_options import ModelChoice, takes_model
 
+DEFAULT = "radseg-b-paper"
 
-@takes_model("models", "method", "auxiliary", "device", "memory")
+
+@takes_model("models", "method", "auxiliary", "device", "memory", default=DEFAULT)
 def bench(
     choice: ModelChoice,
     random_weights: Annotated[
@@ -52,8 +54,17 @@ def bench(
     )
 
     requests = [
-        BenchRequest(model, tuple(dataset or DATASETS), resolution, random_weights, warmup, repeats, threads)
-        for model in choice.specs(("radseg-b-paper",))
+        BenchRequest(
+            model,
+            tuple(dataset or DATASETS),
+            resolution,
+            tuple(choice.options),
+            random_weights,
+            warmup,
+            repeats,
+            threads,
+        )
+        for model in choice.specs((DEFAULT,))
     ]
     measured: list[Measured] = []
     for request in requests:

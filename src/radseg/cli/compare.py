@@ -1,4 +1,4 @@
-"""`radseg compare`: one photo, the same vocabulary, several models side by side."""
+"""`radseg compare`: one photo, the same prompts, several models side by side."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT = ("miniature-radio", "miniature-naradio", "miniature-resradio", "miniature")
 
 
-@takes_model("models", "method", "auxiliary", "device", "memory")
+@takes_model("models", "method", "auxiliary", "device", "memory", default=", ".join(DEFAULT))
 def compare(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The photo.", show_default=False)],
     choice: ModelChoice,
@@ -33,7 +33,7 @@ def compare(
 ) -> None:
     """Draw what several models see in one photo, side by side, with their seconds.
 
-    Seconds are those of one call after another one, without loading and without embedding the vocabulary.
+    Seconds are those of one call after another one, without loading and without embedding the prompts.
 
     Example: radseg compare photo.jpg -p "sky, grass, sheep" -m radseg-b -m naradio-b -o sheet.png
     """

@@ -8,11 +8,11 @@ import typer
 from radseg.cli.reporters import print_table
 from radseg.runs.shares import class_shares
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the images.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 
 
 def demo(output: Output = Path("demo-output")) -> None:
-    """Segment an image and map a room with typed words, offline, and write what can be seen."""
+    """Segment an image and map a room with text prompts, offline, and write every kind of output."""
     from radseg.runs.demo import run_demo, run_map_demo
 
     made = run_demo(output)
@@ -23,7 +23,7 @@ def demo(output: Output = Path("demo-output")) -> None:
         typer.echo(f"  {path}")
     typer.echo(f"Next: {made.next_command}\n")
     mapped = run_map_demo(output)
-    typer.echo(f"{mapped.about}, asked for words:")
+    typer.echo(f"{mapped.about}, asked for objects:")
     for line in mapped.lines:
         typer.echo(f"  {line}")
     typer.echo("Written:")

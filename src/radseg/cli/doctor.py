@@ -19,12 +19,12 @@ def doctor(
         Literal["text", "json"], typer.Option("--log-format", help="A table, or one JSON object per finding.")
     ] = "text",
 ) -> None:
-    """Look at this machine: packages, GPU, cache, disk, offline state; say how to correction each problem.
+    """Look at this machine: packages, GPU, cache, disk, offline state; say how to fix each problem.
 
     Contacts nothing. Ends with 3 when there is a problem, else 0.
     """
     from radseg.runs.health import findings
-    from radseg.weights.cache import home
+    from radseg.weights.home import home
 
     found = findings(home())
     if log_format == "json":
@@ -37,7 +37,7 @@ def doctor(
         Console().print(table)
         for finding in found:
             if finding.remedy:
-                word = "Fix" if finding.verdict == "problem" else "To change"
-                typer.echo(f"{word} {finding.subject}: {finding.remedy}")
+                verb = "Fix" if finding.verdict == "problem" else "Change"
+                typer.echo(f"{verb} {finding.subject}: {finding.remedy}")
     if any(finding.verdict == "problem" for finding in found):
         raise typer.Exit(ExitCode.ENVIRONMENT)

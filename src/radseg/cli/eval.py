@@ -30,7 +30,7 @@ HANDLERS: dict[str, str] = {
     "scannet": "radseg.cli.eval_maps:evaluate_maps",
     "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
 }
-"""Datasets that another module evaluates: name to "module:function", from a Selection to a code."""
+"""Datasets that another module evaluates: name to "module:function", from a Selection to an exit code."""
 
 Dataset = Annotated[
     str,
@@ -104,7 +104,7 @@ Merge = Annotated[
 
 @dataclass(frozen=True)
 class Selection:
-    """What was typed, for the handlers of other kinds of datasets; None is "not given"."""
+    """What the command line selects, for the handlers of other kinds of datasets; None is "not given"."""
 
     dataset: str
     data: Path | None
@@ -124,7 +124,7 @@ class Selection:
     quiet: bool
 
 
-@takes_model("model", "templates", "method", "weights", "auxiliary", "device", "memory")
+@takes_model("model", "templates", "method", "weights", "auxiliary", "device", "memory", default=DEFAULT)
 def evaluate(
     dataset: Dataset,
     choice: ModelChoice,

@@ -1,4 +1,4 @@
-"""`radseg eval replica|scannet|scannetpp`: what was typed becomes an evaluation in 3D."""
+"""`radseg eval replica|scannet|scannetpp`: what the command line selects, evaluated in 3D."""
 
 import json
 from pathlib import Path
@@ -20,6 +20,7 @@ def evaluate_maps(selection: "Selection") -> int:
         InputError: an option that has no meaning in 3D, or no data.
     """
     from radseg.cli.downloads import download_reporter
+    from radseg.cli.eval import DEFAULT
     from radseg.evaluation.maps.run import (
         MapEvalRequest,
         model_options,
@@ -45,7 +46,7 @@ def evaluate_maps(selection: "Selection") -> int:
             f"Where is {selection.dataset}? Add --data FOLDER; how it must lie: docs/querying.md."
         )
     protocol, space = parse_protocol(selection.dataset, selection.protocol)
-    model = selection.choice.spec(default="radseg-b", defaults=model_options(protocol))
+    model = selection.choice.spec(default=DEFAULT, defaults=model_options(protocol))
     if space == "features":
         model = for_features(model)
     label = f"{selection.dataset}-{space}-{protocol.rules}-{model.name}"

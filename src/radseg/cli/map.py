@@ -32,14 +32,14 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="What to write.", s
 Space = Annotated[
     Literal["features", "probabilities", "none"],
     typer.Option(
-        help="features: ask for any word later. probabilities: of the words given now. none: colour only.",
+        help="features: ask any prompt later. probabilities: of the prompts given now. none: colour only.",
         rich_help_panel=_MAP,
     ),
 ]
 VoxelSize = Annotated[
     float, typer.Option(help="Side of a voxel in metres.", min=1e-4, max=1e3, rich_help_panel=_MAP)
 ]
-NumberType = Annotated[
+Store = Annotated[
     Literal["float16", "float32"], typer.Option("--store", help="Type of stored means.", rich_help_panel=_MAP)
 ]
 Components = Annotated[
@@ -115,7 +115,7 @@ def build(
     prompts: options.Prompts = None,
     classes: options.Classes = None,
     voxel_size: VoxelSize = 0.05,
-    store: NumberType = "float16",
+    store: Store = "float16",
     components: Components = None,
     frame: FrameName = "world",
     clip: Clip = None,
@@ -149,11 +149,11 @@ def build(
 
     vocabulary = options.vocabulary_of(prompts, classes)
     if (vocabulary is not None) != (space == "probabilities"):
-        raise InputError("Words (-p, --classes) go with --space probabilities, and it with vocabulary.")
+        raise InputError("Prompts (-p, --classes) go with --space probabilities, and it needs prompts.")
     if vocabulary is not None and len(vocabulary.phrases) == 1:
         raise InputError(
-            f"With {vocabulary.names[0]!r} alone every voxel would get it. Name more objects, or leave out "
-            "--space and the word: a map of features answers any word later."
+            f"With {vocabulary.names[0]!r} alone every voxel would get it. Add more names, or leave out "
+            "--space and the prompt: a map of features answers any prompt later."
         )
     recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera)
     frames = recording.open()
@@ -231,10 +231,10 @@ def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
     if report.ok and not quiet:
         typer.echo(report.verdict, err=True)
     if not report.ok:
-        corrected = dict(report.suggestion)
-        if (times := corrected.pop("depth_scale_times", None)) is not None:
-            corrected["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
-        way = " ".join(f"--{key} {value}" for key, value in corrected.items())
+        options = dict(report.suggestion)
+        if (times := options.pop("depth_scale_times", None)) is not None:
+            options["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
+        way = " ".join(f"--{key} {value}" for key, value in options.items())
         otherwise = f"Build with {way}, or" if way else "Or build"
         raise InputError(f"{report.verdict} {otherwise} as it is with --no-check.")
 

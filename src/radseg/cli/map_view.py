@@ -1,4 +1,4 @@
-"""`radseg map render` and `radseg map view`: look at a map, in images or in a browser."""
+"""`radseg map render` and `radseg map view`: look at a map, in rendered images or in a browser."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from radseg.cli import options
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.query import ELSEWHERE, MapFolder, ModeOption, UpAxis
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the images.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the rendered images.")]
 Azimuth = Annotated[
     float | None,
     typer.Option("--azimuth", help="Direction of the eye around the up axis, degrees. Default: sees most."),
@@ -23,8 +23,8 @@ Ceiling = Annotated[
         "--ceiling", help="Leave out what is this far above the floor, metres. Default: 2 in rooms."
     ),
 ]
-Width = Annotated[int, typer.Option("--width", min=64, max=8192, help="Of an image, pixels.")]
-Height = Annotated[int, typer.Option("--height", min=64, max=8192, help="Of an image, pixels.")]
+Width = Annotated[int, typer.Option("--width", min=64, max=8192, help="Of a rendered image, pixels.")]
+Height = Annotated[int, typer.Option("--height", min=64, max=8192, help="Of a rendered image, pixels.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page on this machine.")]
 
 
@@ -68,7 +68,7 @@ def view(
     port: Port = 8090,
     up: UpAxis = None,
 ) -> None:
-    """Open a map in the browser, on this machine only: colour, classes, heat of prompts, names by click.
+    """Open a map in the browser, on this machine only: colour, classes, heat maps of prompts, names by click.
 
     Example: radseg map view kitchen-map
     """

@@ -39,18 +39,15 @@ def complete_model(typed: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(typed)]
 
 
-_MODEL = _option(
-    "-m", "--model", "--preset", autocompletion=complete_model,
-    help="A model by name (radseg models list), or the path of a checkpoint. Default: radseg-b or another "
-    "whose weights are here; where none are, the embedded miniature.",
-)  # fmt: skip
-_MODELS = _option(
-    "-m", "--model", "--preset", autocompletion=complete_model,
-    help="A model by name (radseg models list); may be given several times.",
-)  # fmt: skip
+def _names(how: str, default: str) -> Any:
+    return _option(
+        "-m", "--model", "--preset", autocompletion=complete_model,
+        help=f"A model by name (radseg models list){how}. Default: {default}.",
+    )  # fmt: skip
+
+
+BEST = "radseg-b or another whose weights are here; where none are, the embedded miniature"
 GROUPS: dict[str, dict[str, Any]] = {
-    "model": {"model": Annotated[str | None, _MODEL]},
-    "models": {"models": Annotated[list[str] | None, _MODELS]},
     "templates": {
         "templates": Annotated[
             str | None,
@@ -174,7 +171,9 @@ GROUPS: dict[str, dict[str, Any]] = {
         ],
     },
 }  # fmt: skip
-"""Every group: parameter name to its annotation. `None`, or an empty list, is "not given"."""
+"""Groups beside "model" and "models": parameter name to its annotation. `None`, or an empty list, is "not
+given".
+"""
 
 _PLACES = ("checkpoint", "text_tower", "sam", "auxiliary", "drop", "accept_license", "device", "dtype")
 
@@ -238,9 +237,17 @@ class ModelChoice:
         return model_spec(name, defaults=defaults, **self.places, **self.options)
 
 
-def takes_model(*groups: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a verb the options of these groups in place of its parameter of type ModelChoice."""
-    added = {name: annotation for group in groups for name, annotation in GROUPS[group].items()}
+def takes_model(*groups: str, default: str = BEST) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a verb the options of these groups in place of its parameter of type ModelChoice.
+
+    Args:
+        groups: of GROUPS; "model" is one model by name, "models" several.
+        default: what the verb takes where nobody names a model, for the help.
+    """
+    one = Annotated[str | None, _names(", or the path of a checkpoint", default)]
+    several = Annotated[list[str] | None, _names("; may be given several times", default)]
+    known = {**GROUPS, "model": {"model": one}, "models": {"models": several}}
+    added = {name: annotation for group in groups for name, annotation in known[group].items()}
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(verb)
@@ -303,7 +310,10 @@ def _choice(typed: dict[str, Any]) -> ModelChoice:
     # 0.0 is a value, False and an empty list are not.
     values = {name: value for name, value in typed.items() if value is not False and value not in (None, [])}
     if (texts := values.pop("option", None)) is not None:
-        values |= parse_options(texts)
+        others = parse_options(texts)
+        if elsewhere := sorted(set(others) & {*values, *_PLACES}):
+            raise InputError(f"Leave {', '.join(elsewhere)} out of --option: its own option sets that.")
+        values |= others
     for name, word in (("short_side", "native"), ("long_side", "native"), ("crop", "whole")):
         if isinstance(values.get(name), str):
             values[name] = parse_or(values[name], word, what=f"--{name.replace('_', '-')}")

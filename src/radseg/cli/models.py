@@ -26,28 +26,31 @@ def list_models(
     log_format: options.LogFormat = "text",
 ) -> None:
     """List the models, what they need, and what of it is on this machine. Contacts nothing."""
-    from radseg.presets.choose import is_cached, required_by
+    from radseg.presets.choose import required_by
     from radseg.presets.table import PRESETS
     from radseg.weights import catalog
+    from radseg.weights.installed import is_cached
 
     found = {preset: [row.name for row in required_by(name)] for name, preset in PRESETS.items()}
     here = {row.name for row in catalog.ROWS if is_cached(row)}
     if log_format == "json":
         for model, names in found.items():
             local = here.issuperset(names)
-            typer.echo(json.dumps({"model": model.name, "weights": names, "here": local, "note": model.note}))
+            typer.echo(
+                json.dumps({"model": model.name, "weights": names, "cached": local, "note": model.note})
+            )
         for row in catalog.ROWS if everything else ():
             facts = {"weights": row.name, "kind": row.kind, "license": row.license.id, "page": row.page}
-            typer.echo(json.dumps({**facts, "here": row.name in here, "warning": row.warning}))
+            typer.echo(json.dumps({**facts, "cached": row.name in here, "warning": row.warning}))
         return
-    table = _table("model", "weights", "here", "note")
+    table = _table("model", "weights", "cached", "note")
     for model, names in found.items():
         needs = "\n".join(names) or "none"
         complete = "yes" if here.issuperset(names) else "no"
         table.add_row(model.name, needs, complete, escape(model.note))
     Console().print(table)
     if everything:
-        weights = _table("weights", "kind", "licence", "here", "warning")
+        weights = _table("weights", "kind", "licence", "cached", "warning")
         for row in catalog.ROWS:
             weights.add_row(
                 row.name, row.kind, row.license.id, "yes" if row.name in here else "no", escape(row.warning)

@@ -1,4 +1,4 @@
-"""`radseg query`: ask a map for prompts, get objects with their place."""
+"""`radseg query`: give a map prompts, get objects with their place."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of a map.
 Prompts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[WORDS]...", help='Names, comma separated: "fire extinguisher, mug".', show_default=False
+        metavar="[PROMPTS]...", help='Names, comma separated: "fire extinguisher, mug".', show_default=False
     ),
 ]
 Image = Annotated[
@@ -39,10 +39,12 @@ ModeOption = Annotated[
 Threshold = Annotated[
     float, typer.Option("--threshold", min=0, max=1, help="Probability from which independent names count.")
 ]
-LeastVoxels = Annotated[int, typer.Option("--min-voxels", min=1, help="Leave out smaller objects.")]
+MinVoxels = Annotated[int, typer.Option("--min-voxels", min=1, help="Leave out smaller objects.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Folder for query.json, heat.npz and images.", show_default=False),
+    typer.Option(
+        "-o", "--output", help="Folder for query.json, scores.npz and rendered images.", show_default=False
+    ),
 ]
 UpAxis = Annotated[
     Literal["+x", "-x", "+y", "-y", "+z", "-z"] | None,
@@ -61,14 +63,14 @@ def query(
     image: Image = None,
     mode: ModeOption = "background",
     threshold: Threshold = 0.5,
-    min_voxels: LeastVoxels = 4,
+    min_voxels: MinVoxels = 4,
     output: Output = None,
     up: UpAxis = None,
     log_format: options.LogFormat = "text",
     as_json: Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Ask a map for prompts: where are they, how large, how sure.
+    """Find the objects that prompts name in a map: where they are, how large, how sure.
 
     What is not there is not found; its best score is shown.
 

@@ -1,4 +1,4 @@
-"""`radseg segment`: images and vocabulary in, a folder of results out."""
+"""`radseg segment`: images and prompts in, a folder of results out."""
 
 import shlex
 import signal
@@ -89,6 +89,7 @@ def segment(
     from radseg.runs.outputs import parse_kinds
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
 
+    existing_run = existing(resume=resume, overwrite=overwrite)
     if resume and output is None:
         raise InputError("--resume needs the folder of the run to continue: add -o FOLDER.")
     folder = output or free_folder(DEFAULT_OUTPUT)
@@ -98,7 +99,7 @@ def segment(
         output=folder,
         model=choice.spec(quiet=quiet),
         mode=mode,
-        existing=existing(resume=resume, overwrite=overwrite),
+        existing=existing_run,
         kinds=parse_kinds(save),
     )
     with terminated_like_interrupted():

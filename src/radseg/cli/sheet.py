@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.ablate import Selection
+from radseg.cli.ablate import DEFAULT, Selection
 from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
 
 
-@takes_model("models", "method", "auxiliary", "device", "memory")
+@takes_model("models", "method", "auxiliary", "device", "memory", default=DEFAULT)
 def sheet(
     dataset: Dataset,
     choice: ModelChoice,
@@ -59,10 +59,10 @@ def sheet(
         load_opencv()
     bases = [
         EvalRequest(shown_set, row, model, output, vocabulary=vocabulary_of(chosen))
-        for model in choice.specs(("radseg-b-paper",), defaults=row.options)
+        for model in choice.specs((DEFAULT,), defaults=row.options)
     ]
     downloads = download_reporter("text", quiet=quiet)
-    columns = _columns(bases, sweep)
+    columns = _columns(bases, sweep, choice)
     models = {name: model_of(*load_model(request, downloads)) for name, request in columns.items()}
     failed: dict[str, str] = {}
     names = next(iter(columns.values())).prompts.names
@@ -88,15 +88,15 @@ def spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
     return tuple(ids[i * len(ids) // count] for i in range(count)) if count < len(ids) else ids
 
 
-def _columns(bases: "list[EvalRequest]", sweep: str | None) -> "dict[str, EvalRequest]":
+def _columns(bases: "list[EvalRequest]", sweep: str | None, choice: ModelChoice) -> "dict[str, EvalRequest]":
     """Return what to load for each column, by its caption."""
     from radseg.evaluation.studies.ablations import sweep as sweep_of
     from radseg.evaluation.studies.sweeps import request_of
 
     if sweep is None:
-        return {one.model.name: one for one in bases}
+        return {one.model.title: one for one in bases}
     if len(bases) != 1:
         raise InputError("--sweep shows one model in several forms; name one with -m.")
     (base,) = bases
-    chosen = sweep_of(sweep, embedded=not base.model.preset.published)
+    chosen = sweep_of(sweep, embedded=not base.model.preset.published, given=choice.options)
     return {v.name: request_of(base, v) for v in chosen.variants}

@@ -1,4 +1,4 @@
-"""`radseg text`: vocabulary embedded once, into a pack that needs no text tower afterwards."""
+"""`radseg text`: prompts embedded once, into a pack that needs no text tower afterwards."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def text(
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
-    """Embed vocabulary into a vocabulary pack.
+    """Embed prompts into a vocabulary pack.
 
     `radseg segment --vocabulary PACK` then needs no text tower: for robots, edge devices, offline machines.
 
@@ -56,4 +56,6 @@ def text(
         typer.echo(json.dumps({"event": "pack", **facts}))
     elif not quiet:
         typer.echo(printable(f"{output}: {len(names)} names in the space {space}. Use it with:"))
-        typer.echo(printable(f"  radseg segment photo.jpg --vocabulary {output} -m {request.model.name}"))
+        own = f" --checkpoint {request.model.checkpoint}" if request.model.checkpoint else ""
+        model = f"-m {request.model.name}{own}"
+        typer.echo(printable(f"  radseg segment photo.jpg --vocabulary {output} {model}"))

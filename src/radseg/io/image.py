@@ -17,7 +17,7 @@ from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceErr
 from radseg.files import shown
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
-"""An 8-bit sRGB image as people hold it: rows, columns, channels."""
+"""An 8-bit sRGB image in the usual layout: rows, columns, channels."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""

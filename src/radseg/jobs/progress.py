@@ -1,4 +1,4 @@
-"""Who is told how a run over images goes."""
+"""Who receives the progress of a run over images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ ResultT_contra = TypeVar("ResultT_contra", contravariant=True)
 
 
 class RunReporter(Protocol[ResultT_contra]):
-    """Is told how a run over images goes, in this order."""
+    """Receives the progress of a run over images, in this order."""
 
     def found(self, images: int, notes: Sequence[str]) -> None:
         """Say how many images there are, and in plain sentences what was left out."""
@@ -23,7 +23,7 @@ class RunReporter(Protocol[ResultT_contra]):
         """Begin `todo` images, after `earlier` ones that an interrupted run finished."""
 
     def finished(self, record: Record, result: ResultT_contra | None) -> None:
-        """Tell one image done (with its result) or failed (without)."""
+        """Report one image, done (with its result) or failed (without)."""
 
     def stopped(self, folder: Path) -> None:
         """Say that the run broke off and how it goes on; the reason follows from elsewhere."""

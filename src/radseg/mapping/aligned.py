@@ -19,8 +19,9 @@ from torch import Tensor
 
 from radseg.errors import InputError, ResourceError
 from radseg.files import clear_parts, make_folder, shown, write_bytes
-from radseg.mapping.query import AlignedPart, unit_rows
+from radseg.mapping.query import AlignedPart
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
+from radseg.ops.cosine import unit_points
 from radseg.ops.voxels import unpack
 
 Align = Callable[[Float[Tensor, "m d"]], Float[Tensor, "m e"]]
@@ -114,7 +115,7 @@ class AlignedCache:
             arrays = part.read(start, start + ROWS)
             keys.append(unpack(arrays.keys))
             values = arrays.values.float()
-            features.append(unit_rows(values if self.align is None else self.align(values)).half())
+            features.append(unit_points(values if self.align is None else self.align(values)).half())
         joined = AlignedPart(torch.cat(keys), torch.cat(features))
         keys_file, features_file = self._files(part)
         _save(keys_file, joined.keys.int().numpy())
@@ -125,7 +126,7 @@ class AlignedCache:
 def aligned_parts(semantic_map: SemanticMap, align: Align | None) -> Iterator[AlignedPart]:
     """Yield the voxels of a map, aligned on the way and kept nowhere: for maps in memory."""
     for chunk in semantic_map.chunks(ROWS):
-        yield AlignedPart(chunk.keys, unit_rows(chunk.values if align is None else align(chunk.values)))
+        yield AlignedPart(chunk.keys, unit_points(chunk.values if align is None else align(chunk.values)))
 
 
 def delete_aligned(map_folder: Path) -> None:

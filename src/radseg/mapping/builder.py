@@ -22,7 +22,7 @@ CHECKPOINT_SECONDS = 60.0
 
 
 class Watcher(Protocol):
-    """Is told how a build goes."""
+    """Receives the progress of a build."""
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:
         """One frame is in the map with this many points, or was skipped with a reason."""

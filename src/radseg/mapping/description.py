@@ -9,7 +9,7 @@ import torch
 
 from radseg.errors import InputError
 
-NumberType = Literal["float16", "float32"]
+StoredDtype = Literal["float16", "float32"]
 DTYPES: dict[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
 PROBABILITIES, NOTHING = "probabilities", "none"
 AXES = "x y z of the sequence's world, right-handed, metres; poses camera-to-world, OpenCV camera axes"
@@ -35,7 +35,7 @@ class MapDescription:
     voxel_size: float
     space: str = NOTHING
     channels: int = 0
-    dtype: NumberType = "float16"
+    dtype: StoredDtype = "float16"
     names: tuple[str, ...] = ()
     frame: str = "world"
     axes: str = AXES
@@ -46,7 +46,7 @@ class MapDescription:
         if not (math.isfinite(self.voxel_size) and self.voxel_size > 0):
             raise InputError(f"The voxel size is {self.voxel_size}; it must be a positive number of metres.")
         if self.dtype not in DTYPES:
-            raise InputError(f"Unknown number type {self.dtype!r}; use {' or '.join(DTYPES)}.")
+            raise InputError(f"Unknown dtype {self.dtype!r}; use {' or '.join(DTYPES)}.")
         if self.channels < 0 or (self.channels == 0) != (self.space == NOTHING):
             raise InputError(
                 f"{self.channels} channels do not go with space {self.space!r}; only {NOTHING!r} has none."
@@ -58,7 +58,7 @@ class MapDescription:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The number type of stored means and colours."""
+        """The dtype of stored means and colours."""
         return DTYPES[self.dtype]
 
     def as_json(self) -> dict[str, Any]:

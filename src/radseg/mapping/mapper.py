@@ -166,8 +166,8 @@ def _seen(
 ) -> tuple[Float[Tensor, "n 2"], Size, Tensor]:
     """Return where each point is in the colour image (column, row), that image's size, and what it shows.
 
-    With registered colour the image is thought of at the size of the depth. With a colour camera of its
-    own, points are projected into it; what it sees in front of a point (parallax) is not looked at.
+    With registered colour the image is taken at the size of the depth. With a colour camera of its
+    own, points are projected into it; what it sees in front of a point (parallax) is ignored.
     """
     if frame.colour_intrinsics is None:
         width = frame.depth.shape[1]

@@ -14,7 +14,7 @@ from radseg.ops.voxels import VoxelSums
 def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = None) -> MapManifest:
     """Write the merge of several maps to the folder `output` and return its manifest.
 
-    Counts are exact; means are exact up to rounding to the stored number type, whatever the order. Tiles pass
+    Counts are exact; means are exact up to rounding to the stored dtype, whatever the order. Tiles pass
     through memory one at a time. Maps in principal components merge if they share their basis.
 
     Raises:

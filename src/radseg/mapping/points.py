@@ -1,4 +1,4 @@
-"""The voxels of a map as objects to draw: where they are and what colour they have."""
+"""The voxels of a map as coloured points to draw."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Ask a map for words: probabilities of names per voxel, streamed part by part, and the objects they form."""
+"""Query a map: probabilities of names per voxel, streamed part by part, and the objects they form."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,25 +8,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, Int64
 from torch import Tensor
-from torch.nn import functional as F
 
 from radseg.errors import InputError, VocabularyError
 from radseg.mapping.clusters import MIN_VOXELS, Instance, instances
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.modes import Mode
-from radseg.scoring import (
-    best_synonym,
-    class_probabilities,
-    contrasted_probabilities,
-    independent_probabilities,
-)
+from radseg.ops.cosine import point_cosine
+from radseg.scoring import INDEPENDENT_THRESHOLD, TEMPERATURE, Cosines, decide
 from radseg.types import TextEmbeddings
-
-TEMPERATURE, THRESHOLD = 100.0, 0.5
-# Rows of fp16 features that are widened at once: 512 × 1152 floats stay in a core's second-level cache. A
-# product with 10 columns takes 2.0 s of one thread per million voxels of 1152 channels, padded with zero rows
-# to 16 columns 0.85 s (AMD EPYC, 2 cores).
-_ROWS, _COLUMNS = 512, 16
 
 
 class AlignedPart(NamedTuple):
@@ -89,7 +78,7 @@ def ask(
     mode: Mode,
     voxel_size: float,
     temperature: float = TEMPERATURE,
-    threshold: float = THRESHOLD,
+    threshold: float = INDEPENDENT_THRESHOLD,
 ) -> Answer:
     """Return the probabilities of the names of `text` in every voxel.
 
@@ -108,18 +97,21 @@ def ask(
     """
     if mode == "assign" and len(text.names) == 1:
         raise VocabularyError(
-            f"With {text.names[0]!r} alone, mode 'assign' gives it every voxel. Name more objects, or use "
+            f"With {text.names[0]!r} alone, mode 'assign' gives it every voxel. Add more names, or use "
             "mode 'background' or 'independent'."
         )
     if mode != "assign" and contrast is None:
         raise VocabularyError(f"Mode {mode!r} needs the contrast bank; embed it, or use mode 'assign'.")
     bank = None if mode == "assign" else contrast
+    rows = (text if bank is None else text.followed_by(bank)).values
     keys, scores, labels = [], [], []
     for part in parts:
-        part_scores, part_labels = _score(part, text, bank, mode, temperature, threshold)
+        cosines = Cosines.of_rows(point_cosine(part.features, rows), text, bank)
+        probabilities, none = cosines.probabilities(mode, temperature=temperature)
+        least = threshold if mode == "independent" else 0.0
         keys.append(part.keys)
-        scores.append(part_scores)
-        labels.append(part_labels)
+        scores.append(probabilities)
+        labels.append(decide(probabilities, none=none, threshold=least).labels.long())
     if not keys:
         raise InputError("The map has no voxels to ask.")
     return Answer(
@@ -134,7 +126,7 @@ def ask(
 
 
 def ask_probabilities(
-    semantic_map: SemanticMap, names: tuple[str, ...], *, mode: Mode, threshold: float = THRESHOLD
+    semantic_map: SemanticMap, names: tuple[str, ...], *, mode: Mode, threshold: float = INDEPENDENT_THRESHOLD
 ) -> Answer:
     """Return what a map of probabilities says to some of its own names; no text is embedded.
 
@@ -150,17 +142,18 @@ def ask_probabilities(
     if unknown:
         raise VocabularyError(
             f"This map holds probabilities of fixed names and knows no {', '.join(map(repr, unknown))}; it "
-            f"knows {', '.join(semantic_map.names)}. Build a map in feature space to ask for any word."
+            f"knows {', '.join(semantic_map.names)}. Build a map in feature space to ask for any prompt."
         )
     columns = [semantic_map.names.index(name) for name in names]
     number = torch.zeros(len(semantic_map.names) + 1, dtype=torch.int64)
     number[torch.tensor(columns) + 1] = torch.arange(1, len(names) + 1)
     keys, scores, labels = [], [], []
     for chunk in semantic_map.chunks():
-        best, winner = chunk.values.max(dim=1)
+        probabilities = chunk.values.T
         keys.append(chunk.keys)
-        scores.append(chunk.values[:, columns].T)
-        labels.append(number[torch.where(best > 0, winner + 1, 0)])
+        scores.append(probabilities[columns])
+        nothing = torch.zeros_like(probabilities[:1])  # wins where no name is probable at all
+        labels.append(number[decide(probabilities, none=nothing).labels.long()])
     if not keys:
         raise InputError("The map has no voxels to ask.")
     return Answer(
@@ -172,45 +165,3 @@ def ask_probabilities(
         threshold,
         semantic_map.voxel_size,
     )
-
-
-def unit_rows(features: Float[Tensor, "m e"]) -> Float[Tensor, "m e"]:
-    """Return the features at length 1; one without direction, or not finite, becomes zero."""
-    return F.normalize(features.float().nan_to_num(0.0, 0.0, 0.0), dim=1, eps=1e-12)
-
-
-def cosines(features: Float[Tensor, "m e"], text: Float[Tensor, "r e"]) -> Float[Tensor, "r m"]:
-    """Return the cosine of unit features, float16 or float32, with text rows; arithmetic in float32."""
-    rows = F.normalize(text.float(), dim=1, eps=1e-12)
-    columns = F.pad(rows, (0, 0, 0, -len(rows) % _COLUMNS)).T.contiguous()
-    result = torch.empty(len(features), columns.shape[1])
-    wide = torch.empty(min(_ROWS, len(features)), features.shape[1])
-    for start in range(0, len(features), _ROWS):
-        block = features[start : start + _ROWS]
-        widened = wide[: len(block)].copy_(block)
-        torch.mm(widened, columns, out=result[start : start + len(block)])
-    return result[:, : len(rows)].T
-
-
-def _score(
-    part: AlignedPart,
-    text: TextEmbeddings,
-    bank: TextEmbeddings | None,
-    mode: Mode,
-    temperature: float,
-    threshold: float,
-) -> tuple[Float[Tensor, "c m"], Int[Tensor, " m"]]:
-    rows = text.values if bank is None else torch.cat([text.values, bank.values])
-    found = cosines(part.features, rows)
-    names = best_synonym(found[: len(text.values)], text)[:, :, None]
-    if bank is None:
-        scores = class_probabilities(names, temperature=temperature)[:, :, 0]
-        return scores, scores.argmax(dim=0) + 1
-    others = best_synonym(found[len(text.values) :], bank)[:, :, None]
-    if mode == "independent":
-        scores = independent_probabilities(names, others, temperature=temperature)[:, :, 0]
-        value, winner = scores.max(dim=0)
-        return scores, torch.where(value >= threshold, winner + 1, 0)
-    joint, none = contrasted_probabilities(names, others, temperature=temperature)
-    value, winner = joint[:, :, 0].max(dim=0)
-    return joint[:, :, 0], torch.where(value > none[0, :, 0], winner + 1, 0)

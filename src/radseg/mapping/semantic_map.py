@@ -17,7 +17,7 @@ from radseg.mapping.tiles import TileArrays
 from radseg.ops.voxels import unpack
 
 ROWS = 65536
-"""Voxels of a chunk unless told otherwise: 200 MB of float32 at 768 channels."""
+"""Voxels of a chunk by default: 200 MB of float32 at 768 channels."""
 
 
 class Chunk(NamedTuple):

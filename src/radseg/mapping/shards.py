@@ -1,7 +1,7 @@
 """One tile as one safetensors file, named after its place and its content; read only if it is what it claims.
 
 Tensors: `indices` int32 "n 3" in lexicographic order, `counts` int64 "n", `values` "n c" (absent where a map
-has none) and `colours` "n 3" in the map's number type.
+has none) and `colours` "n 3" in the map's dtype.
 """
 
 import hashlib

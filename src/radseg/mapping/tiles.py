@@ -11,7 +11,7 @@ from radseg.ops.voxels import AXIS_BITS, LIMIT, VoxelSums, unpack
 
 TILE_BITS = 6
 SIDE = 1 << TILE_BITS
-"""Voxels along an edge of a tile: 3.2 m at 5 cm, about 25,000 voxels of an ordinary room (spec 5.3 C)."""
+"""Voxels along an edge of a tile: 3.2 m at 5 cm, about 25,000 voxels of a room (mapping spec 5.3 C)."""
 
 TileIndex = tuple[int, int, int]
 _FIRST_ROWS = 256

@@ -31,10 +31,39 @@ class DenseEncoder(Protocol):
 
 
 @runtime_checkable
-class Scorer(Protocol):
-    """A text-dependent method: it looks at the words before it knows what a patch is.
+class BackboneEncoder(DenseEncoder, Protocol):
+    """An encoder that aligns its finished map with language last, so that maps can be averaged before.
 
-    It has no features without words, so nothing of it can be kept and asked later (no feature maps in 3D, no
+    Alignment is not linear: features of many frames are averaged in backbone space, and what was averaged is
+    aligned (mapping spec 2.8). `encode` gives what `align` says of every patch of `encode_backbone`.
+    """
+
+    @property
+    def backbone_space(self) -> str:
+        """Name of the space before alignment: "backbone:" and the version of the network."""
+        ...
+
+    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
+        """Return one map per image before alignment; no result depends on the other images."""
+        ...
+
+    def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """Return features of `backbone_space`, from wherever they lie, in the text space `space`."""
+        ...
+
+
+def align_map(
+    align: Callable[[Float[Tensor, "n d"]], Float[Tensor, "n e"]], features: FeatureMap
+) -> Float[Tensor, "e h w"]:
+    """Return a map with every patch aligned."""
+    return align(features.flatten(1).mT).mT.unflatten(1, features.shape[1:])
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A text-dependent method: it needs the prompts to compute the features of a patch.
+
+    It has no features without prompts, so nothing of it can be kept for later (no feature maps in 3D, no
     image of features). `require_features` is where such uses refuse it.
     """
 
@@ -53,7 +82,7 @@ class Scorer(Protocol):
 
 
 def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncoder:
-    """Return `method` if it has features without words.
+    """Return `method` if it has features without prompts.
 
     Args:
         purpose: what they are needed for, in the message: "A feature map", "Saving features".
@@ -63,11 +92,55 @@ def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncode
     """
     if isinstance(method, Scorer):
         raise InputError(
-            f"{purpose} needs features that do not depend on the words; {type(method).__name__} looks at the "
-            "words while it looks at the image. Use a vocabulary-free method such as RADSeg, or keep its "
+            f"{purpose} needs features that do not depend on the prompts; {type(method).__name__} reads the "
+            "prompts while it encodes the image. Use a vocabulary-free method such as RADSeg, or keep its "
             "probabilities."
         )
     return method
+
+
+def encoded(method: DenseEncoder, images: Sequence[Rgb]) -> list[LanguageFeatures]:
+    """Return what a method makes of the images, or say in what it breaks the protocol: it may be anybody's.
+
+    Raises:
+        InputError: not one LanguageFeatures "e h w" per image, in the method's space.
+    """
+    found = method.encode(images)
+    name, right = type(method).__name__, 'one LanguageFeatures with values "e h w" per image'
+    if not isinstance(found, Sequence) or len(found) != len(images):
+        count = f"{len(found)} values" if isinstance(found, Sequence) else type(found).__name__
+        raise InputError(f"{name}.encode gave {count} for {len(images)} images; it must give {right}.")
+    for one in found:
+        if not isinstance(one, LanguageFeatures):
+            raise InputError(f"{name}.encode gave {_kind(one)}; it must give {right}.")
+        if one.values.ndim != 3 or one.space != method.space:
+            raise InputError(
+                f"{name}.encode gave {_kind(one.values)} in space {one.space!r}; it must give {right}, "
+                f"in its space {method.space!r}."
+            )
+    return found
+
+
+def scored(method: Scorer, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
+    """Return the scores that a text-dependent method gives, or say in what it breaks the protocol.
+
+    Raises:
+        InputError: not one tensor per image with a row per text row.
+    """
+    found, rows = method.score(images, text), len(text.row_class)
+    name, right = type(method).__name__, f'one tensor "r h w" with r = {rows} per image'
+    if not isinstance(found, Sequence) or len(found) != len(images):
+        count = f"{len(found)} values" if isinstance(found, Sequence) else type(found).__name__
+        raise InputError(f"{name}.score gave {count} for {len(images)} images; it must give {right}.")
+    for one in found:
+        if not isinstance(one, Tensor) or one.ndim != 3 or one.shape[0] != rows:
+            raise InputError(f"{name}.score gave {_kind(one)}; it must give {right}.")
+    return found
+
+
+def _kind(value: object) -> str:
+    shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+    return f"a {type(value).__name__}{shape}"
 
 
 def fit_windows(image: Rgb, *, size_divisor: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:

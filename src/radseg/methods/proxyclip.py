@@ -1,4 +1,4 @@
-"""ProxyCLIP (arXiv 2408.04883): CLIP's values, mixed by what another backbone finds alike."""
+"""ProxyCLIP (arXiv 2408.04883): CLIP's values, mixed by the similarity of another backbone's tokens."""
 
 from dataclasses import dataclass
 

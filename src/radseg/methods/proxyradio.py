@@ -63,7 +63,7 @@ class ProxyRADIO(RadioMethod):
         return self.radio.encode(crops, self.last_block).patches
 
     def last_block(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
-        """Return the tokens after the block, patches mixed as the teacher finds them alike."""
+        """Return the tokens after the block, patches mixed by the teacher's similarity."""
         prefix = self.radio.prefix_tokens
         standard = block(tokens)
         proxy = self.radio.to_teacher(self.teacher, self.radio.patches_of(standard))

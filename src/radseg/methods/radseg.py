@@ -111,6 +111,11 @@ class RADSeg(RadioMethod):
         patches = self.radio.encode(crops, self.last_block).patches
         return self.radio.to_language(patches) if self.stitch_in == "language" else patches
 
-    def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
-        """Return the map in language space."""
-        return features if self.stitch_in == "language" else super().align(features)
+    @property
+    def backbone_space(self) -> str:
+        """Name of the space of the stitched maps: that of `stitch_in`."""
+        return self.space if self.stitch_in == "language" else super().backbone_space
+
+    def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """Return patches in language space."""
+        return values if self.stitch_in == "language" else super().align(values)

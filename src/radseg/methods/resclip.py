@@ -33,7 +33,7 @@ class ResCLIP(Windows):
         sigma: of ω in patches; 5 as in NACLIP.
         residuals: the numbers of RCS and SFR; the published ones are tuned per data set (`PUBLISHED`).
         inner: blocks from 1 whose maps RCS uses; None takes 6 to 9 of 12.
-        temperature: multiplies the cosines with the words in the first labelling; 40.
+        temperature: multiplies the cosines with the prompts in the first labelling; 40.
         pamr_iterations: on the first segmentation; 10, which is most of the method's time. 0 leaves it out.
         rules: "corrected", or "paper" as the published code computes.
     """

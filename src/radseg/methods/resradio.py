@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from radseg.methods.base import align_map
 from radseg.methods.shared.last_block import Tail
 from radseg.methods.shared.on_radio import RadioWindows
 from radseg.methods.shared.residual import ResidualAttention
@@ -35,7 +36,7 @@ class ResRADIO(RadioWindows):
         sigma: of ω in patches; RayFronts'.
         residuals: the numbers of RCS and SFR.
         inner: blocks from 1 whose maps RCS uses; None takes those at the depth of ResCLIP's 6 to 9 of 12.
-        temperature: multiplies the cosines with the words in the first labelling.
+        temperature: multiplies the cosines with the prompts in the first labelling.
         tail: what follows the attention.
         rules: see `label_affinity`.
     """
@@ -54,7 +55,7 @@ class ResRADIO(RadioWindows):
         rows = text.values.to(self.radio.device)
         prepared = [self.prepare(image) for image in images]
         maps = self.stitched(prepared, partial(self.window_features, rows=rows))
-        return [row_cosine(self.align(one), rows) for one in maps]
+        return [row_cosine(align_map(self.align, one), rows) for one in maps]
 
     def window_features(
         self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]

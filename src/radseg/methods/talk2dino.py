@@ -1,4 +1,4 @@
-"""Talk2DINO (arXiv 2411.19331): DINOv2's own patches, and words brought to them by a trained map.
+"""Talk2DINO (arXiv 2411.19331): DINOv2's own patches, and text brought to them by a trained map.
 
 The image side is untouched; what is trained, on COCO 2014 captions, is the map of the text side
 (`models/mapped_words.py`). So this method is not training-free, though papers list it with those that are.
@@ -26,7 +26,7 @@ from radseg.types import Rgb, Size, TextEmbeddings
 
 @dataclass(frozen=True)
 class Talk2DINO(WindowedEncoder):
-    """Every patch is DINOv2's token after the final norm; words come to its space.
+    """Every patch is DINOv2's token after the final norm; text is mapped to its space.
 
     Differs from the published code, which averages sigmoids of cosines over windows, and stretches windows
     with aligned corners: monotone in the cosine, and near linear over its range. It squeezes smaller windows
@@ -49,11 +49,11 @@ class Talk2DINO(WindowedEncoder):
 
 @dataclass(frozen=True)
 class PublishedTalk2DINO:
-    """A Scorer that averages windows as the published code does: sigmoids of cosines, on pixels (spec 8).
+    """A Scorer that averages windows as published: sigmoids of cosines, on pixels (methods spec 8).
 
     A window is squeezed to view × view pixels, the sigmoids of its patches' cosines are enlarged to it
     bilinearly with aligned corners, and every pixel has the mean over its windows. Given back is the cosine
-    of that sigmoid: the order of the words is the published one, and the Segmenter's temperature means what
+    of that sigmoid: the order of the prompts is the published one, and the Segmenter's temperature means what
     it means elsewhere. Images need not be whole patches.
 
     Attributes:

@@ -99,7 +99,7 @@ class TextRegion:
         small = F.interpolate(regions[:, None], canvas.shape[1:], mode="bilinear", align_corners=False)
         values = canvas.flatten(1).mT
         masks = without_global_patches(
-            small.flatten(1).clamp(0, 1), unit_rows(values), least=self.min_locality
+            small.flatten(1).clamp(0, 1), unit_rows(values), min_locality=self.min_locality
         )
         kept = masks.sum(dim=1) > 0
         return self.pool(masks[kept], values), regions[kept].clamp(max=1)
@@ -161,7 +161,7 @@ class TextRegion:
 
 @dataclass(frozen=True)
 class PublishedTextRegion:
-    """A Scorer that adds the cosines of regions which lie on each other, as the published code does (spec 7).
+    """A Scorer that adds the cosines of regions which lie on each other, as published (methods spec 7).
 
     A cell's answer is Σ over regions of its share in the region · cosine of the region's feature. What no
     region covers gets SCLIP's cosines, those of the whole image and of its tiles added up. So an answer may
@@ -175,7 +175,7 @@ class PublishedTextRegion:
 
     @property
     def space(self) -> str:
-        """Name of the text space of the words."""
+        """Name of the text space."""
         return self.regions.space
 
     @torch.inference_mode()

@@ -12,14 +12,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.methods.base import align_map
 from radseg.methods.shared.proxy_mixing import ProxyMixing
 from radseg.methods.shared.windowed import grid_of, on_grid
+from radseg.models.image_tower import ImageTower
 from radseg.models.sam_encoder import SamEncoder
 from radseg.ops.correlation import unit_rows
 from radseg.ops.resize import fit_frame, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
-MOST = 0.9
+MAX_THRESHOLD = 0.9
 """The threshold on the cosine is never above this, so a patch always keeps itself."""
 
 
@@ -41,18 +43,29 @@ class Trident(ProxyMixing):
         below_zero: takes the place of a threshold that is negative; None leaves it.
     """
 
+    backbone: ImageTower
     stride: int = 224
     sam: SamEncoder = field(kw_only=True)
     cosine_factor: float = 1.2
     below_zero: float | None = None
 
+    @property
+    def backbone_space(self) -> str:
+        """Name of the space of the mixed values: CLIP's own width, before its final norm."""
+        return f"backbone:{self.backbone.config.version}"
+
     @torch.inference_mode()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
+        maps = self.encode_backbone(images)
+        return [LanguageFeatures(align_map(self.align, one), self.space) for one in maps]
+
+    @torch.inference_mode()
+    def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
+        """Return one map of mixed values per image, on SAM's grid."""
         prepared = [self.prepare(image) for image in images]
         maps = self.stitched(prepared, self.window)
-        guided = (self.guide(image, map_) for image, map_ in zip(prepared, maps, strict=True))
-        return [LanguageFeatures(self.align(map_), self.space) for map_ in guided]
+        return [self.guide(image, map_) for image, map_ in zip(prepared, maps, strict=True)]
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
         """Return the mixed values of every window, in CLIP's width, on CLIP's grid."""
@@ -89,10 +102,9 @@ class Trident(ProxyMixing):
         found = self.cosine_factor * cosine.mean(dim=(0, 2))
         if self.below_zero is not None:
             found = torch.where(found < 0, self.below_zero, found)
-        return found.clamp(max=MOST)[:, None]
+        return found.clamp(max=MAX_THRESHOLD)[:, None]
 
-    def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
-        """Return the map in language space, of unit length: final norm and projection come last."""
-        tokens = features.flatten(1).mT.to(self.backbone.device, self.backbone.dtype)
-        aligned = F.normalize(self.backbone.to_language(tokens).float(), dim=-1)
-        return aligned.mT.unflatten(1, tuple(features.shape[1:]))
+    def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """Return values in language space, of unit length: final norm and projection come last."""
+        tokens = values.to(self.backbone.device, self.backbone.dtype)
+        return F.normalize(self.backbone.to_language(tokens).float(), dim=-1)

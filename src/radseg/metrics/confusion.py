@@ -1,6 +1,6 @@
 """Pixel counts of truth against prediction, and the scores that follow from them.
 
-Counts are int64 and are summed over a whole set before anything is divided (reference spec 6.1), so a set's
+Counts are int64 and are summed over a whole set before anything is divided (spec 6.1), so a set's
 score is not the mean of its images' scores.
 """
 
@@ -88,7 +88,7 @@ def mean_accuracy(counts: Counts) -> Float64[np.ndarray, "*b"]:
 
 
 def frequency_weighted_iou(counts: Counts) -> Float64[np.ndarray, "*b"]:
-    """Return Σ_c pixels_c / Σ pixels · IoU_c over the classes of the truth (f-mIoU; mapping spec)."""
+    """Return Σ_c pixels_c / Σ pixels · IoU_c over the classes of the truth (f-mIoU; mapping spec 3.7)."""
     iou = np.nan_to_num(counts.iou(), nan=0.0)  # a class without true pixels has weight 0
     return _ratio((counts.truth * iou).sum(-1), counts.truth.sum(-1))
 

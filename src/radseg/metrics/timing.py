@@ -90,15 +90,15 @@ class PeakMemory:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._look()
+        self._measure()
         self._stop.set()
         self._thread.join()
 
     def _sample(self) -> None:
         while self.peak_mb is not None and not self._stop.wait(SAMPLING):
-            self._look()
+            self._measure()
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         now = resident_mb()
         if self.peak_mb is not None and now is not None:
             self.peak_mb = max(self.peak_mb, now)

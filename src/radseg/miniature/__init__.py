@@ -1,4 +1,4 @@
-"""The embedded miniature: a small world of rooms, a small RADIO trained in it, and its words.
+"""The embedded miniature: a small world of rooms, a small RADIO trained in it, and its text tower.
 
 Nothing is imported until it is asked for; `load_parts` and `load_decoder` are what the presets need, `world`
 what the demo needs.

@@ -2,6 +2,7 @@
 the word list.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +32,9 @@ class Parts(NamedTuple):
 def save_parts(folder: Path, parts: Parts) -> None:
     """Write all parts to `folder` in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
+    config = replace(parts.radio.config, source_sha256="")  # the file is a source of its own
     for name, network, metadata in (
-        (RADIO_FILE, parts.radio, {"format": RADIO_FORMAT, "config": parts.radio.config.to_json()}),
+        (RADIO_FILE, parts.radio, {"format": RADIO_FORMAT, "config": config.to_json()}),
         (SAM_FILE, parts.sam, {"format": SAM_FORMAT, "sizes": parts.sam.sizes.to_json()}),
         (TOWER_FILE, parts.tower, {"format": "radseg-words/1", "space": SPACE}),
     ):

@@ -1,6 +1,9 @@
 """What a backbone is to the methods: the members they may use, whichever network stands behind them."""
 
+import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
@@ -45,7 +48,7 @@ class PatchBackbone(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters and of the features."""
+        """Dtype of the parameters and of the features."""
         ...
 
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = ...) -> PatchTokens:
@@ -58,7 +61,7 @@ class PatchBackbone(Protocol):
 
 
 class Backbone(PatchBackbone, Protocol):
-    """A backbone whose patches can be compared with words (CLIP, RADIO with a language adaptor)."""
+    """A backbone whose patches can be compared with text (CLIP, RADIO with a language adaptor)."""
 
     @property
     def space(self) -> str:
@@ -87,6 +90,11 @@ class PatchNetwork(nn.Module):
         return self.config.patch
 
     @property
+    def source_sha256(self) -> str:
+        """SHA-256 of the file the weights came from; "" for seeded weights."""
+        return self.config.source_sha256
+
+    @property
     def width(self) -> int:
         """Channels of a token."""
         return self.config.width
@@ -108,7 +116,7 @@ class PatchNetwork(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters and of the features."""
+        """Dtype of the parameters and of the features."""
         return self.vit.prefix.dtype
 
     def pixels(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
@@ -121,7 +129,16 @@ class PatchNetwork(nn.Module):
         return self.conditioner(images.to(self.device, torch.float32)).to(self.dtype)
 
 
+Config = TypeVar("Config", RadioConfig, VitConfig)
 Network = TypeVar("Network", bound=PatchNetwork)
+
+
+def with_source(config: Config, path: Path) -> Config:
+    """Return a configuration that names its source: the published file, else the file it was read from."""
+    if config.source_sha256:
+        return config
+    with path.open("rb") as file:
+        return replace(config, source_sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def with_weights(

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork, with_weights
+from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
+from radseg.weights import load
+from radseg.weights.resolve import resolve_image_tower
 from radseg.weights.vit_config import VitConfig
 
 
@@ -103,7 +105,7 @@ def load_image_tower(
     Args:
         name: of the catalogue: "clip-vit-b-16", "dino-vit-b-8", "dinov2-vit-b-14-reg".
         source: its Hugging Face folder or our converted file; by default the cache, fetching it if need be.
-        positions: how positions meet another grid, where not as in the published code (methods §1.5):
+        positions: how positions meet another grid, where not as in the published code (methods spec 1.5):
             "bicubic" is what `transformers` does.
 
     Raises:
@@ -111,9 +113,7 @@ def load_image_tower(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers  # noqa: PLC0415 - pulls the hub client, which only loading needs
-
-    path = image_towers.resolve_image_tower(name, None if source is None else Path(source))
-    config, tensors = image_towers.load_image_tower(path)
-    config = config if positions is None else replace(config, positions=positions)
+    path = resolve_image_tower(name, source)
+    config, tensors = load.load_image_tower(path)
+    config = with_source(config if positions is None else replace(config, positions=positions), path)
     return with_weights(lambda: ImageTower(config), tensors, device, dtype)

@@ -1,4 +1,4 @@
-"""Words that pass through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
+"""Text that passes through a trained map into another model's space: Talk2DINO (arXiv 2411.19331 §3)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,7 @@ from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 from radseg.weights.catalog import TALK2DINO
-from radseg.weights.image_towers import published_tensors
-from radseg.weights.lazy import require_finite
+from radseg.weights.tensors import published_tensors, require_finite
 
 __all__ = ["TALK2DINO", "MappedTextEncoder", "RawTower", "TextMap", "load_text_map"]
 
@@ -54,13 +53,13 @@ class TextMap(nn.Module):
 class MappedTextEncoder:
     """TextEncoder through a map that was trained on raw text vectors: their length counts.
 
-    So the mean over the templates is of vectors as the tower gives them, mapped afterwards (methods §8).
+    So the mean over the templates is of vectors as the tower gives them, mapped afterwards (methods spec 8).
 
     Attributes:
         space: the space the map lands in.
         templates: sentences around each name.
         text_map: the trained map.
-        load: makes the tower, when the first word arrives; called at most once.
+        load: makes the tower, when the first prompt arrives; called at most once.
     """
 
     space: str
@@ -115,7 +114,7 @@ def load_text_map(path: str | Path) -> TextMap:
     state = {}
     for ours, theirs in (("first.", first), ("second.", second)):
         for part in ("weight", "bias"):
-            value = tensors[theirs + part].load()
+            value = tensors[theirs + part]
             require_finite(theirs + part, value, path.name)
             state[ours + part] = value.float()
     try:

@@ -8,13 +8,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
-from radseg.models.base import PatchNetwork, with_weights
+from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
+from radseg.weights.load import load_tensors, read_config
+from radseg.weights.options import DownloadOptions
+from radseg.weights.resolve import resolve_radio
 
 
 class Adaptor(nn.Module):
@@ -168,22 +171,21 @@ def load_radio(
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default. Only its summary head is
             loaded, unless `adaptors` names it too.
-        speaking: False loads no language adaptor, for patches that no word is compared with.
+        speaking: False loads no language adaptor, for patches that are compared with no text.
         drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:
         CheckpointError: the file is damaged or lacks what is asked for.
         WeightsUnavailableError: not local, and cannot be fetched.
     """
-    from radseg.weights import store  # noqa: PLC0415 - pulls the hub client, which only loading needs
-
-    path = store.resolve(source, accept_license=accept_license, drop=tuple(drop))
-    full = store.read_config(path)
+    path = resolve_radio(source, DownloadOptions(accept_license, tuple(drop)))
+    full = read_config(path)
     language = (language or language_adaptor(full)) if speaking else None
     if language is not None:
         full.adaptor(language)
     asked, own = tuple(adaptors or ()), (language,) if language else ()
     wanted = tuple(dict.fromkeys((*own, *asked)))
     summary_only = tuple(name for name in own if name not in asked)
-    config, tensors = store.load_tensors(path, adaptors=wanted, summary_only=summary_only)
+    config, tensors = load_tensors(path, adaptors=wanted, summary_only=summary_only)
+    config = with_source(config, path)
     return with_weights(lambda: Radio(config, language=language), tensors, device, dtype)

@@ -70,7 +70,7 @@ class SamDecoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.prompt_encoder.no_mask_embed.weight.dtype
 
     @property

@@ -17,7 +17,10 @@ from torch.nn import functional as F
 from radseg.errors import CheckpointError
 from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
 from radseg.types import Rgb
-from radseg.weights import catalog
+from radseg.weights.home import remembered_sha256
+from radseg.weights.load import read_description
+from radseg.weights.resolve import resolve_sam, weights_in
+from radseg.weights.tensors import published_tensors
 
 POINTS_AT_ONCE = 8
 """Decoded together: 3 masks of 256 × 256 each, about 40 MB per point at the widest place."""
@@ -42,16 +45,21 @@ class PointMasks(NamedTuple):
 
 
 class Sam2(nn.Module):
-    """SAM 2.1 for single images."""
+    """SAM 2.1 for single images.
+
+    Attributes:
+        source_sha256: of the published file its weights came from; "" for seeded ones.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, *, source_sha256: str = "") -> None:
         """Build from a Sam2Config."""
         super().__init__()
         from transformers import Sam2Model  # noqa: PLC0415 - takes seconds
 
+        self.source_sha256 = source_sha256
         self.network = Sam2Model(config)
         self.frame: int = config.prompt_encoder_config.image_size
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN, device="cpu"), persistent=False)
@@ -64,7 +72,7 @@ class Sam2(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.network.no_memory_embedding.dtype
 
     def embed(self, image: Rgb) -> list[Tensor]:
@@ -109,6 +117,7 @@ def build_sam2(
     tensors: Mapping[str, Tensor],
     *,
     file: str = "weights",
+    source_sha256: str = "",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Sam2:
@@ -122,7 +131,7 @@ def build_sam2(
     parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
     config = Sam2Config(**{part: dict(description[part]) for part in parts if part in description})
     with torch.device("meta"):
-        network = Sam2(config)
+        network = Sam2(config, source_sha256=source_sha256)
     wanted = {f"network.{k}": v.to(device, dtype) for k, v in tensors.items() if not _VIDEO.fullmatch(k)}
     _fill_tied(network, wanted)
     try:
@@ -166,14 +175,14 @@ def load_sam2(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
-
-    files = image_towers.files_of(catalog.row(name), None if source is None else Path(source))
-    tensors = {
-        k: t.load()
-        for k, t in image_towers.published_tensors(files.weights).items()
-        if not _VIDEO.fullmatch(k)
-    }
+    folder = resolve_sam(name, source)
+    weights = weights_in(folder)
+    tensors = {k: t for k, t in published_tensors(weights).items() if not _VIDEO.fullmatch(k)}
     return build_sam2(
-        image_towers.describe(files.description), tensors, file=files.label, device=device, dtype=dtype
+        read_description(folder / "config.json"),
+        tensors,
+        file=f"{folder.name}/{weights.name}",
+        source_sha256=remembered_sha256(weights),
+        device=device,
+        dtype=dtype,
     )

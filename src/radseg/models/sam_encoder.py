@@ -1,4 +1,4 @@
-"""SAM's image encoder (arXiv 2304.02643), for methods that look through SAM itself: Trident.
+"""SAM's image encoder (arXiv 2304.02643), for methods that use SAM's attention: Trident.
 
 The layers are the classes of `transformers`; what is written anew here is global attention in blocks of
 queries, because the library's keeps heads × 4096 × 4096 numbers alive (805 MB for ViT-B in float32).
@@ -18,8 +18,12 @@ from radseg.errors import CheckpointError, InputError
 from radseg.models.sam import SamDecoder, build_sam
 from radseg.ops.resize import image_size, require_multiple
 from radseg.types import FeatureMap, Rgb, Size
-from radseg.weights import catalog
 from radseg.weights.config import SamSizes
+from radseg.weights.convert.sam import convert_library
+from radseg.weights.home import remembered_sha256
+from radseg.weights.load import read_description
+from radseg.weights.resolve import resolve_sam, weights_in
+from radseg.weights.tensors import published_tensors
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 QUERY_ROWS = 2
@@ -64,7 +68,7 @@ class SamEncoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Number type of the parameters."""
+        """Dtype of the parameters."""
         return self.pos_embed.dtype
 
     def trunk(self, image: Rgb) -> Float[Tensor, "g g d"]:
@@ -144,10 +148,11 @@ class SamEncoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class WholeSam:
-    """SAM's image encoder, and the rest of it."""
+    """SAM's image encoder, the rest of it, and the SHA-256 of their file; "" for seeded weights."""
 
     encoder: SamEncoder
     decoder: SamDecoder
+    source_sha256: str = ""
 
 
 def load_whole_sam(
@@ -169,23 +174,20 @@ def load_whole_sam(
         WeightsUnavailableError: not local, and cannot be fetched.
         CheckpointError: the file is damaged, or holds something else.
     """
-    from radseg.weights import image_towers  # noqa: PLC0415 - loads the hub client
-    from radseg.weights.convert.sam import convert_safetensors  # noqa: PLC0415
-    from radseg.weights.ranges import FileSource  # noqa: PLC0415
-
-    row = catalog.row(name)
-    files = image_towers.files_of(row, None if source is None else Path(source))
-    vision = dict(image_towers.describe(files.description).get("vision_config") or {})
-    published = image_towers.published_tensors(files.weights)
+    folder = resolve_sam(name, source)
+    weights = weights_in(folder)
+    label = f"{folder.name}/{weights.name}"
+    vision = dict(read_description(folder / "config.json").get("vision_config") or {})
+    published = published_tensors(weights)
     own = {
-        key.removeprefix(_PREFIX): tensor.load()
+        key.removeprefix(_PREFIX): tensor
         for key, tensor in published.items()
         if key.startswith(_PREFIX) and not key.startswith(f"{_PREFIX}neck.")
     }
-    encoder = build_sam_encoder(vision, own, file=files.label, device=device, dtype=dtype)
-    parts = {key: tensor.load() for key, tensor in convert_safetensors(FileSource(files.weights)).items()}
+    encoder = build_sam_encoder(vision, own, file=label, device=device, dtype=dtype)
+    parts = convert_library(published, label)
     sizes = SamSizes(frame=encoder.frame, patch=encoder.patch, features=encoder.pos_embed.shape[-1])
-    return WholeSam(encoder, build_sam(parts, sizes, device=device))
+    return WholeSam(encoder, build_sam(parts, sizes, device=device), remembered_sha256(weights))
 
 
 _PREFIX = "vision_encoder."

@@ -34,7 +34,7 @@ class TowerFacts:
     depth: int
     width_out: int
     vocabulary: int
-    activation: str | None = None  # told apart only where two towers are alike in everything else
+    activation: str | None = None  # checked only where two towers are equal in everything else
 
 
 TOWERS = (
@@ -107,7 +107,7 @@ def lazy_tower(
     """Return a tower that `load_tower` loads at its first use.
 
     Raises:
-        InputError: no tower of this space is known; told at once.
+        InputError: no tower of this space is known; raised at once.
     """
     facts = _facts(space)
     return LazyTower(space, lambda: load_described(facts, folder=folder, device=device, dtype=dtype))

@@ -38,7 +38,7 @@ def bicubic_grid(position: Float[Tensor, "G G d"], grid: Size) -> Float[Tensor, 
 
 
 def bicubic_offset_grid(position: Float[Tensor, "G G d"], grid: Size) -> Float[Tensor, "h w d"]:
-    """Return the field resampled as DINO's published code does, and CLIP segmenters after it (§1.5).
+    """Return the field resampled as DINO's code does, and CLIP segmenters after it (methods spec 1.5).
 
     It passes the scale (side + 0.1)/G instead of the size, to be safe from rounding; so sampling points drift
     by up to 0.07 patches at the far edge.

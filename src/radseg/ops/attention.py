@@ -47,7 +47,7 @@ def query_query_attention(
 
 
 def mean_attention(
-    looks: Sequence[tuple[Float[Tensor, "n m t k"], Float[Tensor, "n m t k"]]],
+    pairs: Sequence[tuple[Float[Tensor, "n m t k"], Float[Tensor, "n m t k"]]],
     values: Float[Tensor, "n m t v"],
 ) -> Float[Tensor, "n m t v"]:
     """Return the mean over (queries, keys) of several blocks of softmax(QKᵀ/√k)V, V of one block.
@@ -56,9 +56,9 @@ def mean_attention(
     without a t × t matrix.
     """
     mixed = torch.zeros_like(values)
-    for queries, keys in looks:
+    for queries, keys in pairs:
         mixed += softmax_attention(queries, keys, values)
-    return mixed / len(looks)
+    return mixed / len(pairs)
 
 
 def neighbour_bias(

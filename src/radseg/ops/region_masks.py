@@ -113,16 +113,16 @@ def fuse(
 
 
 def without_global_patches(
-    masks: Float[Tensor, "r p"], unit: Float[Tensor, "p d"], *, least: float
+    masks: Float[Tensor, "r p"], unit: Float[Tensor, "p d"], *, min_locality: float
 ) -> Float[Tensor, "r p"]:
     """Return the masks without the patches that are no more like their own regions than like the others.
 
     A patch's score is its mean cosine with the patches of regions that hold it, mean over these, minus the
-    same over regions that do not; below `least` it carries the image, not its place (TextRegion §3.3).
+    same over regions that do not; below `min_locality` it carries the image, not its place (TextRegion §3.3).
     """
     member = (masks > 0).to(unit)
     counts = member.sum(dim=1, keepdim=True).clamp(min=1)
     similarity = unit @ ((member @ unit) / counts).mT  # patch, region: mean cosine
     own = (similarity * member.mT).sum(dim=1) / member.sum(dim=0).clamp(min=1)
     others = (similarity * (1 - member.mT)).sum(dim=1) / (1 - member).sum(dim=0).clamp(min=1)
-    return masks * ((own - others) >= least)
+    return masks * ((own - others) >= min_locality)

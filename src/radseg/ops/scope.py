@@ -1,4 +1,4 @@
-"""Attention by cosine within a scope: the tokens of one region, or what is alike where there is no region."""
+"""Attention by cosine within a scope: the tokens of one region, or similar ones where there is no region."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +11,10 @@ from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, mean_cosine, unit_rows
 def merge_regions(
     regions: Int[Tensor, " t"], unit: Float[Tensor, "t d"], *, within: float
 ) -> Int[Tensor, " t"]:
-    """Return the regions with those joined whose mean features are alike, numbered from 1; 0 stays 0.
+    """Return the regions with those joined whose mean features are similar, numbered from 1; 0 stays 0.
 
     Two are linked when the cosine of their means is at least 1 − `within`, and links chain: DBSCAN with a
-    least count of 1, as CorrCLIP merges (methods §10b, where the distance is the matrix's largest cosine,
+    least count of 1, as CorrCLIP merges (methods spec 10b, where the distance is the matrix's largest cosine,
     its diagonal, minus the cosine).
 
     Args:
@@ -42,8 +42,8 @@ def scoped_attention(
 ) -> Float[Tensor, "n t e"]:
     """Return per token the mean of the values in its scope, weighted by softmax(temperature·cosine).
 
-    CorrCLIP's scope (arXiv 2411.10086, methods §10b): a pair counts when both tokens lie in one region, or
-    one of them in none and their cosine is above the window's mean. A token always counts for itself.
+    CorrCLIP's scope (arXiv 2411.10086, methods spec 10b): a pair counts when both tokens lie in one region,
+    or one of them in none and their cosine is above the window's mean. A token always counts for itself.
 
     Args:
         tokens: compared with each other; need not be normalised.

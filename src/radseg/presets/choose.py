@@ -7,10 +7,10 @@ from radseg.errors import InputError
 from radseg.presets.plugins import load_installed
 from radseg.presets.spec import model_spec
 from radseg.presets.table import PRESETS
-from radseg.weights import cache, catalog
+from radseg.weights import catalog, home
 
 if TYPE_CHECKING:
-    from radseg.weights.store import Check
+    from radseg.weights.installed import Check
 
 
 def required_by(name: str) -> tuple[catalog.Row, ...]:
@@ -24,6 +24,8 @@ def default_model() -> str:
     """Return what to use when nobody says: radseg-b, else the first preset whose backbone is here, else the
     embedded miniature, which needs none.
     """
+    from radseg.weights.installed import is_cached  # noqa: PLC0415
+
     load_installed()
     for name in sorted(PRESETS, key=lambda one: one != "radseg-b"):
         row = next((row for row in catalog.ROWS if row.name == PRESETS[name].checkpoint), None)
@@ -48,16 +50,9 @@ def rows_of(name: str) -> tuple[catalog.Row, ...]:
     return rows
 
 
-def is_cached(row: catalog.Row) -> bool:
-    """Return whether a row's files are on this machine."""
-    from radseg.weights.store import installed  # noqa: PLC0415
-
-    return any(found.row.name == row.name for found in installed())
-
-
 def verify_rows(rows: tuple[catalog.Row, ...]) -> Iterator[tuple[catalog.Row, "tuple[Check, ...]"]]:
     """Yield each row with the checks of its files; without files the checks are empty."""
-    from radseg.weights.store import verify  # noqa: PLC0415
+    from radseg.weights.installed import verify  # noqa: PLC0415
 
     for row in rows:
-        yield row, verify(row.name) if cache.read_records(row.name) else ()
+        yield row, verify(row) if home.read_records(row.name) else ()

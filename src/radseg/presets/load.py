@@ -15,16 +15,18 @@ from radseg.models.text_towers import EncoderTower, load_tower
 from radseg.models.untrained import UntrainedTextEncoder, untrained_config, untrained_radio, untrained_sam
 from radseg.modes import WITH_SAM
 from radseg.presets import parts
-from radseg.presets.backbones import BACKBONES
-from radseg.presets.methods import METHODS, Method, require_taken, sam_refiner
+from radseg.presets.builders import sam_refiner
 from radseg.presets.options import Options
+from radseg.presets.registry import Method, require_taken
 from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec
+from radseg.presets.table import BACKBONES, METHODS
 from radseg.refine.pamr import Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
-from radseg.weights import catalog, store
+from radseg.weights import catalog
 from radseg.weights.options import SILENT, DownloadOptions, Reporter
+from radseg.weights.resolve import resolve_text_tower
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = Tr
     """Return where everything of a model lies, fetching and converting what is missing.
 
     Args:
-        reporter: is told what is fetched.
+        reporter: receives what is fetched.
         with_text: whether prompts will be embedded; without, the text tower waits for the first prompt.
 
     Raises:
@@ -308,7 +310,7 @@ def _text_encoder(spec: ModelSpec, weights: Weights, space: str) -> TextEncoder:
         return StoredTextEncoder(space, templates, weights.text_tower, spec.device)
 
     def tower() -> EncoderTower:
-        folder = weights.text_tower or store.resolve_tower(catalog.OPENAI_B)
+        folder = weights.text_tower or resolve_text_tower(catalog.OPENAI_B)
         return load_tower(catalog.OPENAI_B, folder=folder, device=spec.device)
 
     row = catalog.row(str(spec.preset.text_map))
@@ -318,9 +320,9 @@ def _text_encoder(spec: ModelSpec, weights: Weights, space: str) -> TextEncoder:
 
 
 def _facts(network: Any) -> dict[str, Any]:
-    """Return version and SHA-256 of the published file a network came from, where it knows them."""
+    """Return version and SHA-256 of the file a network came from, where it knows them."""
     config = getattr(network, "config", None)
-    known = {"version": getattr(config, "version", None), "sha256": getattr(config, "source_sha256", None)}
+    known = {"version": getattr(config, "version", None), "sha256": getattr(network, "source_sha256", None)}
     return {name: value for name, value in known.items() if value}
 
 

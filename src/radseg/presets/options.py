@@ -6,6 +6,7 @@ A method of one's own declares its own: a frozen, keyword-only dataclass derived
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from operator import index
 from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
@@ -28,7 +29,7 @@ class Limit:
 
 
 PROBABILITY = {"limit": Limit(lambda value: 0 <= value <= 1, "it is a probability, from 0 to 1")}
-COUNT = {"limit": Limit(lambda value: value >= 1, "it must be at least 1")}
+COUNT = {"limit": Limit(lambda value: index(value) >= 1, "it must be at least 1, a whole number")}
 TEMPERATURE = {"limit": Limit(lambda value: 0 < value <= 1000, "it must be above 0, at most 1000")}
 """For `field(default=…, metadata=…)`. None, where the type allows it, is always inside: "absent"."""
 
@@ -131,7 +132,7 @@ class MaskOptions(TextOptions):
 
     coarse_threshold: float = field(default=0.10, metadata=PROBABILITY)
     min_area: int = field(default=900, metadata=COUNT)
-    iou_threshold: float = field(default=0.9, metadata=PROBABILITY)
+    iou_threshold: float = 0.9  # of the predicted IoU, which a network may give beyond 0 … 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from radseg.models.image_tower import load_image_tower
 from radseg.models.radio import language_adaptor, load_radio
 from radseg.models.sam2 import load_sam2
 from radseg.models.sam_encoder import load_whole_sam
-from radseg.weights import catalog, store
-from radseg.weights.image_towers import resolve_image_tower
+from radseg.weights import catalog
+from radseg.weights import resolve as weights
+from radseg.weights.load import read_config
 from radseg.weights.options import DownloadOptions
-from radseg.weights.pull import Terms, published_file, vision_files
 
 
 class Target(NamedTuple):
@@ -38,39 +38,6 @@ class Kind:
     network: Callable[[str, Path, Target], Any] | None = None
 
 
-def _terms(options: DownloadOptions) -> Terms:
-    return Terms(options.accept_license, options.reporter.progress, options.reporter.announce)
-
-
-def _told(options: DownloadOptions) -> dict[str, Any]:
-    return {"progress": options.reporter.progress, "announce": options.reporter.announce}
-
-
-def _radio(name: str, place: str | None, options: DownloadOptions) -> Path:
-    accept, drop = options.accept_license, options.drop
-    return store.resolve(place or name, accept_license=accept, drop=drop, **_told(options))
-
-
-def _vision(name: str, place: str | None, options: DownloadOptions) -> Path:
-    return resolve_image_tower(name, None if place is None else Path(place), terms=_terms(options))
-
-
-def _whole_sam(name: str, place: str | None, options: DownloadOptions) -> Path:
-    return Path(place) if place else vision_files(catalog.row(name), _terms(options))[1].parent
-
-
-def _sam_decoder(name: str, place: str | None, options: DownloadOptions) -> Path:
-    return store.resolve_sam(place or name, **_told(options))
-
-
-def _text(name: str, place: str | None, options: DownloadOptions) -> Path:
-    return store.resolve_tower(place or name, accept_license=options.accept_license, **_told(options))
-
-
-def _text_map(name: str, place: str | None, options: DownloadOptions) -> Path:
-    return Path(place) if place else published_file(catalog.row(name), _terms(options))
-
-
 def _speechless_radio(_: str, path: Path, target: Target) -> Any:
     return load_radio(path, speaking=False, device=target.device, dtype=target.dtype)
 
@@ -84,13 +51,17 @@ def _sam(name: str, path: Path, target: Target) -> Any:
     return load(name, path, device=target.device, dtype=target.dtype)
 
 
+def _by_name_or_place(resolve_one: Callable[[str, DownloadOptions], Path]) -> Callable[..., Path]:
+    return lambda name, place, options: resolve_one(place or name, options)
+
+
 KINDS: dict[str, Kind] = {
-    "radio": Kind(_radio, _speechless_radio),
-    "vision": Kind(_vision, _image_tower),
-    "segmenter": Kind(_whole_sam, _sam),
-    "sam": Kind(_sam_decoder),
-    "text": Kind(_text),
-    "text_map": Kind(_text_map),
+    "radio": Kind(_by_name_or_place(weights.resolve_radio), _speechless_radio),
+    "vision": Kind(weights.resolve_image_tower, _image_tower),
+    "sam": Kind(weights.resolve_sam, _sam),
+    "sam_decoder": Kind(_by_name_or_place(weights.resolve_sam_decoder)),
+    "text": Kind(_by_name_or_place(weights.resolve_text_tower)),
+    "text_map": Kind(_by_name_or_place(weights.resolve_text_map)),
 }
 
 
@@ -144,7 +115,7 @@ def text_space(
     if row is not None:
         return row.space if language is None else catalog.ADAPTOR_SPACES.get(language)
     assert own is not None
-    config = store.read_config(own)
+    config = read_config(own)
     name = language or language_adaptor(config)
     return None if name is None else config.adaptor(name).space
 
@@ -179,4 +150,4 @@ def load_auxiliary(name: str, path: Path, target: Target) -> Any:
 
 def brings_sam(names: Sequence[str]) -> str | None:
     """Return the whole SAM among a method's auxiliary networks, if there is one."""
-    return next((name for name in names if catalog.row(name).kind == "segmenter"), None)
+    return next((name for name in names if catalog.row(name).kind == "sam"), None)

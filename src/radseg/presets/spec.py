@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 from radseg.errors import InputError, MissingFileError
 from radseg.presets.options import Options
 from radseg.presets.plugins import load_installed
-from radseg.presets.table import PRESETS, Preset
+from radseg.presets.registry import Preset, require_taken
+from radseg.presets.table import METHODS, PRESETS
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
@@ -67,6 +68,11 @@ class ModelSpec(Places):
     def weights(self) -> str:
         """Catalogue name or path of the backbone's weights, or the name of a registered backbone."""
         return self.checkpoint or self.preset.checkpoint
+
+    @property
+    def title(self) -> str:
+        """Its name, and the other weights if it has some: what tells two of one preset apart."""
+        return self.name if self.checkpoint is None else f"{self.name} ({self.checkpoint})"
 
     def changed(self, **options: Any) -> "ModelSpec":
         """Return this model with other options.
@@ -132,8 +138,6 @@ def model_spec(
     if defaults is not None:
         own = own.changed(own.taken(defaults(PRESETS[name])))
     if unknown := set(options) - set(own.taken(options)):
-        from radseg.presets.methods import METHODS, require_taken  # loads torch  # noqa: PLC0415
-
         require_taken(name, METHODS[PRESETS[name].method], dict.fromkeys(unknown))
     return ModelSpec(name=name, options=own.changed(options), **places)
 

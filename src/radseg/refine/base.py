@@ -22,7 +22,7 @@ class CoarseResult:
         confidence: probability of each pixel's own label.
         none: probability on the patch grid that no name fits; None where every pixel gets a name.
         threshold: pixels whose best name is less probable than this are 0.
-        regions: logits of the masks that the method looked through; see LanguageFeatures.
+        regions: logits of the masks that the method used; see LanguageFeatures.
     """
 
     probabilities: Float[Tensor, "c h w"]
@@ -50,7 +50,7 @@ class Refinement:
     """The decision on one image after refinement.
 
     Attributes:
-        labels: 0 for none, names from 1; same number type as the coarse ones.
+        labels: 0 for none, names from 1; same dtype as the coarse ones.
         confidence: in [0, 1], of each pixel's label.
         regions: how many regions were tried.
         accepted: how many of them gave a mask.

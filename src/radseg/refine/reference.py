@@ -1,4 +1,4 @@
-"""The rules of the published code, quirks included, for reproducing its numbers (spec 5.1-5.9)."""
+"""The rules of the published code, quirks included, for reproducing its numbers (spec 5.1 to 5.9)."""
 
 from dataclasses import dataclass
 

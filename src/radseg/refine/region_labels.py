@@ -20,14 +20,14 @@ STRIP_PIXELS = 2**20
 class RegionLabels:
     """Every region takes the name most of its pixels have; pixels outside of all regions keep theirs.
 
-    The regions are those the method looked through, so nothing looks at the image again. None is a name
+    The regions are those the method used, so the image is not encoded again. None is a name
     here: a region mostly without a name loses those it has. The confidence of a pixel whose name changes is
     the mean of the pixels of its region that had it before; a pixel may get a name that is improbable there.
     """
 
     @torch.inference_mode()
     def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
-        """Return one refinement per image, whose pixels are not looked at.
+        """Return one refinement per image, whose pixels are not used.
 
         Raises:
             InputError: features of a method that has no regions.

@@ -1,4 +1,4 @@
-"""One photo, several models: each segments it by the same words; the answers go onto one sheet."""
+"""One photo, several models: each segments it with the same prompts; the results go onto one sheet."""
 
 import time
 from collections.abc import Callable
@@ -38,6 +38,7 @@ class Compared:
     """One model's answer, or why there is none.
 
     Attributes:
+        preset: title of the model.
         seconds: of one call after another one, so that what happens once is left out; weights loaded and
             prompts embedded before.
     """
@@ -51,7 +52,7 @@ class Compared:
 def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compared], None]) -> list[Compared]:
     """Segment the image with every model, tell each answer as it comes, and write the sheet.
 
-    A model that cannot be loaded or fails is told and left out; the others go on.
+    A model that cannot be loaded or fails is reported and left out; the others go on.
 
     Raises:
         InputError: no model, one that cannot be loaded as asked, or an ending that is no image's.
@@ -100,6 +101,6 @@ def _answer(request: CompareRequest, model: "ModelSpec", image: "Rgb", downloads
         segmenter.segment(image, prompts, mode=request.mode)
         start = time.perf_counter()
         result = segmenter.segment(image, prompts, mode=request.mode)
-        return Compared(model.name, result, time.perf_counter() - start)
+        return Compared(model.title, result, time.perf_counter() - start)
     except RadsegError as error:
-        return Compared(model.name, failure=str(error))
+        return Compared(model.title, failure=str(error))

@@ -1,5 +1,5 @@
-"""The demo: a room rendered here, words, and every kind of output, with nothing downloaded; then a walk
-through another room becomes a map that answers words.
+"""The demo: a room rendered here, prompts, and every kind of output, with nothing downloaded; then a walk
+through another room becomes a map that answers prompts.
 """
 
 import math
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOM = 900_001
 """Seed of the room: held out, so neither its wall and floor nor half of its objects were seen in training."""
 
-WORDS = (
+PROMPTS = (
     *("tiled wall", "tiled floor", "orange pillar", "white sofa", "red vase", "blue lamp", "orange table"),
     *("green chair", "purple door"),
 )
@@ -40,7 +40,7 @@ class Demo(NamedTuple):
 
 
 def run_demo(folder: Path) -> Demo:
-    """Segment an unseen room with the embedded miniature and write every kind of image into `folder`."""
+    """Segment an unseen room with the embedded miniature and write every kind of output into `folder`."""
     from PIL import Image  # noqa: PLC0415
 
     from radseg import miniature  # noqa: PLC0415
@@ -51,8 +51,8 @@ def run_demo(folder: Path) -> Demo:
     room = make_room(ROOM, split="held_out")
     image = render_smooth(room, free_camera(room, 0)).rgb
     segmenter = load("miniature+")
-    result = segmenter.segment(image, WORDS, mode="assign")
-    coarse = replace(segmenter, refine=None).segment(image, WORDS, mode="assign")
+    result = segmenter.segment(image, PROMPTS, mode="assign")
+    coarse = replace(segmenter, refine=None).segment(image, PROMPTS, mode="assign")
     make_folder(folder)
     scene = folder / "room.png"
     write_bytes(scene, image_bytes(Image.fromarray(image)))
@@ -82,7 +82,7 @@ class MapDemo(NamedTuple):
 
 
 def run_map_demo(folder: Path) -> MapDemo:
-    """Build a map of a walk through an unseen room into `folder`/map, ask it for objects, and draw it."""
+    """Build a map of a walk through an unseen room into `folder`/map, query it for objects, and render it."""
     from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
     from radseg.miniature.walk import RoomWalk  # noqa: PLC0415
     from radseg.presets.load import load  # noqa: PLC0415

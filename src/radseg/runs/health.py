@@ -1,4 +1,4 @@
-"""What stands between this machine and a segmentation, and the one command that corrections each of them.
+"""What stands between this machine and a segmentation, and the one command that fixes each of them.
 
 Looks only at this machine: nothing is fetched, no address is contacted.
 """

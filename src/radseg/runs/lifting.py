@@ -1,7 +1,7 @@
 """What a Segmenter lifts into a map: features before or after language alignment, or class probabilities."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, NumberType
+from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
-from radseg.methods.radseg import RADSeg
-from radseg.ops.resize import fit_short_side
+from radseg.methods.base import BackboneEncoder
 from radseg.types import Rgb, TextEmbeddings
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ REFINED = "Refinement sharpens labels; a map of features has none."
 
 @dataclass(frozen=True)
 class FeatureLift:
-    """Features before language alignment where the method has them: alignment is not linear, so it belongs
-    after averaging (mapping spec 2.8). Methods without it give their aligned features.
+    """Features before language alignment where the method is a BackboneEncoder: alignment is not linear, so
+    it belongs after averaging (mapping spec 2.8). Other methods give their aligned features.
     """
 
     segmenter: "Segmenter"
@@ -35,19 +34,15 @@ class FeatureLift:
     def space(self) -> str:
         """The map's space."""
         encoder = self.segmenter.encoder
-        if isinstance(encoder, RADSeg) and encoder.stitch_in == "backbone":
-            return f"backbone:{encoder.radio.config.version}"
-        return encoder.space
+        return encoder.backbone_space if isinstance(encoder, BackboneEncoder) else encoder.space
 
     @torch.inference_mode()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
         """Return the features of one image on the patch grid."""
         segmenter, encoder = self.segmenter, self.segmenter.encoder
-        if not (isinstance(encoder, RADSeg) and encoder.stitch_in == "backbone"):
-            return segmenter.encode(rgb).values.float()
-        if segmenter.short_side is not None:
-            rgb = fit_short_side(rgb, segmenter.short_side, long_max=segmenter.long_side)
-        return encoder.encode_backbone([encoder.prepare(rgb)])[0].float()
+        if isinstance(encoder, BackboneEncoder):
+            return encoder.encode_backbone([segmenter.fitted(rgb)])[0].float()
+        return segmenter.encode(rgb).values.float()
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class ProbabilityLift:
 
 
 def colour_mapper(
-    voxel_size: float, *, dtype: NumberType = "float16", frame: str = "world", **limits: Any
+    voxel_size: float, *, dtype: StoredDtype = "float16", frame: str = "world", **limits: Any
 ) -> Mapper:
     """Return a mapper of geometry and colour, without a network."""
     return Mapper(MapDescription(voxel_size, NOTHING, 0, dtype, frame=frame), None, **limits)
@@ -84,7 +79,7 @@ def feature_mapper(
     segmenter: "Segmenter",
     voxel_size: float,
     *,
-    dtype: NumberType = "float16",
+    dtype: StoredDtype = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
@@ -104,11 +99,11 @@ def probability_mapper(
     prompts: Any,
     voxel_size: float,
     *,
-    dtype: NumberType = "float16",
+    dtype: StoredDtype = "float16",
     frame: str = "world",
     **limits: Any,
 ) -> Mapper:
-    """Return a mapper of class probabilities; `words` as for Segmenter.segment.
+    """Return a mapper of class probabilities; `prompts` as for Segmenter.segment.
 
     Raises:
         VocabularyError: no usable prompts, or one alone.
@@ -151,22 +146,36 @@ def for_features(model: "ModelSpec") -> "ModelSpec":
 
 
 def encoder_of(segmenter: "Segmenter") -> Mapping[str, Any]:
-    """Return what made the values, without what does not decide them: equal for equal models anywhere."""
+    """Return what made the values, without what does not decide them: equal for equal models anywhere.
+
+    Among it is the SHA-256 of the weights: "sha256" of the backbone's file, "auxiliary" of those beside it,
+    "sam_sha256" of the decoder that refines. Where nobody knows the file, as of networks that an encoder from
+    elsewhere brings, it is a hash of the weights as they are. The toy has none.
+    """
     origin = {key: value for key, value in segmenter.origin.items() if key not in ("device", "dtype")}
     if not origin:
         raise InputError("This Segmenter does not know its origin; load it with radseg.presets.load.")
     options = dict(origin["options"])
     options.pop("memory_budget")
-    encoder = segmenter.encoder
-    if not origin.get("sha256") and isinstance(encoder, RADSeg):
-        origin["sha256"] = _sha256_of(encoder.radio)
+    if not origin.get("sha256") and (networks := _networks_of(segmenter.encoder)):
+        origin["sha256"] = _sha256_of(networks)
+    if decoder := _networks_of(segmenter.refine):
+        origin["sam_sha256"] = _sha256_of(decoder)
     return origin | {"options": options}
 
 
-def _sha256_of(network: torch.nn.Module) -> str:
-    """Return a hash over names and values of all weights: for models that come with the package."""
+def _networks_of(part: object) -> list[torch.nn.Module]:
+    """Return the network that something is, or those it holds."""
+    if isinstance(part, torch.nn.Module):
+        return [part]
+    return [held for held in getattr(part, "__dict__", {}).values() if isinstance(held, torch.nn.Module)]
+
+
+def _sha256_of(networks: Sequence[torch.nn.Module]) -> str:
+    """Return a hash over names and values of all weights."""
     digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for network in networks:
+        for name, value in sorted(network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

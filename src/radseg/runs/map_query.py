@@ -26,7 +26,7 @@ class MapQuestion:
 
     Attributes:
         prompts: names, or "a, b, c"; empty with an image.
-        image: image of the object that is wanted, instead of words.
+        image: image of the object that is wanted, instead of prompts.
         mode: how names compete (see query.ask).
         threshold: of mode "independent".
         min_voxels: smaller objects are left out.
@@ -93,7 +93,7 @@ class MapQuery:
 
         Args:
             places: where the parts of its model lie here; see MapQuestion.
-            downloads: is told what is fetched of it.
+            downloads: receives what is fetched of it.
 
         Raises:
             MissingFileError: no map there.
@@ -117,7 +117,7 @@ class MapQuery:
         threshold: float = 0.5,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Answer":
-        """Return what the map says to words; `progress` is told the voxels done and in all.
+        """Return the map's answer to prompts; `progress` is called with the voxels done and in all.
 
         Raises:
             VocabularyError: no usable prompts, or a name a map of probabilities does not have.
@@ -206,7 +206,7 @@ def find_in_map(
     progress: Callable[[int, int], None] | None = None,
     downloads: "Reporter | None" = None,
 ) -> MapFinding:
-    """Return where the named or pictured objects are in a map.
+    """Return where the named or shown objects are in a map.
 
     Raises:
         InputError, MissingFileError, WeightsUnavailableError: as MapQuery.
@@ -233,22 +233,22 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
     """
     import torch  # noqa: PLC0415
 
-    from radseg.methods.radseg import RADSeg  # noqa: PLC0415
-    from radseg.runs.lifting import FeatureLift  # noqa: PLC0415
+    from radseg.methods.base import BackboneEncoder  # noqa: PLC0415
 
     encoder = segmenter.encoder
     if semantic_map.space == encoder.space:
         return None
-    if semantic_map.space != FeatureLift(segmenter).space or not isinstance(encoder, RADSeg):
+    backbone = encoder if isinstance(encoder, BackboneEncoder) else None
+    ours = encoder.space if backbone is None else backbone.backbone_space
+    if backbone is None or semantic_map.space != ours:
         raise InputError(
-            f"The map's features are of {semantic_map.space!r}, the model's of "
-            f"{FeatureLift(segmenter).space!r}; load the model the map was built with."
+            f"The map's features are of {semantic_map.space!r}, the model's of {ours!r}; load the model the "
+            "map was built with."
         )
-    radio = encoder.radio
 
     @torch.inference_mode()
     def align(values: "torch.Tensor") -> "torch.Tensor":
-        return radio.to_language(values.to(radio.device, radio.dtype)).float().cpu()
+        return backbone.align(values).float().cpu()
 
     return align
 
@@ -260,7 +260,7 @@ def model_of(
 
     Args:
         places: where its parts lie here, and on what it computes.
-        downloads: is told what is fetched.
+        downloads: receives what is fetched.
 
     Raises:
         InputError: the map does not name its model, or the weights differ from those it was built with.
@@ -279,13 +279,22 @@ def model_of(
     if here.checkpoint is None and built_with not in (None, preset.checkpoint):
         here = replace(here, checkpoint=str(built_with))
     segmenter = fetch_and_load(model_spec(preset.name, **vars(here), **options), downloads or SILENT)
-    ours, theirs = encoder_of(segmenter).get("sha256"), encoder.get("sha256")
-    if theirs and ours != theirs:
-        raise InputError(
-            f"The map was built with other weights (SHA-256 {str(theirs)[:16]}…) than those loaded "
-            f"({str(ours)[:16]}…); name theirs with --checkpoint."
-        )
+    _require_same_weights(encoder, encoder_of(segmenter))
     return segmenter
+
+
+def _require_same_weights(map_encoder: Mapping[str, Any], encoder: Mapping[str, Any]) -> None:
+    """Raise InputError if the weights of a map's encoder and those of another differ; see `encoder_of`."""
+    theirs, ours = (
+        {"the backbone": one.get("sha256"), **one.get("auxiliary", {})} for one in (map_encoder, encoder)
+    )
+    for name in theirs:
+        if ours.get(name) != theirs[name]:
+            built, loaded = (str(one.get(name) or "unknown")[:16] for one in (theirs, ours))
+            raise InputError(
+                f"The map was built with other weights of {name} (SHA-256 {built}…) than those loaded "
+                f"({loaded}…); load those it was built with, with --checkpoint where it is the backbone."
+            )
 
 
 def _object(one: "Instance") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Renders of a map folder: in colour, in classes, and the heat of every name, from above and across."""
+"""Renders of a map folder: in colour, in classes, and as a heat map of every name, from above and across."""
 
 import json
 import re
@@ -45,7 +45,7 @@ class ViewOptions:
         up: world axis that points up; None takes the one nearest to where the images' tops pointed.
         azimuth, elevation: of the eye of the perspective view, degrees; azimuth None looks for a good one.
         ceiling: metres over the floor from which voxels are left out; None decides by the map's height.
-        width, height: of an image, pixels.
+        width, height: of a render, pixels.
     """
 
     up: Up | None = None
@@ -57,7 +57,7 @@ class ViewOptions:
 
 
 class MapScene:
-    """The voxels of a map as they are shown, ready for several images.
+    """The voxels of a map as they are shown, ready for several renders.
 
     Args:
         semantic_map: read whole but for its values.
@@ -104,7 +104,7 @@ class MapScene:
             yield f"colour.{view}", self.draw(shades, view)
 
     def render_answer(self, answer: "Answer") -> "Iterator[tuple[str, Image]]":
-        """Yield the map in classes, and the heat of each name; the voxels are the answer's, in order."""
+        """Yield the map in classes, and a heat map of each name; the voxels are the answer's, in order."""
         shades = class_shades(self.colours, answer.labels, answer.names)
         entries = class_entries(answer)
         for view in self.views:
@@ -138,7 +138,7 @@ def slug(name: str) -> str:
 
 
 def save_renders(folder: Path, images: "Iterator[tuple[str, Image]]") -> list[Path]:
-    """Write images as PNG, each whole or not at all, and return their paths.
+    """Write renders as PNG, each whole or not at all, and return their paths.
 
     Raises:
         ResourceError: the folder cannot be written.
@@ -154,18 +154,18 @@ def save_renders(folder: Path, images: "Iterator[tuple[str, Image]]") -> list[Pa
 def save_finding(
     folder: Path, finding: "MapFinding", semantic_map: "SemanticMap", options: ViewOptions
 ) -> list[Path]:
-    """Write an answer: query.json, heat.npz (keys, heat, labels, names) and images; return the paths."""
+    """Write an answer: query.json, scores.npz (keys, scores, labels, names) and renders; return the paths."""
     make_folder(folder)
     text = json.dumps(finding.as_json(), indent=1, ensure_ascii=False).encode() + b"\n"
     answer = finding.answer
     arrays: dict[str, Any] = {
         "keys": answer.keys.astype(np.int32),
-        "heat": answer.scores.astype(np.float16),
+        "scores": answer.scores.astype(np.float16),
         "labels": answer.labels.astype(np.int16),
         "names": np.array(answer.names),
         "voxel_size": np.array(answer.voxel_size),
     }
     write_bytes(folder / "query.json", text)
-    write_bytes(folder / "heat.npz", arrays_bytes(**arrays))
+    write_bytes(folder / "scores.npz", arrays_bytes(**arrays))
     images = MapScene(semantic_map, options).render_answer(answer)
-    return [folder / "query.json", folder / "heat.npz", *save_renders(folder, images)]
+    return [folder / "query.json", folder / "scores.npz", *save_renders(folder, images)]

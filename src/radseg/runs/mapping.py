@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from radseg.datasets.rgbd import FileSequence
     from radseg.datasets.rgbd.files import Axes, Direction
     from radseg.mapping.builder import Progress
-    from radseg.mapping.description import NumberType
+    from radseg.mapping.description import StoredDtype
     from radseg.mapping.manifest import MapManifest
     from radseg.mapping.mapper import Mapper
     from radseg.text.vocabulary import Vocabulary
@@ -37,7 +37,7 @@ class Sequence3D(Protocol):
 
 
 class MapReporter(Protocol):
-    """Is told how a build goes, in this order."""
+    """Receives the progress of a build, in this order."""
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Begin `todo` frames, after `earlier` ones of an interrupted build."""
@@ -113,7 +113,7 @@ class MapSettings:
     space: Literal["features", "probabilities", "none"] = "features"
     prompts: "Vocabulary | None" = None
     voxel_size: float = 0.05
-    store: "NumberType" = "float16"
+    store: "StoredDtype" = "float16"
     frame: str = "world"
     max_depth: float | None = None
     max_points: int | None = None

@@ -28,7 +28,7 @@ class PackRequest:
 
 
 def make_pack(request: PackRequest, downloads: Reporter) -> "VocabularyPack":
-    """Embed the words and write the pack; return it.
+    """Embed the prompts and write the pack; return it.
 
     Raises:
         WeightsUnavailableError: the text tower is neither local nor obtainable.

@@ -64,12 +64,12 @@ def segment_sources(
 ) -> Report:
     """Segment every image of the request into its folder.
 
-    Checks come first, then weights: sources, words and folder are checked before anything large is loaded.
+    Checks come first, then weights: sources, prompts and folder are checked before anything large is loaded.
 
     Raises:
         ImageError: the only image cannot be read; of several, one that fails is in the report instead.
         RadsegError: wrong use, or the environment; see `jobs.folder.opened` and `presets.load`.
-        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
+        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     require_kinds(request.kinds)
     folder = request.output

@@ -1,1 +1,1 @@
-"""From words to embeddings: vocabulary, templates, the tower interface, cache, packs. No network here."""
+"""From prompts to embeddings: vocabulary, templates, the tower interface, cache, packs. No network here."""

@@ -1,4 +1,4 @@
-"""The word source of a segmenter that has a text tower: embeds names, and the contrast bank beside them."""
+"""The text encoder of a segmenter that has a text tower: embeds names, and the contrast bank beside them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from radseg.types import TextEmbeddings
 
 @dataclass(frozen=True)
 class TowerTextEncoder:
-    """Embeds words with one tower, one template set and, if given, a disk cache of that tower's rows.
+    """Embeds prompts with one tower, one template set and, if given, a disk cache of that tower's rows.
 
     Attributes:
-        progress: called with (rows done, rows in all) while words are embedded.
+        progress: called with (rows done, rows in all) while prompts are embedded.
     """
 
     tower: TextTower

@@ -25,7 +25,7 @@ class TemplateSet:
 
     def __post_init__(self) -> None:
         if not self.templates:
-            raise InputError(f"The template set {self.name!r} is empty. Use NONE to embed words as they are.")
+            raise InputError(f"The template set {self.name!r} is empty. Use NONE to embed names as they are.")
         for template in self.templates:
             if template.count(_SLOT) != 1:
                 raise InputError(

@@ -1,4 +1,4 @@
-"""The prompts a person asks for, checked: names with their synonyms. No torch: wrong use is told at once."""
+"""The prompts a person asks for, checked: names with their synonyms. No torch: wrong use raises at once."""
 
 import unicodedata
 from collections.abc import Sequence

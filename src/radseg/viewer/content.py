@@ -52,11 +52,11 @@ def picked(
     return int(hit[np.argmin(along[hit])]) if len(hit) else None
 
 
-def best_names(answer: Answer, row: int, most: int = NAMES_OF_A_CLICK) -> list[tuple[str, float]]:
+def best_names(answer: Answer, row: int, limit: int = NAMES_OF_A_CLICK) -> list[tuple[str, float]]:
     """Return the most probable names of one voxel, best first."""
-    heat = answer.scores[:, row]
-    order = np.argsort(-heat, kind="stable")[:most]
-    return [(answer.names[i], float(heat[i])) for i in order]
+    scores = answer.scores[:, row]
+    order = np.argsort(-scores, kind="stable")[:limit]
+    return [(answer.names[i], float(scores[i])) for i in order]
 
 
 def legend_html(answer: Answer) -> str:

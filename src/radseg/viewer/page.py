@@ -28,7 +28,7 @@ class MapPage:
 
     Args:
         semantic_map: what is shown.
-        ask: answers a line of names; None where the map cannot be asked (colours only).
+        ask: answers a line of names; None where the map cannot be queried (colours only).
         up: world axis that points up; None takes the one nearest to where the images' tops pointed.
         port: 0 takes a free one.
 
@@ -83,7 +83,7 @@ class MapPage:
         )
 
     def search(self, text: str) -> None:
-        """Ask for typed names, and show their heat; what is wrong is shown on the page."""
+        """Query the map with names and show their heat maps; what is wrong is shown on the page."""
         if self._ask is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Images for people: labels over the photo, one prompt's heat map, the main directions of the features."""
+"""Images to look at: labels over the photo, one prompt's heat map, the main directions of the features."""
 
 from radseg.visual.features import pca_image
 from radseg.visual.heat import heat_colours, heat_map

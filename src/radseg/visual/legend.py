@@ -35,7 +35,7 @@ def with_legend(image: Image.Image, entries: Sequence[Entry]) -> Image.Image:
     width = max(image.width, NARROWEST)
     size = letter_size(width, image.height)
     chips = [_Chip.of(entry, size, widest=width - 2 * size) for entry in entries]
-    rows = _flow(chips, width, size, most=_max_rows(image.height, size))
+    rows = _flow(chips, width, size, max_rows=_max_rows(image.height, size))
     line = round(size * 1.75)
     canvas = Image.new("RGB", (width, image.height + len(rows) * line + size), PANEL)
     canvas.paste(image, ((width - image.width) // 2, 0))
@@ -80,8 +80,8 @@ def _max_rows(height: int, size: int) -> int:
     return max(4, int(height * 0.5 / (size * 1.75)))
 
 
-def _flow(chips: Sequence[_Chip], width: int, size: int, *, most: int) -> list[list[_Chip]]:
-    """Break chips into rows of at most `width` pixels; replace those beyond `most` rows by their number."""
+def _flow(chips: Sequence[_Chip], width: int, size: int, *, max_rows: int) -> list[list[_Chip]]:
+    """Break chips into rows of at most `width` pixels; replace those beyond `max_rows` by their number."""
     rows: list[list[_Chip]] = [[]]
     left = 2.0 * size
     for chip in chips:
@@ -91,8 +91,8 @@ def _flow(chips: Sequence[_Chip], width: int, size: int, *, most: int) -> list[l
             left = 2.0 * size
         rows[-1].append(chip)
         left += step
-    if len(rows) <= most:
+    if len(rows) <= max_rows:
         return rows
-    hidden = sum(len(row) for row in rows[most - 1 :])
+    hidden = sum(len(row) for row in rows[max_rows - 1 :])
     text = legible(f"… and {hidden} more", size=size, otherwise="")
-    return [*rows[: most - 1], [_Chip(text, Text("", text.font), None)]]
+    return [*rows[: max_rows - 1], [_Chip(text, Text("", text.font), None)]]

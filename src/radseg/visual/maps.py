@@ -23,7 +23,7 @@ Points = Float[np.ndarray, "m 3"]
 Shades = UInt8[np.ndarray, "m 3"]
 
 SUPERSAMPLE = 2
-MARGIN = 0.12  # of half an image, free around what it shows: the scale bar and the axes are there
+MARGIN = 0.12  # of half a render, free around what it shows: the scale bar and the axes are there
 EDGE = 5.0  # strength of the darkening; by eye, on rooms and on a table
 _AXES = ((214, 84, 84), (96, 178, 92), (92, 132, 226))  # x red, y green, z blue, as viewers have it
 _LARGEST_SQUARE = 512  # pixels; a voxel right before the camera hides no more
@@ -62,7 +62,7 @@ class TopDown:
         middle: world point at the middle of the screen.
         metres: width of what the screen shows.
         up: world axis that points up.
-        quarter_turns: of the image, clockwise.
+        quarter_turns: of the render, clockwise.
     """
 
     middle: tuple[float, float, float]
@@ -138,7 +138,7 @@ def up_vector(up: Up) -> Float[np.ndarray, "3"]:
 def render_voxels(
     points: Points, shades: Shades, *, voxel_size: float, view: View, width: int = 960, height: int = 720
 ) -> Image.Image:
-    """Return an image of voxels with a scale bar and the axes of the world.
+    """Return a render of voxels with a scale bar and the axes of the world.
 
     Args:
         points: voxel centres, metres.
@@ -153,7 +153,7 @@ def render_voxels(
     seen = view.project(points.astype(np.float64), wide, high)
     depth, index = _splat(seen, voxel_size, wide, high)
     if not (index >= 0).any():
-        raise InputError("No voxel is in view; look from elsewhere.")
+        raise InputError("No voxel is in view; move the camera.")
     canvas = np.empty((high * wide, 3), np.float32)
     canvas[:] = PANEL
     hit = index >= 0
@@ -165,10 +165,10 @@ def render_voxels(
     return image
 
 
-def heat_shades(colours: Float[np.ndarray, "m 3"], heat: Float[np.ndarray, "m"]) -> Shades:
+def heat_shades(colours: Float[np.ndarray, "m 3"], scores: Float[np.ndarray, "m"]) -> Shades:
     """Return heat colours over the grey map; colours in [0, 1]."""
     grey = (colours @ np.array([0.299, 0.587, 0.114]))[:, None] * 255
-    return (grey * (1 - HEAT) + heat_colours(heat) * HEAT).round().astype(np.uint8)
+    return (grey * (1 - HEAT) + heat_colours(scores) * HEAT).round().astype(np.uint8)
 
 
 def class_shades(

@@ -8,13 +8,25 @@ Facts marked (i) in `notes` are inferred, not read from the file itself; shapes 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from radseg.errors import InputError
 
-Kind = Literal["radio", "text", "sam", "vision", "segmenter", "text_map"]
-"""radio: RADIO. text: a text tower. sam: SAM's decoder for RADSeg+. vision: an image tower of CLIP or DINO.
-segmenter: a whole SAM or SAM 2.1. text_map: a trained map from one text space into another."""
+Kind = Literal["radio", "text", "sam_decoder", "vision", "sam", "text_map"]
+KINDS: dict[Kind, str] = {
+    "radio": "RADIO model",
+    "text": "text tower",
+    "sam_decoder": "SAM decoder",
+    "vision": "image tower",
+    "sam": "whole SAM",
+    "text_map": "text map",
+}
+"""What each kind is: an image tower is CLIP's or DINO's; RADSeg+ refines with SAM's decoder alone, others
+with a whole SAM or SAM 2.1; a text map is trained to carry one text space into another."""
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
+"""Files of which a text tower needs one to turn prompts into tokens."""
+_TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "merges.txt", *VOCABULARIES)
 HUB = "https://huggingface.co"
 
 
@@ -88,7 +100,11 @@ class Row:
     Attributes:
         name: what radseg calls it; also the embedding space of a text tower.
         kind: what it is.
-        repository, revision, file: where it lies on the hub; towers and SAM are read by byte range.
+        repository, revision, file: where it lies on the hub; text towers and SAM's decoder are read by byte
+            range.
+        beside: further files of the repository without which it is of no use.
+        optional, one_of: files that are kept too where they are published; one of the second must be.
+        stored: what the part of `file` that is kept is called here, where that is another name.
         sha256: of the whole file, None if not pinned (see the module).
         paper: arXiv id.
         patch: side of a patch in pixels; 0 for text towers.
@@ -109,6 +125,10 @@ class Row:
     shape: Shape | None = None
     revision: str = "main"
     sha256: str | None = None
+    beside: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    stored: str = ""
     supported: bool = True
     warning: str = ""
     notes: str = ""
@@ -117,6 +137,15 @@ class Row:
     def page(self) -> str:
         """Where a person finds the file."""
         return f"{HUB}/{self.repository}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that must lie in its folder on this machine."""
+        return (self.stored or self.file, *self.beside)
+
+
+_described = partial(Row, beside=("config.json",))
+_text = partial(_described, optional=_TOKENIZER, one_of=VOCABULARIES)
 
 
 SO400M_NAFLEX = "siglip2-so400m-patch16-naflex"
@@ -197,80 +226,81 @@ ROWS: tuple[Row, ...] = (
         notes=f"{_FILES} No sam adaptor: no SAM refinement. siglip2-g: summary MLP 1520 hidden, attention "
         "feature head without qkv bias (third-party readers of the file).",
     ),
-    Row(
+    _text(
         SO400M_NAFLEX, "text", "google/siglip2-so400m-patch16-naflex", "model.safetensors", APACHE,
         "2502.14786", 0, SO400M_NAFLEX, notes="1152-d. Only text_model.* is fetched.",
     ),
-    Row(
+    _text(
         GIANT, "text", "google/siglip2-giant-opt-patch16-384", "model.safetensors", APACHE, "2502.14786",
         0, GIANT, notes="1536-d. Probably sharded (i): the index is followed if there is one.",
     ),
-    Row(
+    _text(
         SIGLIP, "text", "google/siglip-so400m-patch14-384", "model.safetensors", APACHE, "2303.15343",
         0, SIGLIP, notes="1152-d. Stands for open_clip ViT-SO400M-14-SigLIP-384/webli, the same weights (i).",
     ),
-    Row(
+    _text(
         DFN5B, "text", "apple/DFN5B-CLIP-ViT-H-14-378", "model.safetensors", APPLE, "2309.17425",
         0, DFN5B, notes="1024-d. open_clip ViT-H-14-378-quickgelu/dfn5b. That the repository holds a "
         "transformers safetensors file is not verified (i).",
     ),
     Row(
-        "sam-vit-h", "sam", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16, None,
+        "sam-vit-h", "sam_decoder", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16,
+        None, stored="sam.safetensors",
         notes="Prompt encoder, mask decoder and neck only, by byte range. The original sam_vit_h_4b8939.pth "
         "(2564550879 bytes, sha256 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e) is "
         "accepted as a local file.",
     ),
-    Row(
+    _described(
         "clip-vit-b-16", "vision", "openai/clip-vit-base-patch16", "pytorch_model.bin", MIT, _CLIP, 16,
         OPENAI_B, Shape(768, 12, 12, 3072, 1, 0), notes=f"{_QUICK} {_BIN}",
     ),
-    Row(
+    _described(
         "clip-vit-l-14", "vision", "openai/clip-vit-large-patch14", "model.safetensors", MIT, _CLIP, 14,
         OPENAI_L, Shape(1024, 24, 16, 4096, 1, 0), notes=_QUICK,
     ),
-    Row(
+    _described(
         "clip-vit-h-14-laion2b", "vision", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors", MIT,
         "2212.07143", 14, LAION_H, Shape(1280, 32, 16, 5120, 1, 0), notes="Exact GELU. open_clip "
         "ViT-H-14/laion2b_s32b_b79k; that it holds a transformers safetensors file is not verified (i).",
     ),
-    Row(
+    _text(
         OPENAI_B, "text", "openai/clip-vit-base-patch16", "model.safetensors", MIT, _CLIP, 0, OPENAI_B,
         notes="512-d. That main holds a safetensors file is not verified (i); a local folder is taken.",
     ),
-    Row(
+    _text(
         OPENAI_L, "text", "openai/clip-vit-large-patch14", "model.safetensors", MIT, _CLIP, 0, OPENAI_L,
         notes="768-d.",
     ),
-    Row(
+    _text(
         LAION_H, "text", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors", MIT, "2212.07143", 0,
         LAION_H, notes="1024-d. Safetensors file not verified (i).",
     ),
-    Row(
+    _described(
         "dino-vit-b-8", "vision", "facebook/dino-vitb8", "pytorch_model.bin", APACHE, "2104.14294", 8, None,
         Shape(768, 12, 12, 3072, 1, 0), notes=f"{_DINO} {_BIN}",
     ),
-    Row(
+    _described(
         "dino-vit-b-16", "vision", "facebook/dino-vitb16", "pytorch_model.bin", APACHE, "2104.14294", 16,
         None, Shape(768, 12, 12, 3072, 1, 0), notes=f"{_DINO} {_BIN}",
     ),
-    Row(
+    _described(
         "dinov2-vit-b-14-reg", "vision", "facebook/dinov2-with-registers-base", "model.safetensors", APACHE,
         "2309.16588", 14, None, Shape(768, 12, 12, 3072, 1, 4), notes="LayerScale; antialiased positions.",
     ),
-    Row(
-        "sam-vit-b-whole", "segmenter", "facebook/sam-vit-base", "model.safetensors", APACHE, "2304.02643",
+    _described(
+        "sam-vit-b-whole", "sam", "facebook/sam-vit-base", "model.safetensors", APACHE, "2304.02643",
         16, None, Shape(768, 12, 12, 3072), notes="Image encoder, prompt encoder, mask decoder: Trident-B.",
     ),
-    Row(
-        "sam-vit-h-whole", "segmenter", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643",
+    _described(
+        "sam-vit-h-whole", "sam", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643",
         16, None, Shape(1280, 32, 16, 5120), notes="As sam-vit-h, with the image encoder: Trident-H.",
     ),
-    Row(
-        "sam2.1-hiera-b+", "segmenter", "facebook/sam2.1-hiera-base-plus", "model.safetensors", APACHE,
+    _described(
+        "sam2.1-hiera-b+", "sam", "facebook/sam2.1-hiera-base-plus", "model.safetensors", APACHE,
         "2408.00714", 16, None, notes="TextRegion-B. The video parts are left unread.",
     ),
-    Row(
-        "sam2.1-hiera-l", "segmenter", "facebook/sam2.1-hiera-large", "model.safetensors", APACHE,
+    _described(
+        "sam2.1-hiera-l", "sam", "facebook/sam2.1-hiera-large", "model.safetensors", APACHE,
         "2408.00714", 16, None, notes="TextRegion-H, CorrCLIP. The video parts are left unread.",
     ),
     Row(

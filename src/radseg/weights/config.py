@@ -18,6 +18,30 @@ SAM_FORMAT = "radseg-sam/1"
 HeadKind = Literal["mlp_v1", "mlp_v2", "attention"]
 
 
+class JsonForm:
+    """A frozen dataclass that is kept as a JSON object in the metadata of a file."""
+
+    def to_json(self) -> str:
+        """Return the fields as a JSON object, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what `to_json` wrote.
+
+        Raises:
+            CheckpointError: the text is not such an object.
+        """
+        try:
+            return cls(**cls._typed(json.loads(text)))
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"Not a {cls.__name__}: {error}.") from error
+
+    @classmethod
+    def _typed(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        return raw
+
+
 @dataclass(frozen=True)
 class HeadConfig:
     """One adaptor head: a per-token network from the backbone's width to a teacher's."""
@@ -52,7 +76,7 @@ class AdaptorConfig:
 
 
 @dataclass(frozen=True)
-class RadioConfig:
+class RadioConfig(JsonForm):
     """Everything needed to build a RADIO network with explicit numbers.
 
     Attributes:
@@ -65,7 +89,7 @@ class RadioConfig:
         layer_scale: whether blocks scale their residual branches.
         summary_tokens: the CLS tokens that make up the summary, in order.
         normalizer: whether patch features are standardised at the end (the "-norm" variants).
-        source_sha256: of the published file this came from; "" for built-in or seeded weights.
+        source_sha256: of the published file this came from, or of our own; "" for seeded weights.
     """
 
     version: str
@@ -103,24 +127,10 @@ class RadioConfig:
         have = ", ".join(a.name for a in self.adaptors)
         raise CheckpointError(f"{self.version} has no adaptor {name!r}; it has: {have}.")
 
-    def to_json(self) -> str:
-        """Return this configuration as a JSON object, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
-
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the configuration written by `to_json`.
-
-        Raises:
-            CheckpointError: the text is not such a configuration.
-        """
-        try:
-            raw: dict[str, Any] = json.loads(text)
-            adaptors = tuple(_adaptor(a) for a in raw.pop("adaptors"))
-            summary = tuple(raw.pop("summary_tokens"))
-            return cls(**raw, adaptors=adaptors, summary_tokens=summary)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"Not a RADIO configuration: {error}.") from error
+    def _typed(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        adaptors = tuple(_adaptor(one) for one in raw["adaptors"])
+        return raw | {"adaptors": adaptors, "summary_tokens": tuple(raw["summary_tokens"])}
 
 
 def _adaptor(raw: dict[str, Any]) -> AdaptorConfig:
@@ -129,7 +139,7 @@ def _adaptor(raw: dict[str, Any]) -> AdaptorConfig:
 
 
 @dataclass(frozen=True)
-class SamSizes:
+class SamSizes(JsonForm):
     """The shape of SAM without its image encoder; the defaults are ViT-H's (spec 5.6).
 
     Attributes:
@@ -157,19 +167,3 @@ class SamSizes:
     def mask_side(self) -> int:
         """Side of mask prompts and mask logits: four cells per patch."""
         return 4 * self.grid
-
-    def to_json(self) -> str:
-        """Return these sizes as a JSON object, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the sizes written by `to_json`.
-
-        Raises:
-            CheckpointError: the text is not such sizes.
-        """
-        try:
-            return cls(**json.loads(text))
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"Not the sizes of a SAM decoder: {error}.") from error

@@ -1,146 +1,110 @@
-"""Some tensors of published safetensors files, copied as they are into one file of our own.
+"""Some tensors of published safetensors files on a hub, copied as they are into one file of our own."""
 
-The bytes come in slices, straight into a file beside the target that already has the target's layout. Its
-name is made from what the sources are, so a later run goes on only with the very same content; two runs at
-once write the same bytes to the same places.
-"""
-
-import hashlib
 import json
-import os
-import secrets
+import struct
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-from radseg.errors import CheckpointError, ResourceError
-from radseg.weights.cache import discard
-from radseg.weights.fetch import require_space
-from radseg.weights.hub import ContentChangedError
-from radseg.weights.lazy import LazyTensor, require_finite
-from radseg.weights.ranges import FileSource, RangeSource, coalesce
-from radseg.weights.safefile import Progress, header_of, read_safetensors
+from radseg.errors import CheckpointError
+from radseg.weights.home import sha256_of
+from radseg.weights.hub import Progress, RemoteFile, Span, fetch, read_range
+from radseg.weights.tensors import DTYPES, read_safetensors, require_finite
 
-SLICE = 16 * 1024 * 1024  # bytes asked for at once, held in memory, and lost at most when the run is killed
+MAX_HEADER = 32 * 1024 * 1024  # bytes; published headers are below 1 MB
+_AHEAD = 128 * 1024  # bytes asked for at first; most headers fit
 
 
-class Chosen(NamedTuple):
-    """Tensors to take from one source, by the name they get; each has its `span` there."""
+class Entry(NamedTuple):
+    """Where a tensor's values lie in its file, and what they are, as its header says."""
 
-    source: RangeSource
-    tensors: Mapping[str, LazyTensor]
-
-
-class _Slice(NamedTuple):
-    source: RangeSource
+    dtype: str
+    shape: list[int]
     start: int
     stop: int
-    wanted: tuple[tuple[int, int], ...]  # the rest lies between tensors and is not kept
-
-    @property
-    def kept(self) -> int:
-        return sum(b - a for a, b in self.wanted)
 
 
-def write_parts(
-    target: Path, chosen: Sequence[Chosen], metadata: Mapping[str, str], *, progress: Progress | None = None
-) -> None:
-    """Write the chosen tensors to `target`: complete and finite, or not at all.
+class Part(NamedTuple):
+    """Tensors to take from one file, by the name they get."""
 
-    Args:
-        target: the finished file.
-        chosen: what to copy; only these bytes are read from the sources.
-        metadata: of the new file.
-        progress: called with bytes done and in total while they arrive.
+    source: RemoteFile
+    tensors: Mapping[str, Entry]
+
+
+def read_header(source: RemoteFile) -> dict[str, Entry]:
+    """Return what a remote safetensors file holds. Only its header is fetched.
 
     Raises:
-        WeightsUnavailableError: a source fails; what came so far is kept for the next run.
-        CheckpointError: a tensor holds NaN or infinity.
-        ResourceError: the disk is full or cannot be written.
+        CheckpointError: it is no safetensors file, or its header lies.
+        WeightsUnavailableError: it cannot be fetched.
     """
-    chosen = [Chosen(c.source, dict(sorted(c.tensors.items(), key=lambda t: _span(t[1])))) for c in chosen]
-    header = header_of({k: t for c in chosen for k, t in c.tensors.items()}, metadata)
-    part = target.with_name(f".{target.name}.{_identity(chosen, header)}.part")
+    ahead = read_range(source, 0, min(_AHEAD, source.size))
+    (length,) = struct.unpack("<Q", ahead[:8].ljust(8, b"\xff"))
+    if length > min(MAX_HEADER, source.size - 8):
+        raise _damaged(source, f"its header claims {length} bytes, the file has {source.size}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for other in target.parent.glob(f".{target.name}.*.part"):
-            if other != part:
-                discard(other)
-        _fill(part, target, header, list(_slices(chosen)), progress)
-        _require_finite(part, target.name)
-        _finish(part, target)
-    except (CheckpointError, ContentChangedError):
-        discard(part)
-        raise
-    except OSError as error:
-        if isinstance(error, ResourceError):
+        text = ahead[8 : 8 + length]
+        text += read_range(source, 8 + len(text), 8 + length) if len(text) < length else b""
+        table: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k != "__metadata__"}
+        return {name: _entry(source, entry, 8 + length) for name, entry in table.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
             raise
-        raise ResourceError(
-            f"Cannot write {target}: {error.strerror or error}. Set RADSEG_HOME to another folder."
-        ) from error
+        raise _damaged(source, f"its header is not one ({str(error)[:200]})") from error
 
 
-def _span(tensor: LazyTensor) -> tuple[int, int]:
-    assert tensor.span is not None
-    return tensor.span
+def _entry(source: RemoteFile, raw: Mapping[str, Any], data: int) -> Entry:
+    start, stop = raw["data_offsets"]
+    counts = [*raw["shape"], start, stop]
+    if raw["dtype"] not in DTYPES or not all(type(n) is int and n >= 0 for n in counts):
+        raise ValueError(f"an entry is {str(raw)[:100]}")
+    if prod(raw["shape"]) * DTYPES[raw["dtype"]].itemsize != stop - start:
+        raise ValueError(f"a shape does not fill its {stop - start} bytes")
+    if not start <= stop <= source.size - data:
+        raise _damaged(source, f"a tensor ends at byte {data + stop}, the file at {source.size}")
+    return Entry(raw["dtype"], raw["shape"], data + start, data + stop)
 
 
-def _identity(chosen: Sequence[Chosen], header: bytes) -> str:
-    marks = [[c.source.name, c.source.size, c.source.identity] for c in chosen]
-    spans = [_span(t) for c in chosen for t in c.tensors.values()]
-    if not all(c.source.identity for c in chosen):
-        marks.append([secrets.token_hex(8)])  # nothing to recognise the content by: never go on with it
-    return hashlib.sha256(json.dumps([marks, spans]).encode() + header).hexdigest()[:24]
+def _damaged(source: RemoteFile, why: str) -> CheckpointError:
+    return CheckpointError(f"{source.name} is not a valid safetensors file: {why}. Fetch it again.")
 
 
-def _slices(chosen: Sequence[Chosen]) -> Iterator[_Slice]:
-    for source, tensors in chosen:
-        spans = [_span(t) for t in tensors.values()]
-        for begin, end in coalesce(spans):
-            inside = [s for s in spans if begin <= s[0] < s[1] <= end]
-            for start in range(begin, end, SLICE):
-                stop = min(end, start + SLICE)
-                wanted = tuple((max(a, start), min(b, stop)) for a, b in inside if a < stop and b > start)
-                if wanted:
-                    yield _Slice(source, start, stop, wanted)
+def fetch_parts(target: Path, parts: Sequence[Part], metadata: Mapping[str, str], progress: Progress) -> str:
+    """Write the tensors of `parts` to `target`, complete and finite or not at all, and return its sha256.
+
+    Raises:
+        CheckpointError: a tensor holds NaN or infinity, or does not have the size its header says.
+        WeightsUnavailableError, ResourceError: see `hub.fetch`.
+    """
+    parts = [Part(p.source, dict(sorted(p.tensors.items(), key=lambda t: t[1].start))) for p in parts]
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    position = 0
+    for name, entry in (item for part in parts for item in part.tensors.items()):
+        stop = position + entry.stop - entry.start
+        header[name] = {"dtype": entry.dtype, "shape": entry.shape, "data_offsets": [position, stop]}
+        position = stop
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    begin = struct.pack("<Q", len(text)) + text
+    return fetch(target, begin, list(_spans(parts)), lambda part: _checked(part, target.name), progress)
 
 
-def _fill(
-    part: Path, target: Path, header: bytes, slices: Sequence[_Slice], progress: Progress | None
-) -> None:
-    total = sum(s.kept for s in slices)
-    with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as file:
-        have = file.seek(0, os.SEEK_END)
-        require_space(target, len(header) + total - have)
-        if have < len(header):
-            file.seek(0)
-            file.write(header)
-        position = len(header)
-        for piece in slices:
-            if position + piece.kept > have:
-                _copy(file, position, piece)
-            position += piece.kept
-            if progress is not None:
-                progress(position - len(header), total)
+def _spans(parts: Sequence[Part]) -> Iterator[Span]:
+    """Yield the bytes to fetch, tensors that follow each other in one request."""
+    for source, tensors in parts:
+        start = stop = -1
+        for entry in tensors.values():
+            if entry.start != stop:
+                if stop > start:
+                    yield Span(source, start, stop)
+                start = entry.start
+            stop = entry.stop
+        if stop > start:
+            yield Span(source, start, stop)
 
 
-def _copy(file: BinaryIO, position: int, piece: _Slice) -> None:
-    data = piece.source.read(piece.start, piece.stop)
-    file.seek(position)
-    for a, b in piece.wanted:
-        file.write(data[a - piece.start : b - piece.start])
-    file.flush()
-    os.fsync(file.fileno())  # the length of the file is what the next run trusts
-
-
-def _require_finite(part: Path, name: str) -> None:
-    for key, tensor in read_safetensors(FileSource(part)).tensors.items():
-        require_finite(key, tensor.load(), name)
-
-
-def _finish(part: Path, target: Path) -> None:
-    try:
-        part.replace(target)
-    except FileNotFoundError:
-        if not target.is_file():  # else another run finished the same file first
-            raise
+def _checked(path: Path, name: str) -> str:
+    for key, tensor in read_safetensors(path).tensors.items():
+        require_finite(key, tensor, name)
+    return sha256_of(path)

@@ -1,6 +1,7 @@
 """What a RADIO model of given numbers must hold: every tensor's name and shape. Strictness starts here."""
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from radseg.errors import CheckpointError
 from radseg.weights.config import HeadConfig, RadioConfig
@@ -65,17 +66,25 @@ def head_shapes(head: HeadConfig) -> dict[str, Shape]:
     return _under("mlp", shapes) | blocks
 
 
-def require_shapes(config: RadioConfig, found: Mapping[str, Shape], file: str) -> None:
-    """Raise CheckpointError unless `found` is exactly what `config` demands."""
-    expected = expected_shapes(config)
+class Shaped(Protocol):
+    """Something of a shape: a tensor."""
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        ...
+
+
+def require_tensors(expected: Mapping[str, Shape], found: Mapping[str, Shaped], file: str) -> None:
+    """Raise CheckpointError unless `found` is exactly what is expected."""
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     if missing or extra:
         what, keys = ("lacks", missing) if missing else ("holds the unknown", extra)
         shown = ", ".join(keys[:6]) + (", …" if len(keys) > 6 else "")
         raise CheckpointError(f"{file} {what} tensor(s) {shown} ({len(keys)} in all).")
     for key, shape in expected.items():
-        if tuple(found[key]) != shape:
-            raise CheckpointError(f"{file}: {key} has shape {tuple(found[key])}; {shape} is needed.")
+        if (has := tuple(found[key].shape)) != shape:
+            raise CheckpointError(f"{file}: {key} has shape {has}; {shape} is needed.")
 
 
 def _under(prefix: str, shapes: Mapping[str, Shape]) -> dict[str, Shape]:

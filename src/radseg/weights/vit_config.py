@@ -1,11 +1,9 @@
 """The shape of CLIP's and DINO's image towers as plain numbers, and every tensor they must hold. No torch."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
-from radseg.errors import CheckpointError
+from radseg.weights.config import JsonForm
 from radseg.weights.shapes import Shape, block_shapes
 
 VIT_FORMAT = "radseg-vit/1"
@@ -13,7 +11,7 @@ VIT_FORMAT = "radseg-vit/1"
 
 
 @dataclass(frozen=True)
-class VitConfig:
+class VitConfig(JsonForm):
     """Everything needed to build an image tower with explicit numbers.
 
     Attributes:
@@ -52,23 +50,6 @@ class VitConfig:
         """The same as `name`, as RADIO's configuration calls it."""
         return self.name
 
-    def to_json(self) -> str:
-        """Return this configuration as a JSON object, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the configuration written by `to_json`.
-
-        Raises:
-            CheckpointError: the text is not such a configuration.
-        """
-        try:
-            raw: dict[str, Any] = json.loads(text)
-            return cls(**raw)
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"Not the configuration of an image tower: {error}.") from error
-
 
 def tower_shapes(config: VitConfig) -> dict[str, Shape]:
     """Return our key and shape of every tensor of the tower."""
@@ -92,15 +73,3 @@ def tower_shapes(config: VitConfig) -> dict[str, Shape]:
         block = block_shapes(width, config.mlp_width, config.layer_scale)
         shapes |= {f"vit.blocks.{i}.{key}": shape for key, shape in block.items()}
     return shapes
-
-
-def require_tower(config: VitConfig, found: Mapping[str, Shape], file: str) -> None:
-    """Raise CheckpointError unless `found` is exactly what `config` demands."""
-    expected = tower_shapes(config)
-    for what, keys in (("lacks", expected.keys() - found.keys()), ("holds", found.keys() - expected.keys())):
-        if keys:
-            shown = ", ".join(sorted(keys)[:6]) + (", …" if len(keys) > 6 else "")
-            raise CheckpointError(f"{file} {what} tensor(s) {shown} ({len(keys)} in all).")
-    for key, shape in expected.items():
-        if tuple(found[key]) != shape:
-            raise CheckpointError(f"{file}: {key} has shape {tuple(found[key])}; {shape} is needed.")

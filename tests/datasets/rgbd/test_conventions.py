@@ -35,7 +35,9 @@ def test_the_right_reading_is_accepted(tmp_path, recording):
     ],
     ids=["world-to-camera", "opengl", "both"],
 )
-def test_a_wrong_reading_is_named_and_its_suggestion_mends_it(tmp_path, recording, change, words, suggestion):
+def test_a_wrong_reading_is_named_and_its_suggestion_corrects_it(
+    tmp_path, recording, change, words, suggestion
+):
     folder = write_folder(tmp_path, recording, change)
     report = check_conventions(open_sequence(folder))
     assert not report.ok

@@ -30,7 +30,7 @@ sys.path[:0] = json.loads(sys.argv[1])
 from eval_cases import Silent, request
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.images.shards import Shard
-import radseg.evaluation.images.summary, radseg.presets, radseg.files
+import radseg.evaluation.images.summary, radseg.presets.load, radseg.files
 
 class InPieces:
     # The operating system, but lines are written in pieces, so that a kill can fall in between.

@@ -10,7 +10,6 @@ from PIL import Image
 
 import radseg
 from eval_cases import Silent
-from radseg import presets
 from radseg.datasets.base import IGNORE
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.datasets.folder import open_folder
@@ -19,6 +18,8 @@ from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.paper.protocols import protocol
+from radseg.presets.load import load
+from radseg.presets.spec import model_spec
 from radseg.refine.base import Refinement
 from radseg.scoring import class_cosine
 
@@ -28,7 +29,8 @@ CAMVID += ["sign", "fence", "car", "pedestrian", "bicyclist"]
 
 def evaluate(images, row, output, **changes):
     silent = Silent()
-    request = EvalRequest(images=images, protocol=row, preset="miniature", output=output, **changes)
+    model = model_spec("miniature", defaults=row.options)
+    request = EvalRequest(images=images, protocol=row, model=model, output=output, **changes)
     return run_evaluation(request, silent, silent)
 
 
@@ -37,7 +39,8 @@ def test_a_prediction_equals_the_published_pipeline_written_out(shared):
     images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
     row = protocol("ade20k", "low")
     names = ("wooden wall", "white ceiling", "red ball", "green box", "painting")
-    segmenter = presets.load("miniature", **row.options() | {"templates": "none", "denoising": 0.4})
+    model = model_spec("miniature", defaults=row.options, templates="none", denoising=0.4)
+    segmenter = load(model)
     text, _ = segmenter.embed(names, mode="assign")
     for item in images.items:
         ours = predict(segmenter, text, prepare(images, row, item.id))
@@ -53,9 +56,9 @@ def test_a_prediction_equals_the_published_pipeline_written_out(shared):
         assert np.array_equal(ours, up.argmax(0).numpy() + 1)
 
 
-def test_a_method_that_looks_at_the_words_predicts_what_it_segments():
+def test_a_method_that_needs_the_prompts_predicts_what_it_segments():
     rooms, row = Rooms(), protocol("miniature", "own")
-    segmenter = presets.load("miniature-resradio", **row.options("resradio"))
+    segmenter = load(model_spec("miniature-resradio", defaults=row.options))
     text, _ = segmenter.embed(("wooden wall", "white ceiling", "red ball"), mode="assign")
     room = prepare(rooms, row, rooms.ids[0])
     segmented = segmenter.segment(room.image, text, mode="assign").labels
@@ -75,10 +78,10 @@ class Inverting:
         return [Refinement(labels, coarse[0].confidence, 1, 1)]
 
 
-def test_refinement_looks_at_the_resized_image_and_gives_labels_of_the_truths_size(shared):
+def test_refinement_sees_the_resized_image_and_gives_labels_of_the_truths_size(shared):
     images = BENCHMARKS["ade20k"].open(shared / "data/ade20k_sample", partial=True)
     seen = []
-    plain = presets.load("toy", short_side=None)
+    plain = load("toy", short_side=None)
     text, _ = plain.embed(("green", "blue"), mode="assign")
     prepared = prepare(images, protocol("ade20k", "low"), images.ids[0])
     before = predict(plain, text, prepared)
@@ -135,8 +138,8 @@ def test_rooms_are_the_same_every_time_and_every_pixel_has_a_class():
 def test_the_record_names_what_was_given_instead_of_the_presets_own(tmp_path):
     given = {"sam": "sam.pth", "text_tower": tmp_path}
     row = protocol("miniature", "own")
-    asked = EvalRequest(images=Rooms(1), protocol=row, preset="toy", output=tmp_path, source=given)
-    facts = session_facts(presets.load("toy"), asked)
+    asked = EvalRequest(Rooms(1), row, model_spec("radseg-b+", **given), tmp_path)
+    facts = session_facts(load("toy"), asked)
     assert facts["model"]["given"] == {"sam": "sam.pth", "text_tower": str(tmp_path)}
 
 

@@ -9,12 +9,12 @@ from PIL import Image
 
 from eval_cases import NAMES, Silent, colour_folder, confusion, request, shards
 from oracles import pixel_counting
-from radseg import presets
 from radseg.errors import InputError, ResourceError
-from radseg.evaluation.images.log import known_tallies, read_logs
+from radseg.evaluation.images.log import known_counts, read_logs
 from radseg.evaluation.images.result import EvalResult
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.paper.protocols import protocol
+from radseg.presets.load import load
 from radseg.text.vocabulary import Vocabulary
 
 
@@ -30,7 +30,7 @@ def run(*args, **changes):
 
 def test_the_scores_are_those_of_segmenting_each_image_and_counting_pixels(data, tmp_path):
     outcome, _ = run(data, tmp_path / "out")
-    segmenter = presets.load("toy", all_denoised="first")
+    segmenter = load("toy", all_denoised="first")
     pairs = []
     for file in sorted((data / "images").iterdir()):
         labels = segmenter.segment(file, NAMES, mode="assign").labels
@@ -147,9 +147,9 @@ def test_an_earlier_evaluation_is_not_touched_unasked(data, tmp_path):
     with pytest.raises(InputError, match="--resume"):
         run(data, tmp_path / "out")
     with pytest.raises(InputError, match="denoising"):
-        run(data, tmp_path / "out", existing="resume", settings={"denoising": 0.0})
+        run(data, tmp_path / "out", existing="resume", options={"denoising": 0.0})
     assert {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == before
-    outcome, told = run(data, tmp_path / "out", existing="overwrite", settings={"denoising": 0.0})
+    outcome, told = run(data, tmp_path / "out", existing="overwrite", options={"denoising": 0.0})
     assert len(told.records) == 7
     assert outcome.result.options["denoising"] == 0.0
 
@@ -195,7 +195,7 @@ def test_limit_takes_the_first_images(data, tmp_path):
 
 
 def test_the_result_names_everything_that_decided_it(data, tmp_path):
-    result = run(data, tmp_path / "out", settings={"denoising": 0.25})[0].result
+    result = run(data, tmp_path / "out", options={"denoising": 0.25})[0].result
     assert result.protocol == protocol("folder", "own").as_dict()
     assert result.options["denoising"] == 0.25
     assert result.options["all_denoised"] == "first"
@@ -216,11 +216,11 @@ def test_names_may_be_replaced_one_per_class(data, tmp_path):
         run(data, tmp_path / "other", vocabulary=Vocabulary.parse(["pink", "green", "blue", "yellow"]))
 
 
-def test_a_done_tally_beats_a_failed_one(data, tmp_path):
+def test_counts_of_a_done_image_beat_a_failed_one(data, tmp_path):
     good = (data / "images/00.png").read_bytes()
     (data / "images/00.png").write_bytes(b"")
     run(data, tmp_path / "out", shard=shards(2)[0])
     (data / "images/00.png").write_bytes(good)
     run(data, tmp_path / "out", existing="resume")  # its log comes first by name
-    known = known_tallies(read_logs(tmp_path / "out"), ["00"])
+    known = known_counts(read_logs(tmp_path / "out"), ["00"])
     assert known["00"].message == ""

@@ -11,9 +11,16 @@ from typer.testing import CliRunner
 from eval_cases import Silent
 from radseg.cli.app import app
 from radseg.errors import InputError, MissingFileError
-from radseg.evaluation.maps.run import MapEvalRequest, parse_protocol, result_lines, run_map_evaluation
+from radseg.evaluation.maps.run import (
+    MapEvalRequest,
+    model_options,
+    parse_protocol,
+    result_lines,
+    run_map_evaluation,
+)
 from radseg.evaluation.maps.sets import open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER
+from radseg.presets.spec import model_spec
 from radseg.types import Size
 from rgbd_builders import UNIT, record, write, write_replica, write_scannet
 
@@ -55,7 +62,8 @@ def request(root, output, dataset="replica", space="features", **changes):
         MAP_PROTOCOLS[dataset], colour=Size(36, 48), depth=Size(36, 48), frame_skip=1, voxel_size=0.2
     )
     row = replace(row, scenes=row.scenes[:1])
-    return MapEvalRequest(row, space, root, "toy", output, **changes)
+    model = model_spec("toy", defaults=model_options(row))
+    return MapEvalRequest(row, space, root, model, output, **changes)
 
 
 @pytest.mark.parametrize("space", ["features", "probabilities"])
@@ -150,7 +158,7 @@ def test_protocol_names_choose_space_and_rules():
 
 
 def test_the_table_holds_the_papers_scenes_and_values():
-    """Mapping spec, table of 1.0 and headline numbers."""
+    """Mapping spec 1 and 1.0: the tables."""
     assert [len(row.scenes) for row in MAP_PROTOCOLS.values()] == [8, 12, 9]
     assert MAP_PROTOCOLS["scannet"].scenes[1] == "scene0011_01"
     assert MAP_PROTOCOLS["scannet"].colour == Size(640, 864)

@@ -5,22 +5,22 @@ from dataclasses import asdict, replace
 import pytest
 
 from evaluation_builders import changed, paper_run
-from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.paper import published as paper
 from radseg.evaluation.paper.methods import OTHERS
 from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.report.comparison import compare, tolerance
 from radseg.evaluation.report.report import render
-from radseg.presets import PRESETS, check
-from radseg.presets.methods import METHODS
+from radseg.presets.load import check
+from radseg.presets.spec import model_spec
+from radseg.presets.table import METHODS, PRESETS
 
 
 def run_of(preset, dataset="context59", name="mid", miou=40.0, **options):
     """A whole run of a preset on a data set, as `radseg eval` would record it."""
     known = PRESETS[preset]
-    rules = protocol(dataset, name).options(known.method) | options
+    model = model_spec(preset, defaults=protocol(dataset, name).options, **options)
     run = paper_run(dataset, name=name, miou=miou)
-    run = replace(run, preset=preset, options=asdict(check(preset, changes=rules)[1]))
+    run = replace(run, preset=preset, options=asdict(model.options))
     return changed(run, "model", checkpoint=known.checkpoint, version=known.checkpoint)
 
 
@@ -88,7 +88,7 @@ def test_what_differs_from_the_published_run_forbids_a_verdict_and_is_named(run,
 @pytest.mark.parametrize(
     ("run", "reason"),
     [
-        (run_of("sclip-b"), "no model 'clip-vit-b-16' for sclip"),
+        (run_of("sclip-b"), "the paper does not compare the method 'sclip'"),
         (run_of("naradio-b", name="low"), "no such method"),
         (changed(run_of("naclip-b"), "model", checkpoint="clip-vit-l-14", version=None), "for naclip"),
     ],
@@ -117,18 +117,22 @@ def test_the_report_shows_another_methods_row():
     assert "agrees" in page
 
 
-@pytest.mark.parametrize("preset", [name for name, one in PRESETS.items() if one.embedded != "toy"])
-def test_every_preset_takes_the_protocols(preset, tmp_path):
+def options_of(preset, name="low"):
+    """Options of a preset under a protocol of ADE20K."""
+    return model_spec(preset, defaults=protocol("ade20k", name).options).options
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_takes_the_protocols(preset):
     for name in ("low", "high-released", "mid-patch"):
-        EvalRequest(None, protocol("ade20k", name), preset, tmp_path).options()
+        check(model_spec(preset, defaults=protocol("ade20k", name).options))
+        assert (options_of(preset, name).short_side, options_of(preset, name).all_denoised) == (None, "first")
 
 
-def test_a_protocol_leaves_another_method_its_own_numbers(tmp_path):
-    options = EvalRequest(None, protocol("ade20k", "low"), "naclip-b", tmp_path).options()
+def test_a_protocol_leaves_another_method_its_own_numbers():
+    options = options_of("naclip-b")
     assert (options.temperature, options.denoising, options.size_rule) == (40.0, 0.0, "patch")
     assert (options.crop, options.stride, options.short_side) == (224, 112, None)
-    assert EvalRequest(None, protocol("ade20k", "low"), "talk2dino-b", tmp_path).options().templates == (
-        "imagenet7"
-    )
-    radio = EvalRequest(None, protocol("ade20k", "low"), "rayfronts-b", tmp_path).options()
+    assert options_of("talk2dino-b").templates == "imagenet7"
+    radio = options_of("rayfronts-b")
     assert (radio.temperature, radio.crop, radio.size_rule) == (100.0, 224, "stride")

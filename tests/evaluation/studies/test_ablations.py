@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from radseg.options import Options
 
 from evaluation_builders import changed, paper_run
 from radseg.errors import InputError
@@ -16,6 +15,8 @@ from radseg.evaluation.paper import published as paper
 from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.studies.ablations import SWEEPS, Variant, sweep
 from radseg.evaluation.studies.sweeps import Row, markdown, paired, request_of, sweep_table
+from radseg.presets.options import RadsegOptions
+from radseg.presets.spec import model_spec
 from radseg.presets.table import PRESETS
 from radseg.weights import catalog
 
@@ -25,15 +26,16 @@ ROWS = [(s, v) for s in SWEEPS.values() for v in s.variants]
 @pytest.mark.parametrize(("s", "variant"), ROWS, ids=lambda x: x.name)
 def test_every_row_is_a_legal_change_of_a_preset(s, variant):
     preset = PRESETS["radseg-b-paper" if s.published_only else "miniature"]
-    assert isinstance(preset.options.changed(variant.settings), Options)
-    if "checkpoint" in variant.source:
-        assert catalog.row(variant.source["checkpoint"]).supported
+    assert isinstance(preset.options.changed(variant.options), RadsegOptions)
+    if variant.checkpoint is not None:
+        assert catalog.row(variant.checkpoint).supported
 
 
 @pytest.mark.parametrize("s", SWEEPS.values(), ids=lambda s: s.name)
 def test_rows_of_a_sweep_differ_and_have_folders_of_their_own(s):
     assert len({v.folder for v in s.variants}) == len({v.name for v in s.variants}) == len(s.variants)
-    assert len({json.dumps([v.settings, v.source], sort_keys=True) for v in s.variants}) == len(s.variants)
+    changes = {json.dumps([dict(v.options), v.checkpoint], sort_keys=True) for v in s.variants}
+    assert len(changes) == len(s.variants)
     assert all((v.position is None) == (s.axis is None) for v in s.variants)
 
 
@@ -56,7 +58,7 @@ def test_rows_stand_beside_the_papers_numbers():
 def test_the_first_row_of_a_temperature_sweep_is_radsegs_own():
     for name in ("scra-temperature", "scga-temperature"):
         assert SWEEPS[name].variants[0].position == 10.0
-        assert SWEEPS[name].variants[0].settings["scra_temperature"] == 10.0
+        assert SWEEPS[name].variants[0].options["scra_temperature"] == 10.0
 
 
 def test_unknown_sweeps_and_those_without_weights_are_refused():
@@ -68,29 +70,49 @@ def test_unknown_sweeps_and_those_without_weights_are_refused():
 
 
 def test_refinement_runs_on_the_embedded_model_that_refines(tmp_path):
-    base = replace(request(tmp_path), preset="miniature+")
-    rows = [request_of(base, v).options() for v in sweep("refinement", embedded=True).variants]
+    base = replace(request(tmp_path), model=model_spec("miniature+"))
+    rows = [request_of(base, v).model.options for v in sweep("refinement", embedded=True).variants]
     assert [row.refine for row in rows] == ["none", "reference", "corrected"]
 
 
 def request(tmp_path, **options):
     own = protocol("miniature", "own")
-    return EvalRequest(images=Rooms(2), protocol=own, preset="miniature", output=tmp_path, **options)
+    model = model_spec("miniature", defaults=own.options, **options)
+    return EvalRequest(images=Rooms(2), protocol=own, model=model, output=tmp_path)
 
 
-def test_a_row_is_an_evaluation_with_its_settings_in_its_folder(tmp_path):
+def test_a_row_is_an_evaluation_with_its_options_in_its_folder(tmp_path):
     variant = Variant("single pass, no SCGA", {"crop": None, "scga_temperature": None})
-    one = request_of(request(tmp_path, settings={"denoising": 0.2}), variant)
+    one = request_of(request(tmp_path, denoising=0.2), variant)
     assert one.output == tmp_path / "single-pass-no-scga"
-    options = one.options()
+    options = one.model.options
     assert (options.crop, options.scga_temperature, options.denoising) == (None, None, 0.2)
 
 
 def test_a_person_and_the_sweep_must_not_set_the_same(tmp_path):
-    with pytest.raises(InputError, match="sets scga_temperature itself"):
-        request_of(
-            request(tmp_path, settings={"scga_temperature": 5.0}), Variant("x", {"scga_temperature": 1.0})
-        )
+    for name, option in (("scga-temperature", "scga_temperature"), ("stride=112,80", "stride")):
+        with pytest.raises(InputError, match=f"sets {option} itself"):
+            sweep(name, embedded=True, given=(option, "denoising"))
+        assert sweep(name, embedded=True, given=("denoising",)).variants
+    own = request(tmp_path)
+    own = replace(own, model=own.model.at(checkpoint="radio_v2.5-b"))
+    with pytest.raises(InputError, match="sets checkpoint itself"):
+        request_of(own, SWEEPS["versions"].variants[0])
+
+
+def test_the_values_of_any_option_are_a_sweep():
+    numbers = sweep("stride=112,80", embedded=True)
+    assert [(v.name, v.options["stride"], v.position) for v in numbers.variants] == [
+        ("112", 112, 112.0), ("80", 80, 80.0),
+    ]  # fmt: skip
+    assert (numbers.axis, numbers.name) == ("stride", "stride")
+    words = sweep("refine = none, corrected", embedded=True)
+    assert [v.options["refine"] for v in words.variants] == ["none", "corrected"]
+    assert words.axis is None
+    assert [v.options["crop"] for v in sweep("crop=null,160", embedded=True).variants] == [None, 160]
+    for wrong in ("stride=", "stride=112", "=1,2"):
+        with pytest.raises(InputError, match="varies nothing; write an option and its values"):
+            sweep(wrong, embedded=True)
 
 
 def shown(sweep, checkpoint):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from builders import tiny_radio
-from radseg import presets
 from radseg.errors import InputError
 from radseg.evaluation.paper import published as paper
+from radseg.evaluation.studies import efficiency
 from radseg.evaluation.studies.efficiency import (
     BenchRequest,
     Measured,
@@ -21,6 +21,9 @@ from radseg.methods.radseg import RADSeg
 from radseg.metrics.timing import Timing
 from radseg.models.radio import Radio
 from radseg.models.untrained import UntrainedTextEncoder, untrained_config
+from radseg.presets import load as loading
+from radseg.presets.load import load, untrained
+from radseg.presets.spec import model_spec
 from radseg.refine.radio_sam import SamRefiner
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Size
@@ -70,17 +73,18 @@ def test_a_version_without_sam_has_nothing_to_refine_with():
 
 
 def test_a_preset_of_random_weights_is_the_same_every_time_and_segments():
-    segmenter = presets.untrained("radseg-b-paper", crop=32, stride=16)
+    model = model_spec("radseg-b-paper", crop=32, stride=16)
+    segmenter = untrained(model)
     image = torch.rand(3, 32, 48)
     first = segmenter.segment(image, "sky, grass", mode="assign")
     assert first.labels.shape == (32, 48)
-    again = presets.untrained("radseg-b-paper", crop=32, stride=16).encode(image).values
+    again = untrained(model).encode(image).values
     assert torch.equal(segmenter.encode(image).values, again)
     assert segmenter.origin["checkpoint"] == "random weights"
     assert segmenter.encoder.radio.conditioner.mean.dtype == torch.float32
 
 
-def test_random_words_differ_and_repeat():
+def test_random_text_rows_differ_and_repeat():
     words = UntrainedTextEncoder("siglip2-giant-opt-patch16-384")
     one, two = words.embed(Vocabulary.parse("sky, grass")).values
     assert one.shape == (1536,)
@@ -89,13 +93,13 @@ def test_random_words_differ_and_repeat():
 
 
 def test_refinement_is_part_of_a_refining_preset(monkeypatch):
-    monkeypatch.setattr(presets, "untrained_radio", lambda config, **_: tiny_radio())
-    built = presets.untrained("radseg-b+")
+    monkeypatch.setattr(loading, "untrained_radio", lambda config, **_: tiny_radio())
+    built = untrained(model_spec("radseg-b+"))
     assert isinstance(built.refine, SamRefiner)
     assert built.refine.sam.grid_position.isfinite().all()
-    for wrong in ({"name": "miniature"}, {"name": "radseg-b", "language": "clip"}):
+    for wrong in (model_spec("miniature"), model_spec("radseg-b", language="clip")):
         with pytest.raises(InputError, match=r"own weights|one language adaptor"):
-            presets.untrained(**wrong)
+            untrained(wrong)
 
 
 def test_input_sizes_are_those_of_the_protocols():
@@ -105,16 +109,28 @@ def test_input_sizes_are_those_of_the_protocols():
 
 
 def test_the_toy_is_measured_at_every_size():
-    rows = list(measure(BenchRequest("toy", ("voc20", "context59"), repeats=2)))
+    rows = list(measure(BenchRequest(model_spec("toy"), ("voc20", "context59"), repeats=2)))
     assert [(row.dataset, row.input, row.names) for row in rows] == [
         ("voc20", Size(336, 448), 20), ("context59", Size(576, 768), 59),
     ]  # fmt: skip
     assert all(row.timing.repeats == 2 and row.timing.median > 0 for row in rows)
 
 
+def test_the_protocol_leaves_the_options_that_are_given(monkeypatch):
+    seen = []
+    monkeypatch.setattr(efficiency, "untrained", lambda model: seen.append(model.options))
+    model = model_spec("radseg-b-paper", crop=112, scra_temperature=None)
+    for given in ((), ("crop",)):
+        request = BenchRequest(model, ("voc20",), "low", given, random_weights=True)
+        efficiency._load(request, "voc20")
+    assert [(one.crop, one.stride, one.scra_temperature) for one in seen] == [
+        (224, 112, None), (112, 112, None),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("preset", ["miniature", "miniature-resradio"])
 def test_random_text_fits_the_model(preset):
-    segmenter = presets.load(preset)
+    segmenter = load(preset)
     text = random_text(segmenter, 3)
     assert text.values.shape == (3, 96)
     assert text.space == segmenter.encoder.space
@@ -130,7 +146,7 @@ def test_random_text_fits_the_model(preset):
 )
 def test_wrong_requests_are_refused_before_anything_is_loaded(wrong, message):
     with pytest.raises(InputError, match=message):
-        BenchRequest("toy", **wrong)
+        BenchRequest(model_spec("toy"), **wrong)
 
 
 def measured(dataset, seconds, preset="radseg-b-paper"):
@@ -156,12 +172,13 @@ def test_only_presets_of_the_papers_models_stand_beside_it():
     assert published("radio-b") is published("miniature") is published("nothing") is None
 
 
-def test_a_method_that_looks_at_the_words_is_measured():
-    (row,) = measure(BenchRequest("miniature-resradio", ("voc20",), warmup=0, repeats=1))
+def test_a_method_that_needs_the_prompts_is_measured():
+    (row,) = measure(BenchRequest(model_spec("miniature-resradio"), ("voc20",), warmup=0, repeats=1))
     assert (row.names, row.timing.repeats) == (20, 1)
-    assert row.parameters == next(measure(BenchRequest("miniature", ("voc20",), repeats=1))).parameters
+    plain = next(measure(BenchRequest(model_spec("miniature"), ("voc20",), repeats=1)))
+    assert row.parameters == plain.parameters
 
 
 def test_random_weights_are_for_radseg_alone():
     with pytest.raises(InputError, match="naclip-b has no shapes to build from; RADSeg's presets have"):
-        list(measure(BenchRequest("naclip-b", ("voc20",), random_weights=True)))
+        list(measure(BenchRequest(model_spec("naclip-b"), ("voc20",), random_weights=True)))

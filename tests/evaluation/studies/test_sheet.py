@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from radseg import presets
 from radseg.colours import colours
 from radseg.datasets.base import IGNORE
 from radseg.errors import ImageError, InputError
@@ -23,6 +22,7 @@ from radseg.evaluation.studies.sheet import (
     strips,
 )
 from radseg.evaluation.studies.sheet_page import sheet_page
+from radseg.presets.load import load
 
 NAMES = (*(f"object {i}" for i in range(30)), "<img src=x onerror=alert(1)>")
 TRUTH = np.full((40, 60), 30, np.uint16)
@@ -105,20 +105,20 @@ def test_a_method_without_features_has_labels_and_says_so():
     assert strip.panels[1].features is None
     assert strip.panels[1].miou == 1.0
     page = sheet_page([strip], title="t")
-    assert "wordy: no features without words" in page
+    assert "wordy: no features without prompts" in page
     assert page.count("<img") == 5
     cell = np.asarray(draw_strip(strip))[200 + 28 + 10 + 28 :, 10 + 3 * 310 :][:200, :CELL]
     assert len(np.unique(cell.reshape(-1, 3), axis=0)) == 1  # left empty
 
 
 def test_a_text_dependent_model_answers_with_labels_alone():
-    segmenter = presets.load("miniature-resradio")
+    segmenter = load("miniature-resradio")
     text, _ = segmenter.embed(("wooden wall", "red ball"), mode="assign")
     given = Prepared(torch.rand(3, 96, 96), np.zeros((96, 96), np.uint16))
     found = model_of(segmenter, text)(given)
     assert found.labels.shape == (96, 96)
     assert found.features is None
-    assert model_of(presets.load("miniature"), text)(given).features is not None
+    assert model_of(load("miniature"), text)(given).features is not None
 
 
 class Page(HTMLParser):

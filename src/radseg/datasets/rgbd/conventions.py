@@ -116,8 +116,8 @@ def _residual(
             other.to_camera_to_world(reading.to_file(frame.camera_to_world)) for frame in (a, b)
         )
         found.append(_residuals(a, b, pose, other_pose, scale))
-    least = MIN_SHARE * chosen[0][0].depth.numel() / STEP**2
-    enough = [values for values in found if len(values) >= least]
+    needed = MIN_SHARE * chosen[0][0].depth.numel() / STEP**2
+    enough = [values for values in found if len(values) >= needed]
     # A reading under which most pairs see nothing in common is no explanation, however well the rest fits.
     return float(torch.cat(enough).median()) if len(enough) * 2 >= len(chosen) else math.nan
 
@@ -138,9 +138,9 @@ def _pose_verdict(
                 suggestion["poses"] = best.direction
             if best.axes != reading.axes:
                 suggestion["axes"] = best.axes
-            looks = {"opencv": "OpenCV axes", "opengl": "OpenGL axes"}
-            words = " and ".join(looks.get(str(value), str(value)) for value in suggestion.values())
-            return False, f"These poses look like {words}: {_compare(others[best], now)}.", suggestion
+            readings = {"opencv": "OpenCV axes", "opengl": "OpenGL axes"}
+            described = " and ".join(readings.get(str(value), str(value)) for value in suggestion.values())
+            return False, f"These poses look like {described}: {_compare(others[best], now)}.", suggestion
     if now < small:
         return True, f"Poses and depth fit together: reprojected depth is off by {now * 1000:.1f} mm.", {}
     off = "no pixel is seen twice" if math.isnan(now) else f"reprojected depth is off by {now * 1000:.0f} mm"

@@ -1,4 +1,4 @@
-"""The record of an evaluation while it runs: `shards/<i>-of-<n>.jsonl`, one counts per finished image.
+"""The record of an evaluation while it runs: `shards/<i>-of-<n>.jsonl`, the counts of one image on each line.
 
 The first line holds the parameters, which must be equal in all logs of a folder; a line "session" holds what
 a process found out about its model and machine. Logs of any division into shards count together: an image
@@ -62,7 +62,7 @@ def _entry(line: dict[str, Any]) -> ImageCounts | dict[str, Any]:
     return dict(line["session"]) if "session" in line else ImageCounts.from_line(line)
 
 
-def known_tallies(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCounts]:
+def known_counts(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCounts]:
     """Return the counts of every image that any log knows, in the order of `ids`; "done" beats "failed"."""
     known: dict[str, ImageCounts] = {}
     for log in logs:

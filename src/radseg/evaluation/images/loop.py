@@ -40,7 +40,7 @@ class Stages:
     Attributes:
         read: id to Prepared; called in several threads.
         predict: labels at the size of the truth, 0 for none; called in the thread of the loop.
-        store: makes a counts durable; called in one thread, in order.
+        store: makes the counts of an image durable; called in one thread, in order.
         classes: of the truth.
     """
 

@@ -17,7 +17,8 @@ from radseg.evaluation.images.shards import launched_device
 from radseg.evaluation.paper.protocols import Protocol
 from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.presets.load import fetch_and_load
-from radseg.segment import Cosines, Segmenter
+from radseg.scoring import Cosines
+from radseg.segment import Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
 from radseg.weights.options import Reporter
 
@@ -51,7 +52,7 @@ def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labe
 def answer(
     segmenter: Segmenter, seen: LanguageFeatures | Cosines, text: TextEmbeddings, image: Prepared
 ) -> Labels:
-    """Return the labels that `predict` gives, of what `segmenter.encode_many` saw in the image."""
+    """Return the labels that `predict` gives, from what `segmenter.encode_many` returned for the image."""
     size = Size(*image.truth.shape)
     return segmenter.decode(seen, size, text, None, mode="assign", image=image.image).labels
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from radseg.errors import InputError, ResourceError
 from radseg.evaluation.images.counts import ImageCounts
-from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_tallies, log_path, read_logs
+from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_counts, log_path, read_logs
 from radseg.evaluation.images.loop import Stages, evaluate_images
 from radseg.evaluation.images.model import load_model, predict, prepare, session_facts
 from radseg.evaluation.images.request import EvalRequest
@@ -52,7 +52,7 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], downloads: 
             evaluated, or the request is not possible.
         MissingExtraError: OpenCV is needed and absent.
         ResourceError: another process does this shard; disk or weights stand in the way.
-        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was told.
+        KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     parameters = request.parameters()
     if request.protocol.short_side is not None:
@@ -61,7 +61,7 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], downloads: 
     with locked(request.output, f".radseg-lock-{request.shard.name}"):
         logs = earlier_logs(request, parameters)
         own = request.shard.share(request.ids)
-        known = known_tallies(logs, own)
+        known = known_counts(logs, own)
         todo = [id for id in own if id not in known or known[id].message]
         report = Report((), (), tuple(_record(one) for one in known.values() if not one.message))
         reporter.found(len(own), ())
@@ -116,7 +116,7 @@ def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
     with locked(folder, MERGE_LOCK, wait=60):  # two shards may end at the same moment
         same = parameters_hash(parameters)
         logs = [log for log in read_logs(folder) if parameters_hash(log.parameters) == same]
-        known = known_tallies(logs, request.ids)
+        known = known_counts(logs, request.ids)
         missing = [id for id in request.ids if id not in known]
         if missing and request.merge_only:
             raise InputError(
@@ -135,7 +135,7 @@ def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
 def result_of(
     request: EvalRequest, counts: Sequence[ImageCounts], sessions: Sequence[Mapping[str, Any]]
 ) -> EvalResult:
-    """Return the result of all counts; `sessions` are what the processes found out, at least one."""
+    """Return the result from all counts; `sessions` are what the processes found out, at least one."""
     done = [one for one in counts if not one.message]
     failed = {one.id: one.message for one in counts if one.message}
     if not done:
@@ -186,7 +186,7 @@ def _evaluate(
 
 
 def _record(counts: ImageCounts) -> Record:
-    """Return a counts as reporters take it."""
+    """Return the counts of an image as reporters take them."""
     return Record(
         source=counts.id,
         name=counts.id,

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Protocol
 
 from radseg.datasets.base import ImageSet
-from radseg.datasets.catalog import BENCHMARKS
+from radseg.datasets.catalog import BENCHMARKS, REGISTERED
 from radseg.datasets.folder import CLASS_FILE, open_folder
 from radseg.errors import InputError
 from radseg.evaluation.images.rooms import ROOMS, Rooms
+from radseg.presets.plugins import load_installed
 from radseg.text.vocabulary import Vocabulary
 
 FOLDER, MINIATURE = "folder", "miniature"
@@ -65,9 +66,13 @@ def open_set(choice: Choice, *, partial: bool = False) -> ImageSet:
         InputError: no such dataset, a missing or useless option, or the number of images is not the official.
         MissingFileError: the folder does not hold it.
     """
-    known = (*BENCHMARKS, FOLDER, MINIATURE)
+    load_installed()
+    known = (*BENCHMARKS, FOLDER, MINIATURE, *REGISTERED)
     if choice.dataset not in known:
-        raise InputError(f"There is no dataset {choice.dataset!r}; choose from {', '.join(known)}.")
+        raise InputError(
+            f"There is no dataset {choice.dataset!r}; choose from {', '.join(known)}, or add your own with "
+            "--plugin."
+        )
     if choice.dataset != FOLDER and (choice.ignore is not None or choice.first_label is not None):
         raise InputError(
             "--ignore and --first-label are for the dataset `folder`; published labels are fixed."
@@ -76,6 +81,8 @@ def open_set(choice: Choice, *, partial: bool = False) -> ImageSet:
         if choice.data is not None:
             raise InputError("The miniature's rooms are rendered; leave --data out.")
         return Rooms(min(choice.limit or ROOMS, ROOMS))
+    if choice.dataset in REGISTERED:
+        return REGISTERED[choice.dataset](choice.data)
     if choice.data is None:
         raise InputError(f"Where is the dataset? Add --data FOLDER. {_source(choice.dataset)}")
     if choice.dataset in BENCHMARKS:

@@ -14,7 +14,6 @@ from radseg.errors import InputError
 from radseg.evaluation.maps.truth import LabelledVoxels, LabelVotes
 from radseg.evaluation.maps.voxel_labels import (
     PUBLISHED_ROWS,
-    Decision,
     predict_labels,
     predict_labels_by_chunk,
     voxel_probabilities,
@@ -82,11 +81,9 @@ def label_map(
         voxel_probabilities(part if align is None else align(part), text)
         for part in whole.values.split(PUBLISHED_ROWS)
     ]
-    decision = Decision(protocol.denoising, protocol.threshold)
-    if protocol.rules == "published":
-        joined = torch.cat(blocks) if blocks else torch.empty(0, len(text))
-        return LabelledVoxels(whole.keys.numpy(), predict_labels_by_chunk(joined, decision).numpy())
-    return LabelledVoxels(whole.keys.numpy(), predict_labels(blocks, decision).numpy())
+    predict = predict_labels_by_chunk if protocol.rules == "published" else predict_labels
+    labels = predict(torch.cat(blocks, dim=1), denoising=protocol.denoising, threshold=protocol.threshold)
+    return LabelledVoxels(whole.keys.numpy(), labels.numpy())
 
 
 def score_labels(

@@ -1,76 +1,54 @@
-"""The labels a map gives its voxels: softmax over the names, denoising, threshold (mapping spec 3.5).
-
-Labels are 0 for none, classes from 1.
-"""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
+"""The labels an evaluation gives the voxels of a map: 0 for none, classes from 1 (mapping spec 3.5)."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
-TEMPERATURE, DENOISING, THRESHOLD = 100.0, 0.5, 0.1
+from radseg.ops.cosine import point_cosine, unit_points
+from radseg.scoring import DENOISING, TEMPERATURE, class_probabilities, decide
+
+THRESHOLD = 0.1
+"""Probability under which a voxel has no class."""
 PUBLISHED_ROWS = 10_000
 """Voxels over which RayFronts judges whether a class occurs at all (its chunk_size)."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """How probabilities become labels (mapping spec 3.5).
-
-    Attributes:
-        denoising: a class that is nowhere at least this probable is removed; 0 keeps all.
-        threshold: a voxel whose best class is less probable than this gets 0.
-    """
-
-    denoising: float = DENOISING
-    threshold: float = THRESHOLD
-
-
-PUBLISHED = Decision()
-
-
 def voxel_probabilities(
     features: Float[Tensor, "m e"], text: Float[Tensor, "c e"], *, temperature: float = TEMPERATURE
-) -> Float[Tensor, "m c"]:
-    """Return softmax(temperature · cosine) over the classes; NaN for a feature without direction."""
-    lengths = features.norm(dim=1, keepdim=True)
-    cosine = (features / lengths) @ F.normalize(text, dim=1, eps=1e-12).T
-    return (temperature * cosine).softmax(dim=1)
+) -> Float[Tensor, "c m"]:
+    """Return softmax(temperature · cosine) over the classes; all 0 for a feature without direction."""
+    points = unit_points(features)
+    probabilities = class_probabilities(point_cosine(points, text), temperature=temperature)
+    return probabilities.masked_fill(~points.any(dim=1), 0.0)
 
 
 def predict_labels(
-    probabilities: Iterable[Float[Tensor, "m c"]], decision: Decision = PUBLISHED
-) -> Int[Tensor, " n"]:
-    """Return the label of every voxel of a map, given in chunks: denoising looks at the whole map.
+    probabilities: Float[Tensor, "c m"], *, denoising: float = DENOISING, threshold: float = THRESHOLD
+) -> Int[Tensor, " m"]:
+    """Return the label of every voxel of a map: denoising looks at the whole map.
 
     Differs from RayFronts, which denoises every 10 000 voxels on their own, so that labels depend on the
-    order of the rows (`predict_labels_by_chunk` does that), and where one voxel without direction (NaN) gets
+    order of the voxels (`predict_labels_by_chunk` does that), and where one voxel without direction gets
     class 1 and switches denoising off for its whole chunk: here it gets 0 and touches nothing else.
 
     Args:
-        probabilities: over the same classes in every chunk.
+        denoising: a class that is nowhere at least this probable is removed; 0 keeps all.
+        threshold: a voxel whose best class is less probable than this gets 0.
     """
-    chunks = list(probabilities)
-    peaks = [part.nan_to_num(0.0).amax(dim=0) for part in chunks if len(part)]
-    if not peaks:
+    if probabilities.shape[1] == 0:
         return torch.empty(0, dtype=torch.int64)
-    kept = torch.stack(peaks).amax(dim=0) >= decision.denoising
-    return torch.cat([_decide(part, kept, decision) for part in chunks])
+    nothing = torch.zeros_like(probabilities[:1])  # wins where no class is probable at all
+    decision = decide(probabilities, none=nothing, denoising=denoising, threshold=threshold)
+    return decision.labels.long()
 
 
 def predict_labels_by_chunk(
-    probabilities: Float[Tensor, "m c"], decision: Decision = PUBLISHED, *, rows: int = PUBLISHED_ROWS
+    probabilities: Float[Tensor, "c m"],
+    *,
+    denoising: float = DENOISING,
+    threshold: float = THRESHOLD,
+    rows: int = PUBLISHED_ROWS,
 ) -> Int[Tensor, " m"]:
     """Return labels as RayFronts gives them: denoised among each `rows` consecutive voxels alone."""
-    parts = [predict_labels([part], decision) for part in probabilities.split(rows)]
-    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
-
-
-def _decide(part: Float[Tensor, "m c"], kept: Tensor, decision: Decision) -> Int[Tensor, " m"]:
-    """Return winner + 1 among the kept classes of unchanged probabilities, 0 under the threshold."""
-    usable = part.nan_to_num(-1.0).masked_fill(~kept, -1.0)
-    value, winner = usable.max(dim=1)
-    return torch.where((value >= decision.threshold) & (value >= 0), winner + 1, 0)
+    chunks = probabilities.split(rows, dim=1)
+    return torch.cat([predict_labels(chunk, denoising=denoising, threshold=threshold) for chunk in chunks])

@@ -26,7 +26,7 @@ class MapProtocol:
         truth: "external", labelled points from a file per scene, or "lifted" from label images.
         ignore: names of classes that are neither asked for nor judged.
         neighbours: predicted voxels that vote for a true one.
-        denoising, threshold: see voxel_labels.Decision.
+        denoising, threshold: see voxel_labels.predict_labels.
         rules: "clean" denoises over the whole map and breaks ties of distance by voxel index; "published"
             denoises every 10 000 voxels and lets float32 rounding break ties, as RayFronts does.
         stride: of the method's windows here, in pixels; its default is 224.

@@ -44,13 +44,11 @@ _RESIDUALS = dict.fromkeys(("context59", "cocostuff", "cityscapes"), _ADE_ONLY) 
 _HALVES = "the published code cuts these wide images in halves, and this one does not"
 _SAM_THRESHOLD = "the published code has another threshold for SAM's cosines here"
 _TRIDENT = dict.fromkeys(("voc20", "ade20k"), _SAM_THRESHOLD) | {"cityscapes": _HALVES}
-_OVER_THE_PICTURE = (
-    "the preset takes the mean over all windows, as for Table A.3; this table has it per window"
-)
+_OVER_THE_IMAGE = "the preset takes the mean over all windows, as for Table A.3; this table has it per window"
 
 
 def _corrections(preset: str) -> str:
-    return f"the preset corrections what the published code computes; {preset} computes it as published"
+    return f"the preset corrects what the published code computes; {preset} computes it as published"
 
 
 OTHERS: dict[str, Published] = {
@@ -61,7 +59,7 @@ OTHERS: dict[str, Published] = {
     "resclip-paper": Published("A.2", "ResCLIP", "resclip-b-paper", _B, _INTERNAL, _RESIDUALS),
     "scclip": Published("A.2", "SC-CLIP", "scclip-b", _B, _INTERNAL, _PHRASES),
     "proxyclip": Published("A.2", "ProxyCLIP", "proxyclip-b", _B_AND_H),
-    "proxyclip-paper": Published("A.2", "ProxyCLIP", "proxyclip-b-paper", _B, always=_OVER_THE_PICTURE),
+    "proxyclip-paper": Published("A.2", "ProxyCLIP", "proxyclip-b-paper", _B, always=_OVER_THE_IMAGE),
     "trident": Published("A.2", "Trident", "trident-b-paper", _B_AND_H, elsewhere=_TRIDENT),
     "trident-paper": Published("A.2", "Trident", "trident-b-paper", _B, elsewhere=_TRIDENT),
     "textregion": Published(

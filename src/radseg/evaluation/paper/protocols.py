@@ -1,7 +1,7 @@
 """How each dataset is evaluated, as data: the rows of RADSeg Table A.1 (arXiv 2511.19704) and their variants.
 
 Per dataset there are `low`, `mid` and `high`. Where the released configuration differs from the table there
-is a row `…-released` beside it (reference spec 6.1). `…-patch` rows replace the size rule of the released
+is a row `…-released` beside it (spec 6.1). `…-patch` rows replace the size rule of the released
 code, which enlarges images beyond the stated size (methods spec 1.2), by the nearest multiples of the patch.
 """
 
@@ -62,9 +62,9 @@ class Protocol:
         threshold: those numbers of a row are RADSeg's. What a method does not take is left out by
         `presets.spec.model_spec`.
         """
-        given = ["crop", "stride", "coarse_threshold", "min_area"]
+        given = ["crop", "stride", "all_denoised", "coarse_threshold", "min_area"]
         if isinstance(preset.options, RadioOptions):
-            given += ["size_rule", "templates", "temperature", "denoising", "all_denoised", "iou_threshold"]
+            given += ["size_rule", "templates", "temperature", "denoising", "iou_threshold"]
         values = {name: getattr(self, name) for name in given if getattr(self, name) is not None}
         return values | {"threshold": None, "short_side": None, "long_side": None}
 

@@ -4,7 +4,7 @@ Two texts of the paper were at hand: an "earlier" one with its main part, and th
 They differ in the RADSeg+ rows. Tables are numbered as in the later text. Neither text carries page numbers,
 so a table's number is its address. Averages are the means of the five printed values: where the paper's own
 average is another number, `average` is the recomputed one and `note` says what is printed. Figures A.1 and
-A.3 are images without printed values.
+A.3 are figures without printed values.
 """
 
 from dataclasses import dataclass

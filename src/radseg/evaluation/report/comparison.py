@@ -35,8 +35,8 @@ _RESOLUTIONS: dict[str, paper.Resolution] = {
     # either (methods spec 1.2).
     "high-released": "high",
 }
-_FREE = {"short_side", "long_side", "memory_budget"}
-"""Options that do not change what is computed: the image is resized by the protocol."""
+_FREE = {"memory_budget"}
+"""Options that do not change what is computed."""
 _REFINING = {"coarse_threshold", "min_area", "iou_threshold"}
 """Options that only refinement reads."""
 
@@ -68,7 +68,7 @@ class Comparison:
 
 
 def compare(result: EvalResult) -> Comparison:
-    """Return the paper's value for a result and whether the two measure the same object."""
+    """Return the paper's value for a result and whether the two measure the same quantity."""
     row, missing = _row(result)
     reasons = (*missing, *_differences(result))
     points = tolerance(result.dataset, method_of(result))

@@ -1,4 +1,4 @@
-"""Texts and images of reports, each written whole or not at all, their folder made if need be."""
+"""Texts and figures of reports, each written whole or not at all, their folder made if need be."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """The paper's ablations as data: which options a sweep changes, and what the paper printed for them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -199,17 +199,24 @@ SWEEPS: dict[str, Sweep] = {
 """Every sweep by name."""
 
 
-def sweep(name: str, *, embedded: bool) -> Sweep:
+def sweep(name: str, *, embedded: bool, given: Collection[str] = ()) -> Sweep:
     """Return a sweep by name, or over the values of one option: "stride=112,224".
 
     Args:
         embedded: whether the model is one that is part of the package, the miniature or the toy.
+        given: options that a person set: the rows must not set them too.
 
     Raises:
-        InputError: no such sweep, or one that the embedded model cannot run.
+        InputError: no such sweep, one that the embedded model cannot run, or one that sets what is given.
     """
-    if "=" in name:
-        return _over_values(name)
+    found = _over_values(name) if "=" in name else _named(name, embedded=embedded)
+    clash = sorted({option for variant in found.variants for option in variant.options} & set(given))
+    if clash:
+        raise InputError(f"The ablation sets {', '.join(clash)} itself; leave that out.")
+    return found
+
+
+def _named(name: str, *, embedded: bool) -> Sweep:
     if name not in SWEEPS:
         raise InputError(
             f"There is no ablation {name!r}; choose from {', '.join(SWEEPS)}, or vary an option, such as "

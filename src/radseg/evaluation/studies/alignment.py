@@ -97,7 +97,7 @@ class Summary:
         return self._total / np.float32(len(self.means))
 
     def draw(self) -> Image.Image:
-        """Return the mean map as an image."""
+        """Return the mean map as a heat map."""
         return _draw(self.mean_map, None, f"mean of {len(self.means)} images: {self.mean.value:.2f}")
 
 

@@ -7,8 +7,9 @@ RADSeg+ the time depends on how many regions are found, so a made-up image says 
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.report.tables import Cell, Table
 from radseg.methods.base import Scorer
 from radseg.metrics.timing import Timing, timed
+from radseg.presets import plugins
 from radseg.presets.load import ensure, load, method_of, untrained
 from radseg.presets.spec import ModelSpec
 from radseg.presets.table import PRESETS
@@ -52,12 +54,14 @@ class BenchRequest:
 
     Attributes:
         model: windows and templates are the protocol's, but an embedded model's own.
+        given: options of the model that the protocol leaves as they are.
         random_weights: whether the model is built at its size with random weights.
     """
 
     model: ModelSpec
     datasets: tuple[str, ...] = paper.DATASETS
     resolution: str = "mid"
+    given: tuple[str, ...] = ()
     random_weights: bool = False
     warmup: int = 1
     repeats: int = 5
@@ -74,13 +78,13 @@ class BenchRequest:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cost of one preset on one data set's image.
+    """The cost of one preset on an image of one data set.
 
     Attributes:
         weights: "random", or what the model calls its checkpoint.
         input: the resized image, pixels.
         names: how many names compete.
-        parameters: of everything that sees the image.
+        parameters: of every network that sees the image.
         peak_mb: see `metrics.timing.timed`; None where the system does not tell.
     """
 
@@ -104,8 +108,15 @@ def fetch(request: BenchRequest, downloads: Reporter) -> None:
 
 def measure_apart(request: BenchRequest) -> list[Measured]:
     """Return `measure` of the request, run in a fresh process, so that no other model counts as memory."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    fresh = multiprocessing.get_context("spawn")
+    # A method of somebody's own must be known there before the request arrives.
+    with fresh.Pool(1, initializer=_load_plugins, initargs=(plugins.loaded_files(),)) as pool:
         return pool.apply(_measure_all, (request,))
+
+
+def _load_plugins(files: tuple[Path, ...]) -> None:
+    plugins.load_installed()
+    plugins.load_plugins(files)
 
 
 def _measure_all(request: BenchRequest) -> list[Measured]:
@@ -149,12 +160,13 @@ def measure(request: BenchRequest) -> Iterator[Measured]:
 
 
 def _load(request: BenchRequest, dataset: str) -> Segmenter:
-    preset, own = request.model.preset, request.model.options
+    preset = request.model.preset
     if preset.published:
-        own = own.changed(own.taken(protocol(dataset, request.resolution).options(preset)))
+        rules = preset.options.taken(protocol(dataset, request.resolution).options(preset))
     else:  # it has windows and templates of its own
-        own = own.changed({"short_side": None, "long_side": None})
-    model = replace(request.model, options=own)
+        rules = {"short_side": None, "long_side": None}
+    changes = {name: value for name, value in rules.items() if name not in request.given}
+    model = request.model.changed(**changes)
     return untrained(model) if request.random_weights else load(model)
 
 
@@ -175,7 +187,7 @@ def made_up(size: Size) -> Rgb:
 def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
     """Return embeddings of that many names in the segmenter's space, without its text tower.
 
-    Only a text-dependent method, which has no features to tell the width of the space, embeds one word.
+    Only a text-dependent method, which has no features to tell the width of the space, embeds one prompt.
     """
     space = segmenter.encoder.space
     if isinstance(segmenter.encoder, Scorer):

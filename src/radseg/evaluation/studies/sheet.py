@@ -20,7 +20,8 @@ from radseg.evaluation.images.loop import Labels, Prepared
 from radseg.evaluation.images.model import answer
 from radseg.io import to_uint8
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
-from radseg.segment import Cosines, Segmenter
+from radseg.scoring import Cosines
+from radseg.segment import Segmenter
 from radseg.types import FeatureMap, Size, TextEmbeddings
 from radseg.visual import paint, pca_image
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, with_legend
@@ -28,9 +29,9 @@ from radseg.visual.text import legible, shorten
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
 CELL = 300
-"""Width of an image on the sheet, pixels."""
+"""Width of one cell of the sheet, pixels."""
 GAP, LINE = 10, 28
-NO_FEATURES = "no features without words"
+NO_FEATURES = "no features without prompts"
 BAR, FULL = (88, 166, 255), (48, 54, 61)
 
 
@@ -50,9 +51,9 @@ Model = Callable[[Prepared], Answer]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One model's images of one image; `miou` is 0 to 1, NaN where nothing is judged.
+    """What one model shows of one image; `miou` is 0 to 1, NaN where nothing is judged.
 
-    `features` is None for a method that has none without words.
+    `features` is None for a method that has none without prompts.
     """
 
     model: str
@@ -140,7 +141,7 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
     for one in answers.values():  # after everything in the truth comes what the models see
         areas += np.bincount(one.labels.ravel(), minlength=len(names) + 1) * 1e-9
     order = 1 + np.argsort(-areas[1:], kind="stable")
-    table = colours(names)  # of all names, as in the painted images: which are present moves colours
+    table = colours(names)  # of all names, as in the painted cells: which are present moves colours
     present = tuple((names[i - 1], _colour(table[i - 1])) for i in order if areas[i] > 0)
     return Strip(id, shown, painted(truth), panels, present)
 

@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64
 
 from radseg.errors import InputError
 from radseg.evaluation.images.counts import ImageCounts
-from radseg.evaluation.images.log import known_tallies, read_logs
+from radseg.evaluation.images.log import known_counts, read_logs
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.result import EvalResult, Score
 from radseg.evaluation.images.run import run_evaluation
@@ -25,6 +25,7 @@ from radseg.evaluation.studies.ablations import BASE, Sweep, Variant
 from radseg.jobs.progress import RunReporter
 from radseg.metrics.bootstrap import bootstrap_intervals
 from radseg.metrics.confusion import Counts, mean_iou
+from radseg.presets.load import check
 from radseg.weights.options import Reporter
 
 FORMAT = "radseg-sweep/1"
@@ -54,16 +55,19 @@ def run_sweep(
     """Evaluate every row in its own folder below `base.output` and return them.
 
     Raises:
-        As `run_evaluation`, at the first row that cannot be run.
+        InputError: a row asks for what the model cannot do; nothing is evaluated then.
+        Otherwise as `run_evaluation`, at the first row that cannot be run.
     """
     rows: list[Row] = []
     first: Mapping[str, ImageCounts] = {}
-    for variant in sweep.variants:
-        request = request_of(base, variant)
+    requests = [request_of(base, variant) for variant in sweep.variants]
+    for request in requests:
+        check(request.model)
+    for variant, request in zip(sweep.variants, requests, strict=True):
         result = run_evaluation(request, reporter(variant), downloads).result
         if result is None:
             raise InputError(f"{request.output} is not complete: another process still evaluates it.")
-        counts = known_tallies(read_logs(request.output), request.ids)
+        counts = known_counts(read_logs(request.output), request.ids)
         difference = paired(first, counts, len(result.names)) if rows else None
         first = first or counts
         rows.append(Row(variant, result, difference))

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from radseg.methods.base import align_map
 from radseg.methods.shared.windows import Windows
 from radseg.models.radio import Radio
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
@@ -38,13 +39,17 @@ class RadioWindows(Windows):
         maps = super().stitched(images, features)
         return maps if self.aggregate is None else [self.aggregate(m) for m in maps]
 
-    def align(self, features: FeatureMap) -> Float[Tensor, "e h w"]:
-        """Return the map in language space: the CLS adaptor applied to every patch (RADSeg §3.2)."""
-        tokens = features.flatten(1).mT.to(self.radio.dtype)
+    @property
+    def backbone_space(self) -> str:
+        """Name of the space of the stitched maps."""
+        return f"backbone:{self.radio.config.version}"
+
+    def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """Return patches in language space, in float32: the CLS adaptor applied to each (RADSeg §3.2)."""
+        tokens = values.to(self.radio.device, self.radio.dtype)
         # Blocks of patches: the adaptor's hidden layer may use an eighth of the budget.
         rows = max(1, self.memory_budget // 8 // (2048 * tokens.element_size()))
-        aligned = torch.cat([self.radio.to_language(part) for part in tokens.split(rows)])
-        return aligned.float().mT.unflatten(1, features.shape[1:])
+        return torch.cat([self.radio.to_language(part) for part in tokens.split(rows)]).float()
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ class RadioMethod(RadioWindows):
     @torch.inference_mode()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
-        maps = self.encode_backbone([self.prepare(image) for image in images])
-        return [LanguageFeatures(self.align(m), self.space) for m in maps]
+        maps = self.encode_backbone(images)
+        return [LanguageFeatures(align_map(self.align, one), self.space) for one in maps]
 
+    @torch.inference_mode()
     def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
-        """Return the stitched and aggregated maps of prepared images."""
-        return self.stitched(images, self.window_features)
+        """Return the stitched and aggregated map of every image."""
+        return self.stitched([self.prepare(image) for image in images], self.window_features)

@@ -1,4 +1,4 @@
-"""What ProxyCLIP and Trident share: CLIP's values, mixed by what another backbone finds alike. No method."""
+"""What ProxyCLIP and Trident share: CLIP's values, mixed by another backbone's similarity. No method."""
 
 from dataclasses import dataclass, field
 

@@ -1,9 +1,12 @@
 """What the methods on CLIP share: windows whose unit features are averaged on the patch grid.
 
 Published codes average logits on the pixel canvas. A logit is linear in the unit feature, so averaging unit
-features is the same, and they can be kept and asked later. Two objects differ, neither with a say in which
+features is the same, and they can be kept and queried later. Two things differ, neither with a say in which
 name wins in a cell: the cosine divides by the length of the mean, under 1 where windows disagree; and the
 Segmenter enlarges cells after the softmax, not window by window before it.
+
+So the published order aligns every window before it averages: maps in 3D average these aligned features too,
+and no WindowedEncoder is a BackboneEncoder but Trident, which stitches in CLIP's own width.
 """
 
 from abc import ABC, abstractmethod
@@ -65,7 +68,7 @@ def on_grid(patches: Float[Tensor, "n p d"], grid: Size, target: Size) -> Float[
 def correlative_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
     """Return the block with softmax(QQᵀ/√k) + softmax(KKᵀ/√k) for its attention (SCLIP Eq. 4).
 
-    The weights sum to 2 per token. Residual and MLP stay, CLS takes part (methods §13).
+    The weights sum to 2 per token. Residual and MLP stay, CLS takes part (methods spec 13).
     """
     attention = block.attention
     queries, keys, values = attention.project(block.norm1(tokens))

@@ -7,7 +7,7 @@ from typing import Any
 
 from radseg.errors import CheckpointError
 from radseg.weights.catalog import text_space
-from radseg.weights.convert.pickles import shown
+from radseg.weights.convert.pickles import require_read, shown
 
 ARCH_HEADS = {
     "vit_tiny": 3,
@@ -19,6 +19,8 @@ ARCH_HEADS = {
     "vit_giant": 24,
 }
 """Attention heads by the beginning of timm's architecture name (spec 2.5); `model_kwargs.num_heads` wins."""
+TEACHER_FACTS = ("name", "model", "pretrained", "token_slot", "fd_upsample_factor", "use_summary")
+"""What is needed of a teacher."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,12 @@ def read_arguments(raw: Mapping[str, Any], *, averaged: bool, file: str) -> Argu
     reader = _Reader(raw, file)
     listed = reader.teachers()
     names = [t["name"] for t in listed]
-    per_teacher = bool(raw.get("cls_token_per_teacher", False))
+    per_teacher = reader.flag(raw, "cls_token_per_teacher", default=False)
     cls_tokens = len(set(names)) if per_teacher else 1
     kwargs = reader.table("model_kwargs")
     first = {name: names.index(name) for name in names}
     teachers = tuple(_teacher(listed[i], i, per_teacher, file) for i in first.values())
-    pooled = tuple(i for i in first.values() if listed[i].get("use_summary", True))
+    pooled = tuple(i for i in first.values() if reader.flag(listed[i], "use_summary", default=True))
     for teacher in teachers:
         if teacher.space is not None and not 0 <= teacher.token < cls_tokens:
             raise CheckpointError(
@@ -121,8 +123,15 @@ class _Reader:
         self.raw = raw
         self.file = file
 
+    def get(self, table: Mapping[str, Any], key: str) -> Any:
+        """Return a value that is needed, None if it is not said."""
+        return require_read(table.get(key), f"args.{key}", self.file)
+
+    def flag(self, table: Mapping[str, Any], key: str, *, default: bool) -> bool:
+        return bool(self.get(table, key)) if key in table else default
+
     def table(self, key: str) -> Mapping[str, Any]:
-        value = self.raw.get(key)
+        value = self.get(self.raw, key)
         if value is None:
             return {}
         if not isinstance(value, Mapping):
@@ -130,7 +139,7 @@ class _Reader:
         return value
 
     def optional_count(self, table: Mapping[str, Any], key: str) -> int | None:
-        value = table.get(key)
+        value = self.get(table, key)
         if value is None:
             return None
         if type(value) is not int or not 0 <= value < 2**31:
@@ -138,10 +147,12 @@ class _Reader:
         return value
 
     def teachers(self) -> list[Mapping[str, Any]]:
-        listed = self.raw.get("teachers")
+        listed = self.get(self.raw, "teachers")
         if not isinstance(listed, list) or not listed:
             raise CheckpointError(f"{self.file}: args has no list of teachers; it is no RADIO checkpoint.")
         for teacher in listed:
+            for key in TEACHER_FACTS if isinstance(teacher, Mapping) else ():
+                self.get(teacher, key)
             if not isinstance(teacher, Mapping) or not isinstance(teacher.get("name"), str):
                 raise CheckpointError(f"{self.file}: a teacher in args has no name.")
         return listed
@@ -150,7 +161,7 @@ class _Reader:
         given = self.optional_count(kwargs, "num_heads")
         if given:
             return given
-        arch = self.raw.get("model")
+        arch = self.get(self.raw, "model")
         for beginning, heads in ARCH_HEADS.items():
             if isinstance(arch, str) and arch.startswith(beginning):
                 return heads
@@ -160,7 +171,7 @@ class _Reader:
 
     def epsilon(self, key: str) -> float | None:
         # the reference: 1e-6 when switched on plainly, 1e-12 by default when given as a table
-        setting = self.raw.get(key)
+        setting = self.get(self.raw, key)
         if not isinstance(setting, Mapping):
             return 1e-6 if setting else None
         value = setting.get("eps", 1e-12)

@@ -7,18 +7,18 @@ import re
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from radseg.errors import CheckpointError
 from radseg.weights.config import HeadConfig, HeadKind
 from radseg.weights.convert.rename import MLP_V1, MLP_V2, require_none_left, translate, translate_block
-from radseg.weights.lazy import LazyTensor
 
 ATTENTION_HEADS = 16  # fixed in the publisher's code; no tensor shows it
 
 
 def convert_head(
-    published: Mapping[str, LazyTensor], *, upsample: int, where: str, prefix: str = ""
-) -> tuple[HeadConfig, dict[str, LazyTensor]]:
+    published: Mapping[str, Tensor], *, upsample: int, where: str, prefix: str = ""
+) -> tuple[HeadConfig, dict[str, Tensor]]:
     """Return the configuration of a head and its tensors under our names.
 
     Args:
@@ -31,7 +31,7 @@ def convert_head(
         CheckpointError: keys of no known kind, or shapes that contradict each other.
     """
     kind = _kind(published, where)
-    renamed: dict[str, LazyTensor] = {}
+    renamed: dict[str, Tensor] = {}
     unknown = []
     for key, tensor in published.items():
         ours = _our_key(key, kind)
@@ -45,7 +45,7 @@ def convert_head(
     return _configure(kind, renamed, upsample, where), renamed
 
 
-def _kind(keys: Mapping[str, LazyTensor], where: str) -> HeadKind:
+def _kind(keys: Mapping[str, Tensor], where: str) -> HeadKind:
     if "mlp.fc1.weight" in keys:
         return "attention"
     if "final.2.weight" in keys:
@@ -77,20 +77,16 @@ def _our_key_v1(key: str) -> str | None:
     return None if part == 2 else f"blocks.{layer}.{('fc', 'norm')[part]}.{match[2]}"
 
 
-def _fill_missing_biases(tensors: dict[str, LazyTensor]) -> None:
+def _fill_missing_biases(tensors: dict[str, Tensor]) -> None:
     # the published attention heads have no bias on queries, keys and values; ours do, and with zeros the
     # network is the same
     for key, weight in list(tensors.items()):
         bias = key.removesuffix("weight") + "bias"
         if key.endswith("attention.qkv.weight") and bias not in tensors:
-            tensors[bias] = _zeros(weight.shape[0], weight.dtype)
+            tensors[bias] = torch.zeros(weight.shape[0], dtype=weight.dtype)
 
 
-def _zeros(length: int, dtype: torch.dtype) -> LazyTensor:
-    return LazyTensor((length,), dtype, lambda: torch.zeros(length, dtype=dtype))
-
-
-def _configure(kind: HeadKind, tensors: Mapping[str, LazyTensor], upsample: int, where: str) -> HeadConfig:
+def _configure(kind: HeadKind, tensors: Mapping[str, Tensor], upsample: int, where: str) -> HeadConfig:
     mlp = "mlp." if kind == "attention" else ""
     hidden, width_in = _matrix(tensors, f"{mlp}fc_in.weight", where)
     out, _ = _matrix(tensors, f"{mlp}fc_out.weight", where)
@@ -115,13 +111,13 @@ def _configure(kind: HeadKind, tensors: Mapping[str, LazyTensor], upsample: int,
     )
 
 
-def _matrix(tensors: Mapping[str, LazyTensor], key: str, where: str) -> tuple[int, int]:
+def _matrix(tensors: Mapping[str, Tensor], key: str, where: str) -> tuple[int, int]:
     tensor = tensors.get(key)
     if tensor is None or len(tensor.shape) != 2:
-        found = "missing" if tensor is None else f"of shape {tensor.shape}"
+        found = "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
         raise CheckpointError(f"{where}: {key} is {found}; a matrix is needed.")
     return tensor.shape[0], tensor.shape[1]
 
 
-def _count(keys: Mapping[str, LazyTensor], pattern: str) -> int:
+def _count(keys: Mapping[str, Tensor], pattern: str) -> int:
     return sum(re.fullmatch(pattern, key) is not None for key in keys)

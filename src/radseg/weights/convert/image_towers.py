@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from radseg.errors import CheckpointError
 from radseg.weights.catalog import Row
 from radseg.weights.convert.rename import Rule, put, require_none_left, translate
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.vit_config import VitConfig, require_tower
+from radseg.weights.shapes import require_tensors
+from radseg.weights.vit_config import VitConfig, tower_shapes
 
 _W = r"\.(weight|bias)"
 _LAYER = r"(?:encoder\.)?layers?\.(\d+)\."
@@ -83,8 +84,8 @@ LAYOUTS = {
 
 
 def convert_tower(
-    published: Mapping[str, LazyTensor], description: Mapping[str, Any], row: Row, file: str
-) -> tuple[VitConfig, dict[str, LazyTensor]]:
+    published: Mapping[str, Tensor], description: Mapping[str, Any], row: Row, file: str
+) -> tuple[VitConfig, dict[str, Tensor]]:
     """Return the configuration of an image tower and its tensors under our names.
 
     Args:
@@ -99,7 +100,7 @@ def convert_tower(
     if kind not in LAYOUTS:
         raise CheckpointError(f"{file}: model_type is {kind!r}; {', '.join(LAYOUTS)} can be converted.")
     layout = LAYOUTS[kind]
-    plain: dict[str, LazyTensor] = {}
+    plain: dict[str, Tensor] = {}
     unknown = []
     for key, tensor in published.items():
         ours = translate(key, layout.rules)
@@ -111,13 +112,13 @@ def convert_tower(
     vision = description.get("vision_config", description)
     config = _configure(plain, vision, layout, row, file)
     tensors = _assemble(plain, config, layout, file)
-    require_tower(config, {k: t.shape for k, t in tensors.items()}, file)
+    require_tensors(tower_shapes(config), tensors, file)
     _require_row(config, row, file)
     return config, tensors
 
 
 def _configure(
-    plain: Mapping[str, LazyTensor], vision: Mapping[str, Any], layout: Layout, row: Row, file: str
+    plain: Mapping[str, Tensor], vision: Mapping[str, Any], layout: Layout, row: Row, file: str
 ) -> VitConfig:
     embed = _needed(plain, "vit.patch_embed.weight", file)
     width, patch = embed.shape[0], embed.shape[-1]
@@ -147,60 +148,38 @@ def _configure(
     )
 
 
-def _assemble(
-    plain: Mapping[str, LazyTensor], config: VitConfig, layout: Layout, file: str
-) -> dict[str, LazyTensor]:
+def _assemble(plain: Mapping[str, Tensor], config: VitConfig, layout: Layout, file: str) -> dict[str, Tensor]:
     """Return our tensors: queries, keys and values fused, the class token with its position folded in."""
     special = {"cls", "registers", "positions"}
     tensors = {k: t for k, t in plain.items() if k not in special and not re.search(r"\.\d+\.[qkv]\.", k)}
     embed, width = plain["vit.patch_embed.weight"], config.width
     if math.prod(embed.shape) != width * 3 * config.patch**2:
-        raise CheckpointError(f"{file}: the patch projection has shape {embed.shape}, which is no square.")
-    tensors["vit.patch_embed.weight"] = embed.reshaped(width, 3 * config.patch**2)
+        raise CheckpointError(
+            f"{file}: the patch projection has shape {tuple(embed.shape)}, which is no square."
+        )
+    tensors["vit.patch_embed.weight"] = embed.reshape(width, 3 * config.patch**2)
     for i in range(config.depth):
         for part in ("weight", "bias"):
             parts = [_needed(plain, f"vit.blocks.{i}.{name}.{part}", file) for name in "qkv"]
-            tensors[f"vit.blocks.{i}.attention.qkv.{part}"] = _joined(parts)
+            tensors[f"vit.blocks.{i}.attention.qkv.{part}"] = torch.cat(parts)
     cls, positions = _needed(plain, "cls", file), plain["positions"]
-    _require_square(positions, config, file)
-    prefix = [_sum_of(cls, positions, width)]
-    if "registers" in plain:
-        prefix.append(plain["registers"].reshaped(config.registers, width))
-    tensors["vit.prefix"] = _joined(prefix)
-    tensors["vit.position"] = _patch_positions(positions, config)
-    for name, values in (("mean", layout.mean), ("std", layout.std)):
-        tensors[f"conditioner.{name}"] = LazyTensor(
-            (3,),
-            torch.float32,
-            lambda values=values: torch.tensor(values),  # type: ignore[misc]
+    if math.prod(positions.shape) != (config.position_grid**2 + 1) * width:
+        raise CheckpointError(
+            f"{file}: {tuple(positions.shape)} positions make no square and one class token."
         )
+    positions = positions.reshape(-1, width)
+    # The class token always has the same position, so the two are one parameter.
+    prefix = [cls.reshape(1, width) + positions[:1]]
+    if "registers" in plain:
+        prefix.append(plain["registers"].reshape(config.registers, width))
+    tensors["vit.prefix"] = torch.cat(prefix)
+    tensors["vit.position"] = positions[1:].reshape(config.position_grid, config.position_grid, width)
+    tensors["conditioner.mean"] = torch.tensor(layout.mean)
+    tensors["conditioner.std"] = torch.tensor(layout.std)
     return tensors
 
 
-def _require_square(positions: LazyTensor, config: VitConfig, file: str) -> None:
-    if math.prod(positions.shape) != (config.position_grid**2 + 1) * config.width:
-        raise CheckpointError(f"{file}: {positions.shape} positions make no square and one class token.")
-
-
-def _joined(parts: Sequence[LazyTensor]) -> LazyTensor:
-    first = parts[0]
-    shape = (sum(p.shape[0] for p in parts), *first.shape[1:])
-    return LazyTensor(shape, first.dtype, lambda: torch.cat([p.load() for p in parts]))
-
-
-def _sum_of(cls: LazyTensor, positions: LazyTensor, width: int) -> LazyTensor:
-    # The class token always has the same position, so the two are one parameter.
-    flat = positions.reshaped(math.prod(positions.shape) // width, width)
-    return LazyTensor((1, width), cls.dtype, lambda: cls.load().reshape(1, width) + flat.load()[:1])
-
-
-def _patch_positions(positions: LazyTensor, config: VitConfig) -> LazyTensor:
-    shape = (config.position_grid, config.position_grid, config.width)
-    flat = positions.reshaped(config.position_grid**2 + 1, config.width)
-    return LazyTensor(shape, positions.dtype, lambda: flat.load()[1:].reshape(shape).clone())
-
-
-def _needed(tensors: Mapping[str, LazyTensor], key: str, file: str) -> LazyTensor:
+def _needed(tensors: Mapping[str, Tensor], key: str, file: str) -> Tensor:
     tensor = tensors.get(key)
     if tensor is None or not tensor.shape or 0 in tensor.shape:
         raise CheckpointError(f"{file} lacks {key}; it is incomplete or no image tower.")

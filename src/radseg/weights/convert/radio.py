@@ -3,7 +3,6 @@
 A layout only sorts its keys into parts; what the parts mean, and every check, is common to both.
 """
 
-import json
 import math
 import re
 import warnings
@@ -11,17 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from radseg.errors import CheckpointError, MissingFileError
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
-from radseg.weights.convert.archive import TorchArchive
 from radseg.weights.convert.arguments import Arguments, Teacher
 from radseg.weights.convert.heads import convert_head
 from radseg.weights.convert.layouts import Published, sort_folder, sort_pth
 from radseg.weights.convert.rename import BACKBONE, put, require_none_left, translate, translate_block
 from radseg.weights.convert.spectral import materialise
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import FileSource, RangeSource
-from radseg.weights.shapes import require_shapes
+from radseg.weights.convert.torch_file import read_checkpoint
+from radseg.weights.load import read_description
+from radseg.weights.shapes import expected_shapes, require_tensors
 
 LEFTOVERS = (
     r"base\.reg_token",  # of v2-style architectures; unused with CPE prefix tokens
@@ -40,18 +40,18 @@ USED = ("sam",)
 
 @dataclass(frozen=True)
 class Converted:
-    """A RADIO model in our form, tensors still unread."""
+    """A RADIO model in our form; its tensors are views of the published file."""
 
     config: RadioConfig
-    tensors: dict[str, LazyTensor]
+    tensors: dict[str, Tensor]
     dropped: tuple[str, ...]
 
 
-def convert_checkpoint(source: Path | RangeSource, *, version: str, drop: tuple[str, ...] = ()) -> Converted:
+def convert_checkpoint(path: Path, *, version: str, drop: tuple[str, ...] = ()) -> Converted:
     """Return a published `.pth.tar` in our form.
 
     Args:
-        source: the file.
+        path: the file.
         version: the publisher's name of the model; the file does not hold it.
         drop: prefixes of further tensors to leave out: of names that an error message lists as unknown, and
             of heads, "adaptors.<teacher>.<summary or features>.".
@@ -59,8 +59,7 @@ def convert_checkpoint(source: Path | RangeSource, *, version: str, drop: tuple[
     Raises:
         CheckpointError: see `read_pickle`, and whenever a tensor is missing, unknown or of the wrong shape.
     """
-    archive = TorchArchive(FileSource(source) if isinstance(source, Path) else source)
-    return assemble(sort_pth(archive, version), drop)
+    return assemble(sort_pth(read_checkpoint(path), path.name, version), drop)
 
 
 def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = ()) -> Converted:
@@ -68,11 +67,8 @@ def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = (
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise MissingFileError(f"{folder} has no {name}; a published RADIO folder holds it.")
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder.name}/config.json is not JSON ({error}).") from error
-    if not isinstance(config, dict) or not isinstance(config.get("args"), dict):
+    config = read_description(folder / "config.json")
+    if not isinstance(config.get("args"), dict):
         raise CheckpointError(f"{folder.name}/config.json has no table `args`; it is no RADIO model.")
     return assemble(sort_folder(folder, config, version), drop)
 
@@ -80,7 +76,7 @@ def convert_folder(folder: Path, *, version: str = "", drop: tuple[str, ...] = (
 def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     """Return the common form: keys renamed, shapes read and held against the arguments."""
     file, arguments = published.file, published.arguments
-    tensors: dict[str, LazyTensor] = {}
+    tensors: dict[str, Tensor] = {}
     unknown = dict(published.others)
     _rename_backbone(published, tensors, unknown)
     _rename_small_parts(published, tensors, unknown)
@@ -88,16 +84,14 @@ def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in LEFTOVERS) or k.startswith(drop))
     require_none_left(unknown.keys() - set(dropped), file)
     config = _configure(published.version, arguments, tensors, adaptors, file)
-    require_shapes(config, {k: t.shape for k, t in tensors.items()}, file)
+    require_tensors(expected_shapes(config), tensors, file)
     for key, tensor in tensors.items():
         if not tensor.dtype.is_floating_point:
             raise CheckpointError(f"{file}: {key} is of type {tensor.dtype}; floating point is needed.")
     return Converted(config, tensors, dropped + left_out)
 
 
-def _rename_backbone(
-    published: Published, tensors: dict[str, LazyTensor], unknown: dict[str, LazyTensor]
-) -> None:
+def _rename_backbone(published: Published, tensors: dict[str, Tensor], unknown: dict[str, Tensor]) -> None:
     plain = materialise(published.base, published.arguments.spectral_backbone, published.file)
     if "blocks.0.mlp.w12.weight" in plain:
         raise CheckpointError(
@@ -111,9 +105,7 @@ def _rename_backbone(
             put(tensors, f"vit.{ours}", tensor, published.file)
 
 
-def _rename_small_parts(
-    published: Published, tensors: dict[str, LazyTensor], unknown: dict[str, LazyTensor]
-) -> None:
+def _rename_small_parts(published: Published, tensors: dict[str, Tensor], unknown: dict[str, Tensor]) -> None:
     names = {
         "conditioner": {"norm_mean": "mean", "norm_std": "std"},
         "normalizer": {"mean": "mean", "tx": "transform"},
@@ -122,13 +114,13 @@ def _rename_small_parts(
         for key, tensor in getattr(published, part).items():
             if key in table:
                 flat = part == "conditioner" and math.prod(tensor.shape) == 3
-                put(tensors, f"{part}.{table[key]}", tensor.reshaped(3) if flat else tensor, published.file)
+                put(tensors, f"{part}.{table[key]}", tensor.reshape(3) if flat else tensor, published.file)
             else:
                 unknown[f"{part}.{key}"] = tensor
 
 
 def _adaptors(
-    published: Published, tensors: dict[str, LazyTensor], drop: tuple[str, ...]
+    published: Published, tensors: dict[str, Tensor], drop: tuple[str, ...]
 ) -> tuple[tuple[AdaptorConfig, ...], tuple[str, ...]]:
     """Return the adaptors, their tensors put into `tensors`, and the names of head tensors left out.
 
@@ -158,12 +150,12 @@ def _adaptors(
 
 def _adaptor(
     teacher: Teacher,
-    parts: Mapping[str, Mapping[str, LazyTensor]],
+    parts: Mapping[str, Mapping[str, Tensor]],
     published: Published,
     drop: tuple[str, ...],
-) -> tuple[AdaptorConfig | None, dict[str, LazyTensor]]:
+) -> tuple[AdaptorConfig | None, dict[str, Tensor]]:
     configs: dict[str, HeadConfig] = {}
-    tensors: dict[str, LazyTensor] = {}
+    tensors: dict[str, Tensor] = {}
     for part, stored in parts.items():
         prefix = f"adaptors.{teacher.name}.{part}."
         head = {k: t for k, t in stored.items() if not f"{prefix}{k}".startswith(drop)}
@@ -184,7 +176,7 @@ def _adaptor(
 def _configure(
     version: str,
     arguments: Arguments,
-    tensors: dict[str, LazyTensor],
+    tensors: dict[str, Tensor],
     adaptors: tuple[AdaptorConfig, ...],
     file: str,
 ) -> RadioConfig:
@@ -219,17 +211,17 @@ def _configure(
     )
 
 
-def _needed(tensors: Mapping[str, LazyTensor], key: str, file: str) -> LazyTensor:
+def _needed(tensors: Mapping[str, Tensor], key: str, file: str) -> Tensor:
     tensor = tensors.get(key)
     if tensor is None or not tensor.shape or 0 in tensor.shape:
         raise CheckpointError(f"{file} lacks {key}; it is incomplete or no RADIO checkpoint.")
     return tensor
 
 
-def _as(tensor: LazyTensor, shape: tuple[int, ...], what: str, file: str) -> LazyTensor:
+def _as(tensor: Tensor, shape: tuple[int, ...], what: str, file: str) -> Tensor:
     if math.prod(shape) != math.prod(tensor.shape):
-        raise CheckpointError(f"{file}: {what} has shape {tensor.shape}, which makes no square.")
-    return tensor.reshaped(*shape)
+        raise CheckpointError(f"{file}: {what} has shape {tuple(tensor.shape)}, which makes no square.")
+    return tensor.reshape(shape)
 
 
 def _compare(what: str, said: int | None, found: int, file: str) -> None:

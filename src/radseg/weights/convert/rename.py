@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from torch import Tensor
+
 from radseg.errors import CheckpointError
-from radseg.weights.lazy import LazyTensor
 
 
 class Rule(NamedTuple):
@@ -76,7 +77,7 @@ def require_none_left(unknown: Iterable[str], file: str) -> None:
         )
 
 
-def put(table: dict[str, LazyTensor], key: str, tensor: LazyTensor, file: str) -> None:
+def put(table: dict[str, Tensor], key: str, tensor: Tensor, file: str) -> None:
     """Add a tensor under our key; refuse a second one."""
     if key in table:
         raise CheckpointError(f"{file} holds two tensors for {key}.")

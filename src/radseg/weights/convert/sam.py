@@ -4,69 +4,51 @@ Our names are those of the transformers library's SamPromptEncoder and SamMaskDe
 """
 
 import re
+from collections.abc import Collection, Iterable, Mapping
+
+from torch import Tensor
 
 from radseg.errors import CheckpointError
-from radseg.weights.convert.archive import TorchArchive
-from radseg.weights.convert.pickles import TensorRef, shown
 from radseg.weights.convert.rename import Rule, put, require_none_left, translate
-from radseg.weights.convert.towers import select
-from radseg.weights.lazy import LazyTensor
-from radseg.weights.ranges import RangeSource
 
 _W = r"\.(weight|bias)"
 _LAYER = r"mask_decoder\.transformer\.layers\.(\d)"
+_UPSCALING = {0: "upscale_conv1", 1: "upscale_layer_norm", 3: "upscale_conv2"}
+_DOWNSCALING = {0: "conv1", 1: "layer_norm1", 3: "conv2", 4: "layer_norm2", 6: "conv3"}
+_NECK = {0: "conv1", 1: "layer_norm1", 2: "conv2", 3: "layer_norm2"}
+_MLP = {0: "proj_in", 1: "layers.0", 2: "proj_out"}
 
 ORIGINAL = (
-    Rule(rf"image_encoder\.neck\.0{_W}", r"neck.conv1.\1"),
-    Rule(rf"image_encoder\.neck\.1{_W}", r"neck.layer_norm1.\1"),
-    Rule(rf"image_encoder\.neck\.2{_W}", r"neck.conv2.\1"),
-    Rule(rf"image_encoder\.neck\.3{_W}", r"neck.layer_norm2.\1"),
     Rule(
         r"prompt_encoder\.pe_layer\.positional_encoding_gaussian_matrix",
         "prompt_encoder.shared_embedding.positional_embedding",
     ),
     Rule(r"prompt_encoder\.point_embeddings\.(\d)\.weight", r"prompt_encoder.point_embed.\1.weight"),
-    Rule(
-        r"prompt_encoder\.(no_mask_embed|not_a_point_embed)\.weight",
-        r"prompt_encoder.\1.weight",
-    ),
-    Rule(rf"prompt_encoder\.mask_downscaling\.0{_W}", r"prompt_encoder.mask_embed.conv1.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.1{_W}", r"prompt_encoder.mask_embed.layer_norm1.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.3{_W}", r"prompt_encoder.mask_embed.conv2.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.4{_W}", r"prompt_encoder.mask_embed.layer_norm2.\1"),
-    Rule(rf"prompt_encoder\.mask_downscaling\.6{_W}", r"prompt_encoder.mask_embed.conv3.\1"),
-    Rule(r"mask_decoder\.(iou_token|mask_tokens)\.weight", r"mask_decoder.\1.weight"),
-    Rule(rf"mask_decoder\.output_upscaling\.0{_W}", r"mask_decoder.upscale_conv1.\1"),
-    Rule(rf"mask_decoder\.output_upscaling\.1{_W}", r"mask_decoder.upscale_layer_norm.\1"),
-    Rule(rf"mask_decoder\.output_upscaling\.3{_W}", r"mask_decoder.upscale_conv2.\1"),
-    Rule(rf"mask_decoder\.(iou_prediction_head)\.layers\.0{_W}", r"mask_decoder.\1.proj_in.\2"),
-    Rule(rf"mask_decoder\.(iou_prediction_head)\.layers\.1{_W}", r"mask_decoder.\1.layers.0.\2"),
-    Rule(rf"mask_decoder\.(iou_prediction_head)\.layers\.2{_W}", r"mask_decoder.\1.proj_out.\2"),
-    Rule(
-        rf"mask_decoder\.(output_hypernetworks_mlps\.\d)\.layers\.0{_W}",
-        r"mask_decoder.\1.proj_in.\2",
-    ),
-    Rule(
-        rf"mask_decoder\.(output_hypernetworks_mlps\.\d)\.layers\.1{_W}",
-        r"mask_decoder.\1.layers.0.\2",
-    ),
-    Rule(
-        rf"mask_decoder\.(output_hypernetworks_mlps\.\d)\.layers\.2{_W}",
-        r"mask_decoder.\1.proj_out.\2",
-    ),
+    Rule(r"(prompt_encoder\.(?:no_mask_embed|not_a_point_embed)\.weight)", r"\1"),
+    Rule(r"(mask_decoder\.(?:iou_token|mask_tokens)\.weight)", r"\1"),
     Rule(rf"{_LAYER}\.norm(\d){_W}", r"mask_decoder.transformer.layers.\1.layer_norm\2.\3"),
-    Rule(rf"{_LAYER}\.mlp\.(lin[12]){_W}", r"mask_decoder.transformer.layers.\1.mlp.\2.\3"),
-    Rule(
-        rf"{_LAYER}\.(self_attn|cross_attn_\w+)\.(\w+_proj){_W}",
-        r"mask_decoder.transformer.layers.\1.\2.\3.\4",
-    ),
-    Rule(
-        rf"mask_decoder\.transformer\.final_attn_token_to_image\.(\w+_proj){_W}",
-        r"mask_decoder.transformer.final_attn_token_to_image.\1.\2",
-    ),
+    Rule(rf"({_LAYER}\.mlp\.lin[12]{_W})", r"\1"),
+    Rule(rf"({_LAYER}\.(?:self_attn|cross_attn_\w+)\.\w+_proj{_W})", r"\1"),
+    Rule(rf"(mask_decoder\.transformer\.final_attn_token_to_image\.\w+_proj{_W})", r"\1"),
     Rule(
         rf"mask_decoder\.transformer\.norm_final_attn{_W}",
         r"mask_decoder.transformer.layer_norm_final_attn.\1",
+    ),
+    *(Rule(rf"image_encoder\.neck\.{i}{_W}", rf"neck.{name}.\1") for i, name in _NECK.items()),
+    *(
+        Rule(rf"prompt_encoder\.mask_downscaling\.{i}{_W}", rf"prompt_encoder.mask_embed.{name}.\1")
+        for i, name in _DOWNSCALING.items()
+    ),
+    *(
+        Rule(rf"mask_decoder\.output_upscaling\.{i}{_W}", rf"mask_decoder.{name}.\1")
+        for i, name in _UPSCALING.items()
+    ),
+    *(
+        Rule(
+            rf"(mask_decoder\.(?:iou_prediction_head|output_hypernetworks_mlps\.\d))\.layers\.{i}{_W}",
+            rf"\1.{name}.\2",
+        )
+        for i, name in _MLP.items()
     ),
 )
 """The original .pth; everything else in it is the image encoder, which is left behind."""
@@ -76,41 +58,40 @@ _LIBRARY = re.compile(r"(prompt_encoder|mask_decoder)\..+")
 _NEEDED = 6 + 17 + 120  # neck, prompt encoder, mask decoder
 
 
-def convert_pth(source: RangeSource) -> dict[str, LazyTensor]:
-    """Return the parts of the original SAM ViT-H file; of a remote source only their bytes are read.
+def convert_pth(state: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
+    """Return the parts of the original SAM ViT-H file.
 
     Raises:
-        CheckpointError: not that file, or damaged.
+        CheckpointError: not that file.
     """
-    archive = TorchArchive(source)
-    state = archive.value()
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{source.name} holds no table of tensors; it is no SAM checkpoint.")
-    names, unknown = {}, []
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, TensorRef):
-            raise CheckpointError(f"{source.name}: {shown(key)} is not a named tensor.")
+    tensors: dict[str, Tensor] = {}
+    unknown = []
+    for key, tensor in state.items():
         ours = translate(key, ORIGINAL)
         if ours is not None:
-            names[key] = ours
+            put(tensors, ours, tensor, file)
         elif not _SKIPPED.fullmatch(key):
             unknown.append(key)
-    require_none_left(unknown, source.name)
-    archive.read_ahead(state[k] for k in names)
-    tensors: dict[str, LazyTensor] = {}
-    for key, ours in names.items():
-        put(tensors, ours, archive.tensor(state[key]), source.name)
-    return _complete(tensors, source.name)
+    require_none_left(unknown, file)
+    require_complete(tensors, file)
+    return tensors
 
 
-def convert_safetensors(source: RangeSource) -> dict[str, LazyTensor]:
-    """Return the parts of the transformers library's SAM ViT-H repository."""
-    chosen = select(source, _is_wanted)
-    tied = chosen.pop(_TIED, None)
-    tensors = {k.removeprefix("vision_encoder."): t for k, t in chosen.items()}
-    if tied is not None:  # the library ties it and saves one copy
-        tensors.setdefault("prompt_encoder.shared_embedding.positional_embedding", tied)
-    return _complete(tensors, source.name)
+def library_names(keys: Iterable[str]) -> dict[str, str]:
+    """Return our name of each wanted tensor of the transformers library's SAM, by its published name."""
+    names = {k: k.removeprefix("vision_encoder.") for k in keys if _is_wanted(k)}
+    if _TIED in names:  # the library ties it and saves one copy
+        own = "prompt_encoder.shared_embedding.positional_embedding"
+        del names[_TIED]
+        names |= {} if own in names else {_TIED: own}
+    return names
+
+
+def convert_library(published: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
+    """Return the parts of the transformers library's SAM."""
+    tensors = {ours: published[key] for key, ours in library_names(published).items()}
+    require_complete(tensors, file)
+    return tensors
 
 
 _TIED = "shared_image_embedding.positional_embedding"
@@ -120,10 +101,10 @@ def _is_wanted(key: str) -> bool:
     return bool(_LIBRARY.fullmatch(key)) or key.startswith("vision_encoder.neck.") or key == _TIED
 
 
-def _complete(tensors: dict[str, LazyTensor], file: str) -> dict[str, LazyTensor]:
-    if len(tensors) != _NEEDED:
+def require_complete(names: Collection[str], file: str) -> None:
+    """Raise CheckpointError unless every part is there."""
+    if len(names) != _NEEDED:
         raise CheckpointError(
-            f"{file} holds {len(tensors)} of SAM's prompt encoder, mask decoder and neck tensors; "
+            f"{file} holds {len(names)} of SAM's prompt encoder, mask decoder and neck tensors; "
             f"{_NEEDED} are needed."
         )
-    return tensors

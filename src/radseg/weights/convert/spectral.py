@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError
-from radseg.weights.lazy import LazyTensor
 
 _STORED = re.compile(r"(.+)\.parametrizations\.weight\.(.+)")
 _ALPHA = 0.05  # smallest scale of version 2
 
 
-def materialise(tensors: Mapping[str, LazyTensor], epsilon: float | None, file: str) -> dict[str, LazyTensor]:
+def materialise(tensors: Mapping[str, Tensor], epsilon: float | None, file: str) -> dict[str, Tensor]:
     """Return the tensors with every reparametrised weight replaced by the weight in use.
 
     Args:
@@ -29,8 +28,8 @@ def materialise(tensors: Mapping[str, LazyTensor], epsilon: float | None, file: 
     Raises:
         CheckpointError: reparametrised tensors although it is off, or incomplete ones.
     """
-    plain: dict[str, LazyTensor] = {}
-    parts: dict[str, dict[str, LazyTensor]] = {}
+    plain: dict[str, Tensor] = {}
+    parts: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         match = _STORED.fullmatch(key)
         if match:
@@ -50,7 +49,7 @@ def materialise(tensors: Mapping[str, LazyTensor], epsilon: float | None, file: 
     return plain
 
 
-def _resolved(pieces: Mapping[str, LazyTensor], epsilon: float, where: str) -> LazyTensor:
+def _resolved(pieces: Mapping[str, Tensor], epsilon: float, where: str) -> Tensor:
     original = pieces["original"]
     chunked = sorted({int(m[1]) for k in pieces if (m := re.fullmatch(r"0\.parts\.(\d)\..+", k))})
     known = {"original"} | {
@@ -61,28 +60,25 @@ def _resolved(pieces: Mapping[str, LazyTensor], epsilon: float, where: str) -> L
     if pieces.keys() - known:
         raise CheckpointError(f"{where} holds the unknown {sorted(pieces.keys() - known)[0]!r:.80}.")
 
-    def load() -> Tensor:
-        weight = original.load().float()
-        if not chunked:
-            return _reweighted(weight, pieces, "0.", epsilon, where).to(original.dtype)
-        # queries, keys and values are scaled apart; a part without a scale is used as it is
-        rows = list(weight.chunk(3))
-        for i in chunked:
-            rows[i] = _reweighted(rows[i], pieces, f"0.parts.{i}.", epsilon, where)
-        return torch.cat(rows).to(original.dtype)
-
-    return LazyTensor(original.shape, original.dtype, load)
+    weight = original.float()
+    if not chunked:
+        return _reweighted(weight, pieces, "0.", epsilon, where).to(original.dtype)
+    # queries, keys and values are scaled apart; a part without a scale is used as it is
+    rows = list(weight.chunk(3))
+    for i in chunked:
+        rows[i] = _reweighted(rows[i], pieces, f"0.parts.{i}.", epsilon, where)
+    return torch.cat(rows).to(original.dtype)
 
 
 def _reweighted(
-    weight: Tensor, pieces: Mapping[str, LazyTensor], prefix: str, epsilon: float, where: str
+    weight: Tensor, pieces: Mapping[str, Tensor], prefix: str, epsilon: float, where: str
 ) -> Tensor:
     try:
-        scale = pieces[f"{prefix}scale"].load().float().reshape(-1)[0]
+        scale = pieces[f"{prefix}scale"].float().reshape(-1)[0]
         stated = pieces.get(f"{prefix}_sn_version")
-        version = 1 if stated is None else int(stated.load())
+        version = 1 if stated is None else int(stated)
         sigma = _sigma(weight, pieces, prefix) + epsilon
-    except (KeyError, RuntimeError, IndexError) as error:
+    except (KeyError, RuntimeError, IndexError, ValueError) as error:
         raise CheckpointError(f"{where}: incomplete spectral reparametrisation ({error}).") from error
     if version not in (1, 2):
         raise CheckpointError(f"{where}: spectral reparametrisation version {version}; 1 and 2 are known.")
@@ -90,10 +86,10 @@ def _reweighted(
     return weight * (factor / sigma)
 
 
-def _sigma(weight: Tensor, pieces: Mapping[str, LazyTensor], prefix: str) -> Tensor:
+def _sigma(weight: Tensor, pieces: Mapping[str, Tensor], prefix: str) -> Tensor:
     if weight.ndim == 1:
         length: Tensor = weight.norm()
         return length
-    u, v = (pieces[f"{prefix}{name}"].load().float() for name in ("_u", "_v"))
+    u, v = (pieces[f"{prefix}{name}"].float() for name in ("_u", "_v"))
     sigma: Tensor = u @ (weight.flatten(1) @ v)
     return sigma

@@ -29,7 +29,8 @@ def test_both_networks_come_from_folders(proxyclip: Command, photo: Path, tmp_pa
     result = proxyclip(photo, "--aux", "dino-vit-b-8=dino", *more)
     assert result.exit_code == 0, result.output
     first = json.loads(Path("out/manifest.jsonl").read_text().splitlines()[0])
-    assert str(dino) in json.dumps(first)
+    files = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(dino.iterdir())]
+    assert first["parameters"]["weights of dino-vit-b-8"] == files
     again = proxyclip(photo, "--aux", f"dino-vit-b-8={dino}", *more, "--resume")
     assert again.exit_code == 0, again.output
     dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
@@ -44,8 +45,8 @@ def test_without_the_second_it_says_where_to_put_it(proxyclip: Command, photo: P
     assert "dino-vit-b-8 is not on this machine" in result.stderr
 
 
-def test_a_helper_of_another_model_is_refused_before_anything_is_fetched(
+def test_auxiliary_weights_of_another_model_are_refused_before_anything_is_fetched(
     proxyclip: Command, photo: Path, tmp_path: Path
 ) -> None:
     result = proxyclip(photo, "--aux", f"sam-vit-b-whole={tmp_path}")
-    assert "uses no 'sam-vit-b-whole'; its further weights are: dino-vit-b-8" in result.stderr
+    assert "uses no 'sam-vit-b-whole'; its auxiliary weights are: dino-vit-b-8" in result.stderr

@@ -6,14 +6,12 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from radseg.errors import MissingFileError, ResourceError
-
-_PIECE = 4 * 1024 * 1024  # bytes
+from radseg.errors import MissingFileError, RadsegError, ResourceError
 
 
 def home() -> Path:
@@ -45,10 +43,10 @@ class FileRecord:
     """What was known about a file when it came.
 
     Attributes:
-        file: its name in the model's folder.
-        sha256: of its content, as it was verified or, for parts read by range, as it was written.
+        file: its name in the model's folder, or in the folder of converted files.
+        sha256: of its content, as it was verified or, where nothing was to compare with, as it was written.
         bytes: its length.
-        origin: address and revision it came from, or "placed by hand".
+        origin: address and revision it came from, "placed by hand", "hub cache", or "converted".
         verified: what the digest was compared with: "pinned", "hub", "none".
     """
 
@@ -72,30 +70,53 @@ def write_record(name: str, record: FileRecord) -> None:
     """Add or replace the note about one file of a model."""
     records = read_records(name) | {record.file: record}
     content = {"name": name, "files": [asdict(r) for r in records.values()]}
-    write_json(model_folder(name) / "record.json", content)
+    _write_json(model_folder(name) / "record.json", content)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a small table in one step.
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    with replacing(path) as part:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a name beside `target`; what is written there takes its place when the block ends well.
 
     Raises:
-        ResourceError: the folder cannot be written.
+        ResourceError: the folder cannot be written or the disk is full.
     """
-    write_whole(path, json.dumps(content, indent=1, sort_keys=True).encode())
+    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    with writing(target):
+        try:
+            part.touch()
+            mode = (
+                part.stat().st_mode
+            )  # what others may do: safetensors makes files only their owner can read
+            yield part
+            part.chmod(mode)
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            discard(part)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file in one step. Raises ResourceError as `write_json`."""
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Make the folder of `target`; inside, what the disk refuses is said in one line.
+
+    Raises:
+        ResourceError: the folder cannot be written or the disk is full.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        reason = error.strerror or error
-        raise ResourceError(f"Cannot write {path}: {reason}. Set RADSEG_HOME to another folder.") from error
-    finally:
-        discard(part)
+        if isinstance(error, RadsegError) or error.errno is None:
+            raise
+        raise ResourceError(
+            f"Cannot write {target}: {error.strerror or error}. Set RADSEG_HOME to another folder."
+        ) from error
 
 
 def discard(path: Path) -> None:
@@ -112,11 +133,8 @@ def sha256_of(path: Path) -> str:
     """
     if not path.is_file():
         raise MissingFileError(f"There is no file {path}.")
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remembered_sha256(path: Path) -> str:
@@ -133,5 +151,5 @@ def remembered_sha256(path: Path) -> str:
     digest = sha256_of(path)
     # only saves time; a store on a read-only disk is still of use
     with contextlib.suppress(ResourceError):
-        write_json(note, {"stamp": stamp, "sha256": digest})
+        _write_json(note, {"stamp": stamp, "sha256": digest})
     return digest

@@ -1,0 +1,188 @@
+"""How the methods of this package are put together; a method's module is imported when one is built."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from radseg.modes import Refine, SizeRule
+from radseg.presets.options import (
+    MaskOptions,
+    Options,
+    RadioOptions,
+    RadsegOptions,
+    StrideOptions,
+    TridentOptions,
+    WindowOptions,
+)
+from radseg.presets.registry import Method
+
+if TYPE_CHECKING:
+    from radseg.methods.base import DenseEncoder, Scorer
+    from radseg.methods.corrclip import CorrCLIP
+    from radseg.methods.proxyclip import ProxyCLIP
+    from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
+    from radseg.methods.shared.windows import Statistics
+    from radseg.methods.talk2dino import PublishedTalk2DINO
+    from radseg.methods.textregion import PublishedTextRegion, TextRegion
+    from radseg.methods.trident import Trident
+    from radseg.models.sam import SamDecoder
+    from radseg.presets.registry import Build
+    from radseg.refine.radio_sam import SamRefiner
+    from radseg.refine.region_labels import RegionLabels
+    from radseg.refine.sources import FeatureSource
+
+MASKS: tuple[Refine, ...] = ("none", "pamr", "corrected", "reference")
+REGIONS: tuple[Refine, ...] = ("none", "pamr", "regions")
+"""Values of the option `refine`: RADSeg+'s, and CorrCLIP's."""
+
+
+def on_radio(
+    place: str, *, adaptors: tuple[str, ...] = (), text_dependent: bool = False, **numbers: Any
+) -> Method:
+    """Return the row of a method on RADIO: "module:Class" in radseg.methods, windows, and SCGA as an option.
+
+    Args:
+        numbers: fields of the class that differ from its own.
+    """
+
+    def build(radio: Any, _: Sequence[Any], options: RadioOptions) -> "DenseEncoder | Scorer":
+        return _class(place)(radio, *_windows(options), _aggregation(options), **numbers)
+
+    return Method(build, RadioOptions, adaptors=adaptors, text_dependent=text_dependent)
+
+
+def on_clip(place: str, *, text_dependent: bool = False, **numbers: Any) -> Method:
+    """Return the row of a method on CLIP or DINO alone: "module:Class" in radseg.methods, and windows."""
+
+    def build(clip: Any, _: Sequence[Any], options: WindowOptions) -> "DenseEncoder | Scorer":
+        return _class(place)(clip, *_windows(options), **numbers)
+
+    return Method(build, text_dependent=text_dependent)
+
+
+def radseg(radio: Any, _: Sequence[Any], options: RadsegOptions) -> "RADSeg":
+    """Return RADSeg around `radio` as the options say."""
+    from radseg.methods.radseg import RADSeg, SelfCorrelatingAttention  # noqa: PLC0415
+    from radseg.nn.vit import standard_block  # noqa: PLC0415
+
+    last_block = standard_block
+    if options.scra_temperature is not None:
+        rows = options.memory_budget // 16
+        last_block = SelfCorrelatingAttention(options.scra_temperature, rows, options.scra_recursions)
+    return RADSeg(
+        radio,
+        crop=options.crop,
+        stride=options.stride,
+        size_rule=options.size_rule,
+        last_block=last_block,
+        aggregate=_aggregation(options),
+        memory_budget=options.memory_budget,
+    )
+
+
+def proxyclip(mean_over: "Statistics") -> "Build":
+    """Return what builds ProxyCLIP with this mean."""
+
+    def build(clip: Any, auxiliary: Sequence[Any], options: WindowOptions) -> "ProxyCLIP":
+        from radseg.methods.proxyclip import ProxyCLIP  # noqa: PLC0415
+
+        (vfm,) = auxiliary
+        return ProxyCLIP(clip, *_windows(options), vfm=vfm, mean_over=mean_over)
+
+    return build
+
+
+def published_talk2dino(dino: Any, _: Sequence[Any], options: StrideOptions) -> "PublishedTalk2DINO":
+    """Return Talk2DINO as its code computes."""
+    from radseg.methods.talk2dino import PublishedTalk2DINO  # noqa: PLC0415
+
+    return PublishedTalk2DINO(dino, options.crop, options.stride, options.memory_budget)
+
+
+def trident(mean_over: "Statistics") -> "Build":
+    """Return what builds Trident with this mean."""
+
+    def build(clip: Any, auxiliary: Sequence[Any], options: WindowOptions) -> "Trident":
+        from radseg.methods.trident import Trident  # noqa: PLC0415
+
+        dino, sam = auxiliary
+        return Trident(clip, *_windows(options), vfm=dino, sam=sam.encoder, mean_over=mean_over)
+
+    return build
+
+
+def corrclip(sees: Literal["windows", "image"]) -> "Build":
+    """Return what builds CorrCLIP whose other network sees windows, or the image."""
+
+    def build(clip: Any, auxiliary: Sequence[Any], options: WindowOptions) -> "CorrCLIP":
+        from radseg.methods.corrclip import CorrCLIP  # noqa: PLC0415
+        from radseg.models.sam2_regions import Sam2Regions  # noqa: PLC0415
+
+        vfm, sam = auxiliary
+        return CorrCLIP(clip, *_windows(options), vfm=vfm, regions=Sam2Regions(sam), sees=sees)
+
+    return build
+
+
+def textregion(clip: Any, auxiliary: Sequence[Any], options: Options) -> "TextRegion":
+    """Return TextRegion with the SAM 2.1 it is given."""
+    from radseg.methods.textregion import TextRegion  # noqa: PLC0415
+
+    (sam,) = auxiliary
+    return TextRegion(clip, sam, memory_budget=options.memory_budget)
+
+
+def published_textregion(clip: Any, auxiliary: Sequence[Any], options: Options) -> "PublishedTextRegion":
+    """Return TextRegion as its code computes."""
+    from radseg.methods.textregion import PublishedTextRegion  # noqa: PLC0415
+
+    return PublishedTextRegion(textregion(clip, auxiliary, options))
+
+
+def own_sam(_: Any, auxiliary: Sequence[Any], options: TridentOptions) -> "SamRefiner":
+    """Return the refinement by the method's own SAM, the last of its networks."""
+    from radseg.refine.sources import SamFeatures  # noqa: PLC0415
+
+    sam = auxiliary[-1]
+    return sam_refiner(SamFeatures(sam.encoder), sam.decoder, options)
+
+
+def region_labels(*_: Any) -> "RegionLabels":
+    """Return the refinement that gives every region one name."""
+    from radseg.refine.region_labels import RegionLabels  # noqa: PLC0415
+
+    return RegionLabels()
+
+
+def sam_refiner(source: "FeatureSource", decoder: "SamDecoder", options: MaskOptions) -> "SamRefiner":
+    """Return RADSeg+'s refinement by the options' rules."""
+    from radseg.refine.corrected import Corrected  # noqa: PLC0415
+    from radseg.refine.radio_sam import SamRefiner  # noqa: PLC0415
+    from radseg.refine.reference import Reference  # noqa: PLC0415
+
+    return SamRefiner(
+        source,
+        decoder,
+        coarse_threshold=options.coarse_threshold,
+        min_area=options.min_area,
+        iou_threshold=options.iou_threshold,
+        rules=Corrected() if options.refine == "corrected" else Reference(),
+        memory_budget=options.memory_budget,
+    )
+
+
+def _class(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"radseg.methods.{module}"), name)
+
+
+def _windows(options: WindowOptions) -> tuple[int | None, int, SizeRule, int]:
+    return options.crop, options.stride, options.size_rule, options.memory_budget
+
+
+def _aggregation(options: RadioOptions) -> "SelfCorrelatingAggregation | None":
+    from radseg.methods.radseg import SelfCorrelatingAggregation  # noqa: PLC0415
+
+    if options.scga_temperature is None:
+        return None
+    return SelfCorrelatingAggregation(options.scga_temperature, options.memory_budget // 16)

@@ -1,0 +1,191 @@
+"""The methods on CLIP and DINO: how each is built, and its presets. A new one adds its rows here."""
+
+from dataclasses import replace
+
+from radseg.presets.builders import (
+    MASKS,
+    REGIONS,
+    corrclip,
+    on_clip,
+    own_sam,
+    proxyclip,
+    published_talk2dino,
+    published_textregion,
+    region_labels,
+    textregion,
+    trident,
+)
+from radseg.presets.options import StrideOptions, TextOptions, TridentOptions, WindowOptions
+from radseg.presets.registry import Method, Preset
+
+METHODS = {
+    "maskclip": on_clip("maskclip:MaskCLIP"),
+    "sclip": on_clip("sclip:SCLIP"),
+    "clearclip": on_clip("clearclip:ClearCLIP"),
+    "naclip": on_clip("naclip:NACLIP"),
+    "resclip": on_clip("resclip:ResCLIP", text_dependent=True),
+    "resclip-paper": on_clip("resclip:ResCLIP", text_dependent=True, rules="paper"),
+    "scclip": on_clip("scclip:SCCLIP"),
+    "scclip-paper": on_clip("scclip:SCCLIP", mean_over="image"),
+    "proxyclip": Method(proxyclip("window")),
+    "proxyclip-paper": Method(proxyclip("image")),
+    "talk2dino": on_clip("talk2dino:Talk2DINO"),
+    "talk2dino-paper": Method(published_talk2dino, StrideOptions, text_dependent=True),
+    "trident": Method(trident("window"), TridentOptions, MASKS, refiner=own_sam),
+    "trident-paper": Method(trident("image"), TridentOptions, MASKS, refiner=own_sam),
+    "corrclip": Method(corrclip("windows"), refines=REGIONS, refiner=region_labels),
+    "corrclip-radio": Method(corrclip("image"), refines=REGIONS, refiner=region_labels),
+    "textregion": Method(textregion, TextOptions),
+    "textregion-paper": Method(published_textregion, TextOptions, text_dependent=True),
+}
+
+# Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
+_CLIP = WindowOptions(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+_PROXY = WindowOptions(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+# Trident's published rows include its refinement; iou_threshold is that of its configuration.
+_TRIDENT = TridentOptions(
+    crop=336,
+    stride=224,
+    short_side=576,
+    temperature=40.0,
+    denoising=0.0,
+    refine="corrected",
+    iou_threshold=0.8,
+)
+_CORR = replace(_PROXY, refine="regions")
+_TEXTREGION = TextOptions(short_side=672, long_side=2016, temperature=50.0, denoising=0.0)
+_TALK = replace(_CLIP, crop=448, stride=224, short_side=448, templates="imagenet7")
+_TALK_PAPER = StrideOptions(
+    crop=448, stride=224, short_side=448, temperature=40.0, denoising=0.0, templates="imagenet7"
+)
+_B, _H = "clip-vit-b-16", "clip-vit-h-14-laion2b"
+
+PRESETS = (
+    Preset("maskclip-b", _B, _CLIP, "MaskCLIP: CLIP's last values", method="maskclip"),
+    Preset("sclip-b", _B, _CLIP, "SCLIP: query-query and key-key attention", method="sclip"),
+    Preset("clearclip-b", _B, _CLIP, "ClearCLIP: query-query, no residual", method="clearclip"),
+    Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", method="naclip"),
+    Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", method="resclip"),
+    Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", method="resclip-paper"),
+    Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", method="scclip"),
+    Preset(
+        "scclip-b-paper",
+        _B,
+        _CLIP,
+        "SC-CLIP with the mean over all windows of an image",
+        method="scclip-paper",
+    ),
+    Preset(
+        "proxyclip-b",
+        _B,
+        _PROXY,
+        "ProxyCLIP: CLIP mixed by DINO",
+        method="proxyclip",
+        auxiliary=("dino-vit-b-8",),
+    ),
+    Preset(
+        "proxyclip-b-paper",
+        _B,
+        _PROXY,
+        "ProxyCLIP with the mean over all windows of an image",
+        method="proxyclip-paper",
+        auxiliary=("dino-vit-b-8",),
+    ),
+    Preset(
+        "proxyclip-h",
+        _H,
+        _PROXY,
+        "ProxyCLIP with CLIP ViT-H",
+        method="proxyclip",
+        auxiliary=("dino-vit-b-8",),
+    ),
+    Preset(
+        "trident-b",
+        _B,
+        _TRIDENT,
+        "Trident: CLIP mixed by DINO, then by SAM; masks refined by SAM",
+        method="trident",
+        auxiliary=("dino-vit-b-16", "sam-vit-b-whole"),
+    ),
+    Preset(
+        "trident-b-paper",
+        _B,
+        replace(_TRIDENT, refine="reference"),
+        "Trident with the published code's batch mean and mask prompts",
+        method="trident-paper",
+        auxiliary=("dino-vit-b-16", "sam-vit-b-whole"),
+    ),
+    Preset(
+        "trident-h",
+        _H,
+        # Whole patches of 14 and of 16 pixels: windows are multiples of 112.
+        _TRIDENT,
+        "Trident with CLIP ViT-H and SAM ViT-H",
+        method="trident",
+        auxiliary=("dino-vit-b-16", "sam-vit-h-whole"),
+    ),
+    Preset(
+        "corrclip-b",
+        _B,
+        _CORR,
+        "CorrCLIP: CLIP mixed by DINO inside SAM 2.1's regions",
+        method="corrclip",
+        auxiliary=("dino-vit-b-8", "sam2.1-hiera-l"),
+    ),
+    Preset(
+        "corrclip-l",
+        "clip-vit-l-14",
+        _CORR,
+        "CorrCLIP with CLIP ViT-L",
+        method="corrclip",
+        auxiliary=("dino-vit-b-8", "sam2.1-hiera-l"),
+    ),
+    Preset(
+        "corrclip-radio-b",
+        _B,
+        _CORR,
+        "CorrCLIP, mixed by C-RADIOv3-B",
+        method="corrclip-radio",
+        auxiliary=("c-radio_v3-b", "sam2.1-hiera-l"),
+    ),
+    Preset(
+        "textregion-b",
+        _B,
+        _TEXTREGION,
+        "TextRegion: CLIP's values pooled inside SAM 2.1's masks",
+        method="textregion",
+        auxiliary=("sam2.1-hiera-b+",),
+    ),
+    Preset(
+        "textregion-b-paper",
+        _B,
+        _TEXTREGION,
+        "TextRegion with logits added where masks lie on each other",
+        method="textregion-paper",
+        auxiliary=("sam2.1-hiera-b+",),
+    ),
+    Preset(
+        "textregion-h",
+        _H,
+        _TEXTREGION,
+        "TextRegion with CLIP ViT-H and SAM 2.1 large",
+        method="textregion",
+        auxiliary=("sam2.1-hiera-l",),
+    ),
+    Preset(
+        "talk2dino-b",
+        "dinov2-vit-b-14-reg",
+        _TALK,
+        "Talk2DINO: DINOv2 and a trained text map (not training-free)",
+        method="talk2dino",
+        text_map="talk2dino-vit-b-map",
+    ),
+    Preset(
+        "talk2dino-b-paper",
+        "dinov2-vit-b-14-reg",
+        _TALK_PAPER,
+        "Talk2DINO with sigmoids averaged over windows",
+        method="talk2dino-paper",
+        text_map="talk2dino-vit-b-map",
+    ),
+)

@@ -1,0 +1,98 @@
+"""RADSeg and the other methods on RADIO: how each is built, and its presets. A new one adds its rows here."""
+
+from dataclasses import replace
+
+from radseg import miniature
+from radseg.presets.builders import MASKS, on_radio, radseg
+from radseg.presets.options import Options, RadioOptions, RadsegOptions
+from radseg.presets.registry import Method, Preset
+
+METHODS = {
+    "toy": Method(lambda encoder, _, __: encoder, Options),
+    "radseg": Method(radseg, RadsegOptions, MASKS),
+    "naradio": on_radio("naradio:NARADIO"),
+    "rayfronts": on_radio("rayfronts:RayFronts"),
+    "rayfronts-paper": on_radio("rayfronts:RayFronts", grid_order="transposed"),
+    "proxyradio-d": on_radio("proxyradio:ProxyRADIO", adaptors=("dino_v2",), teacher="dino_v2"),
+    "proxyradio-s": on_radio("proxyradio:ProxyRADIO", adaptors=("sam",), teacher="sam"),
+    "proxyradio-surface": on_radio("proxyradio:ProxyRADIO", adaptors=("surface",), teacher="surface"),
+    "resradio": on_radio("resradio:ResRADIO", text_dependent=True),
+}
+"""What the paper's Table 5 compares, in one harness; SCGA and the size rule are options of each."""
+
+# The released code, run on an image as it is: sides rounded up to the stride, first name if all are denoised.
+_PAPER = RadsegOptions(size_rule="stride", short_side=None, long_side=None, all_denoised="first")
+_PLUS = RadsegOptions(refine="corrected")
+_MINIATURE = RadsegOptions(
+    crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none"
+)
+_MINIATURE_PLUS = replace(_MINIATURE, refine="corrected", iou_threshold=miniature.IOU_THRESHOLD)
+
+RADSEG = (
+    Preset("radseg-b", "c-radio_v3-b", RadsegOptions(), "RADSeg, 105 M parameters: the one to start with"),
+    Preset("radseg-h", "c-radio_v3-h", RadsegOptions(), "RADSeg with the huge backbone"),
+    Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
+    Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
+    Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
+    Preset("radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone"),
+    Preset(
+        "radio-b",
+        "c-radio_v3-b",
+        RadsegOptions(scra_temperature=None, scga_temperature=None),
+        "plain RADIO patches without SCRA and SCGA, for ablation",
+    ),
+    Preset("miniature", "miniature", _MINIATURE, miniature.NOTE),
+    Preset("miniature+", "miniature", _MINIATURE_PLUS, f"{miniature.NOTE}; masks refined"),
+    Preset("toy", "toy", Options(short_side=None), "colours only, for tests and examples", "toy"),
+)
+
+_OTHER = RadioOptions(scga_temperature=None)
+_WHOLE = replace(_OTHER, crop=None, short_side=512)
+_ROOMS = RadioOptions(
+    crop=miniature.CROP,
+    stride=miniature.STRIDE,
+    short_side=miniature.SHORT_SIDE,
+    scga_temperature=None,
+    templates="none",
+)
+_ROOMS_PLAIN = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
+_R = "c-radio_v3-b"
+
+ON_RADIO = (
+    Preset("naradio-b", _R, _OTHER, "NARADIO: key-key attention with neighbours", method="naradio"),
+    Preset("proxyradio-d-b", _R, _OTHER, "ProxyRADIO-D: mixed by its DINOv2 head", method="proxyradio-d"),
+    Preset("proxyradio-s-b", _R, _OTHER, "ProxyRADIO-S: mixed by its SAM head", method="proxyradio-s"),
+    Preset("resradio-b", _R, _OTHER, "ResRADIO: inner attention and first labels", method="resradio"),
+    Preset("rayfronts-b", "radio_v2.5-b", _WHOLE, "RayFronts' encoder, one window", method="rayfronts"),
+    Preset(
+        "rayfronts-b-paper",
+        "radio_v2.5-b",
+        _WHOLE,
+        "RayFronts' encoder with its transposed neighbourhood",
+        method="rayfronts-paper",
+    ),
+    Preset("miniature-radio", "miniature", _ROOMS_PLAIN, "the miniature without SCRA and SCGA"),
+    Preset("miniature-naradio", "miniature", _ROOMS, "NARADIO on the miniature", "naradio"),
+    Preset(
+        "miniature-rayfronts",
+        "miniature",
+        replace(_ROOMS, crop=None),
+        "RayFronts on the miniature",
+        "rayfronts",
+    ),
+    Preset(
+        "miniature-proxyradio-d",
+        "miniature",
+        _ROOMS,
+        "ProxyRADIO on the miniature, mixed by its surface head",
+        "proxyradio-surface",
+    ),
+    Preset(
+        "miniature-proxyradio-s",
+        "miniature",
+        _ROOMS,
+        "ProxyRADIO on the miniature, mixed by its SAM head",
+        "proxyradio-s",
+    ),
+    Preset("miniature-resradio", "miniature", _ROOMS, "ResRADIO on the miniature", "resradio"),
+)
