@@ -117,7 +117,7 @@ def test_it_is_measured_in_a_process_of_its_own(radseg: Command, shade: tuple[st
         ("import json\n\njson.loads('')\n", "The plugin mine.py fails at line 3: JSONDecodeError: "),
         ("x = 1\ndef f(:\n", "The plugin mine.py fails: SyntaxError: invalid syntax (mine.py, line 2)"),
         (
-            "from radseg.presets.methods import register_method\nregister_method('radseg', None)\n",
+            "from radseg.presets import register_method\nregister_method('radseg', None)\n",
             "The plugin mine.py fails: There is a method 'radseg' already; choose another name.",
         ),
     ],
