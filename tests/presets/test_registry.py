@@ -5,7 +5,9 @@ from unittest import mock
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from radseg.cli.app import app
 from radseg.datasets import catalog as datasets
 from radseg.datasets.catalog import register_dataset
 from radseg.errors import InputError, MissingFileError
@@ -168,3 +170,18 @@ def test_installed_plugins_are_imported_when_models_are_looked_up(monkeypatch):
     load("toy")
     plugins.load_installed.cache_clear()
     assert "from-a-package" in METHODS
+
+
+def test_the_list_of_models_has_those_of_installed_plugins(monkeypatch):
+    class Entry:
+        name, dist = "mine", None
+
+        def load(self):
+            register_preset(Preset("from-a-package", "toy", Options(), "not ours", "toy"))
+
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Entry()])
+    plugins.load_installed.cache_clear()
+    done = CliRunner().invoke(app, ["models", "list", "--log-format", "json"])
+    plugins.load_installed.cache_clear()
+    assert done.exit_code == 0, done.output
+    assert '"model": "from-a-package"' in done.stdout
