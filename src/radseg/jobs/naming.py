@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from radseg.errors import InputError
 from radseg.jobs.sources import SourceImage
 
-OUTPUT_KINDS = ("overlay", "scores", "pca", "coco")
+OUTPUT_KINDS = ("overlay", "heat", "pca", "coco")
 """What may stand between an output's name and its suffix, as in photo.overlay.png."""
 
 
