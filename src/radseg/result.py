@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError, MissingFileError
-from radseg.io import label_dtype, shown, write_atomically, write_bytes, write_label_png
+from radseg.files import shown, write_bytes
+from radseg.io import image_bytes, label_dtype, label_png_bytes
 from radseg.io.formats.classes import classes_json, json_bytes
 from radseg.io.formats.coco import coco
 from radseg.io.formats.masks import ClassMask
@@ -181,7 +182,7 @@ class Segmentation:
         target = Path(path)
         match target.suffix.lower():
             case ".png":
-                write_label_png(target, self.labels, self.names)
+                write_bytes(target, label_png_bytes(self.labels, self.names))
                 write_bytes(target.with_suffix(".classes.json"), json_bytes(self.classes()))
             case ".npz":
                 self.save_npz(target)
@@ -199,19 +200,18 @@ class Segmentation:
             InputError: another ending.
             ResourceError: the file cannot be written.
         """
-        kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-        kind = kinds.get(Path(path).suffix.lower())
-        if kind is None:
-            raise InputError(f"Cannot save an image as {Path(path).suffix!r}; use {', '.join(kinds)}.")
-        image = self.plot()
-        write_atomically(path, lambda stream: image.save(stream, format=kind, quality=92))
+        write_bytes(path, image_bytes(self.plot(), Path(path).suffix))
 
     def save_npz(self, path: str | Path) -> None:
-        """Write everything to one compressed NPZ; no pickles inside.
+        """Write `to_npz()`.
 
         Raises:
             ResourceError: the file cannot be written.
         """
+        write_bytes(path, self.to_npz())
+
+    def to_npz(self) -> bytes:
+        """Return everything as one compressed NPZ, read back with `Segmentation.load`; no pickles inside."""
         arrays = {
             "labels": self.labels,
             "confidence": self.confidence,
@@ -220,7 +220,7 @@ class Segmentation:
         if self.image is not None:
             arrays["image"] = self.image
         details = {**self._details(), "names": self.names, "presence": self.presence}
-        write_bytes(Path(path), npz_bytes(arrays, details))
+        return npz_bytes(arrays, details)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

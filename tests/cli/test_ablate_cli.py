@@ -79,6 +79,32 @@ def test_a_second_run_is_refused_and_a_broken_one_goes_on(done, radseg, tmp_path
     assert (folder / "windows.csv").read_text().count("\n") == 4
 
 
+def test_the_values_of_an_option_are_its_rows(radseg, tmp_path):
+    arguments = ("ablate", "stride=112,80", "-m", "miniature", "--limit", 2, "-o", tmp_path / "out")
+    done = radseg(*arguments)
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "out/stride.json").read_text())
+    assert [(row["row"], row["position"]) for row in record["rows"]] == [("112", 112.0), ("80", 80.0)]
+    assert json.loads((tmp_path / "out/80/result.json").read_text())["options"]["stride"] == 80
+    assert (tmp_path / "out/stride.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("strid=112,80",), "no option 'strid'; did you mean 'stride'?"),
+        (("stride=112",), "varies nothing; write an option and its values"),
+        (("stride=112,80", "--stride", "64"), "The ablation sets stride itself; leave that out."),
+        (("refine=none,regions",), "cannot refine as 'regions'"),
+        (("crop=160,0",), "crop is 0; it must be at least 1"),
+    ],
+)
+def test_rows_that_cannot_be_run_are_refused_before_the_first_is(radseg, tmp_path, arguments, message):
+    refused = radseg("ablate", *arguments, "-m", "miniature", "--limit", 1, "-o", tmp_path / "out")
+    assert (refused.exit_code, message in refused.stderr) == (2, True), refused.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_missing_plot_library_is_told_before_the_work(radseg, monkeypatch, tmp_path):
     def absent(module, extra):
         raise MissingExtraError(f"This needs {module}; pip install 'radseg[{extra}]'")

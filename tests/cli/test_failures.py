@@ -23,7 +23,6 @@ from radseg.errors import (
     VocabularyError,
     WeightsUnavailableError,
 )
-from radseg.runs import folder
 
 
 @pytest.mark.parametrize(
@@ -110,20 +109,22 @@ def test_an_error_is_an_event_in_json(toy: Command, photo: Path, monkeypatch: py
 def test_a_full_disk_ends_with_3_and_the_way_to_continue(
     toy: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = folder.write_whole
+    real, begun = os.write, []
 
-    def full(where: Path, target: Path, write: object) -> None:
-        if target.name == "b.png":
-            raise OSError(errno.ENOSPC, "No space left on device", str(target))
-        real(where, target, write)  # type: ignore[arg-type]
+    def full(handle: int, data: bytes) -> int:
+        begun.extend([handle] if bytes(data[:4]) == b"\x89PNG" else [])
+        if len(begun) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(handle, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_whole", full)
+        patch.setattr(os, "write", full)
         result = toy(photos, "-p", "red, blue", "-o", "out")
     assert result.exit_code == 3
     assert "Stopped after 1 of 3 images" in result.stderr
     assert "Continue with: radseg " in result.stderr
-    assert "The disk is full at out/b.png" in result.stderr
+    assert "The disk is full: out/b.png was not written" in result.stderr
+    assert not list(Path("out").glob(".radseg-*.part"))
     assert toy(photos, "-p", "red, blue", "-o", "out", "--resume").exit_code == 0
 
 

@@ -3,9 +3,14 @@ from pathlib import Path
 from cli_builders import folder_options
 from PIL import Image
 
-from radseg.cli.sheet import spread
+from radseg.cli.model_options import ModelChoice
+from radseg.cli.sheet import _columns, spread
 from radseg.errors import MissingExtraError
 from radseg.evaluation.images import resizing
+from radseg.evaluation.images.request import EvalRequest
+from radseg.evaluation.images.rooms import Rooms
+from radseg.evaluation.paper.protocols import protocol
+from radseg.presets.spec import model_spec
 
 
 def test_columns_may_be_the_rows_of_an_ablation(radseg, tmp_path):
@@ -23,6 +28,16 @@ def test_a_sweep_is_of_one_preset(radseg):
     done = radseg("sheet", "miniature", "-m", "miniature", "-m", "toy", "--sweep", "windows")
     assert done.exit_code == 2
     assert "name one with -m" in done.output
+
+
+def test_two_checkpoints_of_one_preset_have_a_column_each(tmp_path):
+    files = [tmp_path / name for name in ("one.safetensors", "two.safetensors")]
+    for file in files:
+        file.touch()
+    row = protocol("miniature", "own")
+    models = [model_spec("radseg-b"), *map(model_spec, files)]
+    columns = _columns([EvalRequest(Rooms(1), row, one, tmp_path) for one in models], None, ModelChoice())
+    assert list(columns) == ["radseg-b", *(f"radseg-b ({file})" for file in files)]
 
 
 def test_images_are_spread_over_the_set():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from radseg.cli.values import parse_bytes, parse_or, parse_places, parse_temperature
+from radseg.cli.values import parse_bytes, parse_options, parse_or, parse_places, parse_temperature
 from radseg.errors import InputError
 
 
@@ -62,3 +62,29 @@ def test_places_by_name_are_whole_paths(tmp_path: Path, monkeypatch: pytest.Monk
 def test_other_places_are_explained(texts: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_places(texts, what="--aux")
+
+
+def test_options_by_name_are_json_or_plain_text() -> None:
+    texts = ["min_area = 400", "crop=null", "denoising=0.25", "refine=none", "templates=imagenet7", 'a="1"']
+    assert parse_options(texts) == {
+        "min_area": 400,
+        "crop": None,
+        "denoising": 0.25,
+        "refine": "none",
+        "templates": "imagenet7",
+        "a": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["crop"], "--option is 'crop'; write NAME=VALUE"),
+        (["=1"], "write NAME=VALUE"),
+        (["crop="], "write NAME=VALUE"),
+        (["crop=1", "crop=2"], "--option names 'crop' twice"),
+    ],
+)
+def test_other_options_are_explained(texts: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_options(texts)

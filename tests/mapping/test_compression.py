@@ -11,7 +11,7 @@ from radseg.mapping.manifest import MANIFEST
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.merge import merge_maps
 from radseg.mapping.semantic_map import SemanticMap
-from radseg.runs.mapping import BuildRequest, build_map, verify_map
+from radseg.runs.mapping import BuildRequest, MapSettings, build_map, verify_map
 
 FLAT = torch.linalg.qr(torch.randn(CHANNELS, 2, generator=torch.Generator().manual_seed(4)))[0]
 
@@ -44,7 +44,7 @@ class Silent:
 
 
 def build(folder, *indices, lift=flat_lift, **settings):
-    request = BuildRequest(folder, components=2, **settings)
+    request = BuildRequest(folder, MapSettings(components=2), **settings)
     build_map(request, Walk(*indices), lambda: Mapper(description(), lift), Silent())
     return folder
 

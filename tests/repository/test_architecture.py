@@ -4,72 +4,54 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from radseg.weights.catalog import Kind
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "radseg"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-# What each part may import of radseg; `types`, `errors` and `ops` are open to all.
-OPEN = {"types", "errors", "ops", "modes"}
+# What each part may import of radseg beside itself and what is open to all.
+OPEN = {"types", "errors", "files", "ops", "modes", "extras"}
 ALLOWED = {
     "types": {"errors"},
     "errors": set(),
+    "files": {"errors"},
     "ops": {"types", "errors"},
+    "modes": set(),
+    "extras": set(),
     "colours": set(),
     "nn": set(),
     "weights": set(),
-    "text": {"io"},
-    "io": {"colours"},
-    "visual": {"colours", "io"},
-    "export": {"colours", "io"},
-    "result": {"colours", "io", "visual", "export"},
     "scoring": set(),
+    "metrics": set(),
+    "io": {"colours"},
+    "text": {"io"},
+    "visual": {"colours", "io"},
+    "result": {"io", "visual"},
     "models": {"nn", "weights", "text"},
     "methods": {"models", "nn"},
     "refine": {"models", "methods", "scoring", "nn", "weights"},
     "segment": {"io", "result", "scoring", "methods", "refine", "text"},
     "testing": {"text"},
-    "miniature": {
-        "io",
-        "methods",
-        "metrics",
-        "models",
-        "nn",
-        "refine",
-        "scoring",
-        "segment",
-        "text",
-        "weights",
-    },
-    "modes": set(),
-    "options": {"methods", "text"},
-    "preset_table": {"miniature", "options"},
-    "preset_methods": {"methods", "models", "nn", "options", "refine"},
-    "presets": {
-        "preset_methods",
-        "preset_table",
-        "options",
-        "methods",
-        "miniature",
-        "models",
-        "nn",
-        "refine",
-        "segment",
-        "testing",
-        "text",
-        "weights",
-    },
+    "miniature": {"models", "refine", "weights"},
+    "presets": {"methods", "miniature", "models", "nn", "refine", "segment", "testing", "text", "weights"},
+    # These four know no network.
+    "mapping": {"io", "jobs", "scoring"},
+    "datasets": {"io"},
+    "jobs": set(),
+    "viewer": {"colours", "io", "mapping", "visual"},
     "runs": {
-        "preset_methods",
-        "preset_table",
-        "models",
         "colours",
-        "export",
+        "datasets",
         "io",
+        "jobs",
         "mapping",
         "methods",
         "miniature",
+        "models",
         "presets",
         "result",
         "segment",
@@ -77,32 +59,45 @@ ALLOWED = {
         "visual",
         "weights",
     },
-    "cli": {"presets", "runs", "text", "weights", "evaluation", "datasets", "mapping", "viewer"},
-    "metrics": set(),
-    "datasets": {"io"},
     "evaluation": {
-        "scoring",
         "colours",
         "datasets",
-        "export",
         "io",
+        "jobs",
+        "mapping",
+        "methods",
         "metrics",
         "miniature",
         "models",
-        "methods",
-        "options",
-        "preset_methods",
         "presets",
         "runs",
+        "scoring",
         "segment",
         "text",
         "visual",
         "weights",
-        "mapping",
     },
-    "viewer": {"colours", "io", "mapping", "visual"},
-    "mapping": {"io", "scoring"},
+    "cli": {
+        "presets",
+        "result",
+        "runs",
+        "jobs",
+        "text",
+        "weights",
+        "evaluation",
+        "datasets",
+        "mapping",
+        "viewer",
+    },
 }
+FLOORS = {
+    "paper": set(),
+    "images": {"paper"},
+    "maps": {"paper", "images"},
+    "report": {"paper", "images"},
+    "studies": {"paper", "images", "report"},
+}
+"""Inside evaluation: what each floor stands on."""
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 
 
@@ -129,26 +124,43 @@ def test_imports_go_downward_only(path):
     if part == "__init__":
         return
     allowed = ALLOWED[part] | OPEN | {part}
-    if part in ("types", "errors", "ops"):
+    if part in ("types", "errors", "files", "ops", "modes"):
         allowed = ALLOWED[part] | {part}
     used = {name.split(".")[1] for name in imports(path) if name.startswith("radseg.") and "." in name}
     assert used <= allowed, f"{part} must not import {sorted(used - allowed)}"
 
 
+EVALUATION = sorted((SOURCE / "evaluation").glob("*/*.py"))
+
+
+@pytest.mark.parametrize("path", EVALUATION, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_floors_of_evaluation_stand_on_lower_ones(path):
+    floor = path.parent.name
+    used = {n.split(".")[2] for n in imports(path) if n.startswith("radseg.evaluation.")}
+    assert used <= FLOORS[floor] | {floor}
+
+
 @pytest.mark.parametrize("path", sorted((SOURCE / "methods").glob("*.py")), ids=lambda p: p.name)
 def test_methods_never_import_methods(path):
-    others = {p.stem for p in (SOURCE / "methods").glob("*.py")} - {
-        "base",
-        "last_block",
-        "on_radio",
-        "proxy_mixing",
-        "residual",
-        "windowed",
-        "windows",
-        "__init__",
-    }
+    others = {p.stem for p in (SOURCE / "methods").glob("*.py")} - {"base", "__init__"}
     used = {n.split(".")[2] for n in imports(path) if n.startswith("radseg.methods.")}
-    assert not used & others
+    assert not used & others - {path.stem}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_one_module_tells_the_kinds_of_weights_apart(path):
+    """A chain that asks a row for its kind is a table that belongs into presets/parts.py."""
+    if path == SOURCE / "presets" / "parts.py":
+        return
+    compared = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Compare)]
+    asked = [n for n in compared if isinstance(n.left, ast.Attribute) and n.left.attr == "kind"]
+    named = {c.value for n in asked for c in n.comparators if isinstance(c, ast.Constant)}
+    assert len(named & set(get_args(Kind))) < 2
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_nothing_at_run_time_needs_the_training(path):
+    assert not [name for name in imports(path) if name.split(".")[0] in ("training", "parity", "benchmarks")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))

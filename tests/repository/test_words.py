@@ -55,11 +55,6 @@ ALLOWED = {
     ): "the miniature's tokenizer has a list of single words, and its file too",
     ("miniature/world/names.py", "words"): "returns the single words of the world",
 }
-# Renamed elsewhere at the moment; to be emptied.
-PENDING = {
-    ("weights/parts.py", "Chosen"),
-    ("weights/pull.py", "Terms"),
-}
 
 
 def snake(name: str) -> str:
@@ -128,8 +123,7 @@ def offenders(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_public_names_are_the_fields_words(path):
-    where = path.relative_to(SOURCE).as_posix()
-    found = {name: instead for name, instead in offenders(path).items() if (where, name) not in PENDING}
+    found = offenders(path)
     assert not found, f"say instead: {found}"
 
 

@@ -1,5 +1,6 @@
 """Building a map folder: resumed exactly, faults of single frames reported, other files left alone."""
 
+import json
 import multiprocessing
 import random
 import signal
@@ -12,12 +13,14 @@ import torch
 
 from mapping.map_builders import description, frame, grid_lift
 from radseg.errors import CheckpointError, ImageError, InputError, ResourceError, WeightsUnavailableError
+from radseg.jobs.folder import LOCK_NAME
+from radseg.jobs.record import require_same
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.folder import LOCK_NAME
-from radseg.runs.mapping import BuildRequest, build_map, sampled, verify_map
+from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map, sampled, verify_map
+from radseg.text.vocabulary import Vocabulary
 
 
 @dataclass
@@ -59,9 +62,10 @@ def geometry():
     return Mapper(description(space="none", channels=0), None)
 
 
-def build(folder, walk, *, make_mapper=mapper, **settings):
+def build(folder, walk, *, make_mapper=mapper, skip=0, components=None, **request):
     watcher = Silent()
-    request = BuildRequest(folder, {"source": "walk"}, **settings)
+    settings = MapSettings(skip=skip, components=components)
+    request = BuildRequest(folder, settings, model_parameters={"model": "grid"}, **request)
     progress = build_map(request, walk, make_mapper, watcher)
     return progress, watcher
 
@@ -179,6 +183,47 @@ def test_resuming_with_other_settings_or_frames_is_refused(tmp_path):
     coarser = lambda: Mapper(description(dtype="float16", voxel_size=0.2), grid_lift())  # noqa: E731
     with pytest.raises(InputError, match="voxel_size is 0.2, not 0.1"):
         build(tmp_path / "map", Walk(), existing="resume", make_mapper=coarser)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("space", "none"),
+        ("prompts", Vocabulary.parse(["red", "blue"])),
+        ("voxel_size", 0.1),
+        ("store", "float32"),
+        ("frame", "kitchen"),
+        ("max_depth", 2.0),
+        ("max_points", 9),
+        ("box", ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))),
+        ("skip", 1),
+        ("components", 2),
+    ],
+)
+def test_every_setting_decides_the_map(tmp_path, name, value):
+    before = BuildRequest(tmp_path).parameters(Walk())
+    now = BuildRequest(tmp_path, MapSettings(**{name: value})).parameters(Walk())
+    with pytest.raises(InputError, match=rf"settings: {name} was [^;]*\. --resume"):
+        require_same(before, now)
+    require_same(now, json.loads(json.dumps(now)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("layout", "tum"), ("depth_scale", 5000.0), ("poses", "world-to-camera"), ("axes", "opengl")],
+)
+def test_how_a_recording_is_read_decides_the_map(tmp_path, name, value):
+    before = BuildRequest(tmp_path, recording=Recording(tmp_path)).parameters(Walk())
+    now = BuildRequest(tmp_path, recording=Recording(tmp_path, **{name: value})).parameters(Walk())
+    with pytest.raises(InputError, match=rf"settings: {name} was [^;]*\. --resume"):
+        require_same(before, now)
+
+
+def test_the_model_and_the_sequence_decide_the_map(tmp_path):
+    first = BuildRequest(tmp_path, recording=Recording(tmp_path / "a"), model_parameters={"model": "x"})
+    other = BuildRequest(tmp_path, recording=Recording(tmp_path / "b"), model_parameters={"model": "y"})
+    with pytest.raises(InputError, match=r'model was "x", is now "y"; sequence was .*/a", is now .*/b"'):
+        require_same(first.parameters(Walk()), other.parameters(Walk()))
 
 
 def replace_ids(walk):

@@ -80,7 +80,7 @@ def test_what_a_dead_writer_left_is_cleared_and_a_living_ones_is_not(tmp_path: P
     cache = TextCache(tmp_path, "tower")
     cache.write(rows(1))
     folder = entries(tmp_path)[0].parent
-    dead, living = folder / ".writing-dead", folder / ".writing-living"
+    dead, living = folder / ".radseg-dead.part", folder / ".radseg-living.part"
     dead.write_bytes(b"x")
     living.write_bytes(b"x")
     os.utime(dead, (1e9, 1e9))
@@ -138,7 +138,7 @@ def test_four_processes_write_read_and_evict_at_the_same_time(tmp_path: Path) ->
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert failures.empty()
-    assert not list(tmp_path.glob("*/.writing-*"))
+    assert not list(tmp_path.glob("*/.radseg-*.part"))
     assert entries(tmp_path)
 
 

@@ -111,3 +111,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ResourceError, match="Cannot write .*RADSEG_HOME"):
         save_tensors(tmp_path / "file" / "x.safetensors", {"a": torch.zeros(3)}, {})
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    save_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(3)}, {})
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

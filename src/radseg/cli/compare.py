@@ -56,7 +56,7 @@ def _tell(one: "Compared", *, quiet: bool) -> None:
     if one.result is None:
         typer.echo(f"{one.preset}: left out. {printable(one.failure)}", err=True)
     elif not quiet:
-        from radseg.jobs.progress import all_dropped
+        from radseg.runs.shares import all_dropped
 
         shares = sorted(one.result.areas.items(), key=lambda item: -item[1])
         found = ", ".join(f"{printable(name)} {share:.0%}" for name, share in shares[:5] if share >= 0.005)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from radseg.cli.reporters import print_table
-from radseg.jobs.progress import class_shares
+from radseg.runs.shares import class_shares
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 

@@ -12,7 +12,7 @@ from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, printable
 from radseg.cli.map_view import render, view
 from radseg.cli.model_options import ModelChoice, takes_model
-from radseg.errors import InputError
+from radseg.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
     from radseg.datasets.rgbd import FileSequence
@@ -144,9 +144,8 @@ def build(
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
     from radseg.cli.segment import existing, resume_command, terminated_like_interrupted
     from radseg.cli.values import parse_bytes
-    from radseg.datasets.rgbd import open_sequence, with_colour_camera
     from radseg.runs.lifting import for_features
-    from radseg.runs.mapping import BuildRequest, build_map
+    from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map
 
     vocabulary = options.vocabulary_of(prompts, classes)
     if (vocabulary is not None) != (space == "probabilities"):
@@ -156,29 +155,24 @@ def build(
             f"With {vocabulary.names[0]!r} alone every voxel would get it. Add more names, or leave out "
             "--space and the prompt: a map of features answers any prompt later."
         )
-    frames = open_sequence(sequence, layout=layout, depth_scale=depth_scale, poses=poses, axes=axes)
-    if colour_camera is not None:
-        frames = with_colour_camera(frames, colour_camera)
+    recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera)
+    frames = recording.open()
     for note in () if quiet else frames.notes:
         typer.echo(printable(f"Note: {note}"), err=True)
     if check:
         _require_plausible(frames, quiet=quiet)
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
-    decisive = {"space": space, "voxel_size": voxel_size, "store": store, "frame": frame, **limits}
     model = None if space == "none" else choice.spec(quiet=quiet)
     if model is not None and space == "features":
         model = for_features(model)
-    decisive |= {} if model is None else model.parameters()
-    decisive |= {"layout": layout, "depth_scale": depth_scale}
-    decisive |= {"colour_camera": None if colour_camera is None else _numbers(frames)}
-    decisive |= {"poses": poses, "axes": axes, "sequence": str(sequence.resolve())}
     request = BuildRequest(
         output=output,
-        parameters=decisive
-        | {"prompts": None if vocabulary is None else [list(one) for one in vocabulary.phrases]},
+        settings=MapSettings(
+            space, vocabulary, voxel_size, store, frame, **limits, skip=skip, components=components
+        ),
+        recording=recording,
+        model_parameters={} if model is None else model.parameters(),
         existing=existing(resume=resume, overwrite=overwrite),
-        skip=skip,
-        components=components,
         budget=parse_bytes(memory_budget),
     )
     downloads = download_reporter(log_format, quiet=quiet)
@@ -188,7 +182,7 @@ def build(
     with terminated_like_interrupted():
         try:
             progress = build_map(request, frames, make, reporter)
-        except (KeyboardInterrupt, OSError):
+        except (KeyboardInterrupt, ResourceError, OSError):
             if _stamp(output) != held:
                 typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
             raise
@@ -228,14 +222,6 @@ def _mapper_maker(
         return lifting.feature_mapper(segmenter, *sizes, **map_options)
 
     return make
-
-
-def _numbers(frames: "FileSequence") -> list[float]:
-    """Return the colour camera as numbers: a map goes on only with the same ones."""
-    camera, shift = frames.colour_intrinsics, frames.depth_to_colour
-    assert camera is not None
-    assert shift is not None
-    return [camera.fx, camera.fy, camera.cx, camera.cy, *shift.flatten().tolist()]
 
 
 def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:

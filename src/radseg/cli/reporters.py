@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console
@@ -24,15 +24,19 @@ from rich.table import Table
 from rich.text import Text
 
 from radseg.cli.failures import printable
+from radseg.jobs.folder import Report
 from radseg.jobs.manifest import Record
-from radseg.jobs.progress import ClassShare, RunReporter, SegmentationLike, all_dropped, class_shares
-from radseg.runs.folder import Report
+from radseg.jobs.progress import RunReporter
+from radseg.runs.shares import ClassShare, all_dropped, class_shares
+
+if TYPE_CHECKING:
+    from radseg.result import Segmentation
 
 LogFormat = Literal["text", "json"]
 _LISTED = 20  # failed images named at the end; the manifest has all
 
 
-def reporter(log_format: LogFormat, *, quiet: bool, resume: str) -> RunReporter:
+def reporter(log_format: LogFormat, *, quiet: bool, resume: str) -> "RunReporter[Segmentation]":
     """Return the reporter for this terminal and these options.
 
     Args:
@@ -60,7 +64,7 @@ class QuietReporter:
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Say nothing."""
 
-    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+    def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Name a failed image and the reason."""
         if record.status == "failed":
             typer.echo(printable(_failure(record)), err=True)
@@ -81,7 +85,7 @@ class PlainReporter:
         self._todo = 0
         self._count = 0
         self._start = time.perf_counter()
-        self._last: SegmentationLike | None = None
+        self._last: Segmentation | None = None
 
     def found(self, images: int, notes: Sequence[str]) -> None:
         """Print what was left out."""
@@ -99,7 +103,7 @@ class PlainReporter:
         if earlier:
             self._say(f"{earlier} of {earlier + todo} images were done before; {todo} to do.")
 
-    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+    def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Print one line: counter, image, seconds or the reason, images per second and the time left."""
         self._count += 1
         self._last = result
@@ -172,7 +176,7 @@ class TerminalReporter(PlainReporter):
             self._task = self._bar.add_task("Segmenting", total=todo)
             self._bar.start()
 
-    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+    def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Advance the bar; print only failures above it."""
         self._count += 1
         self._last = result
@@ -213,7 +217,7 @@ class JsonReporter:
         """Write the event."""
         self._write("started", todo=todo, earlier=earlier, folder=str(folder))
 
-    def finished(self, record: Record, result: SegmentationLike | None) -> None:
+    def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Write the image's record, and the classes of its result with share and confidence."""
         shares = class_shares(result) if result is not None else ()
         self._write(

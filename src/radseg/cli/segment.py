@@ -85,7 +85,7 @@ def segment(
     """
     from radseg.cli.downloads import download_reporter
     from radseg.cli.reporters import reporter
-    from radseg.runs.folder import free_folder
+    from radseg.jobs.folder import free_folder
     from radseg.runs.outputs import parse_kinds
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
 

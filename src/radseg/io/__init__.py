@@ -1,23 +1,23 @@
-"""Images in, results out: reading images safely, and writing files whole or not at all."""
+"""Images in, results out: reading images safely, and encoding results. Writing is in `radseg.files`."""
 
 from radseg.io.convert import read_image, to_rgb, to_uint8
-from radseg.io.image import FORMATS, MAX_PIXELS, DecodedImage, decode_image, read_pixels, shown
-from radseg.io.labels import label_dtype, read_label_png, write_label_png
-from radseg.io.writing import write_atomically, write_bytes
+from radseg.io.encode import IMAGE_ENDINGS, arrays_bytes, image_bytes
+from radseg.io.image import FORMATS, MAX_PIXELS, DecodedImage, decode_image, read_pixels
+from radseg.io.labels import label_dtype, label_png_bytes, read_label_png
 
 __all__ = [
     "FORMATS",
+    "IMAGE_ENDINGS",
     "MAX_PIXELS",
     "DecodedImage",
+    "arrays_bytes",
     "decode_image",
+    "image_bytes",
     "label_dtype",
+    "label_png_bytes",
     "read_image",
     "read_label_png",
     "read_pixels",
-    "shown",
     "to_rgb",
     "to_uint8",
-    "write_atomically",
-    "write_bytes",
-    "write_label_png",
 ]

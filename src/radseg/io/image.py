@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
+from radseg.files import shown
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
 """An 8-bit sRGB image in the usual layout: rows, columns, channels."""
@@ -84,12 +85,6 @@ def decode_image(image: Image.Image, name: str) -> DecodedImage:
         raise ImageError(
             f"{name} is damaged or cut short ({_reason(error)}); copy or download it again."
         ) from error
-
-
-def shown(path: str | Path) -> str:
-    """Return a path for use in a message: on one line, odd characters escaped."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _regular_file(path: str | Path) -> Path:

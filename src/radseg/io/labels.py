@@ -10,8 +10,8 @@ from PIL import Image
 
 from radseg.colours import palette
 from radseg.errors import ImageError, InputError
-from radseg.io.image import shown
-from radseg.io.writing import write_atomically
+from radseg.files import shown
+from radseg.io.encode import image_bytes
 
 LabelMap = UInt8[np.ndarray, "H W"] | UInt16[np.ndarray, "H W"]
 """0 = none, names from 1; in files 255 (8-bit) or 65535 (16-bit) is ignore."""
@@ -28,14 +28,13 @@ def label_dtype(names: int) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if names <= 254 else np.uint16
 
 
-def write_label_png(path: str | Path, labels: LabelMap, names: tuple[str, ...]) -> None:
-    """Write a label map whose pixel values are the labels: 8-bit maps show each name in its colour.
+def label_png_bytes(labels: LabelMap, names: tuple[str, ...]) -> bytes:
+    """Return a PNG whose pixel values are the labels: 8-bit maps show each name in its colour.
 
     16-bit maps are plain grey, almost black to the eye: PNG allows no palette there.
 
     Raises:
         InputError: the type of the labels does not fit the number of names.
-        ResourceError: the file cannot be written.
     """
     wanted = np.dtype(label_dtype(len(names)))
     if labels.dtype != wanted:
@@ -43,7 +42,7 @@ def write_label_png(path: str | Path, labels: LabelMap, names: tuple[str, ...]) 
     image = Image.fromarray(np.ascontiguousarray(labels))
     if labels.dtype == np.uint8:
         image.putpalette(palette(names).tobytes())
-    write_atomically(path, lambda stream: image.save(stream, format="PNG"))
+    return image_bytes(image)
 
 
 def read_label_png(path: str | Path) -> np.ndarray[Any, Any]:

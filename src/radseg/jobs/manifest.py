@@ -1,26 +1,13 @@
-"""The record of a run: `manifest.jsonl`, a first line of parameters and one line per finished image.
+"""`manifest.jsonl`: which image became which files, in the output folder of every run over images."""
 
-Lines are appended and synced one by one, so after a kill only the last one can be torn; it is cut off when
-the run goes on, and its image is done again.
-"""
-
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from radseg.errors import InputError, ResourceError
-from radseg.jobs.lines import DurableLines, whole_lines
+from radseg.jobs.record import Parameters, RecordWriter, read_record, start_of
 
 MANIFEST_NAME = "manifest.jsonl"
 FORMAT = "radseg-run/1"
-_START = f'{{"format": "{FORMAT}", '.encode()
-
-Parameters = Mapping[str, Any]
-"""Everything that decides what the outputs are, as JSON values: model, prompts, mode, sizes, output kinds."""
 
 
 @dataclass(frozen=True)
@@ -49,120 +36,40 @@ class Record:
     message: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class History:
     """What a manifest says: parameters, the latest record of each image, where the sound part ends."""
 
     parameters: dict[str, Any]
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[str, Record]
     sound_bytes: int = 0
-
-    def of(self, status: Literal["done", "failed"]) -> tuple[Record, ...]:
-        """Return the records with this status, in the order they were first written."""
-        return tuple(record for record in self.records.values() if record.status == status)
 
 
 def holds_run(folder: Path) -> bool:
     """Return whether `folder` is the output folder of a run."""
+    start = start_of(FORMAT)
     try:
         with (folder / MANIFEST_NAME).open("rb") as file:
-            return file.read(len(_START)) == _START
+            return file.read(len(start)) == start
     except OSError:
         return False
 
 
-def parameters_hash(parameters: Parameters) -> str:
-    """Return a short digest that is equal exactly when all parameters are."""
-    return hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode()).hexdigest()[:16]
-
-
 def read_manifest(path: Path) -> History | None:
-    """Return what the manifest says; None when there is none, or only a torn first line.
-
-    Raises:
-        InputError: the file is another program's.
-        ResourceError: a line other than the last is damaged.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    """Return what the manifest says; None when there is none. Raises as `record.read_record`."""
+    recorded = read_record(path, FORMAT, lambda raw: Record(**{**raw, "outputs": tuple(raw["outputs"])}))
+    if recorded is None:
         return None
-    if not (content.startswith(_START) or _START.startswith(content)):
-        raise InputError(
-            f"{path} is another program's file, not the manifest of a radseg run. "
-            "Choose another output folder with -o."
-        )
-    history: History | None = None
-    sound = 0
-    for number, line in enumerate(whole_lines(content), start=1):
-        try:
-            raw = json.loads(line)
-            if history is None:
-                history = History(dict(raw["parameters"]))
-            else:
-                record = Record(**{**raw, "outputs": tuple(raw["outputs"])})
-                history.records[record.source] = record
-        except (ValueError, TypeError, KeyError) as error:
-            raise ResourceError(
-                f"Line {number} of {path} is not one that radseg wrote ({error}). "
-                "Start the run again with --overwrite, or choose another folder with -o."
-            ) from error
-        sound += len(line)
-    if history is not None:
-        history.sound_bytes = sound
-    return history
+    records = {record.source: record for record in recorded.entries}
+    return History(recorded.parameters, records, recorded.sound_bytes)
 
 
-def require_same(before: Parameters, now: Parameters) -> None:
-    """Raise InputError naming every parameter that differs between an earlier run and this one."""
-    if parameters_hash(before) == parameters_hash(now):
-        return
-    changed = [
-        f"{key} was {_short(before, key)}, is now {_short(now, key)}"
-        for key in sorted({*before, *now})
-        if _recorded(before, key) != _recorded(now, key)
-    ]
-    raise InputError(
-        f"The earlier run had other settings: {'; '.join(changed)}. "
-        "--resume continues only with equal settings: use the earlier ones, choose another folder with -o, "
-        "or start again with --overwrite."
-    )
-
-
-class ManifestWriter:
-    """Appends records; each is on the disk when `append` returns."""
+class ManifestWriter(RecordWriter):
+    """Appends records to the manifest of a run that goes on after `history`."""
 
     def __init__(self, path: Path, parameters: Parameters, history: History | None) -> None:
-        self.parameters = parameters
-        self._lines = DurableLines(path, history.sound_bytes if history else 0)
+        super().__init__(path, FORMAT, parameters, history.sound_bytes if history else 0)
 
-    def __enter__(self) -> Self:
-        self._lines.__enter__()
-        if not self._lines.sound_bytes:
-            self._lines.append({"format": FORMAT, "parameters": dict(self.parameters)})
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lines.__exit__(kind, error, trace)
-
-    def append(self, record: Record) -> None:
-        """Write one record and wait until the disk has it.
-
-        Raises:
-            OSError: the disk is full; what was written of the line is removed again.
-        """
-        self._lines.append(asdict(record))
-
-
-def _recorded(parameters: Parameters, key: str) -> str:
-    """Return a value as it enters the hash: 1 is not 1.0, and null is not "absent"."""
-    if key not in parameters:
-        return "not recorded"
-    return json.dumps(parameters[key], sort_keys=True, ensure_ascii=False)
-
-
-def _short(parameters: Parameters, key: str) -> str:
-    text = _recorded(parameters, key)
-    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
+    def add(self, record: Record) -> None:
+        """Write one record and wait until the disk has it."""
+        self.append(asdict(record))

@@ -6,6 +6,7 @@ removed. Deleting the folder loses nothing but time.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError, ResourceError
-from radseg.io import shown, write_atomically, write_bytes
-from radseg.io.writing import clear_halves, make_folder
+from radseg.files import clear_parts, make_folder, shown, write_bytes
 from radseg.mapping.query import AlignedPart
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
 from radseg.ops.cosine import unit_points
@@ -80,7 +80,7 @@ class AlignedCache:
             if folder.is_symlink():  # a map may come from anywhere, and files are removed here
                 raise ResourceError(f"{shown(folder)} is a link; it must be a folder. Remove it.")
         make_folder(self.folder)
-        clear_halves(self.folder)
+        clear_parts(self.folder)
         note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
         if not (self.folder / "encoder.json").exists():
             write_bytes(self.folder / "encoder.json", note)
@@ -143,10 +143,12 @@ def delete_aligned(map_folder: Path) -> None:
         for file in (*folder.glob("*.npy"), folder / "encoder.json"):
             file.unlink(missing_ok=True)
         if folder.is_dir():
-            clear_halves(folder)
+            clear_parts(folder)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    write_atomically(path, lambda stream: np.save(stream, array, allow_pickle=False))
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())

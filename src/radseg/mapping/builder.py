@@ -1,18 +1,20 @@
 """A build that can be killed: frames in order, checkpoints between them; the manifest says how far it is."""
 
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from radseg.errors import InputError, ResourceError, SpaceMismatchError, VocabularyError
+from radseg.errors import InputError
+from radseg.jobs.attempt import attempt
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.ops.voxels import VoxelSums
 from radseg.types import Frame
 
 CHECKPOINT_SECONDS = 60.0
@@ -112,24 +114,16 @@ class Builder:
         changing = False
         try:
             for frame_id in ids[len(self.progress.ids) :]:
-                points, reason, sums = 0, "", None
-                try:
-                    frame = read(frame_id)
-                    sums = self.mapper.sums(frame)
-                except (ResourceError, VocabularyError, SpaceMismatchError):
-                    raise
-                except (InputError, OSError) as error:
-                    reason = _first_line(str(error) or type(error).__name__)
-                except Exception as error:  # a bug or a full GPU on one frame must not cost the others
-                    if os.environ.get("RADSEG_DEBUG") == "1":
-                        raise
-                    reason = _first_line(f"{type(error).__name__}: {error}")
+                points = 0
+                lifted, reason = attempt(partial(self._lifted, read, frame_id))
                 changing = True
-                if sums is not None:
+                if lifted is not None:
+                    frame, sums = lifted
                     self.grown.add(sums)
                     points = int(sums.counts.sum())
                     self._note_up(frame)
                 else:
+                    reason = reason.splitlines()[0]
                     self.progress.skipped.append([frame_id, reason])
                 self.progress.points += points
                 self.progress.ids.append(frame_id)
@@ -152,13 +146,13 @@ class Builder:
         self.grown.published(manifest)
         return manifest
 
+    def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums]:
+        frame = read(frame_id)
+        return frame, self.mapper.sums(frame)
+
     def _note_up(self, frame: Frame) -> None:
         up = (-frame.camera_to_world[:3, 1]).tolist()
         self.progress.camera_up = [a + b for a, b in zip(self.progress.camera_up, up, strict=True)]
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0]
 
 
 def _digest(ids: Sequence[str]) -> str:

@@ -16,8 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from radseg.errors import CheckpointError, InputError
-from radseg.io import shown
-from radseg.io.writing import write_bytes
+from radseg.files import shown, write_bytes
 from radseg.types import Rgb
 
 BASIS = "basis.safetensors"

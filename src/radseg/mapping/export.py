@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from radseg.errors import InputError, MissingExtraError
-from radseg.io import write_atomically
+from radseg.files import write_pieces
+from radseg.io import arrays_bytes
 from radseg.mapping.semantic_map import Chunk, SemanticMap
 from radseg.mapping.up import camera_up, up_axis
 from radseg.ops.voxels import centres
@@ -30,49 +31,47 @@ def export(semantic_map: SemanticMap, target: Path) -> None:
         raise InputError(f"{target} should end in one of {', '.join(FORMATS)}.")
     if not len(semantic_map):
         raise InputError("The map has no voxels; there is nothing to export.")
-    write = FORMATS[target.suffix.lower()]
-    write_atomically(target, lambda stream: write(semantic_map, stream))
+    write_pieces(target, FORMATS[target.suffix.lower()](semantic_map))
 
 
-def write_ply(semantic_map: SemanticMap, stream: BinaryIO) -> None:
-    """Write binary PLY: x y z, red green blue, weight (pixels)."""
+def ply_pieces(semantic_map: SemanticMap) -> Iterator[bytes]:
+    """Yield binary PLY: x y z, red green blue, weight (pixels)."""
     fields = ("float x", "float y", "float z", "uchar red", "uchar green", "uchar blue", "float weight")
     header = ["ply", "format binary_little_endian 1.0", "comment radseg map, metres"]
     header += [f"element vertex {len(semantic_map)}", *(f"property {field}" for field in fields)]
-    stream.write("\n".join([*header, "end_header", ""]).encode())
+    yield "\n".join([*header, "end_header", ""]).encode()
     rows = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("weight", "<f4")])
     for chunk, points, colours in _points(semantic_map):
         table = np.empty(len(points), rows)
         table["xyz"], table["rgb"], table["weight"] = points, colours, chunk.weights.numpy()
-        stream.write(table.tobytes())
+        yield table.tobytes()
 
 
-def write_pcd(semantic_map: SemanticMap, stream: BinaryIO) -> None:
-    """Write binary PCD 0.7: x y z, rgb packed into a float as PCL has it, weight (pixels)."""
+def pcd_pieces(semantic_map: SemanticMap) -> Iterator[bytes]:
+    """Yield binary PCD 0.7: x y z, rgb packed into a float as PCL has it, weight (pixels)."""
     count = len(semantic_map)
     header = (
         "# .PCD v0.7 - Point Cloud Data file format\nVERSION 0.7\nFIELDS x y z rgb weight\nSIZE 4 4 4 4 4\n"
         f"TYPE F F F F F\nCOUNT 1 1 1 1 1\nWIDTH {count}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {count}\n"
         "DATA binary\n"
     )
-    stream.write(header.encode())
+    yield header.encode()
     rows = np.dtype([("xyz", "<f4", 3), ("rgb", "<u4"), ("weight", "<f4")])
     for chunk, points, colours in _points(semantic_map):
         table = np.empty(len(points), rows)
         red, green, blue = colours.astype(np.uint32).T
         table["xyz"], table["rgb"] = points, red << 16 | green << 8 | blue
         table["weight"] = chunk.weights.numpy()
-        stream.write(table.tobytes())
+        yield table.tobytes()
 
 
-def write_npz(semantic_map: SemanticMap, stream: BinaryIO) -> None:
-    """Write NPZ: keys, centres, values (float32), weights, colours in [0, 1], and `meta`, a JSON text.
+def npz_pieces(semantic_map: SemanticMap) -> Iterator[bytes]:
+    """Yield NPZ: keys, centres, values (float32), weights, colours in [0, 1], and `meta`, a JSON text.
 
     Voxels are in lexicographic order of their keys. The whole map passes through memory.
     """
     chunk = semantic_map.whole()
-    np.savez_compressed(
-        stream,
+    yield arrays_bytes(
         keys=chunk.keys.int().numpy(),
         centres=centres(chunk.keys, semantic_map.voxel_size).numpy(),
         values=chunk.values.numpy(),
@@ -82,8 +81,8 @@ def write_npz(semantic_map: SemanticMap, stream: BinaryIO) -> None:
     )
 
 
-def write_glb(semantic_map: SemanticMap, stream: BinaryIO) -> None:
-    """Write binary glTF: coloured points, y up as glTF has it where the cameras' up is known."""
+def glb_pieces(semantic_map: SemanticMap) -> Iterator[bytes]:
+    """Yield binary glTF: coloured points, y up as glTF has it where the cameras' up is known."""
     try:
         import trimesh  # noqa: PLC0415
     except ImportError as error:
@@ -91,11 +90,11 @@ def write_glb(semantic_map: SemanticMap, stream: BinaryIO) -> None:
     points, colours = _all_points(semantic_map)
     rotation = _to_y_up(camera_up(semantic_map))
     cloud = trimesh.PointCloud(points @ rotation.T, colors=np.insert(colours, 3, 255, axis=1))
-    stream.write(trimesh.Scene([cloud]).export(file_type="glb"))
+    yield trimesh.Scene([cloud]).export(file_type="glb")
 
 
-def write_rrd(semantic_map: SemanticMap, stream: BinaryIO) -> None:
-    """Write a Rerun recording: one set of coloured points of the size of a voxel."""
+def rrd_pieces(semantic_map: SemanticMap) -> Iterator[bytes]:
+    """Yield a Rerun recording: one set of coloured points of the size of a voxel."""
     try:
         import rerun  # noqa: PLC0415
     except ImportError as error:
@@ -111,15 +110,15 @@ def write_rrd(semantic_map: SemanticMap, stream: BinaryIO) -> None:
         rerun.Points3D(points, colors=colours, radii=semantic_map.voxel_size / 2),
         static=True,
     )
-    stream.write(memory.drain_as_bytes())
+    yield memory.drain_as_bytes()
 
 
-FORMATS: dict[str, Callable[[SemanticMap, BinaryIO], None]] = {
-    ".ply": write_ply,
-    ".pcd": write_pcd,
-    ".npz": write_npz,
-    ".glb": write_glb,
-    ".rrd": write_rrd,
+FORMATS: dict[str, Callable[[SemanticMap], Iterator[bytes]]] = {
+    ".ply": ply_pieces,
+    ".pcd": pcd_pieces,
+    ".npz": npz_pieces,
+    ".glb": glb_pieces,
+    ".rrd": rrd_pieces,
 }
 """Writers by file suffix."""
 

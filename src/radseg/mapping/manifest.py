@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from radseg.errors import CheckpointError, InputError, MissingFileError, RadsegError
-from radseg.io import shown
-from radseg.io.writing import write_bytes
+from radseg.files import shown, write_bytes
 from radseg.mapping.description import MapDescription
 from radseg.mapping.shards import FILE_NAME, Shard
 from radseg.mapping.tiles import SIDE, is_tile_index

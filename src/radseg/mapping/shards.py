@@ -16,8 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from radseg.errors import CheckpointError
-from radseg.io import shown
-from radseg.io.writing import clear_halves, write_bytes
+from radseg.files import clear_parts, shown, write_bytes
 from radseg.mapping.description import MapDescription
 from radseg.mapping.tiles import SIDE, TileArrays, TileIndex
 from radseg.ops.voxels import pack, unpack
@@ -115,8 +114,8 @@ def read_shard(
 
 
 def delete_tiles(folder: Path, keep: Collection[str]) -> None:
-    """Delete the tiles in `folder` that are not to be kept, and halves left by kill -9; nothing else."""
-    clear_halves(folder)
+    """Delete the tiles in `folder` that are not to be kept, and parts left by kill -9; nothing else."""
+    clear_parts(folder)
     for path in list(folder.iterdir()):
         if FILE_NAME.fullmatch(path.name) and path.name not in keep:
             path.unlink(missing_ok=True)

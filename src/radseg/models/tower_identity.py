@@ -5,7 +5,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from radseg.errors import MissingFileError
+from radseg.errors import MissingFileError, ResourceError
+from radseg.files import write_bytes
 
 _FILES = ("config.json", "tokenizer.json", "model.safetensors")
 _MEMO = "identity.json"
@@ -34,8 +35,8 @@ def tower_identity(folder: Path) -> str:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     identity = digest.hexdigest()
-    with contextlib.suppress(OSError):
-        memo.write_text(json.dumps({"files": seen, "identity": identity}), encoding="utf-8")
+    with contextlib.suppress(ResourceError):
+        write_bytes(memo, json.dumps({"files": seen, "identity": identity}).encode(), durable=False)
     return identity
 
 

@@ -10,9 +10,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from traceback import extract_tb
 
 from radseg.errors import InputError, MissingFileError, RadsegError
 
+_MODULE = "radseg_plugin_"
 GROUP = "radseg.plugins"
 """Entry points of this group name modules that call `register_method` and its like when imported."""
 
@@ -32,6 +34,11 @@ def load_installed() -> None:
             raise InputError(_failed(f"The plugin {one.name} of {package}", error)) from error
 
 
+def loaded_files() -> tuple[Path, ...]:
+    """Return the plugin files that this process has run: a process it starts must run them too."""
+    return tuple(Path(str(one.__file__)) for name, one in sys.modules.items() if name.startswith(_MODULE))
+
+
 def load_plugins(files: Iterable[Path]) -> None:
     """Run plugin files, each once.
 
@@ -47,7 +54,7 @@ def load_plugins(files: Iterable[Path]) -> None:
 def _load(file: Path) -> None:
     if not file.is_file():
         raise MissingFileError(f"There is no plugin {file}; name a Python file.")
-    name = f"radseg_plugin_{file.stem}"
+    name = _MODULE + file.stem
     spec = spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise InputError(f"{file} is no Python file; a plugin ends in .py.")
@@ -57,13 +64,13 @@ def _load(file: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise InputError(_failed(f"The plugin {file.name}", error)) from error
+        raise InputError(_failed(f"The plugin {file.name}", error, file)) from error
 
 
-def _failed(who: str, error: Exception) -> str:
+def _failed(who: str, error: Exception, file: Path | None = None) -> str:
     if isinstance(error, RadsegError):
         return f"{who} fails: {error}"
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        line, trace = trace.tb_lineno, trace.tb_next
-    return f"{who} fails at line {line}: {type(error).__name__}: {error}"
+    # Of a syntax error the message has the line; what else fails may do so in a library that it calls.
+    lines = [one.lineno for one in extract_tb(error.__traceback__) if one.filename == str(file)]
+    place = f" at line {lines[-1]}" if lines else ""
+    return f"{who} fails{place}: {type(error).__name__}: {error}"

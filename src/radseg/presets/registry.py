@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from radseg.errors import InputError
 from radseg.modes import Refine
-from radseg.presets.options import Options, WindowOptions
+from radseg.presets.options import Options, RadsegOptions, WindowOptions
 from radseg.weights import catalog
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ def require_taken(name: str, method: Method, changes: Mapping[str, Any]) -> None
     own = {one.name for one in fields(method.options)}
     elsewhere = {one.name for other in METHODS.values() for one in fields(other.options)}
     if absent := sorted((set(changes) & elsewhere) - own):
-        raise InputError(f"{name} has no {', '.join(absent)}; leave it out, or use {_radseg_beside(name)}.")
+        theirs = {one.name for one in fields(RadsegOptions)}
+        other = f", or use {_radseg_beside(name)}" if theirs.issuperset(absent) else ""
+        raise InputError(f"{name} has no {', '.join(absent)}; leave it out{other}.")
     refine = changes.get("refine", "none")
     if refine in get_args(Refine) and refine not in method.refines:
         able = ", ".join(method.refines)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radseg.errors import InputError, RadsegError
+from radseg.files import write_bytes
 from radseg.modes import Mode
 from radseg.text.vocabulary import Vocabulary
 from radseg.weights.options import Reporter
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
     from radseg.types import Rgb
-
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compar
         RadsegError: not one preset gave an answer; the reason of the first.
         ResourceError: the sheet cannot be written.
     """
-    from radseg.io import read_image, to_uint8, write_atomically  # noqa: PLC0415
+    from radseg.io import image_bytes, read_image, to_uint8  # noqa: PLC0415
     from radseg.visual.comparison import Panel, comparison  # noqa: PLC0415
 
     _check(request)
@@ -74,20 +73,19 @@ def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compar
     if not panels:
         raise RadsegError(f"No model gave an answer. {answers[0].preset}: {answers[0].failure}")
     sheet = comparison(to_uint8(image), panels, request.prompts.names)
-    kind = {".png": "PNG", ".webp": "WEBP"}.get(request.output.suffix.lower(), "JPEG")
-    write_atomically(request.output, lambda stream: sheet.save(stream, format=kind, quality=92))
+    write_bytes(request.output, image_bytes(sheet, request.output.suffix))
     return answers
 
 
 def _check(request: CompareRequest) -> None:
     """Say what is wrong before anything is fetched or loaded."""
+    from radseg.io import IMAGE_ENDINGS  # noqa: PLC0415
     from radseg.presets.load import check  # noqa: PLC0415
 
     if not request.models:
         raise InputError("Name the models to compare: -m radseg-b -m naradio-b.")
-    if request.output.suffix.lower() not in ENDINGS:
-        endings = ", ".join(sorted(ENDINGS))
-        raise InputError(f"The sheet {request.output} must end in one of {endings}.")
+    if request.output.suffix.lower() not in IMAGE_ENDINGS:
+        raise InputError(f"The sheet {request.output} must end in one of {', '.join(IMAGE_ENDINGS)}.")
     for model in request.models:
         check(model)
 

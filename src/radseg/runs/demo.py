@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from radseg.files import make_folder, write_bytes
 from radseg.runs.outputs import Segmented, files_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run_demo(folder: Path) -> Demo:
     from PIL import Image  # noqa: PLC0415
 
     from radseg import miniature  # noqa: PLC0415
+    from radseg.io import image_bytes  # noqa: PLC0415
     from radseg.miniature.world import free_camera, make_room, render_smooth  # noqa: PLC0415
     from radseg.presets.load import load  # noqa: PLC0415
 
@@ -51,15 +53,14 @@ def run_demo(folder: Path) -> Demo:
     segmenter = load("miniature+")
     result = segmenter.segment(image, PROMPTS, mode="assign")
     coarse = replace(segmenter, refine=None).segment(image, PROMPTS, mode="assign")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     scene = folder / "room.png"
-    Image.fromarray(image).save(scene)
+    write_bytes(scene, image_bytes(Image.fromarray(image)))
     written = [scene]
     segmented = Segmented(result, segmenter.encode(image))
-    for ending, write in files_of(segmented, scene, ("labels", "overlay", "heatmaps", "pca")):
-        path = folder / f"room{'.labels' if ending == '.png' else ''}{ending}"
-        write(path)
-        written.append(path)
+    for ending, content in files_of(segmented, scene, ("labels", "overlay", "heatmaps", "pca")):
+        written.append(folder / f"room{'.labels' if ending == '.png' else ''}{ending}")
+        write_bytes(written[-1], content)
     written.append(folder / "room.unrefined.overlay.jpg")
     coarse.save_overlay(written[-1])
     about = f"A room it never saw, rendered here, masks refined; {miniature.NOTE}"
@@ -88,11 +89,11 @@ def run_map_demo(folder: Path) -> MapDemo:
     from radseg.runs.lifting import feature_mapper  # noqa: PLC0415
     from radseg.runs.map_query import MapQuestion, find_in_map  # noqa: PLC0415
     from radseg.runs.map_renders import MapScene, ViewOptions, save_renders  # noqa: PLC0415
-    from radseg.runs.mapping import BuildRequest, build_map  # noqa: PLC0415
+    from radseg.runs.mapping import BuildRequest, MapSettings, build_map  # noqa: PLC0415
 
     walk, place = RoomWalk(frames=VIEWS), folder / "map"
     build_map(
-        BuildRequest(place, existing="overwrite"),
+        BuildRequest(place, MapSettings(voxel_size=VOXEL), existing="overwrite"),
         walk,
         lambda: feature_mapper(load("miniature"), VOXEL),
         _Silent(),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import radseg
-from radseg.runs.folder import free_bytes
 
 Verdict = Literal["ok", "note", "problem"]
 
@@ -154,12 +153,17 @@ def _cache(cache: Path) -> Iterator[Finding]:
         return
     held = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) if cache.exists() else 0
     yield Finding("cache", "ok", f"{cache}, {held / 2**30:.2f} GiB")
-    free = free_bytes(cache)
+    free = free_bytes(existing)
     if free < NEEDED_FREE:
         value = f"{free / 2**30:.1f} GiB free at {cache}; a model needs {NEEDED_FREE / 2**30:.0f} GiB"
         yield Finding("disk", "problem", value, "export RADSEG_HOME=/a/folder/on/a/larger/disk")
     else:
         yield Finding("disk", "ok", f"{free / 2**30:.1f} GiB free")
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free bytes on the disk that holds a folder."""
+    return shutil.disk_usage(folder).free
 
 
 def _network() -> Iterator[Finding]:

@@ -12,10 +12,10 @@ from jaxtyping import UInt8
 
 from radseg.colours import colours
 from radseg.errors import InputError
-from radseg.io import write_atomically, write_bytes
+from radseg.files import make_folder, write_bytes
+from radseg.io import arrays_bytes, image_bytes
 from radseg.mapping.points import coloured_points
 from radseg.mapping.up import up_axis
-from radseg.runs.folder import make_folder
 from radseg.types import Up
 from radseg.visual.heat import with_scale
 from radseg.visual.legend import Entry, with_legend
@@ -146,13 +146,8 @@ def save_renders(folder: Path, images: "Iterator[tuple[str, Image]]") -> list[Pa
     make_folder(folder)
     written = []
     for name, image in images:
-        path = folder / f"{name}.png"
-
-        def save(stream: Any, image: Any = image) -> None:
-            image.save(stream, format="PNG")
-
-        write_atomically(path, save)
-        written.append(path)
+        written.append(folder / f"{name}.png")
+        write_bytes(written[-1], image_bytes(image))
     return written
 
 
@@ -170,11 +165,7 @@ def save_finding(
         "names": np.array(answer.names),
         "voxel_size": np.array(answer.voxel_size),
     }
-
-    def write_arrays(stream: Any) -> None:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
-
     write_bytes(folder / "query.json", text)
-    write_atomically(folder / "scores.npz", write_arrays)
+    write_bytes(folder / "scores.npz", arrays_bytes(**arrays))
     images = MapScene(semantic_map, options).render_answer(answer)
     return [folder / "query.json", folder / "scores.npz", *save_renders(folder, images)]

@@ -4,18 +4,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from radseg.errors import CheckpointError, InputError, ResourceError
-from radseg.jobs.manifest import require_same
-from radseg.runs.folder import OnExisting, locked, make_folder
+from radseg.files import clear_parts
+from radseg.jobs.folder import OnExisting, claimed
+from radseg.jobs.record import require_same
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from radseg.datasets.rgbd import FileSequence
+    from radseg.datasets.rgbd.files import Axes, Direction
     from radseg.mapping.builder import Progress
+    from radseg.mapping.description import StoredDtype
     from radseg.mapping.manifest import MapManifest
     from radseg.mapping.mapper import Mapper
+    from radseg.text.vocabulary import Vocabulary
     from radseg.types import Frame
 
 
@@ -45,27 +50,108 @@ class MapReporter(Protocol):
 
 
 @dataclass(frozen=True)
+class Recording:
+    """A folder of RGB-D frames and how to read it; see `datasets.rgbd.open_sequence`.
+
+    Attributes:
+        colour_camera: folder of the two files of a colour camera of its own.
+    """
+
+    folder: Path
+    layout: str = "auto"
+    depth_scale: float | None = None
+    poses: "Direction | None" = None
+    axes: "Axes | None" = None
+    colour_camera: Path | None = None
+
+    def open(self) -> "FileSequence":
+        """Return the frames; nothing is decoded. Raises as `open_sequence` and `with_colour_camera`."""
+        from radseg.datasets.rgbd import open_sequence, with_colour_camera  # noqa: PLC0415
+
+        frames = open_sequence(
+            self.folder,
+            layout=self.layout,
+            depth_scale=self.depth_scale,
+            poses=self.poses,
+            axes=self.axes,
+        )
+        return frames if self.colour_camera is None else with_colour_camera(frames, self.colour_camera)
+
+    def parameters(self, frames: Any) -> dict[str, Any]:
+        """Return what decides the frames that were opened; of a colour camera its numbers, not its folder."""
+        camera = None
+        if self.colour_camera is not None:
+            lens = frames.colour_intrinsics
+            camera = [lens.fx, lens.fy, lens.cx, lens.cy, *frames.depth_to_colour.flatten().tolist()]
+        return {
+            "sequence": str(self.folder.resolve()),
+            "layout": self.layout,
+            "depth_scale": self.depth_scale,
+            "poses": self.poses,
+            "axes": self.axes,
+            "colour_camera": camera,
+        }
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """What a map is to hold, besides the model's part.
+
+    Attributes:
+        space: features, probabilities of `prompts`, or colour alone.
+        voxel_size: side of a voxel, metres.
+        store: number type of the means.
+        frame: name of the world frame.
+        max_depth: points farther than this are left out, metres.
+        max_points: of a frame, at random.
+        box: lowest and highest corner of what is mapped, metres.
+        skip: frames left out after each one taken: f mod (skip + 1) = 0 stays (mapping spec 1.0).
+        components: principal components to store instead of the features; None stores them all. They are
+            fitted to some frames of the whole sequence before the build.
+    """
+
+    space: Literal["features", "probabilities", "none"] = "features"
+    prompts: "Vocabulary | None" = None
+    voxel_size: float = 0.05
+    store: "StoredDtype" = "float16"
+    frame: str = "world"
+    max_depth: float | None = None
+    max_points: int | None = None
+    box: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    skip: int = 0
+    components: int | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every setting as JSON values."""
+        prompts = None if self.prompts is None else [list(group) for group in self.prompts.phrases]
+        return {**vars(self), "prompts": prompts}
+
+
+@dataclass(frozen=True)
 class BuildRequest:
     """What a person asked for.
 
     Attributes:
         output: the map folder.
-        parameters: everything that decides the map; must be equal on resume.
+        recording: where the frames come from; None where they are no files.
+        model_parameters: everything of the model that decides the map, as JSON values.
         existing: what to do with a map that is there.
-        skip: frames left out after each one taken: f mod (skip + 1) = 0 stays (mapping spec 1.0).
         budget: bytes of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
-        components: principal components to store instead of the features; None stores them all. They are
-            fitted to some frames of the whole sequence before the build.
     """
 
     output: Path
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    settings: MapSettings = field(default_factory=MapSettings)
+    recording: Recording | None = None
+    model_parameters: Mapping[str, Any] = field(default_factory=dict)
     existing: OnExisting = "refuse"
-    skip: int = 0
     budget: int | None = None
     checkpoint_seconds: float = 60.0
-    components: int | None = None
+
+    def parameters(self, frames: Any) -> dict[str, Any]:
+        """Return everything that decides the map made of these frames; it must be equal on resume."""
+        recorded = {} if self.recording is None else self.recording.parameters(frames)
+        return {**self.model_parameters, **self.settings.parameters(), **recorded}
 
 
 def build_map(
@@ -87,18 +173,17 @@ def build_map(
     from radseg.mapping.builder import Builder, Progress  # noqa: PLC0415 - torch loads here
     from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
 
-    ids = sequence.frame_ids()[:: request.skip + 1]
-    parameters = {**request.parameters, "skip": request.skip, "components": request.components}
-    with _opened(request, parameters) as earlier:
+    components = request.settings.components
+    ids = sequence.frame_ids()[:: request.settings.skip + 1]
+    parameters = request.parameters(sequence)
+    with _opened(request.output, request.existing, parameters) as earlier:
         progress = Progress() if earlier is None else Progress.resumed(earlier.build["frames"], ids)
         mapper = make_mapper()
-        if request.components is not None and (mapper.lift is None or mapper.description.names):
+        if components is not None and (mapper.lift is None or mapper.description.names):
             raise InputError("Principal components are of features; this map has none.")
-        if (
-            request.existing == "overwrite"
-        ):  # only now: what failed so far has not cost the map that was there
+        if request.existing == "overwrite":  # only now: what failed has not cost the map that was there
             remove_map(request.output)
-        if request.components is not None:
+        if components is not None:
             mapper = _compressed(mapper, request, sequence, ids, earlier)
         if earlier is not None:
             earlier.description.require_same(mapper.description, what="The model")
@@ -145,7 +230,7 @@ def _compressed(
             except (InputError, OSError):
                 continue  # the build will name it
 
-    basis = fit_basis(features(), int(request.components or 0))
+    basis = fit_basis(features(), int(request.settings.components or 0))
     return mapper.compressed(basis, write_basis(request.output, basis))
 
 
@@ -163,35 +248,27 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
 
 
 @contextmanager
-def _opened(request: BuildRequest, parameters: Mapping[str, Any]) -> "Iterator[MapManifest | None]":
+def _opened(
+    folder: Path, existing: OnExisting, parameters: Mapping[str, Any]
+) -> "Iterator[MapManifest | None]":
     """Lock the folder; yield the manifest of a build to go on with, None for a new one."""
-    from radseg.io.writing import clear_halves  # noqa: PLC0415
     from radseg.mapping.manifest import holds_map, read_manifest  # noqa: PLC0415
 
-    folder = request.output
-    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; name another with -o.")
-    existed = folder.exists()
-    make_folder(folder)
-    try:
-        with locked(folder):
-            clear_halves(folder)
-            earlier = None
-            if holds_map(folder):
-                if request.existing == "refuse":
-                    raise InputError(
-                        f"{folder} holds a map. Go on with --resume, build it again with --overwrite, or "
-                        "name another folder with -o."
-                    )
-                if request.existing == "resume":
-                    earlier = read_manifest(folder)
-                    if "parameters" not in earlier.build:
-                        raise InputError(f"{folder} was not built from a sequence; it cannot be resumed.")
-                    require_same(earlier.build["parameters"], parameters)
-            yield earlier
-    finally:
-        if not existed:
-            _remove_if_unused(folder)
+    with claimed(folder):
+        clear_parts(folder)
+        earlier = None
+        if holds_map(folder):
+            if existing == "refuse":
+                raise InputError(
+                    f"{folder} holds a map. Go on with --resume, build it again with --overwrite, or "
+                    "name another folder with -o."
+                )
+            if existing == "resume":
+                earlier = read_manifest(folder)
+                if "parameters" not in earlier.build:
+                    raise InputError(f"{folder} was not built from a sequence; it cannot be resumed.")
+                require_same(earlier.build["parameters"], parameters)
+        yield earlier
 
 
 def remove_map(folder: Path) -> None:
@@ -211,14 +288,6 @@ def remove_map(folder: Path) -> None:
         delete_tiles(tiles, keep=frozenset())
         if not any(tiles.iterdir()):
             tiles.rmdir()
-
-
-def _remove_if_unused(folder: Path) -> None:
-    from radseg.runs.folder import LOCK_NAME  # noqa: PLC0415
-
-    if {path.name for path in folder.iterdir()} <= {LOCK_NAME}:
-        (folder / LOCK_NAME).unlink(missing_ok=True)
-        folder.rmdir()
 
 
 def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
@@ -261,12 +330,11 @@ def merge_into(
     from radseg.mapping.merge import merge_maps, require_mergeable  # noqa: PLC0415
 
     require_mergeable(sources, output)
-    request = BuildRequest(output, existing="overwrite" if overwrite else "refuse")
     if holds_map(output) and not overwrite:
         raise InputError(
             f"{output} holds a map. Replace it with --overwrite, or name another folder with -o."
         )
-    with _opened(request, {}):
+    with _opened(output, "overwrite" if overwrite else "refuse", {}):
         try:
             return merge_maps(sources, output, budget=budget)
         except BaseException:

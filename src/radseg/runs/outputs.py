@@ -1,18 +1,20 @@
 """What is stored for each image and for a whole run, and under which endings."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from radseg.errors import InputError, MissingExtraError
-from radseg.jobs.atomic import write_whole
+from radseg.files import write_bytes
+from radseg.jobs.folder import OutputFile
 from radseg.jobs.manifest import Record
-from radseg.runs.folder import OutputFile
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from radseg.result import Segmentation
     from radseg.types import LanguageFeatures
 
@@ -74,39 +76,38 @@ def heat_ending(index: int, name: str) -> str:
     return f".scores.{index:03}-{slug}.png" if slug else f".scores.{index:03}.png"
 
 
-def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> tuple[OutputFile, ...]:
-    """Return endings and writers of the files to store for one image."""
-    return tuple(file for kind in kinds for file in _files_of_kind(segmented, image, kind))
+def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> Iterator[OutputFile]:
+    """Yield endings and contents of the files to store for one image, one at a time."""
+    from radseg.io import image_bytes  # noqa: PLC0415
 
-
-def _files_of_kind(segmented: Segmented, image: Path, kind: Kind) -> list[OutputFile]:
     result = segmented.result
-    if kind == "heatmaps":
-        return [
-            (heat_ending(index, name), _heat_writer(result, name))
-            for index, name in enumerate(result.names, start=1)
-        ]
-    writers: Mapping[str, Callable[[Path], None]] = {
-        "labels": lambda path: _write_labels(path, result),
-        "overlay": result.save_overlay,
-        "pca": lambda path: _write_pca(path, segmented),
-        "npz": result.save_npz,
-        "coco": lambda path: _write_json(path, result.to_coco(file_name=image.name)),
-    }
-    return [(_ENDINGS[kind], writers[kind])]
+    for kind in kinds:
+        if kind == "heatmaps":
+            for index, name in enumerate(result.names, start=1):
+                yield heat_ending(index, name), image_bytes(result.heat_map(name))
+        else:
+            yield _ENDINGS[kind], _content(segmented, image, kind)
 
 
-def _write_labels(path: Path, result: "Segmentation") -> None:
-    from radseg.io import write_label_png  # noqa: PLC0415
+def _content(segmented: Segmented, image: Path, kind: Kind) -> bytes:
+    from radseg.io import image_bytes, label_png_bytes  # noqa: PLC0415
+    from radseg.io.formats.classes import json_bytes  # noqa: PLC0415
 
-    write_label_png(path, result.labels, result.names)
+    result = segmented.result
+    match kind:
+        case "labels":
+            return label_png_bytes(result.labels, result.names)
+        case "npz":
+            return result.to_npz()
+        case "coco":
+            return json_bytes(result.to_coco(file_name=image.name))
+        case "pca":
+            return image_bytes(_pca(segmented))
+        case _:
+            return image_bytes(result.plot(), ".jpg")
 
 
-def _heat_writer(result: "Segmentation", name: str) -> Callable[[Path], None]:
-    return lambda path: result.heat_map(name).save(path, format="PNG")
-
-
-def _write_pca(path: Path, segmented: Segmented) -> None:
+def _pca(segmented: Segmented) -> "Image":
     from PIL import Image  # noqa: PLC0415
 
     from radseg.types import Size  # noqa: PLC0415
@@ -114,19 +115,18 @@ def _write_pca(path: Path, segmented: Segmented) -> None:
 
     assert segmented.features is not None
     height, width = segmented.result.labels.shape
-    image = pca_image(segmented.features.values, Size(height, width))
-    Image.fromarray(image).save(path, format="PNG")
+    return Image.fromarray(pca_image(segmented.features.values, Size(height, width)))
 
 
 def write_classes(folder: Path, names: Sequence[str], parameters: Mapping[str, Any]) -> str:
     """Write what the label values of the whole run mean; return the file's name."""
-    write_whole(folder, folder / CLASSES_NAME, lambda path: _write_json(path, classes_of(names, parameters)))
+    _write_json(folder / CLASSES_NAME, classes_of(names, parameters))
     return CLASSES_NAME
 
 
 def write_coco(folder: Path, records: Sequence[Record]) -> str:
     """Write one COCO file of all images of the run; return its name."""
-    write_whole(folder, folder / COCO_NAME, lambda path: _write_json(path, merged_coco(folder, records)))
+    _write_json(folder / COCO_NAME, merged_coco(folder, records))
     return COCO_NAME
 
 
@@ -165,4 +165,4 @@ def merged_coco(folder: Path, records: Sequence[Record]) -> dict[str, Any]:
 def _write_json(path: Path, value: Any) -> None:
     from radseg.io.formats.classes import json_bytes  # noqa: PLC0415
 
-    path.write_bytes(json_bytes(value))
+    write_bytes(path, json_bytes(value))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
+from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
-from radseg.runs.folder import OnExisting, Plan, Report, opened, run
 from radseg.runs.outputs import (
     KINDS,
     Kind,
@@ -27,11 +27,13 @@ from radseg.weights.options import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec
+    from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
     from radseg.types import Rgb
 
 DEFAULT_OUTPUT = Path("radseg-output")
+RELIEF = "Lower --memory-budget or --short-side."
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,16 @@ class SegmentRequest:
     kinds: tuple[Kind, ...] = KINDS[:2]
 
 
-def segment_sources(request: SegmentRequest, reporter: RunReporter, downloads: Reporter) -> Report:
+def segment_sources(
+    request: SegmentRequest, reporter: "RunReporter[Segmentation]", downloads: Reporter
+) -> Report:
     """Segment every image of the request into its folder.
 
     Checks come first, then weights: sources, prompts and folder are checked before anything large is loaded.
 
     Raises:
         ImageError: the only image cannot be read; of several, one that fails is in the report instead.
-        RadsegError: wrong use, or the environment; see `folder.opened` and `presets.load`.
+        RadsegError: wrong use, or the environment; see `jobs.folder.opened` and `presets.load`.
         KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     require_kinds(request.kinds)
@@ -89,8 +93,8 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     extra = [write_classes(plan.folder, work.names(), plan.parameters)]
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     try:
-        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), _Reporter(reporter))
-    except (KeyboardInterrupt, OSError):
+        report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
+    except (KeyboardInterrupt, ResourceError, OSError):
         reporter.stopped(plan.folder)
         raise
     if "coco" in request.kinds:
@@ -129,22 +133,15 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
     return tuple(notes)
 
 
-@dataclass(frozen=True)
-class _Reporter:
-    """Passes on to the reporter, without what only the writers need."""
-
-    reporter: RunReporter
-
-    def finished(self, record: Record, result: Segmented | None) -> None:
-        """Tell one image done or failed."""
-        self.reporter.finished(record, None if result is None else result.result)
-
-
 class _Lazy:
     """The model and the embedded prompts, loaded when there is something to do."""
 
     def __init__(
-        self, request: SegmentRequest, reporter: RunReporter, downloads: Reporter, read: "dict[Path, Rgb]"
+        self,
+        request: SegmentRequest,
+        reporter: "RunReporter[Segmentation]",
+        downloads: Reporter,
+        read: "dict[Path, Rgb]",
     ) -> None:
         self.request = request
         self.downloads = downloads
@@ -193,6 +190,10 @@ class _Lazy:
         from radseg.text.pack import load_pack  # noqa: PLC0415
 
         return load_pack(self.request.prompts).embeddings.names
+
+    def finished(self, record: Record, result: Segmented | None) -> None:
+        """Pass on one image to the reporter, without what only the writers need."""
+        self.reporter.finished(record, None if result is None else result.result)
 
     def segment(self, path: Path) -> Segmented:
         """Return the result of one image file."""

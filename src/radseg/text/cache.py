@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import secrets
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,9 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from radseg.errors import RadsegError
+from radseg.files import make_folder, write_bytes
 
 _FORMAT = "radseg-text-row/1"
 _SUFFIX = ".safetensors"
@@ -61,10 +63,10 @@ class TextCache:
             for key, row in rows.items():
                 _write_row(self._path(key), self._name(key), row)
             _evict(self.folder, self.limit)
-        except OSError as error:
+        except (RadsegError, OSError) as error:
             warnings.warn(
-                f"Text embeddings cannot be kept in {self.folder} ({error.strerror}); they will be computed "
-                "again next time. Free some space there or set RADSEG_HOME to a folder that can be written.",
+                f"Text embeddings cannot be kept in {self.folder}: {error} They will be computed again "
+                "next time. Free some space there or set RADSEG_HOME to a folder that can be written.",
                 stacklevel=2,
             )
 
@@ -106,16 +108,8 @@ def _discard(path: Path) -> None:
 def _write_row(path: Path, name: str, row: Float[Tensor, " e"]) -> None:
     row = row.detach().to("cpu", torch.float32).contiguous()
     content = save({_TENSOR: row}, {"format": _FORMAT, "name": name, "sha256": _content_hash(row)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # not tempfile: its files are for the owner alone, and this folder may be shared
-    temporary = path.with_name(f".writing-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-        temporary.replace(path)
-    except BaseException:
-        _discard(temporary)
-        raise
+    make_folder(path.parent)
+    write_bytes(path, content, durable=False)
 
 
 def _evict(folder: Path, limit: int) -> None:

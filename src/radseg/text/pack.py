@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from radseg.errors import InputError, MissingFileError, VocabularyError
-from radseg.io.writing import make_folder, write_bytes
+from radseg.files import make_folder, write_bytes
 from radseg.text.embed import given_embeddings
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings

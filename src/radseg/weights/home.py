@@ -88,7 +88,12 @@ def replacing(target: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     with writing(target):
         try:
+            part.touch()
+            mode = (
+                part.stat().st_mode
+            )  # what others may do: safetensors makes files only their owner can read
             yield part
+            part.chmod(mode)
             with part.open("r+b") as file:
                 os.fsync(file.fileno())
             part.replace(target)

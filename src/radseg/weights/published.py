@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -22,7 +23,9 @@ from radseg.weights.home import (
 )
 from radseg.weights.hub import NotPublishedError, RemoteFile, Repository, download, is_offline, read_range
 from radseg.weights.options import DownloadOptions
-from radseg.weights.parts import MAX_HEADER, Part, fetch_parts, read_header
+
+if TYPE_CHECKING:
+    from radseg.weights.parts import Part
 
 
 class Published:
@@ -85,13 +88,17 @@ class Published:
         shards = [self.local(shard) for shard in sorted(set(shards_of(index.read_bytes()).values()))]
         return [shard for shard in shards if shard is not None] if None not in shards else []
 
-    def header(self) -> Part:
+    def header(self) -> "Part":
         """Return all that the file of the weights holds, to fetch some of it. Raises as `file`."""
+        from radseg.weights.parts import Part, read_header  # noqa: PLC0415 - loads torch
+
         source = self._locate(self.row.file)
         return Part(source, read_header(source))
 
-    def text_parts(self) -> list[Part]:
+    def text_parts(self) -> "list[Part]":
         """Return the text tensors of the weights or their shards, to fetch. Raises as `file`."""
+        from radseg.weights.parts import MAX_HEADER, Part, read_header  # noqa: PLC0415 - loads torch
+
         try:
             whole = self.header()
             return [Part(whole.source, {k: e for k, e in whole.tensors.items() if is_text(k)})]
@@ -107,8 +114,10 @@ class Published:
             parts.append(Part(source, found))
         return parts
 
-    def fetch_parts(self, target: Path, parts: list[Part], metadata: dict[str, str]) -> None:
+    def fetch_parts(self, target: Path, parts: "list[Part]", metadata: dict[str, str]) -> None:
         """Make a file of the row's folder from parts of published ones, and record it."""
+        from radseg.weights.parts import fetch_parts  # noqa: PLC0415 - loads torch
+
         digest = fetch_parts(target, parts, metadata, self._options.reporter.progress)
         commits = ", ".join(sorted({part.source.commit for part in parts}))
         self._record(target.name, digest, f"{self.row.page}@{commits}, by byte range", "none")

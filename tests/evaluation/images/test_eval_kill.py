@@ -30,7 +30,7 @@ sys.path[:0] = json.loads(sys.argv[1])
 from eval_cases import Silent, request
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.images.shards import Shard
-import radseg.evaluation.images.summary, radseg.presets.load, radseg.jobs.lines
+import radseg.evaluation.images.summary, radseg.presets.load, radseg.files
 
 class InPieces:
     # The operating system, but lines are written in pieces, so that a kill can fall in between.
@@ -42,7 +42,7 @@ class InPieces:
         time.sleep(0.001)
         return os.write(handle, line[:150])
 
-radseg.jobs.lines.os = InPieces()
+radseg.files.os = InPieces()
 print("ready", flush=True)
 for line in sys.stdin:
     word, *rest = json.loads(line)
@@ -145,6 +145,6 @@ def test_the_matrix_is_the_same_after_thirty_kills(count, tmp_path, nursery):
         result = EvalResult.read(output)
         assert (result.images.total, result.images.done) == (IMAGES, IMAGES)
         seen.add(len(list((output / "shards").glob("*.jsonl"))))
-        assert not (output / ".radseg-partial").exists()
+        assert not list(output.glob(".radseg-*.part"))
     assert seen == {count}
     print(f"{kills} kills in {trial} evaluations, moments up to {longest:.2f} s")

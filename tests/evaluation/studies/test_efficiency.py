@@ -6,6 +6,7 @@ import torch
 from builders import tiny_radio
 from radseg.errors import InputError
 from radseg.evaluation.paper import published as paper
+from radseg.evaluation.studies import efficiency
 from radseg.evaluation.studies.efficiency import (
     BenchRequest,
     Measured,
@@ -113,6 +114,18 @@ def test_the_toy_is_measured_at_every_size():
         ("voc20", Size(336, 448), 20), ("context59", Size(576, 768), 59),
     ]  # fmt: skip
     assert all(row.timing.repeats == 2 and row.timing.median > 0 for row in rows)
+
+
+def test_the_protocol_leaves_the_options_that_are_given(monkeypatch):
+    seen = []
+    monkeypatch.setattr(efficiency, "untrained", lambda model: seen.append(model.options))
+    model = model_spec("radseg-b-paper", crop=112, scra_temperature=None)
+    for given in ((), ("crop",)):
+        request = BenchRequest(model, ("voc20",), "low", given, random_weights=True)
+        efficiency._load(request, "voc20")
+    assert [(one.crop, one.stride, one.scra_temperature) for one in seen] == [
+        (224, 112, None), (112, 112, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", ["miniature", "miniature-resradio"])

@@ -105,7 +105,7 @@ def test_a_method_without_features_has_labels_and_says_so():
     assert strip.panels[1].features is None
     assert strip.panels[1].miou == 1.0
     page = sheet_page([strip], title="t")
-    assert "wordy: no features without words" in page
+    assert "wordy: no features without prompts" in page
     assert page.count("<img") == 5
     cell = np.asarray(draw_strip(strip))[200 + 28 + 10 + 28 :, 10 + 3 * 310 :][:200, :CELL]
     assert len(np.unique(cell.reshape(-1, 3), axis=0)) == 1  # left empty

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from radseg.datasets.rgbd.files import DepthFormat, PoseReading, read_matrix, rigid
 from radseg.errors import InputError, MissingFileError
-from radseg.io import read_image, shown
+from radseg.files import shown
+from radseg.io import read_image
 from radseg.types import Frame, Intrinsics
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from radseg.errors import ImageError, InputError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]

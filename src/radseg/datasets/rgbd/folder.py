@@ -6,7 +6,7 @@ from pathlib import Path
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, pose_file
 from radseg.datasets.rgbd.files import DepthFormat, read_image_size, read_intrinsics, read_matrix, rigid
 from radseg.errors import InputError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.types import Intrinsics, Size
 
 CAMERA = "camera-intrinsics.txt"

@@ -16,7 +16,7 @@ from radseg.datasets.rgbd.scannet import is_scannet, scannet_scan
 from radseg.datasets.rgbd.scannetpp import is_scannetpp, scannetpp_scene
 from radseg.datasets.rgbd.tum import is_tum, tum_sequence
 from radseg.errors import InputError, MissingFileError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.types import Intrinsics
 
 

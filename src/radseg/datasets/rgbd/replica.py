@@ -11,7 +11,7 @@ from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, miss
 from radseg.datasets.rgbd.classes import ClassTable, class_table
 from radseg.datasets.rgbd.files import DepthFormat, pinhole, read_text
 from radseg.errors import InputError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.types import Size
 
 TRAJECTORY = "traj.txt"

@@ -15,7 +15,8 @@ from radseg.datasets.rgbd.classes import ClassTable, class_table
 from radseg.datasets.rgbd.files import DepthFormat, read_intrinsics, read_text
 from radseg.datasets.rgbd.folder import first_size
 from radseg.errors import InputError
-from radseg.io import read_label_png, shown
+from radseg.files import shown
+from radseg.io import read_label_png
 
 LABEL_TABLE = "scannetv2-labels.combined.tsv"
 

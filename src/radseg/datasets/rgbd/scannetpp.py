@@ -10,7 +10,7 @@ from radseg.datasets.rgbd.classes import ClassTable, class_table
 from radseg.datasets.rgbd.files import DepthFormat, PoseReading, pinhole, pose_of_quaternion, read_text
 from radseg.datasets.rgbd.replica import read_json
 from radseg.errors import InputError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.types import Intrinsics, Size
 
 FISHEYE = (

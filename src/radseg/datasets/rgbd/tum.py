@@ -9,7 +9,7 @@ from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, miss
 from radseg.datasets.rgbd.files import DepthFormat, pose_of_quaternion, read_intrinsics, read_text
 from radseg.datasets.rgbd.folder import CAMERA, first_size
 from radseg.errors import InputError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.types import Intrinsics
 
 ASSOCIATIONS = ("associations.txt", "associate.txt", "associated.txt")

@@ -5,31 +5,29 @@ a process found out about its model and machine. Logs of any division into shard
 is done if any of them says so.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from radseg.errors import InputError, ResourceError
 from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.shards import Shard
-from radseg.jobs.lines import DurableLines, whole_lines
+from radseg.files import make_folder
+from radseg.jobs.record import Parameters, RecordWriter, read_record
 
 FORMAT = "radseg-eval-log/1"
 FOLDER = "shards"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Log:
     """What one log says; `counts` holds the latest of each image."""
 
     path: Path
     parameters: dict[str, Any]
-    sessions: list[dict[str, Any]] = field(default_factory=list)
-    counts: dict[str, ImageCounts] = field(default_factory=dict)
-    sound_bytes: int = 0
+    sessions: list[dict[str, Any]]
+    counts: dict[str, ImageCounts]
+    sound_bytes: int
 
 
 def log_path(folder: Path, shard: Shard) -> Path:
@@ -50,35 +48,18 @@ def read_logs(folder: Path) -> tuple[Log, ...]:
 
 def read_log(path: Path) -> Log | None:
     """Return what a log says; None where there is none or only a torn first line. Raises as `read_logs`."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    recorded = read_record(path, FORMAT, _entry)
+    if recorded is None:
         return None
-    log: Log | None = None
-    sound = 0
-    for number, line in enumerate(whole_lines(content), start=1):
-        try:
-            raw = json.loads(line)
-            if log is None:
-                if raw["format"] != FORMAT:
-                    raise InputError(f"{path} has format {raw['format']!r}, not {FORMAT!r}.")
-                log = Log(path, dict(raw["parameters"]))
-            elif "session" in raw:
-                log.sessions.append(dict(raw["session"]))
-            else:
-                counts = ImageCounts.from_line(raw)
-                log.counts[counts.id] = counts
-        except InputError:
-            raise
-        except (ValueError, TypeError, KeyError) as error:
-            raise ResourceError(
-                f"Line {number} of {path} is not one that radseg wrote ({error}). "
-                "Start the evaluation again with --overwrite, or choose another folder with -o."
-            ) from error
-        sound += len(line)
-    if log is not None:
-        log.sound_bytes = sound
-    return log
+    counts = [entry for entry in recorded.entries if isinstance(entry, ImageCounts)]
+    sessions = [entry for entry in recorded.entries if isinstance(entry, dict)]
+    known = {one.id: one for one in counts}
+    return Log(path, recorded.parameters, sessions, known, recorded.sound_bytes)
+
+
+def _entry(line: dict[str, Any]) -> ImageCounts | dict[str, Any]:
+    """Return the counts of an image, or the facts of a session."""
+    return dict(line["session"]) if "session" in line else ImageCounts.from_line(line)
 
 
 def known_counts(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCounts]:
@@ -91,29 +72,21 @@ def known_counts(logs: Iterable[Log], ids: Sequence[str]) -> dict[str, ImageCoun
     return {id: known[id] for id in ids if id in known}
 
 
-class LogWriter:
-    """Appends to the log of a shard; the counts of an image are on the disk when `append` returns."""
+class LogWriter(RecordWriter):
+    """Appends to the log of a shard what one session does, after what it finds out about itself."""
 
     def __init__(
-        self, path: Path, parameters: Mapping[str, Any], session: Mapping[str, Any], earlier: Log | None
+        self, path: Path, parameters: Parameters, session: Mapping[str, Any], earlier: Log | None
     ) -> None:
-        self._lines = DurableLines(path, earlier.sound_bytes if earlier else 0)
-        self._parameters = dict(parameters)
+        super().__init__(path, FORMAT, parameters, earlier.sound_bytes if earlier else 0)
         self._session = dict(session)
 
     def __enter__(self) -> Self:
-        self._lines.path.parent.mkdir(exist_ok=True)
-        self._lines.__enter__()
-        if not self._lines.sound_bytes:
-            self._lines.append({"format": FORMAT, "parameters": self._parameters})
-        self._lines.append({"session": self._session})
+        make_folder(self.path.parent)
+        super().__enter__()
+        self.append({"session": self._session})
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lines.__exit__(kind, error, trace)
-
-    def append(self, counts: ImageCounts) -> None:
+    def add(self, counts: ImageCounts) -> None:
         """Write the counts of one image and wait until the disk has them."""
-        self._lines.append(counts.as_line())
+        self.append(counts.as_line())

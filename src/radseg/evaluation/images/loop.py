@@ -14,7 +14,7 @@ from jaxtyping import UInt
 
 from radseg.datasets.base import Truth
 from radseg.evaluation.images.counts import ImageCounts
-from radseg.runs.folder import attempt
+from radseg.jobs.attempt import attempt
 from radseg.types import Rgb
 
 READERS = 2

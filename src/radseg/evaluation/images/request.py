@@ -10,8 +10,8 @@ from radseg.datasets.base import ImageSet
 from radseg.errors import InputError
 from radseg.evaluation.images.shards import Shard
 from radseg.evaluation.paper.protocols import Protocol, released_names
+from radseg.jobs.folder import OnExisting
 from radseg.presets.spec import ModelSpec
-from radseg.runs.folder import OnExisting
 from radseg.text.vocabulary import Vocabulary
 
 

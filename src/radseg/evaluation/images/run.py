@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from radseg.errors import InputError
+from radseg.errors import InputError, ResourceError
 from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_counts, log_path, read_logs
 from radseg.evaluation.images.loop import Stages, evaluate_images
@@ -18,10 +18,11 @@ from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.resizing import load_opencv
 from radseg.evaluation.images.result import CONFUSION_NAME, IMAGES_NAME, RESULT_NAME, EvalResult, Images
 from radseg.evaluation.images.summary import class_scores, scores_of, seconds_of, write_result
-from radseg.jobs.atomic import clear_staging
-from radseg.jobs.manifest import Record, parameters_hash, require_same
+from radseg.files import clear_parts, make_folder
+from radseg.jobs.folder import Report, locked
+from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
-from radseg.runs.folder import Report, locked, make_folder
+from radseg.jobs.record import parameters_hash, require_same
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
 from radseg.weights.options import Reporter
@@ -43,7 +44,7 @@ class Outcome:
     missing: int
 
 
-def run_evaluation(request: EvalRequest, reporter: RunReporter, downloads: Reporter) -> Outcome:
+def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], downloads: Reporter) -> Outcome:
     """Evaluate the images of the request's shard and, when all shards are done, write the result.
 
     Raises:
@@ -124,7 +125,7 @@ def merge(request: EvalRequest, parameters: dict[str, Any]) -> Outcome:
             )
         if missing:
             return Outcome(None, len(missing))
-        clear_staging(folder)
+        clear_parts(folder)
         counts = tuple(known.values())
         result = result_of(request, counts, [s for log in logs for s in log.sessions])
         write_result(folder, result, counts)
@@ -159,7 +160,7 @@ def result_of(
 
 
 def _evaluate(
-    request: EvalRequest, loaded: Loaded, earlier: Log | None, todo: Sequence[str], reporter: RunReporter
+    request: EvalRequest, loaded: Loaded, earlier: Log | None, todo: Sequence[str], reporter: RunReporter[Any]
 ) -> tuple[list[Record], list[Record]]:
     """Do the images of `todo`; return the records of those done and failed."""
     segmenter, text = loaded
@@ -174,11 +175,11 @@ def _evaluate(
     path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
     with LogWriter(path, request.parameters(), session, earlier) as log:
         try:
-            for counts in evaluate_images(todo, stages_of(store=log.append)):
+            for counts in evaluate_images(todo, stages_of(store=log.add)):
                 record = _record(counts)
                 (failed if counts.message else done).append(record)
                 reporter.finished(record, None)
-        except (KeyboardInterrupt, OSError):
+        except (KeyboardInterrupt, ResourceError, OSError):
             reporter.stopped(request.output)
             raise
     return done, failed

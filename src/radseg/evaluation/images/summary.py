@@ -19,7 +19,8 @@ from radseg.evaluation.images.result import (
     Score,
     Seconds,
 )
-from radseg.jobs.atomic import clear_staging, write_whole
+from radseg.files import write_bytes
+from radseg.io import arrays_bytes
 from radseg.metrics.bootstrap import Interval, bootstrap_intervals
 from radseg.metrics.confusion import (
     Counts,
@@ -63,21 +64,13 @@ def write_result(folder: Path, result: EvalResult, counts: Sequence[ImageCounts]
     names = [one.name for one in result.per_class]
     done = [one for one in counts if not one.message]
     confusion = pooled_confusion(done, len(names))
-    boundary = np.sum([_boundary(one, len(names)) for one in done], axis=0, dtype=np.int64)
-
-    def write_arrays(path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez_compressed(file, confusion=confusion, boundary=boundary, names=np.array(names))
+    boundary = np.stack([_boundary(one, len(names)) for one in done]).sum(0)
 
     lines = "".join(json.dumps(_image_line(one, len(names))) + "\n" for one in counts)
-    write_whole(folder, folder / CONFUSION_NAME, write_arrays)
-    write_whole(folder, folder / IMAGES_NAME, lambda path: _write(path, lines))
-    write_whole(folder, folder / RESULT_NAME, lambda path: _write(path, result.to_json()))
-    clear_staging(folder)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    matrices = arrays_bytes(confusion=confusion, boundary=boundary, names=np.array(names))
+    write_bytes(folder / CONFUSION_NAME, matrices)
+    write_bytes(folder / IMAGES_NAME, lines.encode())
+    write_bytes(folder / RESULT_NAME, result.to_json().encode())
 
 
 def _image_line(counts: ImageCounts, classes: int) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
-from radseg.io import write_bytes
-from radseg.jobs.manifest import require_same
+from radseg.files import make_folder, write_bytes
+from radseg.jobs.folder import OnExisting, locked
+from radseg.jobs.record import require_same
 from radseg.presets.load import fetch_and_load
 from radseg.presets.spec import ModelSpec
 from radseg.presets.table import Preset
-from radseg.runs.folder import OnExisting, locked, make_folder
 from radseg.runs.lifting import encoder_of, feature_mapper, probability_mapper
 from radseg.runs.map_query import alignment
 from radseg.weights.options import Reporter

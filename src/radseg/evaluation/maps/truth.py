@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from radseg.datasets.rgbd.classes import ClassTable
 from radseg.errors import InputError, MissingFileError
-from radseg.io import shown
+from radseg.files import shown
 from radseg.ops.camera import transform, unproject, valid_depth
 from radseg.ops.resize import resize_antialiased
 from radseg.ops.voxels import pack, reachable, unpack, voxel_indices

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from radseg.io.writing import make_folder, write_atomically, write_bytes
+from radseg.files import make_folder, write_bytes
+from radseg.io import image_bytes
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,4 +26,4 @@ def write_image(path: Path, image: Image.Image) -> None:
         ResourceError: the folder or the file cannot be written.
     """
     make_folder(path.parent)
-    write_atomically(path, lambda stream: image.save(stream, format="PNG"))
+    write_bytes(path, image_bytes(image))

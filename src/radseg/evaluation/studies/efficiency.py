@@ -9,6 +9,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from radseg.evaluation.paper.protocols import protocol
 from radseg.evaluation.report.tables import Cell, Table
 from radseg.methods.base import Scorer
 from radseg.metrics.timing import Timing, timed
+from radseg.presets import plugins
 from radseg.presets.load import ensure, load, method_of, untrained
 from radseg.presets.spec import ModelSpec
 from radseg.presets.table import PRESETS
@@ -106,8 +108,15 @@ def fetch(request: BenchRequest, downloads: Reporter) -> None:
 
 def measure_apart(request: BenchRequest) -> list[Measured]:
     """Return `measure` of the request, run in a fresh process, so that no other model counts as memory."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    fresh = multiprocessing.get_context("spawn")
+    # A method of somebody's own must be known there before the request arrives.
+    with fresh.Pool(1, initializer=_load_plugins, initargs=(plugins.loaded_files(),)) as pool:
         return pool.apply(_measure_all, (request,))
+
+
+def _load_plugins(files: tuple[Path, ...]) -> None:
+    plugins.load_installed()
+    plugins.load_plugins(files)
 
 
 def _measure_all(request: BenchRequest) -> list[Measured]:

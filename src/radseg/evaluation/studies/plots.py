@@ -1,15 +1,15 @@
 """Plots of sweeps, with matplotlib where it is installed. No global state: no pyplot, no backend chosen."""
 
+import io
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from radseg.errors import InputError
 from radseg.evaluation.report.tables import Table
 from radseg.evaluation.studies.ablations import Sweep
 from radseg.extras import require
-from radseg.io import write_atomically
+from radseg.files import write_bytes
 
 _INK, _BASE, _ROW = "#30363d", "#8b949e", "#0969da"
 
@@ -20,12 +20,12 @@ def require_plots() -> None:
 
 
 def save_sweep_plot(path: Path, sweep: Sweep, table: Table, *, subtitle: str) -> None:
-    """Write the plot of a sweep as a PNG file, whole or not at all; raises as `plot_sweep`."""
-    write_atomically(path, partial(plot_sweep, sweep=sweep, table=table, subtitle=subtitle))
+    """Write the plot of a sweep as a PNG file, whole or not at all; raises as `sweep_plot`."""
+    write_bytes(path, sweep_plot(sweep, table, subtitle=subtitle))
 
 
-def plot_sweep(stream: BinaryIO, sweep: Sweep, table: Table, *, subtitle: str) -> None:
-    """Write a PNG of mIoU per row with its 95 % interval; the first row is grey.
+def sweep_plot(sweep: Sweep, table: Table, *, subtitle: str) -> bytes:
+    """Return a PNG of mIoU per row with its 95 % interval; the first row is grey.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -45,7 +45,9 @@ def plot_sweep(stream: BinaryIO, sweep: Sweep, table: Table, *, subtitle: str) -
     axes.set_title(f"{sweep.shows}\n{subtitle}", fontsize=9, color=_INK, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
-    figure.savefig(stream, format="png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _bars(axes: Any, records: Sequence[Any]) -> None:

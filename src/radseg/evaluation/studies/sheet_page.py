@@ -1,7 +1,6 @@
 """The sheet as one HTML page: images inside, no script, nothing fetched from anywhere."""
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
@@ -12,6 +11,7 @@ from PIL import Image
 from radseg.colours import hex_colour
 from radseg.errors import InputError
 from radseg.evaluation.studies.sheet import NO_FEATURES, Panel, Strip, percent
+from radseg.io import image_bytes
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -70,9 +70,7 @@ def _section(strip: Strip) -> str:
 
 
 def _figure(image: UInt8[np.ndarray, "H W 3"], caption: str, below: str = "") -> str:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="PNG")
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    data = base64.b64encode(image_bytes(Image.fromarray(image))).decode("ascii")
     text = escape(caption)
     return (
         f'<figure><figcaption>{text}</figcaption><img alt="{text}" src="data:image/png;base64,{data}">'

@@ -25,6 +25,7 @@ from radseg.evaluation.studies.ablations import BASE, Sweep, Variant
 from radseg.jobs.progress import RunReporter
 from radseg.metrics.bootstrap import bootstrap_intervals
 from radseg.metrics.confusion import Counts, mean_iou
+from radseg.presets.load import check
 from radseg.weights.options import Reporter
 
 FORMAT = "radseg-sweep/1"
@@ -48,18 +49,21 @@ def run_sweep(
     sweep: Sweep,
     base: EvalRequest,
     *,
-    reporter: Callable[[Variant], RunReporter],
+    reporter: Callable[[Variant], RunReporter[Any]],
     downloads: Reporter,
 ) -> tuple[Row, ...]:
     """Evaluate every row in its own folder below `base.output` and return them.
 
     Raises:
-        As `run_evaluation`, at the first row that cannot be run.
+        InputError: a row asks for what the model cannot do; nothing is evaluated then.
+        Otherwise as `run_evaluation`, at the first row that cannot be run.
     """
     rows: list[Row] = []
     first: Mapping[str, ImageCounts] = {}
-    for variant in sweep.variants:
-        request = request_of(base, variant)
+    requests = [request_of(base, variant) for variant in sweep.variants]
+    for request in requests:
+        check(request.model)
+    for variant, request in zip(sweep.variants, requests, strict=True):
         result = run_evaluation(request, reporter(variant), downloads).result
         if result is None:
             raise InputError(f"{request.output} is not complete: another process still evaluates it.")

@@ -1,11 +1,11 @@
 """NPZ of a result, which loads back."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from radseg.io.encode import arrays_bytes
 from radseg.io.formats.classes import json_bytes
 
 NPZ_FORMAT = "radseg-result/1"
@@ -14,7 +14,4 @@ NPZ_FORMAT = "radseg-result/1"
 def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], details: Mapping[str, Any]) -> bytes:
     """Return a compressed NPZ of plain arrays, and `details` as JSON text in the array "details"."""
     text = np.frombuffer(json_bytes({"format": NPZ_FORMAT, **details}), np.uint8)
-    buffer = io.BytesIO()
-    content: dict[str, Any] = {**arrays, "details": text}
-    np.savez_compressed(buffer, **content)
-    return buffer.getvalue()
+    return arrays_bytes(**arrays, details=text)

@@ -9,38 +9,38 @@ import sys
 import time
 from pathlib import Path
 
-from radseg.jobs.atomic import STAGING
-
 IMAGES = 12
 CONTENT = 40_000  # bytes per output, written in pieces so that a kill can fall in between
 
 CHILD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
-from radseg.runs.folder import opened, run
+import radseg.files
+from radseg.jobs.folder import opened, run
 from radseg.jobs.sources import collect
 
-class Silent:
-    def finished(self, record, result):
-        pass
+class InPieces:
+    # The operating system, but bytes are written in pieces, so that a kill can fall in between.
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def write(self, handle, content):
+        time.sleep(0.0005)
+        return os.write(handle, content[:4000])
 
 def slow(image):
     time.sleep(0.004)
     return image.stem
 
 def files_of(result, image):
-    def write(path):
-        with path.open("wb") as file:
-            for _ in range(10):
-                file.write(result.encode() * 2000)
-                file.flush()
-                time.sleep(0.0005)
-    return [(".png", write), (".overlay.png", write)]
+    yield from ((ending, result.encode() * 20_000) for ending in (".png", ".overlay.png"))
 
+radseg.files.os = InPieces()
 photos, out = Path(sys.argv[1]), Path(sys.argv[2])
 with opened(out, collect([str(photos)]).images, {"p": 1}, endings=(".png",), existing="resume") as plan:
     print("started", flush=True)
-    run(plan, slow, files_of, Silent())
+    run(plan, slow, files_of, lambda record, result: None)
 """
 
 
@@ -83,4 +83,4 @@ def test_nothing_is_lost_doubled_or_cut_after_kills(tmp_path: Path, repository: 
     assert sorted(line["name"] for line in lines) == [f"{index:02}" for index in range(IMAGES)]
     expected = {f"{i:02}{end}": f"{i:02}" * 20_000 for i in range(IMAGES) for end in (".png", ".overlay.png")}
     assert {path.name: path.read_text() for path in out.glob("*.png")} == expected
-    assert not (out / STAGING).exists()
+    assert not list(out.glob(".radseg-*.part"))

@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 
 from radseg.errors import InputError, ResourceError
-from radseg.jobs.manifest import (
-    ManifestWriter,
-    Record,
-    parameters_hash,
-    read_manifest,
-    require_same,
-)
+from radseg.jobs.manifest import ManifestWriter, Record, read_manifest
+from radseg.jobs.record import parameters_hash, require_same
 
 PARAMETERS = {"model": "toy", "prompts": ["red", "blue"]}
 
@@ -29,8 +24,8 @@ def path(tmp_path: Path) -> Path:
     """A manifest with two images."""
     path = tmp_path / "manifest.jsonl"
     with ManifestWriter(path, PARAMETERS, None) as manifest:
-        manifest.append(record("a"))
-        manifest.append(record("b"))
+        manifest.add(record("a"))
+        manifest.add(record("b"))
     return path
 
 
@@ -57,7 +52,7 @@ def test_a_file_cut_anywhere_reads_as_the_whole_lines_before_the_cut(path: Path)
 def test_going_on_after_a_torn_line_leaves_no_trace_of_it(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with ManifestWriter(path, PARAMETERS, read_manifest(path)) as manifest:
-        manifest.append(record("c"))
+        manifest.add(record("c"))
     history = read_manifest(path)
     assert history is not None
     assert [r.name for r in history.records.values()] == ["a", "c"]
@@ -65,16 +60,16 @@ def test_going_on_after_a_torn_line_leaves_no_trace_of_it(path: Path) -> None:
 
 def test_the_latest_record_of_an_image_counts(path: Path) -> None:
     with ManifestWriter(path, PARAMETERS, read_manifest(path)) as manifest:
-        manifest.append(record("a", "failed"))
+        manifest.add(record("a", "failed"))
     history = read_manifest(path)
     assert history is not None
-    assert [r.name for r in history.of("failed")] == ["a"]
+    assert {r.name: r.status for r in history.records.values()} == {"a": "failed", "b": "done"}
 
 
 def test_a_file_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     with ManifestWriter(tmp_path / "m", PARAMETERS, None) as manifest:
-        manifest.append(record(name))
+        manifest.add(record(name))
     history = read_manifest(tmp_path / "m")
     assert history is not None
     assert list(history.records) == [f"/photos/{name}.jpg"]
@@ -106,8 +101,8 @@ def test_a_full_disk_leaves_no_half_line(path: Path, monkeypatch: pytest.MonkeyP
 
     with ManifestWriter(path, PARAMETERS, read_manifest(path)) as manifest:
         monkeypatch.setattr(os, "write", half)
-        with pytest.raises(OSError, match="No space"):
-            manifest.append(record("c"))
+        with pytest.raises(ResourceError, match=r"disk is full: .*manifest\.jsonl"):
+            manifest.add(record("c"))
     assert path.read_bytes() == before
 
 
@@ -136,3 +131,20 @@ def test_a_parameter_that_only_one_side_knows_is_named_even_where_it_is_null() -
 def test_numbers_that_only_json_tells_apart_are_named() -> None:
     with pytest.raises(InputError, match=r"size was 1, is now 1\.0\. "):
         require_same({"size": 1}, {"size": 1.0})
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"")
+    (tmp_path / "manifest.jsonl").symlink_to(tmp_path / "victim")
+    with (
+        pytest.raises(ResourceError, match="is a link"),
+        ManifestWriter(tmp_path / "manifest.jsonl", PARAMETERS, None),
+    ):
+        pass
+    assert (tmp_path / "victim").read_bytes() == b""
+
+
+def test_a_folder_in_place_of_the_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").mkdir()
+    with pytest.raises(ResourceError, match=r"manifest\.jsonl cannot be read"):
+        read_manifest(tmp_path / "manifest.jsonl")

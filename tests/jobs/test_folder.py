@@ -8,23 +8,16 @@ from pathlib import Path
 import pytest
 
 from radseg.errors import ImageError, InputError, ResourceError, VocabularyError
-from radseg.jobs.atomic import STAGING
+from radseg.jobs.attempt import attempt
+from radseg.jobs.folder import LOCK_NAME, OnExisting, OutputFile, Report, free_folder, opened, run
 from radseg.jobs.manifest import Record, read_manifest
 from radseg.jobs.sources import SourceImage
-from radseg.runs.folder import OnExisting, OutputFile, Report, attempt, free_folder, opened, run
 
 PARAMETERS = {"prompts": ["red"]}
 
 
-class Recorder:
-    """A watcher that remembers."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def finished(self, record: Record, result: str | None) -> None:
-        """Remember the record."""
-        self.records.append(record)
+def silent(record: Record, result: str | None) -> None:
+    """Be told, and say nothing."""
 
 
 def shout(image: Path) -> str:
@@ -37,7 +30,7 @@ def shout(image: Path) -> str:
 
 def files_of(result: str, image: Path) -> Sequence[OutputFile]:
     """Two files per image."""
-    return [(".png", lambda path: path.write_text(result)), (".overlay.png", lambda path: path.touch())]  # type: ignore[list-item]
+    return [(".png", result.encode()), (".overlay.png", b"")]
 
 
 def test_a_lack_of_memory_is_told_with_what_can_be_done() -> None:
@@ -66,7 +59,7 @@ def go(
 ) -> Report:
     """Run with the fake network."""
     with opened(folder, images, parameters, endings=(".png", ".overlay.png"), existing=existing) as plan:
-        return run(plan, shout, files_of, Recorder())
+        return run(plan, shout, files_of, silent)
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -92,7 +85,7 @@ def test_every_image_gets_its_files(tmp_path: Path, photos: list[SourceImage]) -
 
 def test_nothing_half_written_is_left(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
-    assert not (tmp_path / "out" / STAGING).exists()
+    assert not list((tmp_path / "out").rglob("*.part"))
 
 
 def test_outputs_are_readable_like_any_new_file(tmp_path: Path, photos: list[SourceImage]) -> None:
@@ -119,7 +112,7 @@ def test_an_unexpected_error_costs_one_image(
         return shout(image)
 
     with opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
-        report = run(plan, broken, files_of, Recorder())
+        report = run(plan, broken, files_of, silent)
     assert [record.message for record in report.failed] == ["RuntimeError: CUDA out of memory."]
 
 
@@ -131,20 +124,24 @@ def test_what_would_stop_every_image_stops_the_run(
         raise error
 
     with pytest.raises(type(error)), opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
-        run(plan, stop, files_of, Recorder())
+        run(plan, stop, files_of, silent)
 
 
-def test_a_full_disk_stops_the_run_and_keeps_what_is_done(tmp_path: Path, photos: list[SourceImage]) -> None:
-    def full(result: str, image: Path) -> Sequence[OutputFile]:
-        def fail(path: Path) -> None:
-            path.write_text("half")
+def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
+    tmp_path: Path, photos: list[SourceImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+
+    def full(handle: int, data: bytes) -> int:
+        if bytes(data) == b"B":
             raise OSError(errno.ENOSPC, "No space left on device")
-
-        return files_of(result, image) if image.name == "a.jpg" else [(".png", fail)]
+        return real(handle, data)
 
     out = tmp_path / "out"
-    with pytest.raises(OSError, match="No space"), opened(out, photos, PARAMETERS, endings=()) as plan:
-        run(plan, shout, full, Recorder())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(ResourceError, match=r"The disk is full: .*out/b\.png was not written"):
+            go(out, photos)
     assert set(outputs(out)) == {"a.png", "a.overlay.png"}
     assert [record.name for record in go(out, photos, "resume").done] == ["b", "deep/c"]
 
@@ -331,8 +328,22 @@ def test_overwrite_keeps_an_old_output_that_is_now_an_input(
 def test_what_a_killed_run_left_half_written_is_removed_first(
     tmp_path: Path, photos: list[SourceImage]
 ) -> None:
-    left = tmp_path / "out" / STAGING / "half.png"
-    left.parent.mkdir(parents=True)
-    left.touch()
+    left = [tmp_path / "out" / name for name in (".radseg-ab.part", "deep/.radseg-cd.part")]
+    for part in left:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
     with opened(tmp_path / "out", photos, PARAMETERS, endings=()):
-        assert not left.exists()
+        assert not any(part.exists() for part in left)
+
+
+def test_a_run_that_is_refused_leaves_the_folder_of_the_one_that_runs(
+    tmp_path: Path, photos: list[SourceImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that start together both find no folder; the one that comes second must not clear it away."""
+    out = tmp_path / "out"
+    with opened(out, photos, PARAMETERS, endings=()):
+        monkeypatch.setattr(Path, "exists", lambda _: False)
+        with pytest.raises(ResourceError, match="Another radseg"):
+            go(out, photos)
+        monkeypatch.undo()
+        assert (out / LOCK_NAME).exists()

@@ -1,51 +1,35 @@
 """The run over many images: opens the output folder, does what is not done yet, records each finished image.
 
-What a network does with an image and how a result is stored come in as functions; nothing here imports torch.
+What is done with an image and how a result becomes files come in as functions; nothing here knows a model.
 """
 
+import contextlib
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 import filelock
 
-from radseg.errors import InputError, ResourceError, SpaceMismatchError, VocabularyError
-from radseg.jobs.atomic import clear_staging, write_whole
-from radseg.jobs.manifest import (
-    MANIFEST_NAME,
-    History,
-    ManifestWriter,
-    Parameters,
-    Record,
-    parameters_hash,
-    read_manifest,
-    require_same,
-)
+from radseg.errors import InputError, ResourceError
+from radseg.files import clear_parts, make_folder, write_bytes
+from radseg.jobs.attempt import attempt
+from radseg.jobs.manifest import MANIFEST_NAME, History, ManifestWriter, Record, read_manifest
 from radseg.jobs.naming import inside, output_names
+from radseg.jobs.record import Parameters, parameters_hash, require_same
 from radseg.jobs.sources import SourceImage
 
 LOCK_NAME = ".radseg-lock"
-RELIEF = "Lower --memory-budget or --short-side."
 OnExisting = Literal["refuse", "resume", "overwrite"]
+OutputFile = tuple[str, bytes]
+"""The end of a file name, such as ".overlay.png", and the content of that file."""
+
 ResultT = TypeVar("ResultT")
-ResultT_contra = TypeVar("ResultT_contra", contravariant=True)
-"""What segmenting one image gives; the run hands it on without looking inside."""
-
-OutputFile = tuple[str, Callable[[Path], None]]
-"""The end of a file name, such as ".overlay.png", and the function that writes that file."""
-
-
-class Watcher(Protocol[ResultT_contra]):
-    """Receives the progress of the run."""
-
-    def finished(self, record: Record, result: ResultT_contra | None) -> None:
-        """One image is done (with its result) or failed (without)."""
+"""What is made of one image; the run hands it on without looking inside."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +86,8 @@ def opened(
             replace an input image, or a name would leave the folder.
         ResourceError: another process runs in the folder, or it cannot be written.
     """
-    existed = folder.exists()
-    make_folder(folder)
-    try:
-        yield from _planned(folder, images, parameters, endings, existing)
-    finally:
-        if not existed:
-            _remove_if_unused(folder)
-
-
-def _planned(
-    folder: Path,
-    images: Sequence[SourceImage],
-    parameters: Parameters,
-    endings: Sequence[str],
-    existing: OnExisting,
-) -> Iterator[Plan]:
-    with locked(folder):
-        clear_staging(folder)
+    with claimed(folder):
+        clear_parts(folder)
         earlier = _earlier_run(folder, parameters, existing)
         history = earlier if existing == "resume" else None
         known = {record.source: record.name for record in history.records.values()} if history else {}
@@ -127,23 +95,29 @@ def _planned(
         jobs = tuple(Job(found.path, name) for found, name in zip(images, names, strict=True))
         done, todo = _split(folder, jobs, history)
         _check_targets(folder, todo, endings, may_replace=existing != "refuse")
+        for subfolder in {inside(folder, job.name).parent for job in todo}:
+            clear_parts(subfolder)
         if existing == "overwrite":
             _delete_run(folder, earlier, keep={job.image.resolve() for job in jobs})
         yield Plan(folder, todo, done, parameters, history)
-        clear_staging(folder)
 
 
 def run(
     plan: Plan,
-    segment: Callable[[Path], ResultT],
-    files_of: Callable[[ResultT, Path], Sequence[OutputFile]],
-    watcher: Watcher[ResultT],
+    work: Callable[[Path], ResultT],
+    files_of: Callable[[ResultT, Path], Iterable[OutputFile]],
+    finished: Callable[[Record, ResultT | None], None],
+    *,
+    relief: str = "",
 ) -> Report:
     """Do every image of the plan; one that fails is recorded and does not stop the others.
 
     Args:
-        segment: turns an image file into a result.
-        files_of: the files to store for a result, from the result and the image's path.
+        work: turns an image file into a result.
+        files_of: the files to store for a result, from the result and the image's path; each is written
+            before the next is asked for.
+        finished: is told of each image that is done (with its result) or failed (without).
+        relief: what a person can do where the memory does not suffice, a sentence.
 
     Raises:
         VocabularyError, SpaceMismatchError: the prompts cannot work for any image.
@@ -157,7 +131,7 @@ def run(
         for job in plan.todo:
             started = time.perf_counter()
             size, mtime_ns = _stamp(job.image)
-            result, message = attempt(partial(segment, job.image), relief=RELIEF)
+            result, message = attempt(partial(work, job.image), relief=relief)
             outputs = () if result is None else _store(plan.folder, job.name, files_of(result, job.image))
             record = Record(
                 source=os.path.abspath(job.image),  # noqa: PTH100 - lexical: links keep their own name
@@ -170,36 +144,18 @@ def run(
                 parameters=digest,
                 message=message,
             )
-            manifest.append(record)
+            manifest.add(record)
             (failed if result is None else done).append(record)
-            watcher.finished(record, result)
+            finished(record, result)
     return Report(tuple(done), tuple(failed), plan.done)
 
 
-def attempt(work: Callable[[], ResultT], *, relief: str) -> tuple[ResultT | None, str]:
-    """Return the result, or None and why there is none; let pass what would stop every image.
-
-    Args:
-        relief: what a person can do where the memory does not suffice, a sentence.
-    """
-    try:
-        return work(), ""
-    except (VocabularyError, SpaceMismatchError, ResourceError):
-        raise
-    except (InputError, OSError) as error:
-        return None, str(error) or type(error).__name__
-    except MemoryError:
-        return None, f"Out of memory. {relief}"
-    except Exception as error:  # a bug or a full GPU on one image must not cost the other nine thousand
-        if os.environ.get("RADSEG_DEBUG") == "1":
-            raise
-        return None, f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _store(folder: Path, name: str, files: Sequence[OutputFile]) -> tuple[str, ...]:
+def _store(folder: Path, name: str, files: Iterable[OutputFile]) -> tuple[str, ...]:
     stored = []
-    for ending, write in files:
-        write_whole(folder, inside(folder, f"{name}{ending}"), write)
+    for ending, content in files:
+        target = inside(folder, f"{name}{ending}")
+        make_folder(target.parent)
+        write_bytes(target, content)
         stored.append(f"{name}{ending}")
     return tuple(stored)
 
@@ -212,8 +168,9 @@ def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> 
             raise
         return None  # what a damaged manifest recorded is unknown; files in the way are replaced one by one
     if history is not None and existing == "refuse":
+        done = sum(record.status == "done" for record in history.records.values())
         raise InputError(
-            f"{folder} holds an earlier run ({len(history.of('done'))} images done). "
+            f"{folder} holds an earlier run ({done} images done). "
             "Continue it with --resume, start it again with --overwrite, or choose another folder with -o."
         )
     if history is not None and existing == "resume":
@@ -272,23 +229,24 @@ def _check_targets(folder: Path, jobs: Sequence[Job], endings: Sequence[str], *,
         )
 
 
-def _remove_if_unused(folder: Path) -> None:
-    """Remove a folder made for a run that never began, so that a failed start leaves nothing behind."""
-    if [path.name for path in folder.iterdir()] in ([], [LOCK_NAME]):
-        (folder / LOCK_NAME).unlink(missing_ok=True)
-        folder.rmdir()
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make the output folder, hold it for this process, and remove it again if nothing came of it.
 
-
-def make_folder(folder: Path) -> None:
-    """Make the output folder; raises InputError or ResourceError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise InputError(f"The output folder {folder} is a file. Choose another with -o.") from error
-    except OSError as error:
-        raise ResourceError(f"The output folder {folder} cannot be made: {error.strerror}.") from error
-    if not os.access(folder, os.W_OK):
-        raise ResourceError(f"The output folder {folder} is not writable. Choose another with -o.")
+    Raises:
+        InputError: it is a file.
+        ResourceError: it cannot be made or written to, or another process holds it.
+    """
+    existed = folder.exists()
+    make_folder(folder)
+    with locked(folder):
+        try:
+            yield
+        finally:  # while the lock is held: the folder may be another's as soon as it is not
+            if not existed and [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+                with contextlib.suppress(OSError):  # Windows keeps files that are open
+                    (folder / LOCK_NAME).unlink()
+                    folder.rmdir()
 
 
 @contextmanager
@@ -327,10 +285,3 @@ def free_folder(wanted: Path) -> Path:
         folder = wanted.with_name(f"{wanted.name}-{number}")
         number += 1
     return folder
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the free bytes on the disk that holds `folder` (or the nearest folder above it that exists)."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

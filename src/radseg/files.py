@@ -1,0 +1,142 @@
+"""Files that appear whole or not at all, and the folders they go to.
+
+The one writer of the package. It knows only `errors`, so that every room may use it: `io` loads numpy and
+Pillow, which `weights`, `jobs` and the command line must not.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from radseg.errors import InputError, RadsegError, ResourceError
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | _BINARY
+"""Flags for `os.open`: bytes as they are, and an error where the last part of the path is a link."""
+
+
+def shown(path: str | Path) -> str:
+    """Return a path for use in a message: on one line, odd characters escaped."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def write_bytes(path: str | Path, content: bytes, *, durable: bool = True) -> None:
+    """Make `content` the file at `path`, whole or not at all; see `write_pieces`."""
+    write_pieces(path, (content,), durable=durable)
+
+
+def write_pieces(path: str | Path, pieces: Iterable[bytes], *, durable: bool = True) -> None:
+    """Make the bytes of `pieces` the file at `path`; it is replaced only when all of them are on the disk.
+
+    They go to a new hidden file in the same folder, are synced, and take the final name in one step; a link
+    at `path` is replaced, never written through. Whatever fails, making the pieces included, an old file
+    stays as it was and nothing else is left behind; after `kill -9` a file named `.radseg-*.part` may remain:
+    see `clear_parts`. Pieces are bytes and not a stream: Pillow's JPEG encoder writes to the descriptor of a
+    file and takes no notice where a full disk cuts it short.
+
+    Args:
+        durable: wait until the disk has file and name; False is for what is checked when it is read.
+
+    Raises:
+        ResourceError: no such folder, no permission, disk full or read-only, name too long.
+    """
+    target = Path(path)
+    part = target.parent / f".radseg-{secrets.token_hex(8)}.part"
+    with failures_named(target):
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
+        try:
+            try:
+                for piece in pieces:
+                    write_all(handle, piece)
+                if durable:
+                    os.fsync(handle)
+            finally:
+                os.close(handle)
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        if durable:
+            _sync_folder(target.parent)
+
+
+def write_all(handle: int, content: bytes) -> None:
+    """Write all of `content` to an open file; one call of the system may write a part of it."""
+    view = memoryview(content).cast("B")
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def clear_parts(folder: Path) -> None:
+    """Delete the hidden files that a killed writer left in `folder`."""
+    for path in folder.glob(".radseg-*.part"):
+        path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        InputError: it is a file.
+        ResourceError: it cannot be made or written to.
+    """
+    name = shown(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"The folder {name} is a file. Name another.") from error
+    except OSError as error:
+        raise ResourceError(f"The folder {name} cannot be made: {error.strerror or error}.") from error
+    if not os.access(folder, os.W_OK):
+        raise ResourceError(f"The folder {name} is not writable. Name another.")
+
+
+@contextlib.contextmanager
+def failures_named(target: Path) -> Iterator[None]:
+    """Turn what the system says while `target` is written into a ResourceError: what, and the way out."""
+    try:
+        yield
+    except RadsegError:
+        raise  # from making the content; some of ours are OSErrors too
+    except OSError as error:
+        raise ResourceError(_reason(target, error)) from error
+    except ValueError as error:
+        if "null" not in str(error):
+            raise
+        raise ResourceError(f"{shown(target)} cannot be the name of a file: {error}.") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; Windows has no such call and needs none."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot sync folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _reason(target: Path, error: OSError) -> str:
+    name, folder = shown(target), shown(target.parent)
+    elsewhere = "Choose another output folder"
+    reasons = {
+        errno.ENOSPC: f"The disk is full: {name} was not written. {elsewhere}, or free some space.",
+        errno.EROFS: f"The disk of {folder} is read-only: {name} was not written. {elsewhere}.",
+        errno.EACCES: f"No permission to write {name}. {elsewhere}, or allow it: chmod u+w {folder}",
+        errno.ENOENT: f"There is no folder {folder}; {name} was not written. Create it: mkdir -p {folder}",
+        errno.ENOTDIR: f"{folder} is not a folder; {name} was not written. {elsewhere}.",
+        errno.EISDIR: f"{name} is a folder; name a file in it.",
+        errno.ELOOP: f"{name} is a link, and was not written through. Remove it.",
+        errno.ENAMETOOLONG: f"{name} was not written: a file name may have 255 bytes at most.",
+    }
+    same = {errno.EDQUOT: errno.ENOSPC, errno.EPERM: errno.EACCES, errno.ENOTEMPTY: errno.EISDIR}
+    code = error.errno or 0
+    return reasons.get(same.get(code, code), f"{name} was not written: {error.strerror or error}.")
