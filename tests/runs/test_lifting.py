@@ -86,27 +86,23 @@ def test_refinement_has_no_place_in_a_map_of_features(toy):
         feature_mapper(replace(toy, refine=HalfSure()), 0.1)
 
 
-@pytest.mark.parametrize("name", ["radseg-b", "miniature", "naclip-b"])
-def test_a_model_that_does_not_refine_makes_features_as_it_is(name):
-    assert for_features(model_spec(name)) == model_spec(name)
-
-
-@pytest.mark.parametrize("name", ["trident-b", "corrclip-radio-b"])
-def test_a_method_that_refines_by_itself_makes_features_without(name):
-    assert for_features(model_spec(name)) == model_spec(name, refine="none")
+@pytest.mark.parametrize("model", ["radseg-b", "miniature", "naclip-b", "trident-b", "corrclip-radio-b"])
+def test_a_method_that_refines_by_itself_makes_features_without(model):
+    spec = model_spec(model)
+    assert for_features(spec) == spec.changed(refine="none")
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("model", "message"),
     [
         ("radseg-b+", "a map of features has none. Use radseg-b, which is radseg-b. without it"),
         ("miniature+", "Use miniature, "),
         ("resclip-b", "do not depend on the prompts; resclip-b reads them"),
     ],
 )
-def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(name, message):
+def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(model, message):
     with pytest.raises(InputError, match=message):
-        for_features(model_spec(name))
+        for_features(model_spec(model))
 
 
 def test_maps_of_the_same_model_agree_whatever_the_machine(toy):
