@@ -11,10 +11,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from query_builders import description, sums
-from radseg import presets, testing
+from radseg import testing
 from radseg.cli.app import app
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.presets.table import PRESETS
 from recordings import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,9 +33,8 @@ def world(tmp_path, monkeypatch):
     for name in ("photo.jpg", "street.jpg", "photos/one.jpg", "photos/two.png"):
         Image.fromarray(image).save(tmp_path / name)
     write_recording(tmp_path / "recording")
-    toy = presets.PRESETS["toy"]
-    for name in [name for name, preset in presets.PRESETS.items() if preset.checkpoint]:
-        monkeypatch.setitem(presets.PRESETS, name, replace(toy, name=name))
+    for name in [name for name, preset in PRESETS.items() if preset.published]:
+        monkeypatch.setitem(PRESETS, name, replace(PRESETS["toy"], name=name))
     toy_map(tmp_path / "kitchen-map")
     known, colours = testing.COLOURS, list(testing.COLOURS.values())
     any_word = {word: colours[sum(word.encode()) % len(colours)] for word in ("sky", "grass", "sheep", "dog")}
