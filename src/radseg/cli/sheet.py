@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.ablate import DEFAULT, Selection
+from radseg.cli.ablate import DEFAULT
 from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
@@ -46,7 +46,7 @@ def sheet(
     from radseg.evaluation.images.model import load_model, prepare
     from radseg.evaluation.images.request import EvalRequest
     from radseg.evaluation.images.resizing import load_opencv
-    from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.images.sets import Selection, default_protocol, open_set, vocabulary_of
     from radseg.evaluation.paper.protocols import protocol as row_of
     from radseg.evaluation.report.writing import write_image, write_text
     from radseg.evaluation.studies.sheet import draw_figure, model_of, strips

@@ -29,11 +29,9 @@ class Sequence3D(Protocol):
 
     def frame_ids(self) -> tuple[str, ...]:
         """Return the names of the frames in order."""
-        ...
 
     def read(self, frame_id: str, /) -> "Frame":
         """Return one frame, or raise InputError."""
-        ...
 
 
 class MapReporter(Protocol):
