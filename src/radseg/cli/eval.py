@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.failures import ExitCode, printable
+from radseg.cli.failures import ExitCode, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
 from radseg.errors import InputError
@@ -219,8 +219,7 @@ def _check(chosen: EvalChoice) -> int:
     lacking = () if selection.partial else shortfall(selection)
     problems = [*lacking, *report.problems.values()]
     if chosen.log_format == "json":
-        event = {"event": "check", "dataset": selection.dataset, "shortfall": lacking, **asdict(report)}
-        typer.echo(json.dumps(event))
+        emit(event="check", dataset=selection.dataset, shortfall=lacking, **asdict(report))
     else:
         typer.echo(
             f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"
@@ -241,11 +240,7 @@ def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
     result = outcome.result
     if log_format == "json":
         scores = None if result is None else json.loads(result.to_json())["scores"]
-        typer.echo(
-            json.dumps(
-                {"event": "result", "missing": outcome.missing, "scores": scores, "folder": str(folder)}
-            )
-        )
+        emit(event="result", missing=outcome.missing, scores=scores, folder=str(folder))
     elif result is None:
         typer.echo(f"{outcome.missing} images are left to other shards; the last to end writes the result.")
     else:

@@ -1,12 +1,11 @@
 """`radseg eval replica|scannet|scannetpp`: what the command line selects, evaluated in 3D."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from radseg.cli.failures import ExitCode, printable
+from radseg.cli.failures import ExitCode, emit, printable
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def evaluate_maps(chosen: "EvalChoice") -> int:
         download_reporter(chosen.log_format, quiet=chosen.quiet),
     )
     if chosen.log_format == "json":
-        typer.echo(json.dumps({"event": "result", **result, "folder": str(request.output)}))
+        emit(event="result", **result, folder=str(request.output))
     elif not chosen.quiet:
         for line in result_lines(result):
             typer.echo(printable(line))
