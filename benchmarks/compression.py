@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from training.miniature.evaluate_maps import RoomWalk
 
-from radseg import presets
 from radseg.mapping.compression import fit_basis
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.methods.base import BackboneEncoder
 from radseg.ops.cosine import row_cosine
+from radseg.presets.load import load
 from radseg.runs.lifting import feature_mapper
 from radseg.segment import Segmenter
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, default=3)
     parser.add_argument("--frames", type=int, default=12)
     options = parser.parse_args()
-    segmenter = presets.load("miniature")
+    segmenter = load("miniature")
     walks = [RoomWalk(7000 + index, frames=options.frames) for index in range(options.rooms)]
     results = [compare(segmenter, walk) for walk in walks]
     print(f"{'components':>10} {'variance':>9} {'cosine':>8} {'equal names':>12}")

@@ -23,6 +23,7 @@ from radseg import methods
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.textregion import TextRegion
 from radseg.modes import WITH_SAM
+from radseg.presets.options import Options
 from radseg.presets.table import METHODS, PRESETS, Preset
 from radseg.refine.base import Refiner
 from radseg.refine.corrected import Corrected
@@ -38,7 +39,7 @@ NAMES = 20
 BASE_SIZED = tuple(
     name
     for name, preset in PRESETS.items()
-    if preset.checkpoint is not None and not name.endswith("-paper") and "-h" not in name and "-l" not in name
+    if preset.published and not name.endswith("-paper") and "-h" not in name and "-l" not in name
 )
 """All presets with base-size backbones: new rows of the table are measured without being named here."""
 
@@ -46,7 +47,8 @@ BASE_SIZED = tuple(
 def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
     """Return the segmenter of a preset with random weights and text rows, and its number of parameters."""
     preset = PRESETS[name]
-    options = replace(preset.options, short_side=None, coarse_threshold=0.0, denoising=0.0, iou_threshold=0.0)
+    measured = {"short_side": None, "coarse_threshold": 0.0, "denoising": 0.0, "iou_threshold": 0.0}
+    options = preset.options.changed(preset.options.taken(measured))
     row = METHODS[preset.method]
     refining = ("sam",) if options.refine in WITH_SAM and row.refiner is None else ()
     backbone = random_part(str(preset.checkpoint), {*row.adaptors, *refining})

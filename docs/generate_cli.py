@@ -35,7 +35,7 @@ A file named twice is done once.
 |---|---|
 | `photo.png` | label map: 0 = none, names from 1; 8-bit with a palette up to 254 names, 16-bit above |
 | `photo.overlay.jpg` | the photo painted with its labels, and a legend |
-| `photo.scores.001-sky.png` | with `--save heatmaps`: probability of one name |
+| `photo.heat.001-sky.png` | with `--save heatmaps`: probability of one name |
 | `photo.pca.png` | with `--save pca`: the feature map's three main directions |
 | `photo.npz` | with `--save npz`: everything; `radseg.Segmentation.load` reads it |
 | `photo.coco.json`, `coco.json` | with `--save coco`: COCO with run lengths, of one image and of all |

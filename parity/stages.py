@@ -175,11 +175,11 @@ def encoder_stages(goldens: GoldenSet, case: Case, load_radio: LoadRadio) -> Sta
     yield "feats_scra", tokens
     plain = replace(method, last_block=standard_block)
     yield "feats_noscra", _window_tokens(plain, prepared)
-    stitched = replace(method, aggregate=None).encode_backbone([prepared])[0]
+    stitched = replace(method, aggregate=None).encode_backbone([image])[0]
     if "agg_feats" in case.arrays:
         yield "agg_feats", _numpy(stitched[None])
     yield "scga_sim_mean", _numpy(mean_cosine(stitched.flatten(1).mT).double())
-    aggregated = method.encode_backbone([prepared])[0]
+    aggregated = method.encode_backbone([image])[0]
     yield "scga_feats", _numpy(aggregated[None])
     aligned = align_map(method.align, aggregated)
     yield "lang_feats", _numpy(aligned[None])

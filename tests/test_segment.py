@@ -186,7 +186,7 @@ def test_a_pack_needs_no_text_tower():
     words = ColourTextEncoder()
     vocabulary = Vocabulary.parse("red, green")
     pack = VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none", "")
-    silent = replace(TOY, words=None)
+    silent = replace(TOY, text_encoder=None)
     for mode in MODES:
         assert middle(silent.segment(flag("red", "green"), pack, mode=mode), 1) == 2
 

@@ -59,8 +59,8 @@ def test_a_shell_gets_the_names_and_nothing_heavy_is_loaded(repository: Path) ->
     typed = {"COMP_WORDS": "radseg segment photo.jpg -m naradio", "COMP_CWORD": "4"}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        check=False,
         capture_output=True,
+        check=False,  # completion ends with a code of its own
         text=True,
         env={
             **os.environ,
@@ -91,10 +91,7 @@ def test_any_number_of_the_method_is_set_by_name(radseg: Command, photo: Path) -
         (["-O", "temperature"], "write NAME=VALUE, such as min_area=400"),
         (["-O", "denoising=1", "-O", "denoising=0"], "--option names 'denoising' twice"),
         (["-O", "denoising=high"], "denoising is 'high'; it is a probability, from 0 to 1"),
-        (
-            ["-O", "short_side=99.5"],
-            "--short-side",
-        ),
+        (["-O", "short_side=99.5"], "short_side is 99.5; it must be at least 1, a whole number"),
         (["-O", "memory_budget=1.5"], "memory_budget is 1.5; it must be at least 1, a whole number"),
         (["-O", "refine=some"], "refine is 'some'; choose from 'none', 'pamr'"),
         (["-O", "denoising=0.1", "--denoise", "0.2"], "Leave denoising out of --option"),

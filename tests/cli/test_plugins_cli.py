@@ -6,19 +6,16 @@ from pathlib import Path
 
 import pytest
 from cli_builders import Command, folder_options
-from radseg.presets.methods import METHODS
 
 from radseg.mapping.semantic_map import SemanticMap
-from radseg.presets.table import PRESETS
+from radseg.presets.table import METHODS, PRESETS
 from recordings import write_recording
 
 SHADE = """
 from dataclasses import dataclass
 from typing import Any
 
-from radseg.presets.methods import register_method
-from radseg.presets.options import Options
-from radseg.presets.table import Preset, register_preset
+from radseg.presets import Options, Preset, register_method, register_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +117,7 @@ def test_it_is_measured_in_a_process_of_its_own(radseg: Command, shade: tuple[st
         ("import json\n\njson.loads('')\n", "The plugin mine.py fails at line 3: JSONDecodeError: "),
         ("x = 1\ndef f(:\n", "The plugin mine.py fails: SyntaxError: invalid syntax (mine.py, line 2)"),
         (
-            "from radseg.presets.methods import register_method\nregister_method('radseg', None)\n",
+            "from radseg.presets import register_method\nregister_method('radseg', None)\n",
             "The plugin mine.py fails: There is a method 'radseg' already; choose another name.",
         ),
     ],

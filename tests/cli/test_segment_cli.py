@@ -78,7 +78,7 @@ def test_every_kind_of_output_is_stored(toy: Command, photo: Path) -> None:
     assert result.exit_code == 2  # the toy knows first words only: "sky" is no colour
     result = toy(photo, "-p", "red, blue sky", "-o", "out", "--save", "labels,overlay,heatmaps,pca,npz,coco")
     assert result.exit_code == 0, result.output
-    expected = ["photo.scores.001-red.png", "photo.scores.002-blue-sky.png", "photo.pca.png", "photo.npz"]
+    expected = ["photo.heat.001-red.png", "photo.heat.002-blue-sky.png", "photo.pca.png", "photo.npz"]
     assert set(files(Path("out"))) >= {*expected, "photo.coco.json", "coco.json"}
 
 

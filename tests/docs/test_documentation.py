@@ -2,8 +2,10 @@
 
 import re
 import shlex
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from query_builders import description, sums
-from radseg import presets, testing
+from radseg import testing
 from radseg.cli.app import app
+from radseg.datasets.catalog import REGISTERED
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.presets import plugins
+from radseg.presets.table import BACKBONES, METHODS, PRESETS
 from recordings import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,21 +32,30 @@ EXTERNAL = ("make", "git", "pip", "cd", "uv")  # run by CI itself, or not ours t
 def world(tmp_path, monkeypatch):
     """A folder with a photo and a folder of photos; "radseg-b" answers with colours for any word."""
     monkeypatch.chdir(tmp_path)
+    stack = ExitStack()
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     (tmp_path / "photos").mkdir()
     for name in ("photo.jpg", "street.jpg", "photos/one.jpg", "photos/two.png"):
         Image.fromarray(image).save(tmp_path / name)
     write_recording(tmp_path / "recording")
-    toy = presets.PRESETS["toy"]
-    for name in [name for name, preset in presets.PRESETS.items() if preset.checkpoint]:
-        monkeypatch.setitem(presets.PRESETS, name, replace(toy, name=name))
+    for registry in (METHODS, PRESETS, BACKBONES, REGISTERED):  # what a page registers ends with its test
+        stack.enter_context(mock.patch.dict(registry))
+    plugins._load.cache_clear()
+    for page in PAGES:
+        for block in blocks(page, "python"):
+            if named := re.match(r"# (\w+\.py)\n", block):  # a file that the page's commands name
+                (tmp_path / named[1]).write_text(block)
+    toy = PRESETS["toy"]
+    for name in [name for name, preset in PRESETS.items() if preset.published]:
+        monkeypatch.setitem(PRESETS, name, replace(toy, name=name))
     toy_map(tmp_path / "kitchen-map")
     known, colours = testing.COLOURS, list(testing.COLOURS.values())
     any_word = {word: colours[sum(word.encode()) % len(colours)] for word in ("sky", "grass", "sheep", "dog")}
     monkeypatch.setattr(
         testing, "_colour", lambda word: known.get(word.split()[0]) or any_word.get(word, colours[0])
     )
-    return tmp_path
+    with stack:
+        yield tmp_path
 
 
 def toy_map(folder):

@@ -17,7 +17,7 @@ PARAMETERS = {"prompts": ["red"]}
 
 
 def silent(record: Record, result: str | None) -> None:
-    """Be told, and say nothing."""
+    """Take the report, and keep nothing."""
 
 
 def shout(image: Path) -> str:

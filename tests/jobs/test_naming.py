@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from radseg.errors import InputError
 from radseg.jobs.naming import inside, output_names
 from radseg.jobs.sources import SourceImage
+from radseg.runs.outputs import heat_ending
 
 ROOT = Path("/photos")
 
@@ -41,6 +42,12 @@ def test_upper_and_lower_case_count_as_equal() -> None:
 def test_a_photo_called_like_an_output_of_another_moves_aside() -> None:
     first, second = names("/photos/photo.jpg", "/photos/photo.overlay.jpg")
     assert (first, second) == ("photo", "photo.overlay.jpg~2")
+
+
+@pytest.mark.parametrize("ending", [".pca.png", heat_ending(1, "sky")])
+def test_a_label_map_is_never_called_like_an_output_of_another_photo(ending: str) -> None:
+    first, second = names("/photos/photo.jpg", f"/photos/photo{ending.removesuffix('.png')}.jpg")
+    assert f"{second}.png" != f"{first}{ending}"
 
 
 def test_names_given_earlier_stay_when_the_folder_grows() -> None:

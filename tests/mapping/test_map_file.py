@@ -221,7 +221,7 @@ def test_maps_of_two_parts_merge_to_the_map_of_all(tmp_path_factory, split):
     parts = [store(root / "a", range(split)), store(root / "b", range(split, 6))]
     merged = merge_maps(parts, root / "merged", budget=1)
     assert merged.build["frames"]["used"] == 6
-    assert_near(SemanticMap.open(root / "merged"), grown(range(6)).finish())
+    assert_near(SemanticMap.open(root / "merged"), grown(range(6)).to_semantic_map())
 
 
 def test_merging_is_associative(tmp_path):

@@ -55,11 +55,11 @@ def test_the_order_of_frames_does_not_matter(order):
 
 def test_memory_for_one_tile_changes_nothing(tmp_path):
     assert_equal(stored(tmp_path, range(6), dtype="float16", budget=1),
-                 grown(range(6), dtype="float16").finish())  # fmt: skip
+                 grown(range(6), dtype="float16").to_semantic_map())  # fmt: skip
 
 
 def test_a_stored_map_is_the_map(tmp_path):
-    assert_equal(stored(tmp_path, range(2)), grown(range(2)).finish())
+    assert_equal(stored(tmp_path, range(2)), grown(range(2)).to_semantic_map())
 
 
 def test_equal_maps_have_equal_digests_and_others_do_not(tmp_path):

@@ -76,5 +76,5 @@ def test_windows_that_are_aligned_first_are_lifted_as_they_are():
 def test_a_method_that_reads_the_prompts_has_no_features_to_lift():
     scorer = small("miniature-resradio")
     assert not isinstance(scorer.encoder, BackboneEncoder)
-    with pytest.raises(InputError, match="do not depend on the words; ResRADIO"):
+    with pytest.raises(InputError, match="do not depend on the prompts; ResRADIO"):
         feature_mapper(scorer, 0.2)

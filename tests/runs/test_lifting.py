@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from mapping.map_builders import frame
-from radseg import presets
 from radseg.errors import InputError, VocabularyError
 from radseg.methods.base import align_map
 from radseg.ops.resize import resize
+from radseg.presets.load import load
+from radseg.presets.spec import model_spec
 from radseg.refine.base import Refinement
 from radseg.runs.lifting import (
     FeatureLift,
     colour_mapper,
     feature_mapper,
-    feature_settings,
+    for_features,
     probability_mapper,
 )
 from radseg.types import Size
@@ -23,7 +24,7 @@ from radseg.types import Size
 
 @pytest.fixture(scope="module")
 def toy():
-    return presets.load("toy")
+    return load("toy")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_features_without_alignment_are_those_of_the_model(toy, image):
 
 
 def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
-    small = replace(presets.load("miniature"), short_side=96)
+    small = replace(load("miniature"), short_side=96)
     features = FeatureLift(small)(image)
     aligned = align_map(small.encoder.align, features)
     assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
@@ -85,19 +86,10 @@ def test_refinement_has_no_place_in_a_map_of_features(toy):
         feature_mapper(replace(toy, refine=HalfSure()), 0.1)
 
 
-@pytest.mark.parametrize(
-    ("model", "settings"),
-    [
-        ("radseg-b", {}),
-        ("miniature", {}),
-        ("naclip-b", {}),
-        ("trident-b", {"refine": "none"}),
-        ("corrclip-radio-b", {"refine": "none"}),
-        ("some/file.pth.tar", {}),
-    ],
-)
-def test_a_method_that_refines_by_itself_makes_features_without(model, settings):
-    assert feature_settings(model) == settings
+@pytest.mark.parametrize("model", ["radseg-b", "miniature", "naclip-b", "trident-b", "corrclip-radio-b"])
+def test_a_method_that_refines_by_itself_makes_features_without(model):
+    spec = model_spec(model)
+    assert for_features(spec) == spec.changed(refine="none")
 
 
 @pytest.mark.parametrize(
@@ -110,12 +102,12 @@ def test_a_method_that_refines_by_itself_makes_features_without(model, settings)
 )
 def test_a_model_that_makes_no_features_is_refused_before_it_is_fetched(model, message):
     with pytest.raises(InputError, match=message):
-        feature_settings(model)
+        for_features(model_spec(model))
 
 
 def test_maps_of_the_same_model_agree_whatever_the_machine(toy):
     one = feature_mapper(toy, 0.1).description
-    other = feature_mapper(presets.load("toy", memory_budget=2**20), 0.1).description
+    other = feature_mapper(load("toy", memory_budget=2**20), 0.1).description
     assert one == other
     assert "device" not in one.encoder
 

@@ -26,14 +26,14 @@ def test_endings_differ() -> None:
 @given(st.text(max_size=60))
 def test_a_heat_maps_ending_is_safe_on_any_disk(name: str) -> None:
     ending = heat_ending(12, name)
-    assert ending.startswith(".scores.012")
+    assert ending.startswith(".heat.012")
     assert ending.endswith(".png")
     assert set(ending) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-")
     assert len(ending) < 60
 
 
 def test_a_long_name_is_cut_in_a_file_name() -> None:
-    assert heat_ending(1, "a" * 500) == f".scores.001-{'a' * 40}.png"
+    assert heat_ending(1, "a" * 500) == f".heat.001-{'a' * 40}.png"
 
 
 def test_a_missing_package_is_told_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,10 +26,12 @@ def list_models(
 ) -> None:
     """List the models, what they need, and what of it is on this machine. Contacts nothing."""
     from radseg.presets.choose import required_by
+    from radseg.presets.plugins import load_installed
     from radseg.presets.table import PRESETS
     from radseg.weights import catalog
     from radseg.weights.installed import is_cached
 
+    load_installed()
     found = {preset: [row.name for row in required_by(name)] for name, preset in PRESETS.items()}
     here = {row.name for row in catalog.ROWS if is_cached(row)}
     if log_format == "json":

@@ -1,1 +1,1 @@
-"""Durable runs: sources, names, the loop over images, its record and who is told. Knows no model."""
+"""Durable runs: sources, names, the loop over images, its record and its reporter. Knows no model."""

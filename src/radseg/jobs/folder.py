@@ -116,7 +116,7 @@ def run(
         work: turns an image file into a result.
         files_of: the files to store for a result, from the result and the image's path; each is written
             before the next is asked for.
-        finished: is told of each image that is done (with its result) or failed (without).
+        finished: receives each image that is done (with its result) or failed (without).
         relief: what a person can do where the memory does not suffice, a sentence.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What receives the progress of a run over images."""
+"""Who receives the progress of a run over images."""
 
 from collections.abc import Sequence
 from pathlib import Path

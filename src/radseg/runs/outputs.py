@@ -70,10 +70,10 @@ def endings_of(kinds: Sequence[Kind]) -> tuple[str, ...]:
 
 
 def heat_ending(index: int, name: str) -> str:
-    """Return the ending of one class's heat map, such as ".heat.003-traffic-light.png": safe on any disk."""
+    """Return the ending of a class's heat map, such as ".heat.003-traffic-light.png": safe on any disk."""
     slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
     slug = "-".join(part for part in slug.split("-") if part)[:_SLUG_LENGTH]
-    return f".scores.{index:03}-{slug}.png" if slug else f".scores.{index:03}.png"
+    return f".heat.{index:03}-{slug}.png" if slug else f".heat.{index:03}.png"
 
 
 def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> Iterator[OutputFile]:

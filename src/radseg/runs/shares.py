@@ -51,14 +51,14 @@ def class_shares(result: "Segmentation") -> tuple[ClassShare, ...]:
 
 def all_dropped(result: "Segmentation") -> str:
     """Return, in a sentence, that denoising dropped every name of mode "assign", and the way out; else ""."""
-    least = float(result.meta.get("parameters", {}).get("denoising", 0.0))
+    limit = float(result.meta.get("parameters", {}).get("denoising", 0.0))
     presence = result.presence
-    if result.mode != "assign" or presence is None or max(presence) >= least:
+    if result.mode != "assign" or presence is None or max(presence) >= limit:
         return ""
     if any(result.areas.values()):  # by the published rule all pixels get the first name
         return ""
     best = max(range(len(result.names)), key=lambda index: presence[index])
     return (
-        f"every name was dropped: none is anywhere {least:g} probable ({result.names[best]} comes nearest, "
+        f"every name was dropped: none is anywhere {limit:g} probable ({result.names[best]} comes nearest, "
         f"{presence[best]:.2f}); --denoise 0 keeps them all"
     )

@@ -100,7 +100,7 @@ def test_any_change_forbids_a_verdict_and_is_named(run, reason):
         (replace(paper_run(), protocol=protocol("folder", "own").as_dict()), "no protocol 'own'"),
         (
             replace(paper_run(), preset="mine"),
-            "the preset 'mine' is not known here, so neither is its method",
+            "preset 'mine' is not known here, so neither is its method",
         ),
         (replace(paper_run(), preset="toy"), "the paper does not compare the method 'toy'"),
         (paper_run(crop=None, refine="reference"), "no such method"),

@@ -75,5 +75,5 @@ OTHERS: dict[str, Published] = {
     "proxyradio-s": Published("A.8", "ProxyRADIO-S", "proxyradio-s-b", _RV3),
     "resradio": Published("A.8", "ResRADIO", "resradio-b", _RV3, _INTERNAL),
 }
-"""By name of the method (presets.methods.METHODS). The paper prints no recipe for those of Table A.8, so a
+"""By name of the method (presets.table.METHODS). The paper prints no recipe for those of Table A.8, so a
 verdict there is one on our reading of them, too."""
