@@ -14,7 +14,7 @@ from radseg.datasets.rgbd import Sized, open_sequence
 from radseg.datasets.rgbd.classes import ClassTable
 from radseg.datasets.rgbd.replica import replica_classes
 from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
-from radseg.evaluation.maps.truth import LabelledVoxels, external_voxels, lifted_voxels
+from radseg.evaluation.maps.truth import LabelledVoxels, external_voxels, lifted_truth
 from radseg.evaluation.maps.voxel_labels import predict_labels_by_chunk, voxel_probabilities
 from radseg.mapping.description import MapDescription
 from radseg.mapping.mapper import Mapper
@@ -64,8 +64,7 @@ def scannet_stages(name: str, goldens: MapGoldenSet) -> Iterator[Row]:
     scan = scannet_scan(root / facts["scene"], read_semantics=scannet_labels(table, to_nyu40))
     sizes = Size(*facts["rgb_resolution"]), Size(*facts["depth_resolution"])
     sequence = Sized(scan.every(facts["frame_skip"]), *sizes)
-    frames = (sequence.read(frame_id) for frame_id in sequence.frame_ids())
-    truth = lifted_voxels(frames, len(table.names), facts["vox_size"])
+    truth = lifted_truth(sequence, len(table.names), facts["vox_size"])
     yield same(name, "gt_ijk", truth.keys, golden["gt_ijk"])
     yield same(name, "gt_label", truth.labels, golden["gt_label"])
     injected = goldens.tensors("scannet_features")["feat"]

@@ -45,15 +45,12 @@ class TextEncoder(Protocol):
     @property
     def space(self) -> str:
         """Name of the space of the embeddings."""
-        ...
 
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym."""
-        ...
 
     def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return the contrast bank without what `vocabulary` asks for itself."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,7 @@ def test_wrong_use_is_refused_before_anything_is_loaded(words, message, tmp_path
 
 def test_another_module_may_take_a_dataset_over(selected):
     seen = selected("--preset", "radseg-h", "--limit", 4)
-    assert (seen.dataset, str(seen.data), seen.choice.names, seen.limit) == (
+    assert (seen.images.dataset, str(seen.images.data), seen.choice.names, seen.images.limit) == (
         "replica",
         "rooms",
         ("radseg-h",),

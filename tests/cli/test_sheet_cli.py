@@ -4,7 +4,7 @@ from cli_builders import folder_options
 from PIL import Image
 
 from radseg.cli.model_options import ModelChoice
-from radseg.cli.sheet import _columns, spread
+from radseg.cli.sheet import _columns
 from radseg.errors import MissingExtraError
 from radseg.evaluation.images import resizing
 from radseg.evaluation.images.request import EvalRequest
@@ -38,12 +38,6 @@ def test_two_checkpoints_of_one_preset_have_a_column_each(tmp_path):
     models = [model_spec("radseg-b"), *map(model_spec, files)]
     columns = _columns([EvalRequest(Rooms(1), row, one, tmp_path) for one in models], None, ModelChoice())
     assert list(columns) == ["radseg-b", *(f"radseg-b ({file})" for file in files)]
-
-
-def test_images_are_spread_over_the_set():
-    ids = tuple("abcdefghij")
-    assert spread(ids, 3) == ("a", "d", "g")
-    assert spread(ids, 20) == ids
 
 
 def test_a_folder_is_asked_about_as_eval_does(radseg, labelled):

@@ -104,6 +104,7 @@ def test_a_model_that_cannot_be_loaded_costs_no_map(tmp_path):
 def test_frames_for_a_basis_are_spread_over_the_whole_sequence(frames, wanted):
     assert sampled([str(i) for i in range(frames)], 8) == [str(i) for i in wanted]
     assert sampled([], 8) == []
+    assert sampled("abcdefghij", 3) == ["a", "d", "g"]
 
 
 def test_an_interrupt_in_the_middle_of_a_frame_does_not_count_it_twice(tmp_path, monkeypatch):

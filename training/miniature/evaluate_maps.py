@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from radseg.evaluation.maps.scenes import label_map, lifted_truth, map_scene, score_labels
+from radseg.evaluation.maps.scenes import label_map, map_scene, score_labels
+from radseg.evaluation.maps.truth import lifted_truth
 from radseg.evaluation.paper.map_protocols import MapProtocol
 from radseg.mapping.query import Answer
 from radseg.metrics.means import Mean, mean_interval

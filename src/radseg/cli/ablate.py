@@ -1,7 +1,6 @@
 """`radseg ablate`: the paper's ablations, each a table and a plot."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,19 +16,6 @@ if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
 
 DEFAULT = "radseg-b-paper"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which images (see evaluation.sets.Choice)."""
-
-    dataset: str
-    data: Path | None
-    partial: bool
-    limit: int | None
-    classes: Path | None
-    ignore: list[int] | None
-    first_label: int | None
 
 
 @takes_model("model", "method", "templates", "weights", "auxiliary", "device", "memory", default=DEFAULT)
@@ -73,7 +59,7 @@ def ablate(
     Example: radseg ablate components -m miniature --limit 24
     """
     from radseg.evaluation.images.request import EvalRequest
-    from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.images.sets import Selection, default_protocol, open_set, vocabulary_of
     from radseg.evaluation.paper.protocols import protocol as row_of
     from radseg.evaluation.studies.ablations import sweep
     from radseg.evaluation.studies.plots import require_plots

@@ -1,13 +1,12 @@
 """`radseg analyse`: looks inside a model that no score shows."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from radseg.cli import options
-from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
 
@@ -69,7 +68,7 @@ def alignment(
         if number < maps:
             write_image(output / "maps" / f"{number + 1:04d}-{Path(one.name).stem[:80]}.png", one.draw())
         if log_format == "json":
-            typer.echo(json.dumps({"event": "image", "name": one.name, "mean": one.mean}))
+            emit(event="image", name=one.name, mean=one.mean)
     mean = summary.mean
     checkpoint = segmenter.origin.get("checkpoint")
     written = write_report(output, summary, preset=model.name, checkpoint=checkpoint, side=window)
@@ -77,7 +76,7 @@ def alignment(
         typer.echo(printable(f"{name}: {reason}"), err=True)
     if log_format == "json":
         event = {"event": "done", "mean": mean.value, "low": mean.low, "high": mean.high}
-        typer.echo(json.dumps(event | {"images": len(summary.means), "failed": len(summary.failed)}))
+        emit(**event, images=len(summary.means), failed=len(summary.failed))
     else:
         typer.echo(
             f"{model.name}: mean CLS-patch cosine {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] "

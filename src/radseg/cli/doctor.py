@@ -1,6 +1,5 @@
 """`radseg doctor`: what stands in the way on this machine."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -9,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from radseg.cli.failures import ExitCode
+from radseg.cli.failures import ExitCode, emit
 
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "problem": "[red]problem[/]"}
 
@@ -29,7 +28,7 @@ def doctor(
     found = findings(home())
     if log_format == "json":
         for finding in found:
-            typer.echo(json.dumps(asdict(finding)))
+            emit(**asdict(finding))
     else:
         table = Table("", "", "", box=None, show_header=False, pad_edge=False)
         for finding in found:

@@ -1,6 +1,5 @@
 """How a download shows: a bar on a terminal, a line now and then elsewhere, JSON events, or nothing."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from radseg.cli.failures import printable
+from radseg.cli.failures import emit, printable
 from radseg.weights.options import Reporter
 
 _STEP = 0.1  # of the whole, between two lines of a log
@@ -71,10 +70,10 @@ class JsonDownloads(LineDownloads):
 
     def announce(self, line: str) -> None:
         """Write the event."""
-        typer.echo(json.dumps({"event": "notice", "message": line}))
+        emit(event="notice", message=line)
 
     def _tell(self, done: int, total: int) -> None:
-        typer.echo(json.dumps({"event": "download", "name": self.name, "bytes": done, "total": total}))
+        emit(event="download", name=self.name, bytes=done, total=total)
 
 
 class BarDownloads(QuietDownloads):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.failures import ExitCode, printable
+from radseg.cli.failures import ExitCode, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
 from radseg.errors import InputError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from radseg.datasets.base import ImageSet
     from radseg.evaluation.images.result import EvalResult
     from radseg.evaluation.images.run import Outcome
+    from radseg.evaluation.images.sets import Selection
+    from radseg.jobs.folder import OnExisting
 
 _SET = "Dataset"
 _RUN = "Run"
@@ -30,7 +32,7 @@ HANDLERS: dict[str, str] = {
     "scannet": "radseg.cli.eval_maps:evaluate_maps",
     "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
 }
-"""Datasets that another module evaluates: name to "module:function", from a Selection to an exit code."""
+"""Datasets that another module evaluates: name to "module:function", from an EvalChoice to an exit code."""
 
 Dataset = Annotated[
     str,
@@ -103,23 +105,17 @@ Merge = Annotated[
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What the command line selects, for the handlers of other kinds of datasets; None is "not given"."""
+class EvalChoice:
+    """What the command line asks for, for the handlers of other kinds of datasets; None is "not given"."""
 
-    dataset: str
-    data: Path | None
+    images: "Selection"
     choice: ModelChoice
     protocol: str | None
     output: Path | None
-    existing: str
+    existing: "OnExisting"
     check: bool
-    partial: bool
-    limit: int | None
     shard: str | None
     merge: bool
-    classes: Path | None
-    ignore: tuple[int, ...] | None
-    first_label: int | None
     log_format: options.LogFormat
     quiet: bool
 
@@ -152,34 +148,30 @@ def evaluate(
     """
     if merge and overwrite:
         raise InputError("--merge sums up what is done and --overwrite deletes it; use one of them.")
-    selection = Selection(
-        dataset=dataset,
-        data=data,
+    from radseg.evaluation.images.sets import Selection
+
+    chosen = EvalChoice(
+        images=Selection(dataset, data, partial, limit, classes, ignore, first_label),
         choice=choice,
         protocol=protocol,
         output=output,
         existing=existing(resume=resume, overwrite=overwrite),
         check=check,
-        partial=partial,
-        limit=limit,
         shard=shard,
         merge=merge,
-        classes=classes,
-        ignore=None if ignore is None else tuple(ignore),
-        first_label=first_label,
         log_format=log_format,
         quiet=quiet,
     )
     if dataset in HANDLERS:
         module, _, function = HANDLERS[dataset].partition(":")
-        code = getattr(import_module(module), function)(selection)
+        code = getattr(import_module(module), function)(chosen)
     else:
-        code = _check(selection) if check else _run(selection)
+        code = _check(chosen) if check else _run(chosen)
     if code:
         raise typer.Exit(code)
 
 
-def _run(selection: Selection) -> int:
+def _run(chosen: EvalChoice) -> int:
     from radseg.cli.downloads import download_reporter
     from radseg.cli.reporters import reporter
     from radseg.evaluation.images.request import EvalRequest
@@ -188,47 +180,46 @@ def _run(selection: Selection) -> int:
     from radseg.evaluation.images.shards import launched_shard, parse_shard
     from radseg.evaluation.paper.protocols import protocol
 
+    selection = chosen.images
     images = open_set(selection)
-    row = protocol(selection.dataset, selection.protocol or default_protocol(selection.dataset))
-    model = selection.choice.spec(default=DEFAULT, defaults=row.options)
-    folder = selection.output or Path("radseg-eval") / f"{selection.dataset}-{row.name}-{model.name}"
+    row = protocol(selection.dataset, chosen.protocol or default_protocol(selection.dataset))
+    model = chosen.choice.spec(default=DEFAULT, defaults=row.options)
+    folder = chosen.output or Path("radseg-eval") / f"{selection.dataset}-{row.name}-{model.name}"
     request = EvalRequest(
         images=images,
         protocol=row,
         model=model,
         output=folder,
-        existing=selection.existing,  # type: ignore[arg-type]
-        shard=launched_shard() if selection.shard is None else parse_shard(selection.shard),
+        existing=chosen.existing,
+        shard=launched_shard() if chosen.shard is None else parse_shard(chosen.shard),
         limit=selection.limit,
         vocabulary=vocabulary_of(selection),
-        merge_only=selection.merge,
+        merge_only=chosen.merge,
     )
     with terminated_like_interrupted():
         command = resume_command(sys.argv[1:], folder)
-        events = reporter(selection.log_format, quiet=selection.quiet, resume=command)
-        outcome = run_evaluation(
-            request, events, download_reporter(selection.log_format, quiet=selection.quiet)
-        )
-    if not selection.quiet:
-        _show(outcome, folder, selection.log_format)
+        events = reporter(chosen.log_format, quiet=chosen.quiet, resume=command)
+        outcome = run_evaluation(request, events, download_reporter(chosen.log_format, quiet=chosen.quiet))
+    if not chosen.quiet:
+        _show(outcome, folder, chosen.log_format)
     failed = outcome.result is not None and outcome.result.images.failed
     return ExitCode.SOME_FAILED if failed else ExitCode.DONE
 
 
-def _check(selection: Selection) -> int:
+def _check(chosen: EvalChoice) -> int:
     """Read every image that would be evaluated and say what is wrong with the set."""
     from dataclasses import asdict
 
     from radseg.datasets.check import check_set
     from radseg.evaluation.images.sets import open_set, shortfall
 
+    selection = chosen.images
     images: ImageSet = open_set(selection, partial=True)
     report = check_set(images, limit=selection.limit)
     lacking = () if selection.partial else shortfall(selection)
     problems = [*lacking, *report.problems.values()]
-    if selection.log_format == "json":
-        event = {"event": "check", "dataset": selection.dataset, "shortfall": lacking, **asdict(report)}
-        typer.echo(json.dumps(event))
+    if chosen.log_format == "json":
+        emit(event="check", dataset=selection.dataset, shortfall=lacking, **asdict(report))
     else:
         typer.echo(
             f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"
@@ -249,11 +240,7 @@ def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
     result = outcome.result
     if log_format == "json":
         scores = None if result is None else json.loads(result.to_json())["scores"]
-        typer.echo(
-            json.dumps(
-                {"event": "result", "missing": outcome.missing, "scores": scores, "folder": str(folder)}
-            )
-        )
+        emit(event="result", missing=outcome.missing, scores=scores, folder=str(folder))
     elif result is None:
         typer.echo(f"{outcome.missing} images are left to other shards; the last to end writes the result.")
     else:

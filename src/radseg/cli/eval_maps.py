@@ -1,19 +1,18 @@
 """`radseg eval replica|scannet|scannetpp`: what the command line selects, evaluated in 3D."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from radseg.cli.failures import ExitCode, printable
+from radseg.cli.failures import ExitCode, emit, printable
 from radseg.errors import InputError
 
 if TYPE_CHECKING:
-    from radseg.cli.eval import Selection
+    from radseg.cli.eval import EvalChoice
 
 
-def evaluate_maps(selection: "Selection") -> int:
+def evaluate_maps(chosen: "EvalChoice") -> int:
     """Run the evaluation and return the exit code.
 
     Raises:
@@ -30,10 +29,11 @@ def evaluate_maps(selection: "Selection") -> int:
     )
     from radseg.runs.lifting import for_features
 
+    selection = chosen.images
     useless = {
-        "--shard": selection.shard,
-        "--merge": selection.merge or None,
-        "--check": selection.check or None,
+        "--shard": chosen.shard,
+        "--merge": chosen.merge or None,
+        "--check": chosen.check or None,
         "--classes": selection.classes,
         "--ignore": selection.ignore,
         "--first-label": selection.first_label,
@@ -45,8 +45,8 @@ def evaluate_maps(selection: "Selection") -> int:
         raise InputError(
             f"Where is {selection.dataset}? Add --data FOLDER; how it must lie: docs/querying.md."
         )
-    protocol, space = parse_protocol(selection.dataset, selection.protocol)
-    model = selection.choice.spec(default=DEFAULT, defaults=model_options(protocol))
+    protocol, space = parse_protocol(selection.dataset, chosen.protocol)
+    model = chosen.choice.spec(default=DEFAULT, defaults=model_options(protocol))
     if space == "features":
         model = for_features(model)
     label = f"{selection.dataset}-{space}-{protocol.rules}-{model.name}"
@@ -55,20 +55,20 @@ def evaluate_maps(selection: "Selection") -> int:
         space=space,
         data=selection.data,
         model=model,
-        output=selection.output or Path("radseg-eval") / label,
-        existing=selection.existing,  # type: ignore[arg-type]
+        output=chosen.output or Path("radseg-eval") / label,
+        existing=chosen.existing,
         limit=selection.limit,
         partial=selection.partial,
     )
-    silent = selection.quiet or selection.log_format == "json"
+    silent = chosen.quiet or chosen.log_format == "json"
     result = run_map_evaluation(
         request,
         lambda line: None if silent else typer.echo(printable(line), err=True),
-        download_reporter(selection.log_format, quiet=selection.quiet),
+        download_reporter(chosen.log_format, quiet=chosen.quiet),
     )
-    if selection.log_format == "json":
-        typer.echo(json.dumps({"event": "result", **result, "folder": str(request.output)}))
-    elif not selection.quiet:
+    if chosen.log_format == "json":
+        emit(event="result", **result, folder=str(request.output))
+    elif not chosen.quiet:
         for line in result_lines(result):
             typer.echo(printable(line))
     failed = any("failed" in entry for entry in result["scenes"])

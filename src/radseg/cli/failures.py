@@ -62,7 +62,7 @@ def report(error: BaseException) -> ExitCode:
         traceback.print_exception(error)
     code, message = explain(error)
     if _wants_json():
-        typer.echo(json.dumps({"event": "error", "message": message, "exit": int(code)}))
+        emit(event="error", message=message, exit=int(code))
     else:
         typer.echo(f"radseg: {printable(message)}", err=True)
     return code
@@ -89,6 +89,11 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def emit(**values: Any) -> None:
+    """Print one JSON object, a line on standard output, for programs that read along."""
+    typer.echo(json.dumps(values))
 
 
 def debugging() -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from radseg.cli import options
-from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
 from radseg.cli.map_view import render, view
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError, ResourceError
@@ -259,7 +259,7 @@ def info(path: MapFolder, log_format: options.LogFormat = "text") -> None:
 
     facts = facts_of(path)
     if log_format == "json":
-        typer.echo(json.dumps(facts))
+        emit(**facts)
         return
     for name, value in facts.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -276,7 +276,7 @@ def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
         count += 1
         bad += bool(fault)
         if log_format == "json":
-            typer.echo(json.dumps({"file": name, "ok": not fault, "message": fault}))
+            emit(file=name, ok=not fault, message=fault)
         elif fault:
             typer.echo(printable(fault), err=True)
     if log_format == "text":
@@ -299,7 +299,7 @@ def merge(
 
     merged = merge_into(maps, output, budget=parse_bytes(memory_budget), overwrite=overwrite)
     if log_format == "json":
-        typer.echo(json.dumps({"event": "merged", "voxels": merged.voxels, "digest": merged.digest}))
+        emit(event="merged", voxels=merged.voxels, digest=merged.digest)
     else:
         typer.echo(printable(f"{merged.voxels} voxels from {len(maps)} maps → {output}"))
 

@@ -1,13 +1,12 @@
 """How building a map shows: lines for people, objects for programs."""
 
-import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from radseg.cli.failures import printable
+from radseg.cli.failures import emit, printable
 
 if TYPE_CHECKING:
     from radseg.mapping.builder import Progress
@@ -67,16 +66,16 @@ class JsonMapReporter:
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Write the event."""
-        self._write("started", todo=todo, earlier=earlier, folder=str(folder))
+        emit(event="started", todo=todo, earlier=earlier, folder=str(folder))
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:
         """Write the event."""
-        self._write("frame", frame=frame_id, points=points, skipped=reason)
+        emit(event="frame", frame=frame_id, points=points, skipped=reason)
 
     def ended(self, manifest: "MapManifest", progress: "Progress", folder: Path) -> None:
         """Write the sums."""
-        self._write(
-            "ended",
+        emit(
+            event="ended",
             voxels=manifest.voxels,
             frames=progress.used,
             skipped=dict(progress.reasons),
@@ -84,6 +83,3 @@ class JsonMapReporter:
             digest=manifest.digest,
             folder=str(folder),
         )
-
-    def _write(self, event: str, **values: Any) -> None:
-        typer.echo(json.dumps({"event": event, **values}))

@@ -1,6 +1,5 @@
 """`radseg models`: what can be chosen, what is on this machine, and under which licence."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from radseg.cli import options
-from radseg.cli.failures import ExitCode, GuardedGroup, printable
+from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
 
 models_app = typer.Typer(
     cls=GuardedGroup, help="List, fetch, and check models and their licences.", no_args_is_help=True
@@ -38,12 +37,10 @@ def list_models(
     if log_format == "json":
         for model, names in found.items():
             local = here.issuperset(names)
-            typer.echo(
-                json.dumps({"model": model.name, "weights": names, "cached": local, "note": model.note})
-            )
+            emit(model=model.name, weights=names, cached=local, note=model.note)
         for row in catalog.ROWS if everything else ():
             facts = {"weights": row.name, "kind": row.kind, "license": row.license.id, "page": row.page}
-            typer.echo(json.dumps({**facts, "cached": row.name in here, "warning": row.warning}))
+            emit(**facts, cached=row.name in here, warning=row.warning)
         return
     table = _table("model", "weights", "cached", "note")
     for model, names in found.items():
@@ -82,7 +79,7 @@ def pull(
     for row in rows:
         path = resolve(row.name, None, how)
         if log_format == "json":
-            typer.echo(json.dumps({"event": "pulled", "name": row.name, "path": str(path)}))
+            emit(event="pulled", name=row.name, path=str(path))
         elif not quiet:
             typer.echo(printable(f"{row.name} is at {path}"))
 
@@ -128,7 +125,7 @@ def show_license(names: Names, log_format: options.LogFormat = "text") -> None:
         terms = row.license
         if log_format == "json":
             facts = {"license": terms.id, "title": terms.title, "url": terms.url}
-            typer.echo(json.dumps({"name": row.name, **facts, "must_accept": terms.requires_acceptance}))
+            emit(name=row.name, **facts, must_accept=terms.requires_acceptance)
             continue
         accept = "needs --accept-license" if terms.requires_acceptance else "no acceptance needed"
         typer.echo(f"{row.name}: {terms.title}; {accept}\n  {terms.url}")
@@ -144,6 +141,6 @@ def _table(*columns: str) -> Table:
 
 def _tell(log_format: str, name: str, path: str, verdict: str, *, ok: bool) -> None:
     if log_format == "json":
-        typer.echo(json.dumps({"name": name, "path": path, "ok": ok, "message": verdict}))
+        emit(name=name, path=path, ok=ok, message=verdict)
     else:
         typer.echo(printable(": ".join(part for part in (name, path, verdict) if part)))

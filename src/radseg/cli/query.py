@@ -1,6 +1,5 @@
 """`radseg query`: give a map prompts, get objects with their place."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from radseg.cli import options
+from radseg.cli.failures import emit
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
 from radseg.modes import Mode
@@ -106,7 +106,7 @@ def query(
             err=True,
         )
     if log_format == "json":
-        typer.echo(json.dumps(finding.as_json() | {"files": [str(file) for file in written]}))
+        emit(**finding.as_json(), files=[str(file) for file in written])
         return
     print_finding(finding.as_json())
     for file in written:

@@ -1,6 +1,5 @@
 """How a run shows on a screen, in a log file, and to a program: three reporters with one interface."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from radseg.cli.failures import printable
+from radseg.cli.failures import emit, printable
 from radseg.jobs.folder import Report
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
@@ -55,15 +54,6 @@ class QuietReporter:
     def __init__(self, resume: str) -> None:
         self._resume = resume
 
-    def found(self, images: int, notes: Sequence[str]) -> None:
-        """Say nothing."""
-
-    def loading(self, model: str) -> None:
-        """Say nothing."""
-
-    def started(self, todo: int, earlier: int, folder: Path) -> None:
-        """Say nothing."""
-
     def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Name a failed image and the reason."""
         if record.status == "failed":
@@ -73,8 +63,10 @@ class QuietReporter:
         """Print how to continue."""
         typer.echo(f"Continue with: {self._resume}", err=True)
 
-    def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
-        """Say nothing."""
+    def _say_nothing(self, *_: Any, **__: Any) -> None:
+        """What a quiet run has to say of all other events."""
+
+    found = loading = started = ended = _say_nothing
 
 
 class PlainReporter:
@@ -207,21 +199,21 @@ class JsonReporter:
 
     def found(self, images: int, notes: Sequence[str]) -> None:
         """Write the event."""
-        self._write("found", images=images, notes=list(notes))
+        emit(event="found", images=images, notes=list(notes))
 
     def loading(self, model: str) -> None:
         """Write the event."""
-        self._write("loading", model=model)
+        emit(event="loading", model=model)
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Write the event."""
-        self._write("started", todo=todo, earlier=earlier, folder=str(folder))
+        emit(event="started", todo=todo, earlier=earlier, folder=str(folder))
 
     def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Write the image's record, and the classes of its result with share and confidence."""
         shares = class_shares(result) if result is not None else ()
-        self._write(
-            "image",
+        emit(
+            event="image",
             source=record.source,
             status=record.status,
             outputs=list(record.outputs),
@@ -232,15 +224,12 @@ class JsonReporter:
 
     def stopped(self, folder: Path) -> None:
         """Write the event with the command that continues."""
-        self._write("stopped", folder=str(folder), resume=self._resume)
+        emit(event="stopped", folder=str(folder), resume=self._resume)
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Write the counts."""
         counts = {"done": len(report.done), "failed": len(report.failed), "earlier": len(report.earlier)}
-        self._write("ended", **counts, folder=str(folder), files=list(extra))
-
-    def _write(self, event: str, **values: Any) -> None:
-        typer.echo(json.dumps({"event": event, **values}))
+        emit(event="ended", **counts, folder=str(folder), files=list(extra))
 
 
 def _failure(record: Record) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radseg.cli import options
-from radseg.cli.ablate import DEFAULT, Selection
+from radseg.cli.ablate import DEFAULT
 from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
@@ -46,11 +46,12 @@ def sheet(
     from radseg.evaluation.images.model import load_model, prepare
     from radseg.evaluation.images.request import EvalRequest
     from radseg.evaluation.images.resizing import load_opencv
-    from radseg.evaluation.images.sets import default_protocol, open_set, vocabulary_of
+    from radseg.evaluation.images.sets import Selection, default_protocol, open_set, vocabulary_of
     from radseg.evaluation.paper.protocols import protocol as row_of
     from radseg.evaluation.report.writing import write_image, write_text
     from radseg.evaluation.studies.sheet import draw_figure, model_of, strips
     from radseg.evaluation.studies.sheet_page import sheet_page
+    from radseg.runs.mapping import sampled
 
     chosen = Selection(dataset, data, partial, None, classes, ignore, first_label)
     shown_set = open_set(chosen)
@@ -66,7 +67,7 @@ def sheet(
     models = {name: model_of(*load_model(request, downloads)) for name, request in columns.items()}
     failed: dict[str, str] = {}
     names = next(iter(columns.values())).prompts.names
-    ids = spread(shown_set.ids, images)
+    ids = sampled(shown_set.ids, images)
     shown = list(strips(ids, fixed(prepare, shown_set, row), models, names, failed))
     if not shown:
         first = next(iter(failed.values()))
@@ -81,11 +82,6 @@ def sheet(
         typer.echo(f"Written:\n  {output / 'sheet.png'}\n  {output / 'sheet.html'}")
     if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
-
-
-def spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return `count` ids at even steps, the first among them; all where there are fewer."""
-    return tuple(ids[i * len(ids) // count] for i in range(count)) if count < len(ids) else ids
 
 
 def _columns(bases: "list[EvalRequest]", sweep: str | None, choice: ModelChoice) -> "dict[str, EvalRequest]":

@@ -1,13 +1,12 @@
 """`radseg text`: prompts embedded once, into a pack that needs no text tower afterwards."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from radseg.cli import options
-from radseg.cli.failures import printable
+from radseg.cli.failures import emit, printable
 from radseg.cli.model_options import PROMPTS, ModelChoice, takes_model
 from radseg.errors import InputError
 
@@ -53,7 +52,7 @@ def text(
     names, space = pack.embeddings.names, pack.embeddings.space
     if log_format == "json":
         facts = {"output": str(output), "names": list(names), "space": space, "contrast": contrast}
-        typer.echo(json.dumps({"event": "pack", **facts}))
+        emit(event="pack", **facts)
     elif not quiet:
         typer.echo(printable(f"{output}: {len(names)} names in the space {space}. Use it with:"))
         own = f" --checkpoint {request.model.checkpoint}" if request.model.checkpoint else ""

@@ -44,26 +44,21 @@ class ImageSet(Protocol):
     @property
     def name(self) -> str:
         """As typed, such as "ade20k"."""
-        ...
 
     @property
     def split(self) -> str:
         """Which part of the dataset it is, such as "validation"."""
-        ...
 
     @property
     def names(self) -> tuple[str, ...]:
         """The classes as the dataset spells them; index i is class i of the truth."""
-        ...
 
     @property
     def ids(self) -> tuple[str, ...]:
         """One id per image, in a fixed order, none twice."""
-        ...
 
     def read(self, id: str) -> Example:
         """Return one image; raise ImageError for what is wrong with this one."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

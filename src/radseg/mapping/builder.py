@@ -26,7 +26,6 @@ class Watcher(Protocol):
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:
         """One frame is in the map with this many points, or was skipped with a reason."""
-        ...
 
 
 @dataclass

@@ -41,11 +41,9 @@ class Part(Protocol):
 
     def __len__(self) -> int:
         """Voxels in it."""
-        ...
 
     def read(self, start: int, stop: int) -> TileArrays:
         """Return some of its voxels, in ascending order of keys."""
-        ...
 
 
 @dataclass(frozen=True)

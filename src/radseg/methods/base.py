@@ -23,11 +23,9 @@ class DenseEncoder(Protocol):
     @property
     def space(self) -> str:
         """Name of the text space of the features."""
-        ...
 
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one feature map per image; no result depends on the other images."""
-        ...
 
 
 @runtime_checkable
@@ -41,15 +39,12 @@ class BackboneEncoder(DenseEncoder, Protocol):
     @property
     def backbone_space(self) -> str:
         """Name of the space before alignment: "backbone:" and the version of the network."""
-        ...
 
     def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
         """Return one map per image before alignment; no result depends on the other images."""
-        ...
 
     def align(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
         """Return features of `backbone_space`, from wherever they lie, in the text space `space`."""
-        ...
 
 
 def align_map(
@@ -70,7 +65,6 @@ class Scorer(Protocol):
     @property
     def space(self) -> str:
         """Name of the text space it compares in."""
-        ...
 
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
         """Return per image the cosine of every text row on a grid of the method's choice.
@@ -78,7 +72,6 @@ class Scorer(Protocol):
         Or a sum of cosines, where a published code adds them up: then a value may be beyond 1. No result
         depends on the other images; every result may depend on all rows.
         """
-        ...
 
 
 def require_features(method: DenseEncoder | Scorer, purpose: str) -> DenseEncoder:

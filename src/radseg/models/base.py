@@ -24,32 +24,26 @@ class PatchBackbone(Protocol):
     @property
     def patch(self) -> int:
         """Side of a patch in pixels."""
-        ...
 
     @property
     def width(self) -> int:
         """Channels of a token."""
-        ...
 
     @property
     def mlp_width(self) -> int:
         """Channels of the hidden layer of a block's MLP, the widest point."""
-        ...
 
     @property
     def prefix_tokens(self) -> int:
         """Number of CLS and register tokens before the patches."""
-        ...
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        ...
 
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of the parameters and of the features."""
-        ...
 
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = ...) -> PatchTokens:
         """Return the tokens after `last_block`, before any final norm; images in [0, 1].
@@ -57,7 +51,6 @@ class PatchBackbone(Protocol):
         Raises:
             ImageError: a side that is not a multiple of the patch.
         """
-        ...
 
 
 class Backbone(PatchBackbone, Protocol):
@@ -66,11 +59,9 @@ class Backbone(PatchBackbone, Protocol):
     @property
     def space(self) -> str:
         """Name of the text space that `to_language` lands in."""
-        ...
 
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Return tokens in `space`, not normalised."""
-        ...
 
 
 class PatchNetwork(nn.Module):

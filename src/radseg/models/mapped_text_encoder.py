@@ -29,11 +29,9 @@ class RawTower(Protocol):
     @property
     def space(self) -> str:
         """Name of the embedding space."""
-        ...
 
     def embed_raw(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
         """Return the pooled vector of each prompt as the network gives it."""
-        ...
 
 
 class TextMap(nn.Module):

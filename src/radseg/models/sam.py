@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from radseg.errors import CheckpointError, MissingFileError
 from radseg.weights.config import SAM_FORMAT, SamSizes
+from radseg.weights.tensors import read_safetensors
 
 # Numbers alive at the widest point of decoding one prompt, per channel and patch of the grid: the image
 # tokens about eight times in the two-way transformer, then a quarter and twice an eighth of the channels on 4
@@ -173,17 +174,10 @@ def load_sam(
         MissingFileError: no such file.
         CheckpointError: not that format, or damaged.
     """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"No file {path}. Fetch the SAM decoder with `radseg models pull sam-vit-h`.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    metadata, tensors = read_safetensors(path)
     if (found := metadata.get("format")) != SAM_FORMAT:
         raise CheckpointError(f"{path} has format {found!r}; a SAM decoder has {SAM_FORMAT!r}.")
     # Files of the published ViT-H say no sizes: theirs are the defaults.

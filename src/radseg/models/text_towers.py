@@ -4,7 +4,6 @@ A folder holds config.json, tokenizer.json and model.safetensors (the text tenso
 `transformers` is imported when a tower is loaded, not before: it costs seconds. No code of a folder is run.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from radseg.errors import CheckpointError, InputError, MissingFileError, SpaceMi
 from radseg.models.tokenise import CLIP, SIGLIP, SIGLIP2, PromptTokeniser, TokenRules, load_tokeniser
 from radseg.text.clean import cleaning_of
 from radseg.text.tower import LazyTower
+from radseg.weights.load import read_description
 
 _BATCH = 64  # prompts per forward pass: 64 x 64 tokens fill two CPU cores and a small GPU
 
@@ -212,11 +212,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file():
         raise MissingFileError(f"The text tower's {file} does not exist. Fetch it: radseg models pull …")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: {error}.") from error
-    if not isinstance(config, dict) or _model_type(config) not in ("siglip2", "siglip", "clip"):
+    config = read_description(file)
+    if _model_type(config) not in ("siglip2", "siglip", "clip"):
         raise CheckpointError(f"{file} does not describe a SigLIP or CLIP model.")
     return config
 

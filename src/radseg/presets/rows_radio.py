@@ -49,14 +49,11 @@ RADSEG = (
 _OTHER = RadioOptions(scga_temperature=None)
 _WHOLE = replace(_OTHER, crop=None, short_side=512)
 _ROOMS = RadioOptions(
-    crop=miniature.CROP,
-    stride=miniature.STRIDE,
-    short_side=miniature.SHORT_SIDE,
+    crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none",
     scga_temperature=None,
-    templates="none",
-)
+)  # fmt: skip
 _ROOMS_PLAIN = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
-_R = "c-radio_v3-b"
+_R, _M = "c-radio_v3-b", "miniature"
 
 ON_RADIO = (
     Preset("naradio-b", _R, _OTHER, "NARADIO: key-key attention with neighbours", method="naradio"),
@@ -65,34 +62,21 @@ ON_RADIO = (
     Preset("resradio-b", _R, _OTHER, "ResRADIO: inner attention and first labels", method="resradio"),
     Preset("rayfronts-b", "radio_v2.5-b", _WHOLE, "RayFronts' encoder, one window", method="rayfronts"),
     Preset(
-        "rayfronts-b-paper",
-        "radio_v2.5-b",
-        _WHOLE,
-        "RayFronts' encoder with its transposed neighbourhood",
-        method="rayfronts-paper",
+        "rayfronts-b-paper", "radio_v2.5-b", _WHOLE, "RayFronts' encoder with its transposed neighbourhood",
+        "rayfronts-paper",
     ),
-    Preset("miniature-radio", "miniature", _ROOMS_PLAIN, "the miniature without SCRA and SCGA"),
-    Preset("miniature-naradio", "miniature", _ROOMS, "NARADIO on the miniature", "naradio"),
+    Preset("miniature-radio", _M, _ROOMS_PLAIN, "the miniature without SCRA and SCGA"),
+    Preset("miniature-naradio", _M, _ROOMS, "NARADIO on the miniature", "naradio"),
     Preset(
-        "miniature-rayfronts",
-        "miniature",
-        replace(_ROOMS, crop=None),
-        "RayFronts on the miniature",
-        "rayfronts",
+        "miniature-rayfronts", _M, replace(_ROOMS, crop=None), "RayFronts on the miniature", "rayfronts"
     ),
     Preset(
-        "miniature-proxyradio-d",
-        "miniature",
-        _ROOMS,
-        "ProxyRADIO on the miniature, mixed by its surface head",
+        "miniature-proxyradio-d", _M, _ROOMS, "ProxyRADIO on the miniature, mixed by its surface head",
         "proxyradio-surface",
     ),
     Preset(
-        "miniature-proxyradio-s",
-        "miniature",
-        _ROOMS,
-        "ProxyRADIO on the miniature, mixed by its SAM head",
+        "miniature-proxyradio-s", _M, _ROOMS, "ProxyRADIO on the miniature, mixed by its SAM head",
         "proxyradio-s",
     ),
-    Preset("miniature-resradio", "miniature", _ROOMS, "ResRADIO on the miniature", "resradio"),
-)
+    Preset("miniature-resradio", _M, _ROOMS, "ResRADIO on the miniature", "resradio"),
+)  # fmt: skip

@@ -70,4 +70,3 @@ class Refiner(Protocol):
 
         An image need not have the size of its label map, only its view.
         """
-        ...

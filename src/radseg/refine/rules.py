@@ -56,17 +56,14 @@ class Rules(Protocol):
 
     def sam_image(self, image: Rgb, patch: int, sam: SamSizes) -> Rgb:
         """Return the image at the size at which it is encoded for SAM; sides are multiples of `patch`."""
-        ...
 
     def propose(self, coarse: CoarseResult, *, coarse_threshold: float, min_area: int) -> Proposals:
         """Return the regions to refine; `min_area` in pixels of the image."""
-        ...
 
     def to_frame(
         self, xy: Float[Tensor, "*b 2"], proposals: Proposals, sam_size: Size, sam: SamSizes
     ) -> Float[Tensor, "*b 2"]:
         """Return coordinates on the proposals' grid as pixel indices in SAM's frame."""
-        ...
 
     def mask_prompts(
         self,
@@ -78,17 +75,14 @@ class Rules(Protocol):
         sam: SamSizes,
     ) -> Float[Tensor, "r k k"]:
         """Return the probabilities above `threshold` that prompt the chosen regions, zero elsewhere."""
-        ...
 
     def embed_masks(self, sam: SamDecoder, masks: Float[Tensor, "r k k"]) -> Float[Tensor, "r c g g"]:
         """Return the dense embeddings of mask prompts."""
-        ...
 
     def settle(
         self, coarse: CoarseResult, merged: "Merged", failed: Bool[Tensor, "H W"]
     ) -> tuple[Integer[Tensor, "H W"], Float[Tensor, "H W"]]:
         """Return final labels and confidence, at least one region having been accepted."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,19 +23,16 @@ class FeatureSource(Protocol):
     @property
     def patch(self) -> int:
         """Side of a patch in pixels."""
-        ...
 
     @property
     def device(self) -> torch.device:
         """Where images must be."""
-        ...
 
     def encode(self, images: Sequence[Rgb]) -> list[FeatureMap]:
         """Return each image's features as SAM's neck reads them; sides are multiples of the patch.
 
         A map covers its image or SAM's whole frame, and no map depends on the other images.
         """
-        ...
 
 
 @dataclass(frozen=True)

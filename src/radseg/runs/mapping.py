@@ -29,11 +29,9 @@ class Sequence3D(Protocol):
 
     def frame_ids(self) -> tuple[str, ...]:
         """Return the names of the frames in order."""
-        ...
 
     def read(self, frame_id: str, /) -> "Frame":
         """Return one frame, or raise InputError."""
-        ...
 
 
 class MapReporter(Protocol):
@@ -356,12 +354,9 @@ def facts_of(folder: Path) -> dict[str, Any]:
     what, frames = manifest.description, dict(manifest.build.get("frames", {}))
     corners = [(keys.amin(0), keys.amax(0)) for keys in opened.keys()]  # noqa: SIM118
     size = what.voxel_size
-    low = (
-        [round(min(int(a[i]) for a, _ in corners) * size - size / 2, 4) for i in range(3)] if corners else []
-    )
-    high = (
-        [round(max(int(b[i]) for _, b in corners) * size + size / 2, 4) for i in range(3)] if corners else []
-    )
+    axes = range(3 if corners else 0)
+    low = [round(min(int(a[i]) for a, _ in corners) * size - size / 2, 4) for i in axes]
+    high = [round(max(int(b[i]) for _, b in corners) * size + size / 2, 4) for i in axes]
     reasons: dict[str, int] = {}
     for _, reason in frames.get("skipped", []):
         reasons[reason] = reasons.get(reason, 0) + 1

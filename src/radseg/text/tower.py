@@ -18,11 +18,9 @@ class TextTower(Protocol):
     @property
     def space(self) -> str:
         """Name of the embedding space."""
-        ...
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
         """Return one row of length 1 per prompt, in order. Each row depends on its own prompt only."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,9 @@ class View(Protocol):
     @property
     def axes(self) -> Float[np.ndarray, "3 3"]:
         """Rows: right, down and forward on the screen, as unit vectors of the world."""
-        ...
 
     def project(self, points: Points, width: int, height: int) -> Projected:
         """Return the points on a screen of this size, in pixels."""
-        ...
 
 
 @dataclass(frozen=True)

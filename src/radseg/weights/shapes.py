@@ -72,7 +72,6 @@ class Shaped(Protocol):
     @property
     def shape(self) -> Shape:
         """Sizes of the axes."""
-        ...
 
 
 def require_tensors(expected: Mapping[str, Shape], found: Mapping[str, Shaped], file: str) -> None:

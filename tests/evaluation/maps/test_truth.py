@@ -6,7 +6,7 @@ import torch
 
 from radseg.datasets.rgbd.classes import class_table
 from radseg.errors import InputError, MissingFileError
-from radseg.evaluation.maps.truth import LabelVotes, external_voxels, lifted_voxels, read_external
+from radseg.evaluation.maps.truth import LabelVotes, external_voxels, lifted_truth, read_external
 from radseg.types import Frame, Intrinsics, Size
 
 TABLE = class_table({5: "wall", 9: "door"})
@@ -51,9 +51,19 @@ def frame(labels, depth=1.0):
     )
 
 
+class Frames(list):
+    """A recording of these frames."""
+
+    def frame_ids(self):
+        return range(len(self))
+
+    def read(self, frame_id):
+        return self[frame_id]
+
+
 def test_lifted_labels_let_ignore_take_only_what_nobody_wants():
     frames = [frame([[0, 0], [0, 2]]), frame([[0, 1], [0, 0]])]
-    truth = lifted_voxels(iter(frames), 2, 1.0)
+    truth = lifted_truth(Frames(frames), 2, 1.0)
     place = {tuple(key): label for key, label in zip(truth.keys.tolist(), truth.labels.tolist(), strict=True)}
     assert place == {(0, 0, 1): 0, (1, 0, 1): 1, (0, 1, 1): 0, (1, 1, 1): 2}
 
@@ -66,7 +76,7 @@ def test_labels_finer_than_the_depth_are_shared_out():
 
 def test_votes_add_up_in_any_order():
     frames = [frame([[0, 1], [1, 2]]), frame([[2, 1], [2, 2]], 2.0), frame([[2, 2], [0, 1]])]
-    one, other = (lifted_voxels(iter(order), 2, 1.0) for order in (frames, frames[::-1]))
+    one, other = (lifted_truth(Frames(order), 2, 1.0) for order in (frames, frames[::-1]))
     assert np.array_equal(one.keys, other.keys)
     assert np.array_equal(one.labels, other.labels)
 

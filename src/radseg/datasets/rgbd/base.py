@@ -21,11 +21,9 @@ class RgbdSequence(Protocol):
 
     def __len__(self) -> int:
         """Return how many frames there are."""
-        ...
 
     def frame_ids(self) -> tuple[str, ...]:
         """Return the names of the frames in the order of the recording."""
-        ...
 
     def read(self, frame_id: str) -> Frame:
         """Return one frame.
@@ -33,7 +31,6 @@ class RgbdSequence(Protocol):
         Raises:
             ImageError, InputError: this frame is not usable; the others may be.
         """
-        ...
 
 
 @dataclass(frozen=True)

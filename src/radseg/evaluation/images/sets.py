@@ -1,8 +1,8 @@
 """From a name and a folder to the set of images that is evaluated."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from radseg.datasets.base import ImageSet
 from radseg.datasets.catalog import BENCHMARKS, REGISTERED
@@ -15,43 +15,27 @@ from radseg.text.vocabulary import Vocabulary
 FOLDER, MINIATURE = "folder", "miniature"
 
 
-class Choice(Protocol):
-    """What decides the set; the command line's options are one."""
+@dataclass(frozen=True)
+class Selection:
+    """What decides the set; None is "not given".
 
-    @property
-    def dataset(self) -> str:
-        """A benchmark's name, "folder" or "miniature"."""
-        ...
+    Attributes:
+        dataset: a benchmark's name, "folder", "miniature", or a registered one.
+        data: the folder; none for the miniature.
+        partial: whether fewer images than officially there will do.
+        limit: only the first images.
+        classes: a class file.
+        ignore: labels of a folder that are not judged.
+        first_label: label of a folder's first class.
+    """
 
-    @property
-    def data(self) -> Path | None:
-        """The folder; none for the miniature."""
-        ...
-
-    @property
-    def partial(self) -> bool:
-        """Whether fewer images than officially there will do."""
-        ...
-
-    @property
-    def limit(self) -> int | None:
-        """Only the first images."""
-        ...
-
-    @property
-    def classes(self) -> Path | None:
-        """A class file."""
-        ...
-
-    @property
-    def ignore(self) -> Sequence[int] | None:
-        """Labels of a folder that are not judged."""
-        ...
-
-    @property
-    def first_label(self) -> int | None:
-        """Label of a folder's first class."""
-        ...
+    dataset: str
+    data: Path | None = None
+    partial: bool = False
+    limit: int | None = None
+    classes: Path | None = None
+    ignore: Sequence[int] | None = None
+    first_label: int | None = None
 
 
 def default_protocol(dataset: str) -> str:
@@ -59,8 +43,8 @@ def default_protocol(dataset: str) -> str:
     return "mid" if dataset in BENCHMARKS else "own"
 
 
-def open_set(choice: Choice, *, partial: bool = False) -> ImageSet:
-    """Return the set of images; `partial` accepts an incomplete one even if the choice does not.
+def open_set(selection: Selection, *, partial: bool = False) -> ImageSet:
+    """Return the set of images; `partial` accepts an incomplete one even if the selection does not.
 
     Raises:
         InputError: no such dataset, a missing or useless option, or the number of images is not the official.
@@ -68,49 +52,50 @@ def open_set(choice: Choice, *, partial: bool = False) -> ImageSet:
     """
     load_installed()
     known = (*BENCHMARKS, FOLDER, MINIATURE, *REGISTERED)
-    if choice.dataset not in known:
+    if selection.dataset not in known:
         raise InputError(
-            f"There is no dataset {choice.dataset!r}; choose from {', '.join(known)}, or add your own with "
-            "--plugin."
+            f"There is no dataset {selection.dataset!r}; choose from {', '.join(known)}, or add your own "
+            "with --plugin."
         )
-    if choice.dataset != FOLDER and (choice.ignore is not None or choice.first_label is not None):
+    if selection.dataset != FOLDER and (selection.ignore is not None or selection.first_label is not None):
         raise InputError(
             "--ignore and --first-label are for the dataset `folder`; published labels are fixed."
         )
-    if choice.dataset == MINIATURE:
-        if choice.data is not None:
+    if selection.dataset == MINIATURE:
+        if selection.data is not None:
             raise InputError("The miniature's rooms are rendered; leave --data out.")
-        return Rooms(min(choice.limit or ROOMS, ROOMS))
-    if choice.dataset in REGISTERED:
-        return REGISTERED[choice.dataset](choice.data)
-    if choice.data is None:
-        raise InputError(f"Where is the dataset? Add --data FOLDER. {_source(choice.dataset)}")
-    if choice.dataset in BENCHMARKS:
-        return BENCHMARKS[choice.dataset].open(choice.data, partial=partial or choice.partial)
-    names = _folder_vocabulary(choice, choice.data).names
-    return open_folder(choice.data, names, ignore=choice.ignore or (), first_label=choice.first_label or 0)
+        return Rooms(min(selection.limit or ROOMS, ROOMS))
+    if selection.dataset in REGISTERED:
+        return REGISTERED[selection.dataset](selection.data)
+    if selection.data is None:
+        raise InputError(f"Where is the dataset? Add --data FOLDER. {_source(selection.dataset)}")
+    if selection.dataset in BENCHMARKS:
+        return BENCHMARKS[selection.dataset].open(selection.data, partial=partial or selection.partial)
+    names = _folder_vocabulary(selection, selection.data).names
+    first = selection.first_label or 0
+    return open_folder(selection.data, names, ignore=selection.ignore or (), first_label=first)
 
 
-def vocabulary_of(choice: Choice) -> Vocabulary | None:
+def vocabulary_of(selection: Selection) -> Vocabulary | None:
     """Return the names to ask for where they are not the protocol's: a class file, synonyms included."""
-    if choice.dataset == FOLDER and choice.data is not None:
-        return _folder_vocabulary(choice, choice.data)
-    return None if choice.classes is None else Vocabulary.read(choice.classes)
+    if selection.dataset == FOLDER and selection.data is not None:
+        return _folder_vocabulary(selection, selection.data)
+    return None if selection.classes is None else Vocabulary.read(selection.classes)
 
 
-def shortfall(choice: Choice) -> tuple[str, ...]:
+def shortfall(selection: Selection) -> tuple[str, ...]:
     """Return, in a sentence, how many images a published dataset lacks; nothing if none."""
-    if choice.dataset not in BENCHMARKS or choice.data is None:
+    if selection.dataset not in BENCHMARKS or selection.data is None:
         return ()
-    benchmark = BENCHMARKS[choice.dataset]
-    found = len(benchmark.items_of(benchmark.root(choice.data)))
+    benchmark = BENCHMARKS[selection.dataset]
+    found = len(benchmark.items_of(benchmark.root(selection.data)))
     if found == benchmark.images:
         return ()
-    return (f"{found} images, officially {benchmark.images}. {_source(choice.dataset)}",)
+    return (f"{found} images, officially {benchmark.images}. {_source(selection.dataset)}",)
 
 
-def _folder_vocabulary(choice: Choice, data: Path) -> Vocabulary:
-    return Vocabulary.read(choice.classes or data / CLASS_FILE)
+def _folder_vocabulary(selection: Selection, data: Path) -> Vocabulary:
+    return Vocabulary.read(selection.classes or data / CLASS_FILE)
 
 
 def _source(dataset: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from radseg.datasets.rgbd import RgbdSequence
 from radseg.errors import InputError
-from radseg.evaluation.maps.truth import LabelledVoxels, LabelVotes
+from radseg.evaluation.maps.truth import LabelledVoxels
 from radseg.evaluation.maps.voxel_labels import (
     PUBLISHED_ROWS,
     predict_labels,
@@ -98,24 +98,6 @@ def score_labels(
     else:
         aligned = transfer_labels(truth.keys, predicted.keys, predicted.labels, neighbours=k)
     return score_voxels(np.asarray(truth.labels), np.asarray(aligned), names)
-
-
-def lifted_truth(sequence: RgbdSequence, classes: int, voxel_size: float) -> LabelledVoxels:
-    """Return the true voxels of the frames that can be read and have labels.
-
-    Raises:
-        InputError: no frame can be used; the message holds the last reason.
-    """
-    votes, used, reason = LabelVotes(classes + 1), 0, "no frames"
-    for frame_id in sequence.frame_ids():
-        try:
-            votes.add_frame(sequence.read(frame_id), voxel_size)
-            used += 1
-        except InputError as error:  # the map skips and counts the same frame
-            reason = str(error)
-    if not used:
-        raise InputError(f"No frame has usable labels: {reason}")
-    return votes.winners(count_ignore=False)
 
 
 def evaluate_scene(

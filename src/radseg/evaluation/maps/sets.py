@@ -9,8 +9,7 @@ from radseg.datasets.rgbd.replica import replica_classes
 from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
 from radseg.datasets.rgbd.scannetpp import scannetpp_classes
 from radseg.errors import InputError, MissingFileError
-from radseg.evaluation.maps.scenes import lifted_truth
-from radseg.evaluation.maps.truth import LabelledVoxels, external_voxels, read_external
+from radseg.evaluation.maps.truth import LabelledVoxels, external_voxels, lifted_truth, read_external
 from radseg.evaluation.paper.map_protocols import MapProtocol
 
 TRUTH = "external_semseg_gt.pt"

@@ -3,7 +3,6 @@
 Class indices are 0 for "ignore", classes from 1.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from jaxtyping import Float, Int, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.datasets.rgbd import RgbdSequence
 from radseg.datasets.rgbd.classes import ClassTable
 from radseg.errors import InputError, MissingFileError
 from radseg.files import shown
@@ -149,17 +149,27 @@ class LabelVotes:
         self._keys = joined
 
 
-def lifted_voxels(frames: Iterator[Frame], classes: int, voxel_size: float) -> LabelledVoxels:
-    """Return true voxels from the labels of frames: per voxel the commonest class that is not "ignore".
+def lifted_truth(sequence: RgbdSequence, classes: int, voxel_size: float) -> LabelledVoxels:
+    """Return true voxels from the label images of the frames that can be read and have them.
 
-    Differs from RayFronts, which sends averaged one-hot labels through the classifier: with at most 10
-    classes a voxel that only "ignore" saw gets class 1 there (a uniform softmax is 1/n ≥ 0.1), and a class
-    with under about 1.4 % of the votes beside "ignore" gets 0. Equal otherwise (mapping spec 1.5).
+    A voxel has the commonest class that is not "ignore". Differs from RayFronts, which sends averaged one-hot
+    labels through the classifier: with at most 10 classes a voxel that only "ignore" saw gets class 1 there
+    (a uniform softmax is 1/n ≥ 0.1), and a class with under about 1.4 % of the votes beside "ignore" gets 0.
+    Equal otherwise (mapping spec 1.5).
 
     Args:
         classes: how many, without "ignore".
+
+    Raises:
+        InputError: no frame can be used; the message holds the last reason.
     """
-    votes = LabelVotes(classes + 1)
-    for frame in frames:
-        votes.add_frame(frame, voxel_size)
+    votes, used, reason = LabelVotes(classes + 1), 0, "no frames"
+    for frame_id in sequence.frame_ids():
+        try:
+            votes.add_frame(sequence.read(frame_id), voxel_size)
+            used += 1
+        except InputError as error:  # the map skips and counts the same frame
+            reason = str(error)
+    if not used:
+        raise InputError(f"No frame has usable labels: {reason}")
     return votes.winners(count_ignore=False)

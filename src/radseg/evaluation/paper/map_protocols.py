@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from radseg.evaluation.paper.published import TABLE_2
 from radseg.types import Size
 
 Space = Literal["features", "probabilities"]
@@ -81,14 +82,10 @@ MAP_PROTOCOLS: dict[str, MapProtocol] = {
 }
 
 PAPER: Mapping[tuple[str, str, Space], tuple[float, float]] = {
-    ("radseg-b", "replica", "features"): (32.29, 58.96),
-    ("radseg-b", "scannet", "features"): (36.29, 45.64),
-    ("radseg-b", "scannetpp", "features"): (31.95, 46.53),
-    ("radseg-b", "replica", "probabilities"): (32.68, 57.02),
-    ("radseg-b", "scannet", "probabilities"): (36.41, 46.92),
-    ("radseg-b", "scannetpp", "probabilities"): (32.9, 47.76),
-    ("radseg-b+", "replica", "probabilities"): (33.05, 59.21),
-    ("radseg-b+", "scannet", "probabilities"): (38.58, 48.49),
-    ("radseg-b+", "scannetpp", "probabilities"): (33.27, 48.35),
+    (preset, name, row.lifted): getattr(row, name)
+    for preset, method in (("radseg-b", "RADSeg"), ("radseg-b+", "RADSeg+"))
+    for row in TABLE_2
+    if row.method == method
+    for name in MAP_PROTOCOLS
 }
 """mIoU and f-mIoU in per cent of the base models, by preset, set and aggregation space (RADSeg §4.2)."""

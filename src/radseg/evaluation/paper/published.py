@@ -167,19 +167,7 @@ TABLE_A2: tuple[Scores, ...] = (
     _a2("RADSeg+", "huge", "high", (47.92, 89.24, 30.84, 29.82, 50.01), 49.57, "earlier"),
     _a2("RADSeg+", "huge", "high", (47.98, 89.40, 30.79, 29.99, 50.58), 49.75, "later", note="printed 50.19"),
 )
-"""mIoU per method, model size and resolution limit. Table 1: `within_limit`."""
-
-TABLE_3: tuple[tuple[str, float | None, float | None, float | None], ...] = (
-    ("Rv2.5-SigLIP, CLS head", 39.96, 38.55, 36.97),
-    ("Rv2.5-SigLIP, patch head", 0.32, 0.31, 0.36),
-    ("Rv2.5-CLIP, CLS head", 39.43, 37.79, 34.85),
-    ("Rv2.5-CLIP, patch head", None, None, None),
-    ("Rv3-SigLIP2, CLS head", 44.62, 0.86, 41.24),
-    ("Rv3-SigLIP2, patch head", 0.73, 0.76, 0.25),
-    ("Rv3-CLIP, CLS head", 42.32, 0.75, 36.79),
-    ("Rv3-CLIP, patch head", None, None, None),
-)
-"""Average mIoU per language adaptor: base, large, huge. None: printed as NA, the head has another width."""
+"""mIoU per method, model size and resolution limit. Table 1 is the best of these up to a limit (§4.1)."""
 
 TABLE_4: tuple[Scores, ...] = (
     _mid("4", "plain", (40.40, 88.07, 27.41, 27.30, 39.94), 44.62, "base", "earlier"),
@@ -188,18 +176,6 @@ TABLE_4: tuple[Scores, ...] = (
     _mid("4", "+ SCRA + SCGA + RADIO-SAM", (48.48, 90.14, 32.48, 30.83, 48.10), 50.01, "base", "earlier"),
 )
 """The components, each row with those above it."""
-
-TABLE_5: tuple[tuple[str, float, int, float], ...] = (
-    ("NACLIP", 38.48, 86, 0.089),
-    ("NARADIO", 44.54, 105, 0.107),
-    ("ProxyCLIP", 40.87, 171, 0.667),
-    ("ProxyRADIO-D", 45.44, 106, 0.109),
-    ("ProxyRADIO-S", 46.05, 105, 0.109),
-    ("ResCLIP", 40.33, 86, 0.261),
-    ("ResRADIO", 45.18, 105, 0.123),
-    ("RADSeg", 48.00, 105, 0.115),
-)
-"""Other methods with RADIO as their backbone: average mIoU, million parameters, seconds; mIoU as in A.8."""
 
 TABLE_A4: tuple[Scores, ...] = (
     _mid("A.4", "Rv2.5, plain", (34.24, 84.99, 24.66, 23.11, 32.78), 39.96, "base", "later"),
@@ -245,7 +221,7 @@ TABLE_A7: tuple[Scores, ...] = (
     _mid("A.7", "Rv3-SigLIP2, patch head", (0.12, 2.50, 0.04, 0.14, 0.98), 0.76, "large"),
     _mid("A.7", "Rv3-SigLIP2, patch head", (0.12, 0.84, 0.05, 0.12, 0.14), 0.25, "huge"),
 )
-"""Language adaptors per data set (Table A.3 of the earlier text)."""
+"""Language adaptors (Table A.3 of the earlier text); Table 3 is their averages."""
 
 TABLE_A8: tuple[Scores, ...] = (
     _mid("A.8", "NACLIP", (34.70, 80.28, 23.65, 17.78, 35.98), 38.48),
@@ -257,8 +233,8 @@ TABLE_A8: tuple[Scores, ...] = (
     _mid("A.8", "ResRADIO", (41.79, 87.96, 28.74, 26.63, 40.77), 45.18),
     _mid("A.8", "RADSeg", (45.64, 89.28, 30.76, 28.96, 45.35), 48.00),
 )
-"""Table 5 per data set. Its CLIP rows differ from A.2's: windows of an image in one batch, it seems
-(methods spec 0.5)."""
+"""Table 5 per data set; its costs are those of Table A.3. Its CLIP rows differ from A.2's: windows of an
+image in one batch, it seems (methods spec 0.5)."""
 
 TABLE_A3: tuple[Cost, ...] = (
     Cost("NACLIP", "base", (0.091, 0.025, 0.074, 0.111, 0.144), 0.089, 86, 38.48),
@@ -343,22 +319,3 @@ def find(
         f"Table {table} has no {method!r} of size {size} at {resolution} resolution. "
         f"It has: {', '.join(known) or 'nothing of this size'}."
     )
-
-
-def within_limit(
-    method: str,
-    size: ModelSize,
-    limit: Resolution,
-    *,
-    edition: Literal["earlier", "later"] = "later",
-) -> tuple[Five, float]:
-    """Return a row of Table 1: per data set, and of the averages, the best at a resolution up to `limit`.
-
-    Its average is the best of the averages, not the average of its row: that is how Table 1 is made (§4.1).
-    """
-    resolutions: tuple[Resolution, ...] = ("low", "mid", "high")
-    allowed = resolutions[: resolutions.index(limit) + 1]
-    rows = [find(method, size, each, edition=edition) for each in allowed]
-    best = [max(column) for column in zip(*(row.values for row in rows), strict=True)]
-    context, voc, stuff, ade, city = best
-    return (context, voc, stuff, ade, city), max(row.average for row in rows)

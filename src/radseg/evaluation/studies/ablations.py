@@ -9,7 +9,7 @@ from radseg.errors import InputError
 from radseg.evaluation.paper import published as paper
 
 _A4: Mapping[tuple[str, str], float] = {(row.method, row.size): row.average for row in paper.TABLE_A4}
-_TABLE_3 = {name: base for name, base, _, _ in paper.TABLE_3}
+_A7 = {row.method: row.average for row in paper.TABLE_A7 if row.size == "base"}
 
 BASE = "c-radio_v3-b"
 """The weights with which the paper's ablations are made that do not name others."""
@@ -101,7 +101,7 @@ def _adaptors() -> tuple[Variant, ...]:
             f"{checkpoint} {adaptor}",
             {**_parts(None, None), "language": adaptor},
             checkpoint,
-            paper=_TABLE_3[printed],
+            paper=_A7[printed],
         )
         for checkpoint, adaptor, printed in rows
     )

@@ -5,13 +5,14 @@ Which kind a head is shows in its keys, so the arguments' mlp_version is not con
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from radseg.errors import CheckpointError
 from radseg.weights.config import HeadConfig, HeadKind
-from radseg.weights.convert.rename import MLP_V1, MLP_V2, require_none_left, translate, translate_block
+from radseg.weights.convert.rename import MLP_V1, MLP_V2, renamed, translate, translate_block
 
 ATTENTION_HEADS = 16  # fixed in the publisher's code; no tensor shows it
 
@@ -31,18 +32,10 @@ def convert_head(
         CheckpointError: keys of no known kind, or shapes that contradict each other.
     """
     kind = _kind(published, where)
-    renamed: dict[str, Tensor] = {}
-    unknown = []
-    for key, tensor in published.items():
-        ours = _our_key(key, kind)
-        if ours is None:
-            unknown.append(f"{prefix}{key}")
-        else:
-            renamed[ours] = tensor
-    require_none_left(unknown, where)
+    tensors = renamed(published, partial(_our_key, kind=kind), where, prefix=prefix)
     if kind == "attention":
-        _fill_missing_biases(renamed)
-    return _configure(kind, renamed, upsample, where), renamed
+        _fill_missing_biases(tensors)
+    return _configure(kind, tensors, upsample, where), tensors
 
 
 def _kind(keys: Mapping[str, Tensor], where: str) -> HeadKind:

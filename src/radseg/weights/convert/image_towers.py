@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -11,11 +12,12 @@ from torch import Tensor
 
 from radseg.errors import CheckpointError
 from radseg.weights.catalog import Row
-from radseg.weights.convert.rename import Rule, put, require_none_left, translate
+from radseg.weights.convert.rename import Rule, needed, renamed, translate
 from radseg.weights.shapes import require_tensors
 from radseg.weights.vit_config import VitConfig, tower_shapes
 
 _W = r"\.(weight|bias)"
+_needed = partial(needed, what="image tower")
 _LAYER = r"(?:encoder\.)?layers?\.(\d+)\."
 
 CLIP = (
@@ -100,15 +102,7 @@ def convert_tower(
     if kind not in LAYOUTS:
         raise CheckpointError(f"{file}: model_type is {kind!r}; {', '.join(LAYOUTS)} can be converted.")
     layout = LAYOUTS[kind]
-    plain: dict[str, Tensor] = {}
-    unknown = []
-    for key, tensor in published.items():
-        ours = translate(key, layout.rules)
-        if ours is not None:
-            put(plain, ours, tensor, file)
-        elif not re.fullmatch(layout.dropped, key):
-            unknown.append(key)
-    require_none_left(unknown, file)
+    plain = renamed(published, partial(translate, rules=layout.rules), file, dropped=layout.dropped)
     vision = description.get("vision_config", description)
     config = _configure(plain, vision, layout, row, file)
     tensors = _assemble(plain, config, layout, file)
@@ -177,13 +171,6 @@ def _assemble(plain: Mapping[str, Tensor], config: VitConfig, layout: Layout, fi
     tensors["conditioner.mean"] = torch.tensor(layout.mean)
     tensors["conditioner.std"] = torch.tensor(layout.std)
     return tensors
-
-
-def _needed(tensors: Mapping[str, Tensor], key: str, file: str) -> Tensor:
-    tensor = tensors.get(key)
-    if tensor is None or not tensor.shape or 0 in tensor.shape:
-        raise CheckpointError(f"{file} lacks {key}; it is incomplete or no image tower.")
-    return tensor
 
 
 def _require_row(config: VitConfig, row: Row, file: str) -> None:

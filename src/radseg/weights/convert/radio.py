@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -17,7 +18,7 @@ from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
 from radseg.weights.convert.arguments import Arguments, Teacher
 from radseg.weights.convert.heads import convert_head
 from radseg.weights.convert.layouts import Published, sort_folder, sort_pth
-from radseg.weights.convert.rename import BACKBONE, put, require_none_left, translate, translate_block
+from radseg.weights.convert.rename import BACKBONE, needed, put, require_none_left, translate, translate_block
 from radseg.weights.convert.spectral import materialise
 from radseg.weights.convert.torch_file import read_checkpoint
 from radseg.weights.load import read_description
@@ -34,6 +35,7 @@ LEFTOVERS = (
     r"summary_idxs",
 )
 """Families of published tensors that inference does not use, dropped by name."""
+_needed = partial(needed, what="RADIO checkpoint")
 USED = ("sam",)
 """Adaptors that radseg uses beside those with a text space."""
 
@@ -209,13 +211,6 @@ def _configure(
         adaptors=adaptors,
         normalizer="normalizer.mean" in tensors,
     )
-
-
-def _needed(tensors: Mapping[str, Tensor], key: str, file: str) -> Tensor:
-    tensor = tensors.get(key)
-    if tensor is None or not tensor.shape or 0 in tensor.shape:
-        raise CheckpointError(f"{file} lacks {key}; it is incomplete or no RADIO checkpoint.")
-    return tensor
 
 
 def _as(tensor: Tensor, shape: tuple[int, ...], what: str, file: str) -> Tensor:

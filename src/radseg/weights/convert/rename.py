@@ -1,7 +1,7 @@
 """Key maps as tables of patterns, used strictly: every key is mapped, dropped by name, or reported."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -63,6 +63,43 @@ def translate_block(key: str) -> str | None:
     match = re.fullmatch(r"blocks\.(\d+)\.(.+)", key)
     inner = translate(match[2], BLOCK) if match else None
     return f"blocks.{int(match[1])}.{inner}" if match and inner else None
+
+
+def renamed(
+    published: Mapping[str, Tensor],
+    rule: Callable[[str], str | None],
+    file: str,
+    *,
+    dropped: str = "(?!)",
+    prefix: str = "",
+) -> dict[str, Tensor]:
+    """Return tensors under the names that `rule` gives their published keys.
+
+    Args:
+        dropped: keys that belong to another part, as a pattern that is matched in full; none by default.
+        prefix: stands before unknown keys in the message, so that they can be passed as `drop`.
+
+    Raises:
+        CheckpointError: a key that neither knows, or two keys for one name.
+    """
+    table: dict[str, Tensor] = {}
+    unknown = []
+    for key, tensor in published.items():
+        ours = rule(key)
+        if ours is not None:
+            put(table, ours, tensor, file)
+        elif not re.fullmatch(dropped, key):
+            unknown.append(f"{prefix}{key}")
+    require_none_left(unknown, file)
+    return table
+
+
+def needed(tensors: Mapping[str, Tensor], key: str, file: str, *, what: str) -> Tensor:
+    """Return a tensor without which nothing can be made; raise CheckpointError, naming `what`, if absent."""
+    tensor = tensors.get(key)
+    if tensor is None or not tensor.shape or 0 in tensor.shape:
+        raise CheckpointError(f"{file} lacks {key}; it is incomplete or no {what}.")
+    return tensor
 
 
 def require_none_left(unknown: Iterable[str], file: str) -> None:

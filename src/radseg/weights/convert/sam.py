@@ -5,11 +5,12 @@ Our names are those of the transformers library's SamPromptEncoder and SamMaskDe
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 from torch import Tensor
 
 from radseg.errors import CheckpointError
-from radseg.weights.convert.rename import Rule, put, require_none_left, translate
+from radseg.weights.convert.rename import Rule, renamed, translate
 
 _W = r"\.(weight|bias)"
 _LAYER = r"mask_decoder\.transformer\.layers\.(\d)"
@@ -53,7 +54,7 @@ ORIGINAL = (
 )
 """The original .pth; everything else in it is the image encoder, which is left behind."""
 
-_SKIPPED = re.compile(r"image_encoder\.(?!neck\.).+")
+_SKIPPED = r"image_encoder\.(?!neck\.).+"
 _LIBRARY = re.compile(r"(prompt_encoder|mask_decoder)\..+")
 _NEEDED = 6 + 17 + 120  # neck, prompt encoder, mask decoder
 
@@ -64,15 +65,7 @@ def convert_pth(state: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
     Raises:
         CheckpointError: not that file.
     """
-    tensors: dict[str, Tensor] = {}
-    unknown = []
-    for key, tensor in state.items():
-        ours = translate(key, ORIGINAL)
-        if ours is not None:
-            put(tensors, ours, tensor, file)
-        elif not _SKIPPED.fullmatch(key):
-            unknown.append(key)
-    require_none_left(unknown, file)
+    tensors = renamed(state, partial(translate, rules=ORIGINAL), file, dropped=_SKIPPED)
     require_complete(tensors, file)
     return tensors
 
