@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from trees import SIZE, TREES, labels
+from trees import SIZE, TREES, labels, write_photo
 
 from radseg.datasets.base import IGNORE
 from radseg.datasets.catalog import BENCHMARKS
@@ -44,7 +44,7 @@ def test_a_value_that_stands_for_no_class_is_an_error_of_that_image(tree, tmp_pa
 def test_check_lists_a_missing_annotation_and_a_wrong_size_and_reads_the_rest(tree, tmp_path):
     images = opened(tree, tmp_path, count=4)
     images.by_id[images.ids[0]].labels.unlink()
-    image(images.by_id[images.ids[2]].image, (20, 30))
+    write_photo(images.by_id[images.ids[2]].image, (20, 30))
     images = BENCHMARKS[tree.dataset].open(tmp_path, partial=True)  # as a person would call it
     if tree.dataset in ("cocostuff", "cityscapes"):  # there the other kind of label file would be taken
         for item in images.items[:1]:
@@ -90,7 +90,7 @@ def test_a_half_unpacked_folder_is_told_only_what_it_lacks(tmp_path):
 def test_a_colour_image_in_place_of_labels_is_refused(tmp_path):
     images = opened(TREES["voc20"], tmp_path)
     path = images.by_id[images.ids[0]].labels
-    image(path)  # RGB, as tools that "decode" the palette write
+    write_photo(path)  # RGB, as tools that "decode" the palette write
     with pytest.raises(ImageError, match="mode RGB"):
         images.read(images.ids[0])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from trees import labels
+from trees import labels, write_photo
 
 from radseg.datasets.base import IGNORE
 from radseg.datasets.check import check_set

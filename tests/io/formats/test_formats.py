@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,6 @@ def test_independent_masks_are_exported_with_their_overlap() -> None:
 
 
 def test_json_takes_numpy_torch_and_paths() -> None:
-    values = {"a": np.float32(0.5), "b": torch.tensor([1, 2]), "c": np.arange(2), "d": export}
+    values = {"a": np.float32(0.5), "b": torch.tensor([1, 2]), "c": np.arange(2), "d": Path("x")}
     assert json.loads(json_bytes(values))["b"] == [1, 2]
     assert json.loads(json_bytes({"name": "\ud800 車"}))["name"].endswith("車")
