@@ -8,8 +8,8 @@ import pytest
 from cli_builders import Command, events, paint
 
 from radseg.io import read_label_png
-from radseg.presets import choose
 from radseg.result import Segmentation
+from radseg.weights import installed
 
 
 def files(folder: Path) -> list[str]:
@@ -311,7 +311,7 @@ def test_without_weights_the_miniature_answers_and_says_so(radseg: Command, phot
 
 
 def test_weights_that_are_here_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "is_cached", lambda row: row.name == "c-radio_v3-h")
+    monkeypatch.setattr(installed, "is_cached", lambda row: row.name == "c-radio_v3-h")
     assert choose.default_model() == "radseg-h"
-    monkeypatch.setattr(choose, "is_cached", lambda row: row.name.startswith("c-radio_v3-"))
+    monkeypatch.setattr(installed, "is_cached", lambda row: row.name.startswith("c-radio_v3-"))
     assert choose.default_model() == "radseg-b"

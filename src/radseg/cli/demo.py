@@ -5,15 +5,14 @@ from typing import Annotated
 
 import typer
 
-from radseg.cli.reporters import print_table
-from radseg.runs.shares import class_shares
-
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 
 
 def demo(output: Output = Path("demo-output")) -> None:
     """Segment an image and map a room with text prompts, offline, and write every kind of output."""
+    from radseg.cli.reporters import print_table
     from radseg.runs.demo import run_demo, run_map_demo
+    from radseg.runs.shares import class_shares
 
     made = run_demo(output)
     typer.echo(f"{made.about}, mode {made.result.mode}:")

@@ -156,10 +156,12 @@ GROUPS: dict[str, dict[str, Any]] = {
         ],
     },
     "device": {
-        "device": Annotated[str | None, _option("--device", help="cpu, cuda, cuda:1, mps.", panel=MACHINE)],
+        "device": Annotated[
+            str | None, _option("--device", help="cpu (default), cuda, cuda:1, mps.", panel=MACHINE)
+        ],
         "dtype": Annotated[
             Literal["float32", "float16", "bfloat16"] | None,
-            _option("--dtype", help="Of weights: float32, float16 or bfloat16.", panel=MACHINE),
+            _option("--dtype", help="Of weights: float32 (default), float16 or bfloat16.", panel=MACHINE),
         ],
     },
     "memory": {

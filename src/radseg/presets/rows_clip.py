@@ -23,6 +23,7 @@ METHODS = {
     "sclip": on_clip("sclip:SCLIP"),
     "clearclip": on_clip("clearclip:ClearCLIP"),
     "naclip": on_clip("naclip:NACLIP"),
+    "segearth": on_clip("segearth:SegEarthOV"),
     "resclip": on_clip("resclip:ResCLIP", text_dependent=True),
     "resclip-paper": on_clip("resclip:ResCLIP", text_dependent=True, rules="paper"),
     "scclip": on_clip("scclip:SCCLIP"),
@@ -41,6 +42,8 @@ METHODS = {
 
 # Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
 _CLIP = WindowOptions(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
+# SegEarth-OV fits images into a square of 448.
+_SEGEARTH = replace(_CLIP, short_side=448, long_side=448, temperature=50.0)
 _PROXY = WindowOptions(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # Trident's published rows include its refinement; iou_threshold is that of its configuration.
 _TRIDENT = TridentOptions(
@@ -70,6 +73,7 @@ PRESETS = (
     Preset("sclip-b", _B, _CLIP, "SCLIP: query-query and key-key attention", "sclip"),
     Preset("clearclip-b", _B, _CLIP, "ClearCLIP: query-query, no residual", "clearclip"),
     Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", "naclip"),
+    Preset("segearth-b", _B, _SEGEARTH, "SegEarth-OV without its upsampler", "segearth"),
     Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", "resclip"),
     Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", "resclip-paper"),
     Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", "scclip"),
