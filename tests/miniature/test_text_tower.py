@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from training.miniature.recipe import SYNONYMS
 
 from radseg.errors import CheckpointError
-from radseg.miniature.text_tower import SYNONYMS, MiniatureTextTower, MiniatureTokenizer
+from radseg.miniature.text_tower import MiniatureTextTower, MiniatureTokenizer
 
 
 @pytest.fixture

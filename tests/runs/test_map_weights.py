@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 import torch
+from training.miniature.parts import Parts, save_parts
 
 from mapping.map_builders import frame
 from published_folders import any_shape, clip_folder, dino_folder, sam2_model, sam_folder, write
@@ -11,7 +12,7 @@ from radseg import miniature
 from radseg.errors import InputError
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.miniature.store import DATA, RADIO_FILE, Parts, load_decoder, load_parts, save_parts
+from radseg.miniature.store import DATA, RADIO_FILE, load_decoder, load_parts
 from radseg.presets.load import load
 from radseg.runs.lifting import encoder_of, feature_mapper, probability_mapper
 from radseg.runs.map_query import MapQuery

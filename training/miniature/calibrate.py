@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.methods.radseg import SelfCorrelatingAttention
-from radseg.miniature.store import Parts
 from radseg.miniature.text_tower import MiniatureTextTower
 from radseg.models.radio import Radio
 from radseg.text.contrast import CONTRAST_PHRASES
 from radseg.types import Size
 from training.miniature.batches import Datasets
+from training.miniature.parts import Parts
 from training.miniature.recipe import PRESENT, Targets, occupancy
 
 TEMPERATURE = 100.0  # of the softmax over names at inference (RADSeg)

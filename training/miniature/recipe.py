@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.miniature.store import LANGUAGE, SURFACE
-from radseg.miniature.text_tower import SPACE, SYNONYMS, MiniatureTextTower, MiniatureTokenizer
-from radseg.miniature.world.names import training_names, words
+from radseg.miniature.text_tower import SPACE, MiniatureTextTower, MiniatureTokenizer
+from radseg.miniature.world.names import held_out_names, training_names
 from radseg.models.radio import Radio, build_radio
 from radseg.models.sam import SamDecoder
 from radseg.refine.sources import TEACHER
@@ -20,6 +20,33 @@ from training.miniature.surface import CHANNELS, surface_summary
 SAM_FEATURES = 128
 SAM_SIZES = SamSizes(frame=480, features=SAM_FEATURES, channels=96, heads=4, mlp_width=192, masks=1)
 PRESENT, ABSENT = 0.02, 0.002  # share of the image from which a name counts as there; below which as not
+SYNONYMS = {
+    "sphere": "ball",
+    "crate": "box",
+    "cube": "box",
+    "couch": "sofa",
+    "column": "pillar",
+    "desk": "table",
+    "bookshelf": "shelf",
+    "bookcase": "shelf",
+    "image": "painting",
+    "carpeted": "carpet",
+    "wood": "wooden",
+    "bricks": "brick",
+    "tile": "tiled",
+    "tiles": "tiled",
+    "metallic": "metal",
+    "steel": "metal",
+    "stripy": "striped",
+    "violet": "purple",
+    "shelves": "shelf",
+}
+"""Other words for the same; the first column is understood as the second."""
+
+
+def words() -> tuple[str, ...]:
+    """Return every single word of the world, sorted."""
+    return tuple(sorted({word for name in (*training_names(), *held_out_names()) for word in name.split()}))
 
 
 def miniature_config(*, width: int = 192, depth: int = 6, heads: int = 3, language: int = 96) -> RadioConfig:

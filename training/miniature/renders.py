@@ -20,14 +20,17 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 
 from radseg.miniature.world import (
+    Camera,
     Room,
+    SceneObject,
     View,
     free_camera,
     make_room,
-    object_camera,
+    pose_towards,
     render,
     training_names,
 )
+from radseg.miniature.world.cameras import as_spot
 from radseg.ops.regions import label_regions
 
 WIDE = (352, 480)  # height and width of everyday views
@@ -165,6 +168,41 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     chosen = parser.parse_args()
     render_all(chosen.folder, rooms=chosen.rooms, processes=chosen.processes)
+
+
+def object_camera(
+    room: Room, object: SceneObject, seed: int, *, side: int, fill: float, focal: float
+) -> Camera:
+    """Return a square camera in which the object covers about `fill` of the side, seen from inside the
+    room.
+    """
+    rng = np.random.default_rng((room.seed, seed, 5))
+    solids = object.solids
+    low = np.min([np.subtract(s.centre, _extent(s.half)) for s in solids], 0)
+    high = np.max([np.add(s.centre, _extent(s.half)) for s in solids], 0)
+    middle, span = (low + high) / 2, float(np.linalg.norm(high - low)) * 0.75
+    inward = np.array([room.size[0] / 2, room.size[1] / 2, 0]) - middle
+    angle = float(np.arctan2(inward[1], inward[0]) + rng.normal(0, 0.5))
+    distance = focal * span / (fill * side)
+    eye = middle + distance * np.array([np.cos(angle), np.sin(angle), 0])
+    eye[:2] = np.clip(eye[:2], 0.15, np.array(room.size[:2]) - 0.15)
+    eye[2] = float(np.clip(middle[2] + rng.uniform(0.2, 1.0), 0.6, room.size[2] - 0.4))
+    true_distance = float(np.linalg.norm(eye - middle))
+    zoom = (
+        fill * side * max(true_distance, 0.3) / span
+    )  # what the walls took from the distance, the lens gives back
+    return Camera(
+        side,
+        side,
+        zoom,
+        (side / 2, side / 2),
+        pose_towards(as_spot(eye), as_spot(middle + rng.normal(0, 0.04, 3))),
+    )
+
+
+def _extent(half: tuple[float, float, float]) -> tuple[float, float, float]:
+    flat = float(np.hypot(half[0], half[1])) * 0.8
+    return flat, flat, half[2]
 
 
 if __name__ == "__main__":

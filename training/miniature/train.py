@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radseg.miniature.store import Parts, save_parts
 from radseg.refine.sources import TEACHER
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import RadioConfig
 from training.miniature.batches import Batch, Datasets
 from training.miniature.calibrate import calibrated
 from training.miniature.masks import draw_prompts, mask_loss
+from training.miniature.parts import Parts, save_parts
 from training.miniature.recipe import (
     Student,
     Targets,

@@ -24,29 +24,6 @@ SPACE = "miniature"
 
 _WORD = re.compile(r"[a-z]+")
 
-SYNONYMS = {
-    "sphere": "ball",
-    "crate": "box",
-    "cube": "box",
-    "couch": "sofa",
-    "column": "pillar",
-    "desk": "table",
-    "bookshelf": "shelf",
-    "bookcase": "shelf",
-    "image": "painting",
-    "carpeted": "carpet",
-    "wood": "wooden",
-    "bricks": "brick",
-    "tile": "tiled",
-    "tiles": "tiled",
-    "metallic": "metal",
-    "steel": "metal",
-    "stripy": "striped",
-    "violet": "purple",
-    "shelves": "shelf",
-}
-"""Other words for the same; the first column is understood as the second."""
-
 
 @dataclass(frozen=True)
 class MiniatureTokenizer:

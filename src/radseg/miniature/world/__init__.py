@@ -1,7 +1,7 @@
 """The miniature world: small furnished rooms, ray-traced in numpy, with exact labels, depth and poses."""
 
-from radseg.miniature.world.cameras import captions, free_camera, object_camera, sequence, sequence_cameras
-from radseg.miniature.world.names import held_out_names, structure_names, training_names, words
+from radseg.miniature.world.cameras import captions, free_camera, sequence, sequence_cameras
+from radseg.miniature.world.names import held_out_names, structure_names, training_names
 from radseg.miniature.world.render import View, render, render_smooth
 from radseg.miniature.world.scene import (
     FIRST_OBJECT,
@@ -24,7 +24,6 @@ __all__ = [
     "free_camera",
     "held_out_names",
     "make_room",
-    "object_camera",
     "pose_towards",
     "render",
     "render_smooth",
@@ -32,5 +31,4 @@ __all__ = [
     "sequence_cameras",
     "structure_names",
     "training_names",
-    "words",
 ]

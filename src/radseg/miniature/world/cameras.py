@@ -1,4 +1,4 @@
-"""Where to stand in a room: free views, views of one object, walks; and captions of what is seen."""
+"""Where to stand in a room: free views and walks; and captions of what is seen."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from radseg.miniature.world.furniture import Spot
 from radseg.miniature.world.render import View, render
-from radseg.miniature.world.scene import Camera, Room, SceneObject, pose_towards
+from radseg.miniature.world.scene import Camera, Room, pose_towards
 
 FOCAL_PER_WIDTH = 0.8
 """Focal length over image width of the everyday camera (64° across)."""
@@ -26,37 +26,7 @@ def free_camera(
     aim[2] = 0.6
     aim = 0.6 * aim + 0.4 * middle + rng.normal(0, 0.15, 3)
     chosen = focal if focal is not None else FOCAL_PER_WIDTH * width
-    return Camera(height, width, chosen, (width / 2, height / 2), pose_towards(eye, _spot(aim)))
-
-
-def object_camera(
-    room: Room, object: SceneObject, seed: int, *, side: int, fill: float, focal: float
-) -> Camera:
-    """Return a square camera in which the object covers about `fill` of the side, seen from inside the
-    room.
-    """
-    rng = np.random.default_rng((room.seed, seed, 5))
-    solids = object.solids
-    low = np.min([np.subtract(s.centre, _extent(s.half)) for s in solids], 0)
-    high = np.max([np.add(s.centre, _extent(s.half)) for s in solids], 0)
-    middle, span = (low + high) / 2, float(np.linalg.norm(high - low)) * 0.75
-    inward = np.array([room.size[0] / 2, room.size[1] / 2, 0]) - middle
-    angle = float(np.arctan2(inward[1], inward[0]) + rng.normal(0, 0.5))
-    distance = focal * span / (fill * side)
-    eye = middle + distance * np.array([np.cos(angle), np.sin(angle), 0])
-    eye[:2] = np.clip(eye[:2], 0.15, np.array(room.size[:2]) - 0.15)
-    eye[2] = float(np.clip(middle[2] + rng.uniform(0.2, 1.0), 0.6, room.size[2] - 0.4))
-    true_distance = float(np.linalg.norm(eye - middle))
-    zoom = (
-        fill * side * max(true_distance, 0.3) / span
-    )  # what the walls took from the distance, the lens gives back
-    return Camera(
-        side,
-        side,
-        zoom,
-        (side / 2, side / 2),
-        pose_towards(_spot(eye), _spot(middle + rng.normal(0, 0.04, 3))),
-    )
+    return Camera(height, width, chosen, (width / 2, height / 2), pose_towards(eye, as_spot(aim)))
 
 
 def free_spot(room: Room, rng: np.random.Generator) -> Spot:
@@ -116,11 +86,7 @@ def captions(view: View, *, smallest: float = 0.02) -> tuple[str, ...]:
     return (*seen, f"{listed} with {' and '.join(around)}" if around else listed)
 
 
-def _extent(half: tuple[float, float, float]) -> tuple[float, float, float]:
-    flat = float(np.hypot(half[0], half[1])) * 0.8
-    return flat, flat, half[2]
-
-
-def _spot(values: NDArray[np.float64]) -> Spot:
+def as_spot(values: NDArray[np.float64]) -> Spot:
+    """Return a place in the room from its three coordinates."""
     x, y, z = (float(value) for value in values)
     return x, y, z

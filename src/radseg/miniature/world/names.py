@@ -80,8 +80,3 @@ def training_names() -> tuple[str, ...]:
 def held_out_names() -> tuple[str, ...]:
     """Return the names that never occur in training though each of their words does."""
     return tuple(object_name(finish, kind) for finish, kind in objects(held_out=True))
-
-
-def words() -> tuple[str, ...]:
-    """Return every single word of the world, sorted."""
-    return tuple(sorted({word for name in (*training_names(), *held_out_names()) for word in name.split()}))
