@@ -88,7 +88,10 @@ def test_no_answer_at_all_is_an_error_and_writes_nothing(radseg: Command, photo:
     [
         (["-m", "toy"], "with -p or --classes"),
         (["-p", "red, blue", "-m", "toy", "-m", "best"], "no model 'best' and no such file"),
-        (["-p", "red, blue", "-m", "toy", "-m", "naclip-b", "--scga", "5"], "naclip-b has no scga_temp"),
+        (
+            ["-p", "red, blue", "-m", "miniature", "-m", "naclip-b", "--scga", "5"],
+            "naclip-b has no scga_temp",
+        ),
         (["-p", "red, blue", "-m", "toy", "--aux", "dino-vit-b-8=."], "None of toy uses dino-vit-b-8"),
         (["-p", "red, blue", "-m", "toy", "-o", "sheet.gif"], "must end in one of .jpeg, .jpg, .png"),
     ],

@@ -45,6 +45,19 @@ def test_a_pack_is_announced_in_json(radseg: Command) -> None:
     ]
 
 
+def test_how_to_use_a_pack_names_the_same_checkpoint(
+    radseg: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = pack_vectors(Vocabulary.parse(["red"]), torch.eye(1), "elsewhere")
+    monkeypatch.setattr("radseg.runs.packs.make_pack", lambda *_: pack)
+    Path("own.safetensors").touch()
+    told = "radseg segment photo.jpg --vocabulary p.safetensors -m radseg-b"
+    for words in (("-m", "own.safetensors"), ("--checkpoint", "own.safetensors")):
+        done = radseg("text", *words, "-p", "red", "-o", "p.safetensors")
+        assert f"{told} --checkpoint own.safetensors\n" in done.stdout, done.output
+    assert f"{told}\n" in radseg("text", "-m", "radseg-b", "-p", "red", "-o", "p.safetensors").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
-from radseg.cli.reporters import print_table
-from radseg.jobs.progress import class_shares
-
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the images.")]
 
 
 def demo(output: Output = Path("demo-output")) -> None:
     """Segment an image and map a room with typed words, offline, and write what can be seen."""
+    from radseg.cli.reporters import print_table
+    from radseg.jobs.progress import class_shares
     from radseg.runs.demo import run_demo, run_map_demo
 
     made = run_demo(output)
