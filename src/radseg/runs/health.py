@@ -34,8 +34,11 @@ CORE = (
 EXTRAS = {
     "coco": "pycocotools",
     "eval": "opencv-python-headless",
+    "mesh": "trimesh",
     "plot": "matplotlib",
+    "rerun": "rerun-sdk",
     "supervision": "supervision",
+    "view": "viser",
 }
 
 
