@@ -76,7 +76,7 @@ def load_small(name: str, change: str = "") -> Segmenter | None:
 def network(name: str, adaptors: tuple[str, ...] = ()) -> Any:
     """Return the seeded network of a catalogue name, made once; RADIO's heads fit the small SAM."""
     kind = catalog.row(name).kind
-    if kind == "sam":
+    if kind == "sam_decoder":
         return tiny_sam().decoder
     if kind != "radio":
         return tiny_part(name)

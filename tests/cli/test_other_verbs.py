@@ -171,13 +171,26 @@ def test_help_loads_nothing_heavy(repository: Path) -> None:
         "heavy = {'torch', 'numpy', 'transformers', 'PIL', 'scipy', 'huggingface_hub', 'safetensors'}\n"
         "print(json.dumps([sorted(heavy & set(sys.modules)), time.process_time()]))\n"
     )
-    command = [sys.executable, "-c", code]
+    plain = (
+        "import json, time, typer\n"
+        "from typer.testing import CliRunner\n"
+        "app = typer.Typer()\n"
+        "app.command()(lambda: None)\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print(json.dumps([[], time.process_time()]))\n"
+    )
     env = {"PYTHONPATH": str(repository / "src")}
-    runs = [subprocess.run(command, capture_output=True, check=True, env=env) for _ in range(3)]
-    told = [json.loads(run.stdout) for run in runs]
-    assert told[0][0] == []
-    # Processor seconds, the best of three: 0.27 seen, testing tools included; one run can be slow under load.
-    assert min(seconds for _, seconds in told) < 0.4
+
+    def best_of_five(text: str) -> tuple[list[str], float]:
+        """What was loaded, and the least processor seconds: one run can be slow under load."""
+        command = [sys.executable, "-c", text]
+        runs = [subprocess.run(command, capture_output=True, check=True, env=env) for _ in range(5)]
+        told = [json.loads(run.stdout) for run in runs]
+        return told[0][0], min(seconds for _, seconds in told)
+
+    loaded, seconds = best_of_five(code)
+    assert loaded == []
+    assert seconds < 3 * best_of_five(plain)[1]  # twice the help of an app without options was seen
 
 
 def test_the_page_of_the_command_line_is_current(repository: Path) -> None:

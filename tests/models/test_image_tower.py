@@ -189,7 +189,7 @@ def test_bad_folders_are_refused_with_the_reason(tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(MissingFileError, match="neither model.safetensors nor pytorch_model.bin"):
         load_image_tower("clip-vit-b-16", tmp_path)
-    with pytest.raises(InputError, match="is a radio row"):
+    with pytest.raises(InputError, match="is no image tower but a RADIO model"):
         load_image_tower("c-radio_v3-b", tmp_path)
 
 

@@ -5,7 +5,7 @@ Builders in `radseg.models` turn these values into networks; nothing here import
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from radseg.errors import CheckpointError
 from radseg.weights import catalog
@@ -19,7 +19,13 @@ HeadKind = Literal["mlp_v1", "mlp_v2", "attention"]
 
 
 class JsonForm:
-    """A frozen dataclass that is kept as a JSON object in the metadata of a file."""
+    """A frozen dataclass that is kept as a JSON object in the metadata of a file.
+
+    Attributes:
+        what: it describes, for messages.
+    """
+
+    what: ClassVar[str]
 
     def to_json(self) -> str:
         """Return the fields as a JSON object, keys sorted."""
@@ -35,7 +41,7 @@ class JsonForm:
         try:
             return cls(**cls._typed(json.loads(text)))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"Not a {cls.__name__}: {error}.") from error
+            raise CheckpointError(f"Not a {cls.what} configuration: {error}.") from error
 
     @classmethod
     def _typed(cls, raw: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +97,8 @@ class RadioConfig(JsonForm):
         normalizer: whether patch features are standardised at the end (the "-norm" variants).
         source_sha256: of the published file this came from, or of our own; "" for seeded weights.
     """
+
+    what: ClassVar[str] = "RADIO"
 
     version: str
     width: int

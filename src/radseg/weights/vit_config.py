@@ -1,7 +1,7 @@
 """The shape of CLIP's and DINO's image towers as plain numbers, and every tensor they must hold. No torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from radseg.weights.config import JsonForm
 from radseg.weights.shapes import Shape, block_shapes
@@ -26,6 +26,8 @@ class VitConfig(JsonForm):
         space: the text space it lands in; None where there is none.
         source_sha256: of the published file this came from; "" for seeded weights.
     """
+
+    what: ClassVar[str] = "vision transformer"
 
     name: str
     width: int
