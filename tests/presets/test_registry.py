@@ -106,6 +106,15 @@ def test_a_method_of_ones_own_is_loaded_with_its_own_options():
         load("gain", crop=3)
 
 
+def test_a_build_that_fails_is_named_as_the_methods():
+    register_method("mine", lambda backbone: backbone, options=Options)
+    register_preset(Preset("mine", "toy", Options(), "mine", "mine"))
+    with pytest.raises(
+        InputError, match="The method 'mine' cannot be built: TypeError: .*takes 1 positional"
+    ):
+        load("mine")
+
+
 def test_names_that_are_taken_and_wrong_rows_are_refused():
     with pytest.raises(InputError, match="a method 'radseg' already"):
         register_method("radseg", lambda *_: None)

@@ -53,7 +53,6 @@ ALLOWED = {
         "miniature/text_tower.py",
         "words",
     ): "the miniature's tokenizer has a list of single words, and its file too",
-    ("miniature/world/names.py", "words"): "returns the single words of the world",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from radseg.errors import InputError
+from radseg.errors import InputError, RadsegError
 from radseg.models.mapped_text_encoder import MappedTextEncoder, load_text_map
 from radseg.models.sam import SamDecoder, load_sam
 from radseg.models.stored_text_encoder import StoredTextEncoder
@@ -211,7 +211,7 @@ def _built(spec: ModelSpec, weights: Weights) -> Segmenter:
     if own is not None:
         backbone = own.load(*target)
         origin |= {"checkpoint": preset.checkpoint, **_facts(backbone)}
-        built = method.build(backbone, (), options)
+        built = _put_together(spec, backbone, ())
         decoder = own.sam_decoder
         segmenter = _segmenter(built, own.text_encoder(options), options, origin)
         return _refining(segmenter, options, lambda: decoder().to(target.device) if decoder else None)
@@ -230,12 +230,25 @@ def _built(spec: ModelSpec, weights: Weights) -> Segmenter:
             name: _facts(network).get("sha256") or spec.auxiliary.get(name, "published")
             for name, network in zip(preset.auxiliary, networks, strict=True)
         }
-    built = method.build(backbone, networks, options)
+    built = _put_together(spec, backbone, networks)
     segmenter = _segmenter(built, _text_encoder(spec, weights, built.space), options, origin)
     if method.refiner is not None and options.refine not in ("none", "pamr"):
         return replace(segmenter, refine=method.refiner(backbone, networks, options))
     sam = weights.sam  # its decoder is always float32: in bfloat16 a coordinate of 777 pixels would be 776
     return _refining(segmenter, options, lambda: load_sam(sam, device=target.device) if sam else None)
+
+
+def _put_together(spec: ModelSpec, backbone: Any, networks: Sequence[Any]) -> Any:
+    """Return the method around its networks; what somebody's own `build` does wrong is said to be that."""
+    try:
+        return method_of(spec).build(backbone, networks, spec.options)
+    except RadsegError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"The method {spec.preset.method!r} cannot be built: {type(error).__name__}: {error}. Its build "
+            "takes backbone, auxiliary networks and options; --debug shows where it fails."
+        ) from error
 
 
 def untrained(spec: ModelSpec) -> Segmenter:
@@ -256,7 +269,7 @@ def untrained(spec: ModelSpec) -> Segmenter:
     radio = untrained_radio(config, device=spec.device, dtype=getattr(torch, spec.dtype))
     origin = {"preset": spec.name, "device": spec.device, "dtype": spec.dtype, "options": asdict(options)}
     origin |= {"checkpoint": "random weights", "version": config.version}
-    built = method_of(spec).build(radio, (), options)
+    built = _put_together(spec, radio, ())
     segmenter = _segmenter(built, UntrainedTextEncoder(radio.space), options, origin)
     return _refining(segmenter, options, lambda: untrained_sam(device=spec.device))
 
