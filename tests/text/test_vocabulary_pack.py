@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from radseg.errors import (
     InputError,
     MissingFileError,
-    ResourceError,
     SpaceMismatchError,
     VocabularyError,
 )
@@ -63,9 +62,9 @@ def test_vectors_without_direction_are_refused(tmp_path: Path) -> None:
         save_pack(tmp_path / "p", VocabularyPack(bad))
 
 
-def test_a_folder_that_does_not_take_the_file_is_an_environment_failure(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match="cannot be made"):
+    with pytest.raises(InputError, match=r"The folder .*file is a file\. Name another"):
         save_pack(tmp_path / "file" / "p.safetensors", VocabularyPack(embeddings()))
 
 
