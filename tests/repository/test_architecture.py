@@ -38,7 +38,7 @@ ALLOWED = {
     "testing": {"text"},
     "miniature": {"models", "refine", "weights"},
     "presets": {"methods", "miniature", "models", "nn", "refine", "segment", "testing", "text", "weights"},
-    # These four know no network.
+    # These know no network.
     "mapping": {"io", "jobs", "scoring"},
     "datasets": {"io"},
     "jobs": set(),
