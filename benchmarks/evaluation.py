@@ -74,7 +74,7 @@ def calls(folder: Path, images: int) -> dict[str, Callable[[], Any]]:
         log.unlink(missing_ok=True)
         with LogWriter(log, {}, {}, None) as writer:
             stages = Stages(
-                partial(prepare, photos, row), partial(predict, segmenter, text), writer.append, classes
+                partial(prepare, photos, row), partial(predict, segmenter, text), writer.add, classes
             )
             failed = [one.message for one in evaluate_images(photos.ids, stages) if one.message]
         assert not failed, failed
