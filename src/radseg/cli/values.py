@@ -64,12 +64,7 @@ def parse_places(texts: Sequence[str], *, what: str) -> dict[str, str]:
         InputError: no name or no path, one name twice, or nothing lies there.
     """
     places: dict[str, str] = {}
-    for text in texts:
-        name, _, place = (part.strip() for part in text.partition("="))
-        if not name or not place:
-            raise InputError(f"{what} is {text!r}; write NAME=PATH, such as dino-vit-b-8=weights/dino.")
-        if name in places:
-            raise InputError(f"{what} names {name!r} twice.")
+    for name, place in _named(texts, what, "NAME=PATH, such as dino-vit-b-8=weights/dino").items():
         path = Path(place).expanduser().resolve()
         if not path.exists():
             raise InputError(f"{what} {name}: there is nothing at {path}.")
@@ -84,14 +79,22 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
         InputError: no name or no value, or one name twice.
     """
     values: dict[str, Any] = {}
-    for text in texts:
-        name, _, value = (part.strip() for part in text.partition("="))
-        if not name or not value:
-            raise InputError(f"--option is {text!r}; write NAME=VALUE, such as min_area=400.")
-        if name in values:
-            raise InputError(f"--option names {name!r} twice.")
+    for name, value in _named(texts, "--option", "NAME=VALUE, such as min_area=400").items():
         try:
             values[name] = json.loads(value)
         except json.JSONDecodeError:
             values[name] = value
     return values
+
+
+def _named(texts: Sequence[str], what: str, form: str) -> dict[str, str]:
+    """Return what stands behind the first "=" of each text by what stands before it."""
+    named: dict[str, str] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise InputError(f"{what} is {text!r}; write {form}.")
+        if name in named:
+            raise InputError(f"{what} names {name!r} twice.")
+        named[name] = value
+    return named
