@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from radseg.weights.options import FetchPlan
+
 WIDTH, DEPTH, HIDDEN, GRID, PATCH = 32, 2, 24, 4, 16
 State = dict[str, Tensor]
 
@@ -24,6 +26,7 @@ def store_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RADSEG_HOME", str(home))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return home
 
 
@@ -136,8 +139,12 @@ class Listener:
     """Keeps what a download tells."""
 
     def __init__(self) -> None:
+        self.plans: list[FetchPlan] = []
         self.lines: list[str] = []
         self.bytes: list[tuple[int, int]] = []
+
+    def plan(self, plan: FetchPlan) -> None:
+        self.plans.append(plan)
 
     def announce(self, line: str) -> None:
         self.lines.append(line)

@@ -9,7 +9,8 @@ import pytest
 
 from file_server import Server
 from radseg.errors import ResourceError, WeightsUnavailableError
-from radseg.weights.hub import download, git_blob_sha1, read_range
+from radseg.weights.fetch import download, git_blob_sha1, read_range
+from radseg.weights.options import SILENT
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
 SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -1,6 +1,7 @@
 """How a download shows: a bar on a terminal, a line now and then elsewhere, JSON events, or nothing."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -17,9 +18,10 @@ from rich.progress import (
 )
 
 from radseg.cli.failures import emit, printable
-from radseg.weights.options import Reporter
+from radseg.weights.options import FetchPlan, Reporter
 
 _STEP = 0.1  # of the whole, between two lines of a log
+_PAUSES = (5.0, 60.0)  # seconds between two lines on a slow line: the first, and the longest they grow to
 
 
 def download_reporter(log_format: Literal["text", "json"], *, quiet: bool) -> Reporter:
@@ -36,8 +38,12 @@ class QuietDownloads:
 
     name = ""
 
+    def plan(self, plan: FetchPlan) -> None:
+        """Print what is about to be fetched, and under which licences."""
+        self.announce(plan.text())
+
     def announce(self, line: str) -> None:
-        """Print a licence or a warning."""
+        """Print a plan, a wait or a warning."""
         typer.echo(printable(line), err=True)
 
     def progress(self, done: int, total: int) -> None:
@@ -47,19 +53,29 @@ class QuietDownloads:
     def named(self, name: str) -> Iterator[None]:
         """Remember what is being fetched."""
         self.name = name
-        self._shown = 0.0
         yield
 
 
 class LineDownloads(QuietDownloads):
-    """One line per tenth."""
+    """A line per tenth, and in between on a slow line, more and more seldom so that no log is flooded."""
+
+    @contextmanager
+    def named(self, name: str) -> Iterator[None]:
+        """Begin with the first tenth."""
+        self._shown, self._pause, self._last = 0.0, _PAUSES[0], time.monotonic()
+        with super().named(name):
+            yield
 
     def progress(self, done: int, total: int) -> None:
-        """Print a line when another tenth is here."""
-        share = done / total if total else 0.0
-        if share >= self._shown + _STEP or (share >= 1 > self._shown):
-            self._shown = share
-            self._tell(done, total)
+        """Print a line when another tenth is here, or enough seconds went by."""
+        share, now = done / total if total else 0.0, time.monotonic()
+        is_slow = now >= self._last + self._pause
+        if not (share >= self._shown + _STEP or share >= 1 > self._shown or is_slow):
+            return
+        if is_slow:
+            self._pause = min(_PAUSES[1], 2 * self._pause)
+        self._shown, self._last = share, now
+        self._tell(done, total)
 
     def _tell(self, done: int, total: int) -> None:
         typer.echo(f"{self.name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", err=True)
@@ -67,6 +83,16 @@ class LineDownloads(QuietDownloads):
 
 class JsonDownloads(LineDownloads):
     """The same as events on standard output."""
+
+    def plan(self, plan: FetchPlan) -> None:
+        """Write the event: all bytes, and those of each set of weights with its licence."""
+        weights = [
+            {"name": one.name, "kind": one.kind, "bytes": one.bytes, "here": one.here,
+             "license": one.license.id, "url": one.license.url}
+            for one in plan.fetches
+        ]  # fmt: skip
+        facts = {"bytes": plan.bytes, "host": plan.host, "folder": str(plan.folder)}
+        emit(event="fetch", model=plan.purpose, **facts, weights=weights)
 
     def announce(self, line: str) -> None:
         """Write the event."""
@@ -78,6 +104,9 @@ class JsonDownloads(LineDownloads):
 
 class BarDownloads(QuietDownloads):
     """A progress bar with speed and time left, shown only when something is really fetched."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
 
     @contextmanager
     def named(self, name: str) -> Iterator[None]:
@@ -91,7 +120,7 @@ class BarDownloads(QuietDownloads):
         )
         with (
             super().named(name),
-            Progress(*columns, console=Console(stderr=True), transient=True) as self._bar,
+            Progress(*columns, console=self._console, transient=True) as self._bar,
         ):
             self._task = self._bar.add_task(name, total=None, visible=False)
             yield
@@ -102,4 +131,4 @@ class BarDownloads(QuietDownloads):
 
     def announce(self, line: str) -> None:
         """Print above the bar."""
-        self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
