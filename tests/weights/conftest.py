@@ -4,7 +4,6 @@ import json
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from radseg.weights.options import FetchPlan
+from listener import Listener
 
 WIDTH, DEPTH, HIDDEN, GRID, PATCH = 32, 2, 24, 4, 16
 State = dict[str, Tensor]
@@ -133,27 +132,6 @@ def state(keys: tuple[str, ...] = ("clip", "siglip2", "sam"), *, prefix_tokens: 
         "adaloss": torch.zeros(1),
         "weight_balance_mask": torch.ones(2),
     }
-
-
-class Listener:
-    """Keeps what a download tells."""
-
-    def __init__(self) -> None:
-        self.plans: list[FetchPlan] = []
-        self.lines: list[str] = []
-        self.bytes: list[tuple[int, int]] = []
-
-    def plan(self, plan: FetchPlan) -> None:
-        self.plans.append(plan)
-
-    def announce(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, done: int, total: int) -> None:
-        self.bytes.append((done, total))
-
-    def named(self, name: str) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 @pytest.fixture

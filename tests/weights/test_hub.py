@@ -161,10 +161,11 @@ def test_the_licence_is_stated_before_anything_is_fetched(
     hub: type[Hub], listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve_tower(hub)
-    sent: list[int] = []
-    monkeypatch.setattr(listener, "announce", lambda _: sent.append(len(hub.sent)))
+    sent: list[list[str]] = []
+    monkeypatch.setattr(listener, "plan", lambda plan: sent.append([path for path, _ in hub.sent]))
     resolve_text_tower("siglip2-so400m-patch16-naflex", DownloadOptions(reporter=listener))
-    assert sent == [0]
+    header = f"/{address(TOWER, 'model.safetensors')}".replace("main", COMMIT)
+    assert sent == [[header]]
 
 
 def into_hub_cache(

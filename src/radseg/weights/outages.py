@@ -138,7 +138,7 @@ def _answer(response: Any) -> str:
     if status == 407:
         return f"{said}: {_proxy_login(str(response.request.url))}"
     if status in (401, 403) and repository is None:
-        return f"{said}: the place where the files lie refuses them; is there a mirror or proxy in between"
+        return f"{said}: the place where the files lie refuses them. See to the mirror or proxy, or {_LOGIN}"
     if status in (401, 403) or code == "RepoNotFound":
         page = f"{HUB}/{repository[1]}" if repository else HUB
         return (
