@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from listener import Listener
+from loopback_hub import Hub, running_hub
 
 WIDTH, DEPTH, HIDDEN, GRID, PATCH = 32, 2, 24, 4, 16
 State = dict[str, Tensor]
@@ -132,6 +133,13 @@ def state(keys: tuple[str, ...] = ("clip", "siglip2", "sam"), *, prefix_tokens: 
         "adaloss": torch.zeros(1),
         "weight_balance_mask": torch.ones(2),
     }
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A hub on loopback that the hub client asks."""
+    with running_hub(monkeypatch) as running:
+        yield running
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load, load_file, save
 
+from loopback_hub import COMMIT, Hub, address
 from quiet_server import QuietServer
 from radseg.errors import WeightsUnavailableError
 from radseg.weights import catalog, home
@@ -22,75 +23,7 @@ from radseg.weights.load import read_config
 from radseg.weights.options import DownloadOptions
 from radseg.weights.resolve import resolve_radio, resolve_sam_decoder, resolve_text_tower
 
-COMMIT = "c" * 40
 TOWER = "google/siglip2-so400m-patch16-naflex"
-
-
-class Hub(BaseHTTPRequestHandler):
-    """A hub of a few files, with its headers and ranges."""
-
-    files: ClassVar[dict[str, bytes]] = {}
-    sent: ClassVar[list[tuple[str, int]]] = []
-    seen_tokens: ClassVar[set[str | None]] = set()
-    asked: ClassVar[list[tuple[str, str]]] = []
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, *, body: bool) -> None:
-        content = self.files.get(self.path.removeprefix("/").replace(COMMIT, "main"))
-        self.asked.append((self.path, self.headers.get("User-Agent", "")))
-        self.seen_tokens.add(self.headers.get("Authorization"))
-        if content is None:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        wanted, total = self.headers.get("Range"), len(content)
-        if wanted and body:
-            first, last = wanted.removeprefix("bytes=").split("-")
-            content = content[int(first) : int(last) + 1]
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
-        else:
-            self.send_response(200)
-        self.send_header("X-Repo-Commit", COMMIT)
-        whole = self.files[self.path.removeprefix("/").replace(COMMIT, "main")]
-        self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-            self.sent.append((self.path, len(content)))
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    server = QuietServer(("127.0.0.1", 0), Hub)
-    Hub.files, Hub.sent, Hub.seen_tokens, Hub.asked = {}, [], set(), []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    yield Hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def address(repository: str, file: str) -> str:
-    return f"{repository}/resolve/main/{file}"
 
 
 def test_a_checkpoint_is_fetched_checked_converted_and_recorded(hub: type[Hub], save: Any) -> None:

@@ -90,6 +90,6 @@ def _small(published: Published) -> list[RemoteFile]:
     for name in (*row.beside, *row.optional):
         if published.local(name) is None:
             may_lack = name in row.optional or row.activation  # the catalogue can write its config.json
-            with suppress(NotPublishedError if may_lack else ()):
+            with suppress(*([NotPublishedError] if may_lack else [])):
                 found.append(published.locate(name))
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -58,11 +58,11 @@ class Published:
         self._parts: list[Part] | None = None
 
     @classmethod
-    def of(cls, row: Row, options: DownloadOptions) -> Self:
+    def of(cls, row: Row, options: DownloadOptions) -> "Published":
         """Return what is known of a row in this command; the hub is asked once."""
-        known = options.rows.setdefault(row.name, cls(row, options))
-        assert isinstance(known, cls)
-        return known
+        if row.name not in options.rows:
+            options.rows[row.name] = cls(row, options)
+        return options.rows[row.name]
 
     # On this machine
 
