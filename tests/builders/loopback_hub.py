@@ -5,8 +5,9 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
@@ -40,6 +41,7 @@ class Hub(BaseHTTPRequestHandler):
         files: content by `address`.
         sent: path and bytes of each body.
         asked: path and user agent of each request.
+        ranges: which bytes each body was asked for.
         refusals: answers to give before anything else, each once.
         rate: bytes in a second that a body comes with, 0 as fast as it goes.
         endpoint: its address.
@@ -49,6 +51,7 @@ class Hub(BaseHTTPRequestHandler):
     sent: ClassVar[list[tuple[str, int]]] = []
     seen_tokens: ClassVar[set[str | None]] = set()
     asked: ClassVar[list[tuple[str, str]]] = []
+    ranges: ClassVar[list[str | None]] = []
     refusals: ClassVar[list[Answer]] = []
     rate: ClassVar[float] = 0
     endpoint: ClassVar[str] = ""
@@ -80,7 +83,9 @@ class Hub(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {wanted[1]}-{int(wanted[1]) + len(content) - 1}/{len(whole)}"
         self._say(206 if wanted else 200, headers, len(content))
         if body:
-            self._send(content)
+            self.ranges.append(self.headers.get("Range"))
+            with suppress(ConnectionError):  # whoever asked was killed
+                self._send(content)
 
     def _refusal(self) -> Answer | None:
         if self.refusals and self.refusals[0].method in ("", self.command):
@@ -107,7 +112,7 @@ def running_hub(patch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     """Serve an empty hub, and let the hub client of this process ask it."""
     server = QuietServer(("127.0.0.1", 0), Hub)
     Hub.files, Hub.sent, Hub.seen_tokens, Hub.asked = {}, [], set(), []
-    Hub.refusals, Hub.rate = [], 0
+    Hub.refusals, Hub.ranges, Hub.rate = [], [], 0
     Hub.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -125,3 +130,20 @@ def use_endpoint(endpoint: str, patch: pytest.MonkeyPatch) -> None:
     patch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     patch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+def into_hub_cache(
+    folder: Path, files: dict[str, bytes], repository: str, absent: tuple[str, ...] = ()
+) -> None:
+    """Lay files down as the hub client does."""
+    kept = folder / f"models--{repository.replace('/', '--')}"
+    for name, content in files.items():
+        path = kept / "snapshots" / COMMIT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for name in absent:
+        path = kept / ".no_exist" / COMMIT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(COMMIT)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load, load_file, save
 
-from loopback_hub import COMMIT, Hub, address
+from loopback_hub import COMMIT, Hub, address, into_hub_cache
 from quiet_server import QuietServer
 from radseg.errors import WeightsUnavailableError
 from radseg.weights import catalog, home
@@ -101,23 +101,6 @@ def test_the_licence_is_stated_before_anything_is_fetched(
     assert sent == [[header]]
 
 
-def into_hub_cache(
-    folder: Path, files: dict[str, bytes], absent: tuple[str, ...] = (), repository: str = TOWER
-) -> None:
-    """Lay files down as the hub client does."""
-    kept = folder / f"models--{repository.replace('/', '--')}"
-    for name, content in files.items():
-        path = kept / "snapshots" / COMMIT / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    for name in absent:
-        path = kept / ".no_exist" / COMMIT / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (kept / "refs").mkdir(parents=True)
-    (kept / "refs" / "main").write_text(COMMIT)
-
-
 def tower_files(hub: type[Hub]) -> dict[str, bytes]:
     serve_tower(hub)
     return {path.rsplit("/", 1)[1]: content for path, content in hub.files.items()}
@@ -127,7 +110,7 @@ def test_a_tower_in_the_hub_cache_needs_no_network(
     hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    into_hub_cache(tmp_path / "hub", tower_files(hub))
+    into_hub_cache(tmp_path / "hub", tower_files(hub), TOWER)
     folder = resolve_text_tower("siglip2-so400m-patch16-naflex")
     assert (folder / "tokenizer.json").is_file()
     assert hub.asked == []
@@ -139,13 +122,13 @@ def test_offline_a_tower_without_its_tokenizer_is_refused(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     files = tower_files(hub)
     del files["tokenizer.json"]
-    into_hub_cache(tmp_path / "hub", files)
+    into_hub_cache(tmp_path / "hub", files, TOWER)
     with pytest.raises(WeightsUnavailableError, match="no tokenizer"):
         resolve_text_tower("siglip2-so400m-patch16-naflex")
 
 
 def test_what_the_hub_client_noted_as_absent_is_not_asked_for(hub: type[Hub], tmp_path: Path) -> None:
-    into_hub_cache(tmp_path / "hub", tower_files(hub), absent=("merges.txt",))
+    into_hub_cache(tmp_path / "hub", tower_files(hub), TOWER, absent=("merges.txt",))
     resolve_text_tower("siglip2-so400m-patch16-naflex")
     asked = {path.rsplit("/", 1)[1] for path, _ in hub.asked}
     assert "merges.txt" not in asked
@@ -157,7 +140,7 @@ def test_towers_of_the_hub_cache_count_as_here(hub: type[Hub], tmp_path: Path) -
     row = catalog.row("siglip2-so400m-patch16-naflex")
     files = tower_files(hub)
     assert not is_cached(row)
-    into_hub_cache(tmp_path / "hub", files)
+    into_hub_cache(tmp_path / "hub", files, TOWER)
     assert is_cached(row)
     (
         tmp_path / "hub" / f"models--{TOWER.replace('/', '--')}" / "snapshots" / COMMIT / "tokenizer.json"
@@ -273,7 +256,7 @@ def test_what_other_programs_fetched_is_used_and_may_go_when_converted(
 ) -> None:
     row = catalog.row("c-radio_v3-b")
     assert not is_cached(row)
-    into_hub_cache(tmp_path / "hub", {row.file: save().read_bytes()}, repository=row.repository)
+    into_hub_cache(tmp_path / "hub", {row.file: save().read_bytes()}, row.repository)
     assert is_cached(row)
     first = resolve_radio(row.name)
     assert [(c.path.name, c.ok) for c in verify(row)] == [(row.file, True), (first.name, True)]

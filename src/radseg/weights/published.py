@@ -49,7 +49,7 @@ class Published:
 
     def __init__(self, row: Row, options: DownloadOptions) -> None:
         self.row, self.folder = row, model_folder(row.name)
-        self.announced = self.made = False
+        self.announced = self.made = self._compared = False
         self._options = options
         self._repository = Repository(row.repository, row.revision, options.reporter.announce)
         self._digests = _known_digests(row)
@@ -172,8 +172,11 @@ class Published:
 
         One that is not is named, and left alone.
         """
-        if self.row.kind != "radio" or not self.copies() or is_offline() or self.weights_here():
+        if self._compared or self.row.kind != "radio" or is_offline():
             return
+        if not self.copies() or self.weights_here():
+            return
+        self._compared = True
         source = self.locate(self.row.file)
         if source.sha256 is None:
             return
