@@ -20,7 +20,6 @@ from rich.progress import (
 from radseg.cli.failures import emit, printable
 from radseg.weights.options import FetchPlan, Reporter
 
-_STEP = 0.1  # of the whole, between two lines of a log
 _PAUSES = (5.0, 60.0)  # seconds between two lines on a slow line: the first, and the longest they grow to
 
 
@@ -62,19 +61,19 @@ class LineDownloads(QuietDownloads):
     @contextmanager
     def named(self, name: str) -> Iterator[None]:
         """Begin with the first tenth."""
-        self._shown, self._pause, self._last = 0.0, _PAUSES[0], time.monotonic()
+        self._tenths, self._pause, self._last = 0, _PAUSES[0], time.monotonic()
         with super().named(name):
             yield
 
     def progress(self, done: int, total: int) -> None:
         """Print a line when another tenth is here, or enough seconds went by."""
-        share, now = done / total if total else 0.0, time.monotonic()
+        tenths, now = 10 * done // total if total else 0, time.monotonic()
         is_slow = now >= self._last + self._pause
-        if not (share >= self._shown + _STEP or share >= 1 > self._shown or is_slow):
+        if tenths == self._tenths and not is_slow:
             return
         if is_slow:
             self._pause = min(_PAUSES[1], 2 * self._pause)
-        self._shown, self._last = share, now
+        self._tenths, self._last = tenths, now
         self._tell(done, total)
 
     def _tell(self, done: int, total: int) -> None:
