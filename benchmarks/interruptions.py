@@ -26,12 +26,13 @@ class Run(NamedTuple):
 
     Attributes:
         here, asked: bytes that it found from before, and that it said it would fetch.
+        message: what it said was wrong.
     """
 
     code: int
     here: int
     asked: int
-    errors: str
+    message: str
 
 
 def run(name: str, home: Path, hub: str, kill_after: float | None) -> Run:
@@ -41,15 +42,15 @@ def run(name: str, home: Path, hub: str, kill_after: float | None) -> Run:
     with subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
-        here = asked = 0
+        here, asked, message = 0, 0, ""
         for event in events(child):
             if event.get("event") == "fetch":
                 here, asked = sum(one["here"] for one in event["weights"]), event["bytes"]
                 if kill_after is not None:
                     threading.Timer(kill_after, child.send_signal, (signal.SIGKILL,)).start()
-        assert child.stderr is not None
-        errors = child.stderr.read()
-    return Run(child.returncode, here, asked, errors)
+            elif event.get("event") == "error":
+                message = event["message"]
+    return Run(child.returncode, here, asked, message)
 
 
 def events(child: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
@@ -105,7 +106,7 @@ def turn_a_byte(home: Path, name: str, hub: str) -> None:
         file.write(bytes([byte[0] ^ 1]))
     found = run(name, home, hub, None)
     left = half_fetched(home, name)
-    print(f"a turned byte: exit {found.code}, left {left:,}. {found.errors.strip()[-400:]}")
+    print(f"a turned byte: exit {found.code}, left {left:,}. {found.message}")
     again = run(name, home, hub, None)
     print(f"after that: exit {again.code}, went on at {again.here:,}, fetched {again.asked:,}")
 

@@ -107,6 +107,17 @@ def test_a_fast_line_is_a_line_per_tenth(clock: list[float], capsys: pytest.Capt
     assert shares(capsys.readouterr().err) == list(range(100, 1001, 100))
 
 
+def test_a_large_file_after_a_small_one_is_told_from_its_begin(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = LineDownloads()
+    with reporter.named("x"):
+        reporter.progress(600, 600)
+        for done in range(1, 1001):
+            reporter.progress(done * MEGABYTE, 1000 * MEGABYTE)
+    assert shares(capsys.readouterr().err) == list(range(100, 1001, 100))
+
+
 def test_a_slow_line_is_told_after_five_seconds_and_floods_nothing(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:

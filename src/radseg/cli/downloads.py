@@ -20,6 +20,7 @@ from rich.progress import (
 from radseg.cli.failures import emit, printable
 from radseg.weights.options import FetchPlan, Reporter
 
+_WORTH_A_LINE = 1_000_000  # bytes; a configuration or a list of words is there before it is read
 _PAUSES = (5.0, 60.0)  # seconds between two lines on a slow line: the first, and the longest they grow to
 
 
@@ -67,7 +68,9 @@ class LineDownloads(QuietDownloads):
 
     def progress(self, done: int, total: int) -> None:
         """Print a line when another tenth is here, or enough seconds went by."""
-        tenths, now = 10 * done // total if total else 0, time.monotonic()
+        if total < _WORTH_A_LINE:
+            return
+        tenths, now = 10 * done // total, time.monotonic()
         is_slow = now >= self._last + self._pause
         if tenths == self._tenths and not is_slow:
             return
