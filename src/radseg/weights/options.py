@@ -104,6 +104,10 @@ SILENT: Reporter = _Silent()
 """Tells nobody of progress; plans, licences and warnings go to the "radseg" logger."""
 
 
+Known = dict[str, "Published"]
+"""What a command knows of the published files of each row it has asked the hub about."""
+
+
 @dataclass(frozen=True)
 class DownloadOptions:
     """How weights are to be fetched and converted.
@@ -121,4 +125,4 @@ class DownloadOptions:
     drop: tuple[str, ...] = ()
     reporter: Reporter = SILENT
     keep_original: bool = False
-    rows: "dict[str, Published]" = field(default_factory=dict, compare=False, repr=False)
+    rows: Known = field(default_factory=dict, compare=False, repr=False)
