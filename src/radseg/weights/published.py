@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from radseg.errors import CheckpointError, WeightsUnavailableError
 from radseg.weights import torch_hub
-from radseg.weights.catalog import ROWS, SAM_PTH, Row
+from radseg.weights.catalog import ROWS, Row
 from radseg.weights.fetch import download, read_range
 from radseg.weights.home import (
     FileRecord,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from radseg.weights.parts import Layout, Part
 
 _MAX_INDEX = 32 * 1024 * 1024  # bytes; published ones are below 1 MB
+_LOADED_AS_PUBLISHED = ("sam", "text_map")
 _WHOLE_KINDS = ("vision", "sam")  # what their folders hold is published files, never parts of them
 
 
@@ -87,9 +88,8 @@ class Published:
 
     def copies(self) -> tuple[Path, ...]:
         """Return the files in torch.hub's folders that have the name of this row's weights."""
-        if self.row.kind == "sam_decoder":
-            return torch_hub.copies(SAM_PTH[0])
-        return torch_hub.copies(self.row.file) if self.row.kind == "radio" else ()
+        found = torch_hub.DOWNLOADS.get(self.row.kind)
+        return torch_hub.copies(found.file(self.row)) if found else ()
 
     def _shards_here(self, name: str) -> tuple[Path, ...]:
         index = index_of(name)
@@ -172,7 +172,8 @@ class Published:
 
         One that is not is named, and left alone.
         """
-        if self._compared or self.row.kind != "radio" or is_offline():
+        download = torch_hub.DOWNLOADS.get(self.row.kind)
+        if self._compared or download is None or download.digest is not None or is_offline():
             return
         if not self.copies() or self.weights_here():
             return
@@ -246,7 +247,7 @@ class Published:
 
         What a person or another program put down, or a person asked to keep, is never touched.
         """
-        if self.row.kind in ("sam", "text_map"):  # these are loaded from what was published
+        if self.row.kind in _LOADED_AS_PUBLISHED:
             return
         kept = {*self.row.beside, *self.row.optional}
         if reduced := self.row.kind in REDUCTIONS:
@@ -297,10 +298,9 @@ class Published:
     def _advice(self) -> str:
         row = self.row
         if copies := self.copies():
-            option = "--checkpoint" if row.kind == "radio" else "--sam"
             return (
-                f"{copies[0]} has its name, but nothing says that it is the published file. To use it, "
-                f"pass {option} {copies[0]}."
+                f"{copies[0]} has its name, but nothing says that it is the published file. To use it, pass "
+                f"{torch_hub.DOWNLOADS[row.kind].option} {copies[0]}."
             )
         if row.stored:
             return f"Fetch {row.file} from {row.page} and pass its path."
@@ -312,7 +312,8 @@ class Published:
 
 def _known_digests(row: Row) -> frozenset[str]:
     """Return the digests that the published file of a row's weights is known by on this machine."""
-    if row.kind == "sam_decoder":
-        return frozenset({SAM_PTH[1]})
+    download = torch_hub.DOWNLOADS.get(row.kind)
+    if download and download.digest:
+        return frozenset({download.digest})
     record = read_records(row.name).get(row.file)
     return frozenset(filter(None, (row.sha256, record.sha256 if record else None)))

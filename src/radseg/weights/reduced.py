@@ -21,12 +21,14 @@ class Reduction(NamedTuple):
     Attributes:
         names: from all published names, what is kept by its published name and the one it gets.
         check: raises CheckpointError unless all that is needed is among the names; takes the file's, too.
-        format: noted in the file that is made; "" notes nothing.
+        format: noted in the file that is made.
+        library: brings the tensors of a file, whoever published it, under the transformers library's names.
     """
 
     names: Callable[[Iterable[str]], dict[str, str]]
     check: Callable[[Collection[str], str], None]
     format: str
+    library: "Callable[[Mapping[str, Tensor], str], Mapping[str, Tensor]]"
 
     def wants(self, key: str) -> bool:
         """Return whether a published tensor may be kept."""
@@ -47,10 +49,20 @@ def _require_map(names: Collection[str], file: str) -> None:
         raise CheckpointError(f"{file} holds no trained map: no name begins with {MAP_PREFIX}.")
 
 
+def _tower(published: "Mapping[str, Tensor]", file: str) -> "Mapping[str, Tensor]":
+    from radseg.weights.convert.open_clip import is_open_clip, library_tensors  # noqa: PLC0415 - seldom needed
+
+    return library_tensors(published, file) if is_open_clip(published) else published
+
+
+def _sam(published: "Mapping[str, Tensor]", file: str) -> "Mapping[str, Tensor]":
+    return sam.convert_pth(published, file) if file == SAM_PTH[0] else published
+
+
 REDUCTIONS: dict[Kind, Reduction] = {
-    "text": Reduction(towers.text_names, towers.require_tower, "pt"),
-    "sam_decoder": Reduction(sam.library_names, sam.require_complete, SAM_FORMAT),
-    "text_map": Reduction(_map_names, _require_map, "pt"),
+    "text": Reduction(towers.text_names, towers.require_tower, "pt", _tower),
+    "sam_decoder": Reduction(sam.library_names, sam.require_complete, SAM_FORMAT, _sam),
+    "text_map": Reduction(_map_names, _require_map, "pt", lambda published, _: published),
 }
 """By kind; all other kinds are used, or converted, whole."""
 
@@ -69,18 +81,7 @@ def reduced_tensors(row: Row, files: Sequence[Path]) -> "dict[str, Tensor]":
     from radseg.weights.tensors import published_tensors  # noqa: PLC0415 - loads torch
 
     reduction, file = REDUCTIONS[row.kind], files[0].name
-    tensors = _library_layout(row, published_tensors(*files), file)
+    tensors = reduction.library(published_tensors(*files), file)
     names = reduction.names(tensors)
     reduction.check(names.values(), file)
     return {ours: tensors[key] for key, ours in names.items()}
-
-
-def _library_layout(row: Row, published: "Mapping[str, Tensor]", file: str) -> "Mapping[str, Tensor]":
-    """Return the tensors under the names of the transformers library, whoever published them."""
-    if row.kind == "text":
-        from radseg.weights.convert.open_clip import is_open_clip, library_tensors  # noqa: PLC0415
-
-        return library_tensors(published, file) if is_open_clip(published) else published
-    if row.kind == "sam_decoder" and file == SAM_PTH[0]:
-        return sam.convert_pth(published, file)
-    return published

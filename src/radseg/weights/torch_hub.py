@@ -1,7 +1,31 @@
 """Copies that torch.hub's loader left on this machine: RADIO's own loader downloads through it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+from radseg.weights.catalog import SAM_PTH, Kind, Row
+
+
+class Download(NamedTuple):
+    """What of a kind of weights torch.hub's loader may have fetched.
+
+    Attributes:
+        file: its name, from the row.
+        digest: where every published file has the same; None where the hub has to say it.
+        option: names such a file on the command line.
+    """
+
+    file: Callable[[Row], str]
+    digest: str | None
+    option: str
+
+
+DOWNLOADS: dict[Kind, Download] = {
+    "radio": Download(lambda row: row.file, None, "--checkpoint"),
+    "sam_decoder": Download(lambda _: SAM_PTH[0], SAM_PTH[1], "--sam"),
+}
 
 
 def copies(file: str) -> tuple[Path, ...]:
