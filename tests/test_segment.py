@@ -185,7 +185,7 @@ def test_synonyms_are_one_name():
 def test_a_pack_needs_no_text_tower():
     words = ColourTextEncoder()
     vocabulary = Vocabulary.parse("red, green")
-    pack = VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none", "")
+    pack = VocabularyPack(*words.embed_with_contrast(vocabulary), "none", "")
     silent = replace(TOY, text_encoder=None)
     for mode in MODES:
         assert middle(silent.segment(flag("red", "green"), pack, mode=mode), 1) == 2

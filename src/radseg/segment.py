@@ -49,8 +49,8 @@ class TextEncoder(Protocol):
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym."""
 
-    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return the contrast bank without what `vocabulary` asks for itself."""
+    def embed_with_contrast(self, vocabulary: Vocabulary) -> tuple[TextEmbeddings, TextEmbeddings]:
+        """Return the same and the contrast bank without what `vocabulary` asks for itself."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,10 @@ class Segmenter:
             text, contrast = prompts, None
         else:
             vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
-            text = self.text_encoder.embed(vocabulary)
-            contrast = None if mode == "assign" else self.text_encoder.contrast(vocabulary)
+            if mode == "assign":
+                text, contrast = self.text_encoder.embed(vocabulary), None
+            else:
+                text, contrast = self.text_encoder.embed_with_contrast(vocabulary)
         text.require_space(self.encoder.space)
         if mode == "assign":
             if len(text.names) == 1:

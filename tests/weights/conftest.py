@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from radseg.weights.options import Unit
+
 WIDTH, DEPTH, HIDDEN, GRID, PATCH = 32, 2, 24, 4, 16
 State = dict[str, Tensor]
 
@@ -145,7 +147,7 @@ class Listener:
     def progress(self, done: int, total: int) -> None:
         self.bytes.append((done, total))
 
-    def named(self, name: str) -> AbstractContextManager[None]:
+    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
         return nullcontext()
 
 

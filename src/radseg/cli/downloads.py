@@ -1,6 +1,7 @@
-"""How a download shows: a bar on a terminal, a line now and then elsewhere, JSON events, or nothing."""
+"""How waiting shows: a bar on a terminal, a line now and then elsewhere, JSON events, or nothing."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -10,16 +11,19 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 from radseg.cli.failures import emit, printable
-from radseg.weights.options import Reporter
+from radseg.weights.options import Reporter, Unit
 
-_STEP = 0.1  # of the whole, between two lines of a log
+_STEP = 0.1  # of the whole, between two lines of a log about bytes
+_SECONDS = 5.0  # between two lines of a log about prompts
 
 
 def download_reporter(log_format: Literal["text", "json"], *, quiet: bool) -> Reporter:
@@ -35,6 +39,7 @@ class QuietDownloads:
     """Shows nothing but what a person must read."""
 
     name = ""
+    unit: Unit = "bytes"
 
     def announce(self, line: str) -> None:
         """Print a licence or a warning."""
@@ -44,25 +49,33 @@ class QuietDownloads:
         """Show nothing."""
 
     @contextmanager
-    def named(self, name: str) -> Iterator[None]:
-        """Remember what is being fetched."""
-        self.name = name
-        self._shown = 0.0
+    def named(self, name: str, unit: Unit = "bytes") -> Iterator[None]:
+        """Remember what is being waited for."""
+        self.name, self.unit = name, unit
+        self._shown, self._since = 0.0, time.monotonic()
         yield
 
 
 class LineDownloads(QuietDownloads):
-    """One line per tenth."""
+    """One line per tenth of the bytes, one line every few seconds while prompts are embedded."""
 
     def progress(self, done: int, total: int) -> None:
-        """Print a line when another tenth is here."""
+        """Print a line when it is time for one."""
+        if self.unit == "prompts":
+            if done and (done == total or time.monotonic() - self._since >= _SECONDS):
+                self._since = time.monotonic()
+                self._tell(done, total)
+            return
         share = done / total if total else 0.0
         if share >= self._shown + _STEP or (share >= 1 > self._shown):
             self._shown = share
             self._tell(done, total)
 
     def _tell(self, done: int, total: int) -> None:
-        typer.echo(f"{self.name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", err=True)
+        if self.unit == "prompts":
+            typer.echo(f"{self.name}: {done:,} of {total:,}", err=True)
+        else:
+            typer.echo(f"{self.name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", err=True)
 
 
 class JsonDownloads(LineDownloads):
@@ -73,24 +86,27 @@ class JsonDownloads(LineDownloads):
         emit(event="notice", message=line)
 
     def _tell(self, done: int, total: int) -> None:
-        emit(event="download", name=self.name, bytes=done, total=total)
+        if self.unit == "prompts":
+            emit(event="embedding", prompts=done, total=total)
+        else:
+            emit(event="download", name=self.name, bytes=done, total=total)
 
 
 class BarDownloads(QuietDownloads):
-    """A progress bar with speed and time left, shown only when something is really fetched."""
+    """A progress bar with the time left, shown only when there really is something to do."""
 
     @contextmanager
-    def named(self, name: str) -> Iterator[None]:
-        """Show the bar while `name` is fetched."""
+    def named(self, name: str, unit: Unit = "bytes") -> Iterator[None]:
+        """Show the bar while `name` is worked on."""
+        counts: tuple[ProgressColumn, ...] = (DownloadColumn(), TransferSpeedColumn())
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            *(counts if unit == "bytes" else (MofNCompleteColumn(),)),
+            TimeRemainingColumn(elapsed_when_finished=True),
         )
         with (
-            super().named(name),
+            super().named(name, unit),
             Progress(*columns, console=Console(stderr=True), transient=True) as self._bar,
         ):
             self._task = self._bar.add_task(name, total=None, visible=False)

@@ -163,6 +163,14 @@ GROUPS: dict[str, dict[str, Any]] = {
             Literal["float32", "float16", "bfloat16"] | None,
             _option("--dtype", help="Of weights: float32 (default), float16 or bfloat16.", panel=MACHINE),
         ],
+        "text_dtype": Annotated[
+            Literal["float32", "bfloat16", "int8"] | None,
+            _option(
+                "--text-dtype", panel=MACHINE,
+                help="Of the text tower: float32 (default), bfloat16, or int8, about twice as fast on a CPU. "
+                "Compared with float32 first.",
+            ),
+        ],
     },
     "memory": {
         "memory_budget": Annotated[
@@ -177,7 +185,17 @@ GROUPS: dict[str, dict[str, Any]] = {
 given".
 """
 
-_PLACES = ("checkpoint", "text_tower", "sam", "auxiliary", "drop", "accept_license", "device", "dtype")
+_PLACES = (
+    "checkpoint",
+    "text_tower",
+    "sam",
+    "auxiliary",
+    "drop",
+    "accept_license",
+    "device",
+    "dtype",
+    "text_dtype",
+)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def make_pack(request: PackRequest, downloads: Reporter) -> "VocabularyPack":
     if isinstance(encoder, StoredTextEncoder | TowerTextEncoder):
         pack = encoder.pack(request.prompts)
     else:
-        pack = VocabularyPack(encoder.embed(request.prompts), encoder.contrast(request.prompts))
+        pack = VocabularyPack(*encoder.embed_with_contrast(request.prompts))
     pack = pack if request.contrast else replace(pack, contrast=None)
     save_pack(request.output, pack)
     return pack

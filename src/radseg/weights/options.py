@@ -3,24 +3,29 @@
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+Unit = Literal["bytes", "prompts"]
 
 
 class Reporter(Protocol):
-    """Is told about a download."""
+    """Is told about what a person waits for before the first image: weights to fetch, prompts to embed."""
 
     def announce(self, line: str) -> None:
-        """Say something a person should read: the licence, a warning."""
+        """Say something a person should read: what begins, a licence, a warning."""
 
     def progress(self, done: int, total: int) -> None:
-        """Say how many bytes are here, of how many."""
+        """Say how many are done, of how many."""
 
-    def named(self, name: str) -> AbstractContextManager[None]:
-        """Say that inside this context `name` is being fetched."""
+    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
+        """Say that inside this context `name` is worked on, and what `progress` counts."""
 
 
 class _Silent:
-    """Shows no progress; what a person should read goes to the log."""
+    """Shows no progress; what a person should read goes to the log.
+
+    Here Python's own log is the terminal, so there it says too how prompts get on.
+    """
 
     def announce(self, line: str) -> None:
         logging.getLogger("radseg").warning(line)
@@ -28,7 +33,7 @@ class _Silent:
     def progress(self, done: int, total: int) -> None:
         pass
 
-    def named(self, name: str) -> AbstractContextManager[None]:
+    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
         return nullcontext()
 
 

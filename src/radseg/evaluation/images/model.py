@@ -74,6 +74,7 @@ def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
             "python": platform.python_version(),
             "device": device_name(device),
             "dtype": request.model.dtype,
+            "text_dtype": request.model.text_dtype,
             "threads": torch.get_num_threads(),
         },
     }
