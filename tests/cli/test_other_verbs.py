@@ -169,7 +169,15 @@ def test_verify_of_nothing_says_so(radseg: Command) -> None:
 def test_doctor_checks_everything(radseg: Command) -> None:
     found = {one["subject"]: one for one in events(radseg("doctor", "--log-format", "json"))}
     assert found["torch"]["verdict"] == "ok"
-    assert {"radseg", "Python", "cache", "disk", "network"} <= set(found)
+    assert {"radseg", "Python", "processor", "images", "cache", "disk", "network"} <= set(found)
+
+
+def test_doctor_counts_what_the_chosen_model_needs(radseg: Command) -> None:
+    found = {
+        one["subject"]: one for one in events(radseg("doctor", "-m", "radseg-b+", "--log-format", "json"))
+    }
+    assert "radseg-b+ still needs 3.40 GB" in found["disk"]["value"]
+    assert radseg("doctor", "-m", "radseg-z").exit_code == 2
 
 
 def test_doctor_gives_the_command_for_a_problem(radseg: Command, monkeypatch: pytest.MonkeyPatch) -> None:
