@@ -142,9 +142,9 @@ def _rows(file: Path, columns: int) -> list[Row]:
             time = math.nan
         if unit := next((name for most, name in _UNITS if abs(time) >= most), None):
             raise InputError(
-                f"Line {number} of {shown(file)} has the time {words[0]}: these look like {unit}, and TUM lists "
-                "have seconds. Divide the first column of every list, and the third of an association file, "
-                f"by {_PER_SECOND[unit]}."
+                f"Line {number} of {shown(file)} has the time {words[0]}: these look like {unit}, and TUM "
+                "lists have seconds. Divide the first column of every list, and the third of an association "
+                f"file, by {_PER_SECOND[unit]}."
             )
         if len(words) < columns or math.isnan(time):
             raise InputError(
