@@ -18,6 +18,18 @@ def test_a_line_is_split_at_commas_and_tidied() -> None:
     assert Vocabulary.parse(" sky,grass ,  traffic   light,").names == ("sky", "grass", "traffic light")
 
 
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x85", "\u2028"])
+def test_a_class_file_is_cut_at_line_ends_alone(tmp_path: Path, character: str) -> None:
+    (tmp_path / "classes.txt").write_text(f"sky\nred{character}car\n", encoding="utf-8")
+    assert Vocabulary.read(tmp_path / "classes.txt").names == ("sky", "red car")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_class_file_is_read_whatever_its_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "classes.txt").write_bytes("sky\r\ncafé\r\n".encode(encoding))
+    assert Vocabulary.read(tmp_path / "classes.txt").names == ("sky", "café")
+
+
 def test_a_list_keeps_commas_and_takes_synonyms() -> None:
     vocabulary = Vocabulary.parse(["no. 5, red", ("car", "automobile"), ["tree"]])
     assert vocabulary.names == ("no. 5, red", "car", "tree")

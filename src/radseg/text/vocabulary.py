@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from radseg.errors import MissingFileError, VocabularyError
+from radseg.files import lines_of, text_of
 from radseg.text.clean import collapse_whitespace, lower_case, shown
 
 # A text tower reads 64 tokens (CLIP 77), about 300 characters of English; a prompt beyond this is a mistake.
@@ -88,7 +89,7 @@ class Vocabulary:
             VocabularyError: the file is not UTF-8 text, or its names are not a vocabulary.
         """
         path = Path(path)
-        lines = (line.strip() for line in _read_text(path).splitlines())
+        lines = (line.strip() for line in lines_of(_read_text(path)))
         groups = [line.split(_SYNONYMS) for line in lines if line and not line.startswith(_COMMENT)]
         try:
             return cls.parse(groups)
@@ -142,6 +143,6 @@ def _read_text(path: Path) -> str:
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise VocabularyError(f"{path} is larger than {_MAX_FILE_BYTES // 2**20} MiB: not a class file.")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return text_of(path.read_bytes())
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
