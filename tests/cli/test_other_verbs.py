@@ -242,3 +242,10 @@ def test_the_page_of_the_command_line_is_current(repository: Path) -> None:
     )
     written = (repository / "docs/cli.md").read_text(encoding="utf-8")
     assert written == done.stdout, "run: python docs/generate_cli.py"
+
+
+def test_pull_embeds_the_bank_of_models_alone(radseg: Command) -> None:
+    result = radseg("models", "pull", "miniature", "--contrast")
+    assert (result.exit_code, "needs no preparation" in result.stderr) == (0, True)
+    result = radseg("models", "pull", "--contrast")
+    assert result.exit_code == 2

@@ -10,9 +10,11 @@ from rich.table import Table
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
+from radseg.errors import InputError
 
 if TYPE_CHECKING:
     from radseg.weights.catalog import Row
+    from radseg.weights.options import DownloadOptions
 
 models_app = typer.Typer(
     cls=GuardedGroup, help="List, fetch, and check models and their licences.", no_args_is_help=True
@@ -81,6 +83,12 @@ def pull(
     drop: Annotated[
         list[str] | None, typer.Option("--drop", help="Leave out tensors of a published file by prefix.")
     ] = None,
+    contrast: Annotated[
+        bool,
+        typer.Option(
+            "--contrast", help="Also embed the contrast bank, which the first image would wait for."
+        ),
+    ] = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -98,6 +106,25 @@ def pull(
             emit(event="pulled", name=row.name, path=str(path))
         elif not quiet:
             typer.echo(printable(f"{row.name} is at {path}"))
+    if contrast:
+        _embed_banks(names, how)
+    elif any(row.kind == "text" for row in rows) and log_format == "text" and not quiet:
+        command = f"radseg models pull {' '.join(names)} --contrast"
+        typer.echo(f"The contrast bank is embedded with the first image; now: {command}")
+
+
+def _embed_banks(names: list[str], how: "DownloadOptions") -> None:
+    from radseg.presets.spec import model_spec
+    from radseg.presets.table import PRESETS
+    from radseg.runs.packs import embed_bank
+
+    models = [name for name in names if name in PRESETS]
+    if not models:
+        raise InputError(f"--contrast needs a model, such as radseg-b; {', '.join(names)} are weights.")
+    for name in models:
+        spec = model_spec(name, accept_license=how.accept_license, drop=how.drop)
+        if embed_bank(spec, how.reporter) is None:
+            typer.echo(f"{name} embeds prompts at once; its contrast bank needs no preparation.", err=True)
 
 
 @models_app.command()
