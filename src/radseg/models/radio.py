@@ -1,6 +1,7 @@
 """RADIO: conditioner, vision transformer and adaptors, built from a RadioConfig and loaded strictly."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from radseg.errors import CheckpointError
 from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
-from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
+from radseg.nn.vit import RADIO, LastBlock, VisionTransformer, standard_block
 from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
@@ -53,6 +54,7 @@ class Radio(PatchNetwork):
             position_grid=config.position_grid,
             prefix_tokens=config.cls_tokens + config.registers,
             layer_scale=config.layer_scale,
+            family=replace(RADIO, scaled_norms=config.scaled_norms),
         )
         self.normalizer = FeatureNormalizer(width=config.width) if config.normalizer else None
         self.adaptors = nn.ModuleDict({a.name: _build_adaptor(a) for a in config.adaptors})
