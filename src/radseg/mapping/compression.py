@@ -17,6 +17,7 @@ from torch import Tensor
 
 from radseg.errors import CheckpointError, InputError
 from radseg.files import shown, write_bytes
+from radseg.ops.inference import without_autocast
 from radseg.types import Rgb
 
 BASIS = "basis.safetensors"
@@ -69,6 +70,7 @@ class ProjectedLift:
         return self.basis.project(values.flatten(1).mT.float()).mT.unflatten(1, values.shape[1:])
 
 
+@without_autocast()
 def fit_basis(features: Iterable[Float[Tensor, "n c"]], components: int) -> Basis:
     """Return the principal components of features, which come in parts.
 
