@@ -43,10 +43,12 @@ class Basis:
         """Channels of the values themselves."""
         return len(self.mean)
 
+    @without_autocast()
     def project(self, values: Float[Tensor, "n c"]) -> Float[Tensor, "n k"]:
         """Return the components of values."""
         return (values - self.mean.to(values)) @ self.axes.to(values)
 
+    @without_autocast()
     def restore(self, components: Float[Tensor, "n k"]) -> Float[Tensor, "n c"]:
         """Return the values nearest to those that had these components, float32."""
         return components.float() @ self.axes.T + self.mean
@@ -70,7 +72,6 @@ class ProjectedLift:
         return self.basis.project(values.flatten(1).mT.float()).mT.unflatten(1, values.shape[1:])
 
 
-@without_autocast()
 def fit_basis(features: Iterable[Float[Tensor, "n c"]], components: int) -> Basis:
     """Return the principal components of features, which come in parts.
 
