@@ -100,8 +100,8 @@ def _note(published: Published) -> str:
         return ""
     listed = ", ".join(name[:80] for name in names[:4]) + (", …" if len(names) > 4 else "")
     return (
-        f"{published.file}: {len(names)} entries that the publisher's own loader does not read are left out "
-        f"({listed})."
+        f"{published.file} holds {len(names)} name(s) that the publisher's own loader does not read either; "
+        f"left out: {listed}."
     )
 
 
