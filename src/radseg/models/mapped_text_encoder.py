@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.ops.inference import inference
 from radseg.text.clean import clean_phrases
 from radseg.text.contrast import contrast_templates, contrast_vocabulary
 from radseg.text.embed import AT_ONCE, Progress, mean_rows
@@ -86,7 +87,7 @@ class MappedTextEncoder:
         )
         return names, contrast
 
-    @torch.inference_mode()
+    @inference()
     def _embedded(self, asked: Sequence[tuple[Vocabulary, TemplateSet]]) -> list[TextEmbeddings]:
         for vocabulary, _ in asked:
             clean_phrases(vocabulary.rows, self._tower.space)

@@ -231,9 +231,8 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
     Raises:
         InputError: the model's features are others than the map's.
     """
-    import torch  # noqa: PLC0415
-
     from radseg.methods.base import BackboneEncoder  # noqa: PLC0415
+    from radseg.ops.inference import inference  # noqa: PLC0415
 
     encoder = segmenter.encoder
     if semantic_map.space == encoder.space:
@@ -246,7 +245,7 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
             "map was built with."
         )
 
-    @torch.inference_mode()
+    @inference()
     def align(values: "torch.Tensor") -> "torch.Tensor":
         return backbone.align(values).float().cpu()
 
