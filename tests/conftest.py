@@ -30,6 +30,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads or writes a person's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RADSEG_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setenv("TORCH_MODEL_ZOO", str(tmp_path_factory.mktemp("old-torch")))
         yield
 
 

@@ -16,7 +16,7 @@ class Server(QuietServer):
     Attributes:
         content, etag: what it serves, and the mark of it that a hub would report.
         cuts: after how many bytes of each answer to hang up, one per request; then never.
-        statuses: answers to give first.
+        statuses: answers to give first, with `retry_after` where that is said.
         ranges: whether it understands ranges.
         log: the Range headers it saw.
     """
@@ -26,6 +26,7 @@ class Server(QuietServer):
         self.content, self.etag, self.ranges = content, etag, True
         self.cuts: list[int] = []
         self.statuses: list[int] = []
+        self.retry_after: str | None = None
         self.log: list[str | None] = []
 
     @contextmanager
@@ -57,7 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         if server.statuses:
             self.send_response(server.statuses.pop(0))
             self.send_header("Content-Length", "0")
-            self.send_header("Retry-After", "3")
+            if server.retry_after is not None:
+                self.send_header("Retry-After", server.retry_after)
             self.end_headers()
             return
         start, stop = 0, len(server.content)

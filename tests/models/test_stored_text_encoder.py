@@ -1,11 +1,9 @@
 """What a person is told while prompts are embedded, and what another dtype of the tower changes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import torch
 
+from listener import Listener
 from radseg.errors import InputError
 from radseg.models import stored_text_encoder, text_towers
 from radseg.models.stored_text_encoder import PromptWait, StoredTextEncoder, at_once, readable_duration
@@ -17,24 +15,6 @@ from radseg.weights.options import DownloadOptions
 from text_tower_builders import write_tower
 
 SPACE = "siglip2-so400m-patch16-naflex"
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.counts: list[tuple[int, int]] = []
-        self.names: list[tuple[str, str]] = []
-
-    def announce(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, done: int, total: int) -> None:
-        self.counts.append((done, total))
-
-    @contextmanager
-    def named(self, name: str, unit: str = "bytes") -> Iterator[None]:
-        self.names.append((name, unit))
-        yield
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from radseg.presets.spec import model_spec
 from radseg.runs.packs import embed_bank
 from radseg.text.vocabulary import Vocabulary
 from radseg.weights.home import model_folder
-from radseg.weights.options import SILENT
+from radseg.weights.reporters import LOGGED
 from text_tower_builders import write_tower
 
 SPACE = "siglip2-so400m-patch16-naflex"
@@ -24,7 +24,7 @@ def test_the_first_image_finds_the_bank_that_was_embedded_ahead(tmp_path: Path, 
     known = type(facts)(SPACE, facts.rules, facts.depth, facts.width_out, facts.vocabulary)
     monkeypatch.setattr(text_towers, "TOWERS", (known, *TOWERS))
     spec = model_spec("radseg-b")
-    assert embed_bank(spec, SILENT) == 8
+    assert embed_bank(spec, LOGGED) == 8
     counts: list[int] = []
     monkeypatch.setattr(
         text_towers.EncoderTower, "embed", _counting(text_towers.EncoderTower.embed, counts.append)
@@ -34,7 +34,7 @@ def test_the_first_image_finds_the_bank_that_was_embedded_ahead(tmp_path: Path, 
 
 
 def test_a_model_that_keeps_no_rows_has_nothing_to_embed_ahead() -> None:
-    assert embed_bank(model_spec("miniature"), SILENT) is None
+    assert embed_bank(model_spec("miniature"), LOGGED) is None
 
 
 def _counting(embed, count):

@@ -3,8 +3,7 @@
 import json
 from argparse import Namespace
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from radseg.weights.options import Unit
+from listener import Listener
+from loopback_hub import Hub, running_hub
 
 WIDTH, DEPTH, HIDDEN, GRID, PATCH = 32, 2, 24, 4, 16
 State = dict[str, Tensor]
@@ -26,6 +26,7 @@ def store_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RADSEG_HOME", str(home))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return home
 
 
@@ -134,21 +135,11 @@ def state(keys: tuple[str, ...] = ("clip", "siglip2", "sam"), *, prefix_tokens: 
     }
 
 
-class Listener:
-    """Keeps what a download tells."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.bytes: list[tuple[int, int]] = []
-
-    def announce(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, done: int, total: int) -> None:
-        self.bytes.append((done, total))
-
-    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
-        return nullcontext()
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A hub on loopback that the hub client asks."""
+    with running_hub(monkeypatch) as running:
+        yield running
 
 
 @pytest.fixture

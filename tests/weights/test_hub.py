@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load, load_file, save
 
+from loopback_hub import COMMIT, Hub, address, into_hub_cache
 from quiet_server import QuietServer
 from radseg.errors import WeightsUnavailableError
 from radseg.weights import catalog, home
@@ -22,75 +23,7 @@ from radseg.weights.load import read_config
 from radseg.weights.options import DownloadOptions
 from radseg.weights.resolve import resolve_radio, resolve_sam_decoder, resolve_text_tower
 
-COMMIT = "c" * 40
 TOWER = "google/siglip2-so400m-patch16-naflex"
-
-
-class Hub(BaseHTTPRequestHandler):
-    """A hub of a few files, with its headers and ranges."""
-
-    files: ClassVar[dict[str, bytes]] = {}
-    sent: ClassVar[list[tuple[str, int]]] = []
-    seen_tokens: ClassVar[set[str | None]] = set()
-    asked: ClassVar[list[tuple[str, str]]] = []
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, *, body: bool) -> None:
-        content = self.files.get(self.path.removeprefix("/").replace(COMMIT, "main"))
-        self.asked.append((self.path, self.headers.get("User-Agent", "")))
-        self.seen_tokens.add(self.headers.get("Authorization"))
-        if content is None:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        wanted, total = self.headers.get("Range"), len(content)
-        if wanted and body:
-            first, last = wanted.removeprefix("bytes=").split("-")
-            content = content[int(first) : int(last) + 1]
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
-        else:
-            self.send_response(200)
-        self.send_header("X-Repo-Commit", COMMIT)
-        whole = self.files[self.path.removeprefix("/").replace(COMMIT, "main")]
-        self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-            self.sent.append((self.path, len(content)))
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    server = QuietServer(("127.0.0.1", 0), Hub)
-    Hub.files, Hub.sent, Hub.seen_tokens, Hub.asked = {}, [], set(), []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    yield Hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def address(repository: str, file: str) -> str:
-    return f"{repository}/resolve/main/{file}"
 
 
 def test_a_checkpoint_is_fetched_checked_converted_and_recorded(hub: type[Hub], save: Any) -> None:
@@ -161,27 +94,11 @@ def test_the_licence_is_stated_before_anything_is_fetched(
     hub: type[Hub], listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve_tower(hub)
-    sent: list[int] = []
-    monkeypatch.setattr(listener, "announce", lambda _: sent.append(len(hub.sent)))
+    sent: list[list[str]] = []
+    monkeypatch.setattr(listener, "plan", lambda plan: sent.append([path for path, _ in hub.sent]))
     resolve_text_tower("siglip2-so400m-patch16-naflex", DownloadOptions(reporter=listener))
-    assert sent == [0]
-
-
-def into_hub_cache(
-    folder: Path, files: dict[str, bytes], absent: tuple[str, ...] = (), repository: str = TOWER
-) -> None:
-    """Lay files down as the hub client does."""
-    kept = folder / f"models--{repository.replace('/', '--')}"
-    for name, content in files.items():
-        path = kept / "snapshots" / COMMIT / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    for name in absent:
-        path = kept / ".no_exist" / COMMIT / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (kept / "refs").mkdir(parents=True)
-    (kept / "refs" / "main").write_text(COMMIT)
+    header = f"/{address(TOWER, 'model.safetensors')}".replace("main", COMMIT)
+    assert sent == [[header]]
 
 
 def tower_files(hub: type[Hub]) -> dict[str, bytes]:
@@ -193,7 +110,7 @@ def test_a_tower_in_the_hub_cache_needs_no_network(
     hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    into_hub_cache(tmp_path / "hub", tower_files(hub))
+    into_hub_cache(tmp_path / "hub", tower_files(hub), TOWER)
     folder = resolve_text_tower("siglip2-so400m-patch16-naflex")
     assert (folder / "tokenizer.json").is_file()
     assert hub.asked == []
@@ -205,13 +122,13 @@ def test_offline_a_tower_without_its_tokenizer_is_refused(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     files = tower_files(hub)
     del files["tokenizer.json"]
-    into_hub_cache(tmp_path / "hub", files)
+    into_hub_cache(tmp_path / "hub", files, TOWER)
     with pytest.raises(WeightsUnavailableError, match="no tokenizer"):
         resolve_text_tower("siglip2-so400m-patch16-naflex")
 
 
 def test_what_the_hub_client_noted_as_absent_is_not_asked_for(hub: type[Hub], tmp_path: Path) -> None:
-    into_hub_cache(tmp_path / "hub", tower_files(hub), absent=("merges.txt",))
+    into_hub_cache(tmp_path / "hub", tower_files(hub), TOWER, absent=("merges.txt",))
     resolve_text_tower("siglip2-so400m-patch16-naflex")
     asked = {path.rsplit("/", 1)[1] for path, _ in hub.asked}
     assert "merges.txt" not in asked
@@ -223,7 +140,7 @@ def test_towers_of_the_hub_cache_count_as_here(hub: type[Hub], tmp_path: Path) -
     row = catalog.row("siglip2-so400m-patch16-naflex")
     files = tower_files(hub)
     assert not is_cached(row)
-    into_hub_cache(tmp_path / "hub", files)
+    into_hub_cache(tmp_path / "hub", files, TOWER)
     assert is_cached(row)
     (
         tmp_path / "hub" / f"models--{TOWER.replace('/', '--')}" / "snapshots" / COMMIT / "tokenizer.json"
@@ -339,7 +256,7 @@ def test_what_other_programs_fetched_is_used_and_may_go_when_converted(
 ) -> None:
     row = catalog.row("c-radio_v3-b")
     assert not is_cached(row)
-    into_hub_cache(tmp_path / "hub", {row.file: save().read_bytes()}, repository=row.repository)
+    into_hub_cache(tmp_path / "hub", {row.file: save().read_bytes()}, row.repository)
     assert is_cached(row)
     first = resolve_radio(row.name)
     assert [(c.path.name, c.ok) for c in verify(row)] == [(row.file, True), (first.name, True)]

@@ -13,6 +13,7 @@ from radseg.weights import catalog, home, hub, published
 from radseg.weights.convert import sam, towers
 from radseg.weights.installed import verify
 from radseg.weights.resolve import resolve_sam_decoder, resolve_text_tower
+from radseg.weights.shards import shards_of
 from radseg.weights.tensors import published_tensors
 
 
@@ -139,7 +140,9 @@ def test_shards_are_followed(folder_as_hub: Path) -> None:
     table = {k: f"model-0000{1 + (i % 2)}-of-00002.safetensors" for i, k in enumerate(names)}
     for shard in set(table.values()):
         save_file({k: whole[k] for k in names if table[k] == shard}, folder_as_hub / shard)
-    (folder_as_hub / towers.INDEX).write_text(json.dumps({"metadata": {}, "weight_map": table}))
+    (folder_as_hub / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": table})
+    )
     folder = resolve_text_tower("siglip2-giant-opt-patch16-384")
     found = load_file(folder / "model.safetensors")
     assert found.keys() == {k for k in names if k.startswith("text_model.")}
@@ -149,7 +152,7 @@ def test_shards_are_followed(folder_as_hub: Path) -> None:
 def test_an_index_cannot_lead_out_of_its_repository() -> None:
     index = json.dumps({"weight_map": {"text_model.a": "../../x.safetensors"}}).encode()
     with pytest.raises(CheckpointError, match="no file beside it"):
-        towers.shards_of(index)
+        shards_of(index, "index.json", towers.is_text)
 
 
 def test_a_repository_without_a_tower_is_refused(folder_as_hub: Path) -> None:

@@ -1,7 +1,6 @@
 """How waiting shows: a bar on a terminal, a line now and then elsewhere, JSON events, or nothing."""
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -20,80 +19,58 @@ from rich.progress import (
 )
 
 from radseg.cli.failures import emit, printable
-from radseg.weights.options import Reporter, Unit
-
-_STEP = 0.1  # of the whole, between two lines of a log about bytes
-_SECONDS = 5.0  # between two lines of a log about prompts
+from radseg.weights.reporters import FetchPlan, LineReporter, Reporter, Unit
 
 
 def download_reporter(log_format: Literal["text", "json"], *, quiet: bool) -> Reporter:
-    """Return what shows a download here."""
+    """Return what shows downloads and the embedding of prompts here."""
     if log_format == "json":
-        return JsonDownloads()
+        return JsonDownloads(_say)
     if quiet:
-        return QuietDownloads()
-    return BarDownloads() if sys.stderr.isatty() else LineDownloads()
+        return QuietDownloads(_say)
+    return BarDownloads(_say) if sys.stderr.isatty() else LineReporter(_say)
 
 
-class QuietDownloads:
+def _say(line: str) -> None:
+    typer.echo(printable(line), err=True)
+
+
+class QuietDownloads(LineReporter):
     """Shows nothing but what a person must read."""
-
-    name = ""
-    unit: Unit = "bytes"
-
-    def announce(self, line: str) -> None:
-        """Print a licence or a warning."""
-        typer.echo(printable(line), err=True)
 
     def progress(self, done: int, total: int) -> None:
         """Show nothing."""
 
-    @contextmanager
-    def named(self, name: str, unit: Unit = "bytes") -> Iterator[None]:
-        """Remember what is being waited for."""
-        self.name, self.unit = name, unit
-        self._shown, self._since = 0.0, time.monotonic()
-        yield
 
+class JsonDownloads(LineReporter):
+    """The same lines as events on standard output."""
 
-class LineDownloads(QuietDownloads):
-    """One line per tenth of the bytes, one line every few seconds while prompts are embedded."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Print a line when it is time for one."""
-        if self.unit == "prompts":
-            if done and (done == total or time.monotonic() - self._since >= _SECONDS):
-                self._since = time.monotonic()
-                self._tell(done, total)
-            return
-        share = done / total if total else 0.0
-        if share >= self._shown + _STEP or (share >= 1 > self._shown):
-            self._shown = share
-            self._tell(done, total)
-
-    def _tell(self, done: int, total: int) -> None:
-        if self.unit == "prompts":
-            typer.echo(f"{self.name}: {done:,} of {total:,}", err=True)
-        else:
-            typer.echo(f"{self.name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", err=True)
-
-
-class JsonDownloads(LineDownloads):
-    """The same as events on standard output."""
+    def plan(self, plan: FetchPlan) -> None:
+        """Write the event: all bytes, and those of each set of weights with its licence."""
+        weights = [
+            {"name": one.name, "kind": one.kind, "bytes": one.bytes, "here": one.here,
+             "license": one.license.id, "url": one.license.url}
+            for one in plan.fetches
+        ]  # fmt: skip
+        facts = {"bytes": plan.bytes, "host": plan.host, "folder": str(plan.folder)}
+        emit(event="fetch", model=plan.purpose, **facts, weights=weights)
 
     def announce(self, line: str) -> None:
         """Write the event."""
         emit(event="notice", message=line)
 
-    def _tell(self, done: int, total: int) -> None:
+    def tell(self, done: int, total: int) -> None:
+        """Write the event."""
         if self.unit == "prompts":
             emit(event="embedding", prompts=done, total=total)
         else:
             emit(event="download", name=self.name, bytes=done, total=total)
 
 
-class BarDownloads(QuietDownloads):
+class BarDownloads(LineReporter):
     """A progress bar with the time left, shown only when there really is something to do."""
+
+    _console = Console(stderr=True)
 
     @contextmanager
     def named(self, name: str, unit: Unit = "bytes") -> Iterator[None]:
@@ -103,12 +80,9 @@ class BarDownloads(QuietDownloads):
             TextColumn("{task.description}"),
             BarColumn(),
             *(counts if unit == "bytes" else (MofNCompleteColumn(),)),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
         )
-        with (
-            super().named(name, unit),
-            Progress(*columns, console=Console(stderr=True), transient=True) as self._bar,
-        ):
+        with Progress(*columns, console=self._console, transient=True) as self._bar:
             self._task = self._bar.add_task(name, total=None, visible=False)
             yield
 
@@ -118,4 +92,4 @@ class BarDownloads(QuietDownloads):
 
     def announce(self, line: str) -> None:
         """Print above the bar."""
-        self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -83,6 +83,12 @@ def pull(
     drop: Annotated[
         list[str] | None, typer.Option("--drop", help="Leave out tensors of a published file by prefix.")
     ] = None,
+    keep_original: Annotated[
+        bool,
+        typer.Option(
+            "--keep-original", help="Keep published files that are fetched whole beside what is made of them."
+        ),
+    ] = False,
     contrast: Annotated[
         bool,
         typer.Option(
@@ -97,9 +103,13 @@ def pull(
     from radseg.presets.choose import rows_of
     from radseg.presets.parts import resolve
     from radseg.weights.options import DownloadOptions
+    from radseg.weights.plan import announce
 
     rows = tuple(dict.fromkeys(row for name in names for row in rows_of(name)))
-    how = DownloadOptions(accept_license, tuple(drop or ()), download_reporter(log_format, quiet=quiet))
+    how = DownloadOptions(
+        accept_license, tuple(drop or ()), download_reporter(log_format, quiet=quiet), keep_original
+    )
+    announce(rows, how, ", ".join(names))
     for row in rows:
         path = resolve(row.name, None, how)
         if log_format == "json":

@@ -20,6 +20,7 @@ from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 from radseg.weights.catalog import TALK2DINO
+from radseg.weights.reduced import MAP_PREFIX
 from radseg.weights.tensors import published_tensors, require_finite
 
 __all__ = ["TALK2DINO", "MappedTextEncoder", "RawTower", "TextMap", "load_text_map"]
@@ -107,7 +108,8 @@ def load_text_map(path: str | Path) -> TextMap:
     """Return the trained map in a file: a `.pth` of tensors, read restrictedly, or safetensors.
 
     The names inside are the training script's; shapes decide which of the two layers is which, in the file's
-    order.
+    order. Of its authors' whole model (src/hf_model.py of github.com/lorebianchi98/Talk2DINO) only the map
+    under proj.* is read.
 
     Raises:
         MissingFileError: no such file.
@@ -117,6 +119,8 @@ def load_text_map(path: str | Path) -> TextMap:
     if not path.is_file():
         raise MissingFileError(f"There is no {path}; Talk2DINO's map is vitb_mlp_infonce.pth of its authors.")
     tensors = published_tensors(path)
+    inside = {k.removeprefix(MAP_PREFIX): t for k, t in tensors.items() if k.startswith(MAP_PREFIX)}
+    tensors = inside or tensors
     weights = [key for key, tensor in tensors.items() if len(tensor.shape) == 2]
     layers = {key.removesuffix("weight") for key in weights}
     if len(weights) != 2 or tensors.keys() != {f"{a}{b}" for a in layers for b in ("weight", "bias")}:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from radseg.errors import CheckpointError
 from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
 from radseg.types import Rgb
-from radseg.weights.home import remembered_sha256
+from radseg.weights.home import identity_of
 from radseg.weights.load import read_description
 from radseg.weights.resolve import resolve_sam, weights_in
 from radseg.weights.tensors import published_tensors
@@ -177,12 +177,12 @@ def load_sam2(
     """
     folder = resolve_sam(name, source)
     weights = weights_in(folder)
-    tensors = {k: t for k, t in published_tensors(weights).items() if not _VIDEO.fullmatch(k)}
+    tensors = {k: t for k, t in published_tensors(*weights).items() if not _VIDEO.fullmatch(k)}
     return build_sam2(
         read_description(folder / "config.json"),
         tensors,
-        file=f"{folder.name}/{weights.name}",
-        source_sha256=remembered_sha256(weights),
+        file=f"{folder.name}/{weights[0].name}",
+        source_sha256=identity_of(weights),
         device=device,
         dtype=dtype,
     )

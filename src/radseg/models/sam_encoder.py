@@ -20,7 +20,7 @@ from radseg.ops.resize import image_size, require_multiple
 from radseg.types import FeatureMap, Rgb, Size
 from radseg.weights.config import SamSizes
 from radseg.weights.convert.sam import convert_library
-from radseg.weights.home import remembered_sha256
+from radseg.weights.home import identity_of
 from radseg.weights.load import read_description
 from radseg.weights.resolve import resolve_sam, weights_in
 from radseg.weights.tensors import published_tensors
@@ -176,9 +176,9 @@ def load_whole_sam(
     """
     folder = resolve_sam(name, source)
     weights = weights_in(folder)
-    label = f"{folder.name}/{weights.name}"
+    label = f"{folder.name}/{weights[0].name}"
     vision = dict(read_description(folder / "config.json").get("vision_config") or {})
-    published = published_tensors(weights)
+    published = published_tensors(*weights)
     own = {
         key.removeprefix(_PREFIX): tensor
         for key, tensor in published.items()
@@ -187,7 +187,7 @@ def load_whole_sam(
     encoder = build_sam_encoder(vision, own, file=label, device=device, dtype=dtype)
     parts = convert_library(published, label)
     sizes = SamSizes(frame=encoder.frame, patch=encoder.patch, features=encoder.pos_embed.shape[-1])
-    return WholeSam(encoder, build_sam(parts, sizes, device=device), remembered_sha256(weights))
+    return WholeSam(encoder, build_sam(parts, sizes, device=device), identity_of(weights))
 
 
 _PREFIX = "vision_encoder."

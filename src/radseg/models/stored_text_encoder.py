@@ -16,7 +16,8 @@ from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 from radseg.weights.home import home
-from radseg.weights.options import DownloadOptions, Reporter
+from radseg.weights.options import DownloadOptions
+from radseg.weights.reporters import Reporter
 from radseg.weights.resolve import resolve_text_tower
 
 _ON_CPU = 4  # prompts per call: a call is to take less than five seconds on two old cores, so a bar moves

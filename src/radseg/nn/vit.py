@@ -32,16 +32,16 @@ class Family:
         norm_eps: of every LayerNorm.
         patch_bias: whether the patch projection has a bias.
         pre_norm: whether tokens are normalised before the first block (CLIP).
-        scaled_norms: whether the norms of block i, counted from 1, are multiplied by 1/√i (RADIO's giant).
         positions: how the position field meets another grid.
+        scaled_norms: whether the norms of block i, counted from 1, are multiplied by 1/√i (RADIO's giant).
     """
 
     activation: Activation = "gelu"
     norm_eps: float = LAYER_NORM_EPS
     patch_bias: bool = False
     pre_norm: bool = False
-    scaled_norms: bool = False
     positions: Positions = "bilinear-square"
+    scaled_norms: bool = False
 
 
 RADIO = Family()

@@ -25,7 +25,9 @@ from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
 from radseg.weights import catalog
-from radseg.weights.options import SILENT, DownloadOptions, Reporter
+from radseg.weights.options import DownloadOptions
+from radseg.weights.plan import announce
+from radseg.weights.reporters import LOGGED, Reporter
 from radseg.weights.resolve import resolve_text_tower
 
 
@@ -119,7 +121,7 @@ def required(spec: ModelSpec, *, with_text: bool = True) -> tuple[catalog.Row, .
     return tuple(rows)
 
 
-def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = True) -> Weights:
+def ensure(spec: ModelSpec, reporter: Reporter = LOGGED, *, with_text: bool = True) -> Weights:
     """Return where everything of a model lies, fetching and converting what is missing.
 
     Args:
@@ -135,6 +137,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = Tr
     preset, options = spec.preset, _options(spec, reporter)
     if preset.checkpoint in BACKBONES:
         return Weights()
+    announce(required(spec, with_text=with_text), options, spec.name)
     row = parts.backbone_row(preset.checkpoint, spec.weights)
     if row is None:
         backbone = parts.resolve(preset.checkpoint, spec.weights, options)
@@ -157,7 +160,14 @@ def _text_weights(spec: ModelSpec, space: str | None, options: DownloadOptions) 
     return Weights(text_tower=tower, text_map=text_map)
 
 
-def load_text_encoder(spec: ModelSpec, reporter: Reporter = SILENT) -> TextEncoder:
+def _text_rows(spec: ModelSpec, space: str | None) -> tuple[catalog.Row, ...]:
+    """Return the catalogue rows that embedding prompts takes; files of one's own need none."""
+    tower = parts.text_rows(space) if spec.text_tower is None else ()
+    name = spec.preset.text_map
+    return tower if name is None or name in spec.auxiliary else (*tower, catalog.row(name))
+
+
+def load_text_encoder(spec: ModelSpec, reporter: Reporter = LOGGED) -> TextEncoder:
     """Return what embeds prompts for a model, without its backbone: for vocabulary packs.
 
     Raises:
@@ -172,6 +182,7 @@ def load_text_encoder(spec: ModelSpec, reporter: Reporter = SILENT) -> TextEncod
     space = _tower_space(spec, row, _own_radio(spec, row))
     if space is None:
         raise InputError(f"{spec.weights} has no language adaptor, so there is nothing to embed prompts for.")
+    announce(_text_rows(spec, space), options, spec.name)
     return _text_encoder(spec, _text_weights(spec, space, options), space, reporter)
 
 
@@ -179,7 +190,7 @@ def load(
     model: "str | Path | ModelSpec" = "radseg-b",
     *,
     weights: Weights | None = None,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = LOGGED,
     **choices: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
@@ -301,7 +312,7 @@ def method_of(spec: ModelSpec) -> Method:
     return METHODS[spec.preset.method]
 
 
-def _options(spec: ModelSpec, reporter: Reporter = SILENT) -> DownloadOptions:
+def _options(spec: ModelSpec, reporter: Reporter = LOGGED) -> DownloadOptions:
     return DownloadOptions(spec.accept_license, spec.drop, reporter)
 
 

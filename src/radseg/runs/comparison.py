@@ -10,7 +10,7 @@ from radseg.errors import InputError, RadsegError
 from radseg.files import write_bytes
 from radseg.modes import Mode
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec

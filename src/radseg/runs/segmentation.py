@@ -23,7 +23,7 @@ from radseg.runs.outputs import (
     write_coco,
 )
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec

@@ -3,7 +3,8 @@
 A digest of None means "not pinned in this release": the file is verified against the digest its hub
 reports when it is downloaded, and that digest is recorded in the store and checked from then on (trust on
 first use). Parts read by byte range have no published digest; what they are as written is recorded.
-Facts marked (i) in `notes` are inferred, not read from the file itself; shapes are always read from the file.
+Facts marked (i) in `notes` are inferred; those of "its page" were read on the hub's own pages, others in the
+source that is named. Shapes are always read from the file. A licence's link is the one of the model's card.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ KINDS: dict[Kind, str] = {
 with a whole SAM or SAM 2.1; a text map is trained to carry one text space into another."""
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 """Files of which a text tower needs one to turn prompts into tokens."""
-_TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "merges.txt", *VOCABULARIES)
+TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "merges.txt", *VOCABULARIES)
+"""Files of a text tower that belong to its prompts; what there is of them is kept."""
 HUB = "https://huggingface.co"
 
 
@@ -50,19 +52,19 @@ class License:
 NVIDIA_OPEN = License(
     "NVIDIA-Open-Model-License",
     "NVIDIA Open Model License (commercial use allowed)",
-    "https://www.nvidia.com/en-us/agreements/enterprise-software/nvidia-open-model-license/",
+    "https://developer.download.nvidia.com/licenses/nvidia-open-model-license-agreement-june-2024.pdf",
 )
 NVIDIA_RESEARCH = License(
     "NVIDIA-NSCLv1",
     "NVIDIA Source Code License-NC (research and evaluation only, no commercial use)",
-    f"{HUB}/nvidia/RADIO",
+    f"{HUB}/nvidia/RADIO/blob/main/LICENSE",
     requires_acceptance=True,
 )
 APACHE = License("Apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0")
 APPLE = License(
     "Apple-AMLR",
-    "Apple model licence (see the repository; not open source)",
-    f"{HUB}/apple/DFN5B-CLIP-ViT-H-14-378",
+    "Apple Machine Learning Research Model License (apple-amlr; not open source)",
+    f"{HUB}/apple/DFN5B-CLIP-ViT-H-14-378/blob/main/LICENSE",
     requires_acceptance=True,
 )
 
@@ -104,7 +106,10 @@ class Row:
             range.
         beside: further files of the repository without which it is of no use.
         optional, one_of: files that are kept too where they are published; one of the second must be.
+        alternatives: other names under which a repository may hold the same weights, tried in this order
+            after `file`; each of them, and `file`, may also be an index of shards (".index.json").
         stored: what the part of `file` that is kept is called here, where that is another name.
+        activation: of a text tower whose repository may lack config.json; with `shape` it stands for that.
         sha256: of the whole file, None if not pinned (see the module).
         bytes: what is fetched for it, about, without the small files beside it; 0 where nothing is, because
             it is not supported. RADIO's are from the publisher's pages, v2.5-b and -l to the byte, others to
@@ -133,7 +138,9 @@ class Row:
     beside: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
     stored: str = ""
+    activation: str = ""
     supported: bool = True
     warning: str = ""
     notes: str = ""
@@ -148,9 +155,16 @@ class Row:
         """Names of the files that must lie in its folder on this machine."""
         return (self.stored or self.file, *self.beside)
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Names under which the weights may be published, the likeliest first."""
+        return tuple(dict.fromkeys((self.file, *self.alternatives)))
 
-_described = partial(Row, beside=("config.json",))
-_text = partial(_described, optional=_TOKENIZER, one_of=VOCABULARIES)
+
+_LIBRARY = ("model.safetensors", "pytorch_model.bin")
+_OPEN_CLIP = "open_clip_pytorch_model.bin"
+_described = partial(Row, beside=("config.json",), alternatives=_LIBRARY)
+_text = partial(_described, optional=TOKENIZER, one_of=VOCABULARIES)
 
 
 SO400M_NAFLEX = "siglip2-so400m-patch16-naflex"
@@ -170,32 +184,33 @@ _FOUR_25 = ("clip", "siglip", "dino_v2", "sam")
 _CLIP = "2103.00020"
 _QUICK = "QuickGELU. The same weights as open_clip's `-quickgelu` models with tag openai."
 _DINO = "No text space. Trained with norm eps 1e-6, whatever config.json says."
-_BIN = "That main holds a safetensors file is not verified (i), so the pickle is read, restrictedly."
-_FILES = "Repository and file: NVlabs/RADIO radio/common.py."
+_BIN = "The pickle is read, restrictedly; that main holds a safetensors file is inferred (i), and tried next."
+_FILES = "Repository and file: NVlabs/RADIO radio/common.py. Licence: its README."
+_V3_PAGE = f"{_FILES} File and licence are on its page."
 
 ROWS: tuple[Row, ...] = (
     Row(
         "c-radio_v3-b", "radio", "nvidia/C-RADIOv3-B", "c-radio_v3-b_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         SO400M_NAFLEX, Shape(768, 12, 12, 3072, 4, 4, _FOUR), bytes=547_000_000,
-        notes=f"{_FILES} The preset of the RADSeg paper. Heads (i): 1520 hidden, 2 blocks.",
+        notes=f"{_V3_PAGE} The preset of the RADSeg paper. 547 MB. Heads (i): 1520 hidden, 2 blocks.",
     ),
     Row(
         "c-radio_v3-l", "radio", "nvidia/C-RADIOv3-L", "c-radio-v3_l_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         SO400M_NAFLEX, Shape(1024, 24, 16, 4096, 4, 4, _FOUR),
         warning="Its patches are not aligned with its CLS token: language segmentation scores about 1 mIoU. "
         "Use c-radio_v3-b or c-radio_v3-h.", bytes=1_000_000_000,
-        notes=f"{_FILES} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 "
+        notes=f"{_V3_PAGE} The odd file name is the publisher's. No alignment: RADSeg paper, table 3 "
         "(0.86 mIoU).",
     ),
     Row(
         "c-radio_v3-h", "radio", "nvidia/C-RADIOv3-H", "c-radio_v3-h_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         GIANT, Shape(1280, 32, 16, 5120, 4, 4, _FOUR_G), bytes=1_850_000_000,
-        notes=f"{_FILES} LayerScale unclear (i).",
+        notes=f"{_V3_PAGE} LayerScale unclear (i).",
     ),
     Row(
         "c-radio_v3-g", "radio", "nvidia/C-RADIOv3-g", "c-radio_v3-g_half.pth.tar", NVIDIA_OPEN, _V3, 16,
         GIANT, Shape(1536, 40, 24, 6144, adaptors=_FOUR_G), bytes=2_710_000_000,
-        notes=f"{_FILES} Shape, prefix tokens (i). May scale its norms by depth (i), which is not supported.",
+        notes=f"{_V3_PAGE} Shape, prefix tokens (i). May scale its norms by depth (i): not supported.",
     ),
     Row(
         "radio_v2.5-b", "radio", "nvidia/RADIO", "radio-v2.5-b_half.pth.tar", NVIDIA_RESEARCH, _V3, 16,
@@ -239,8 +254,7 @@ ROWS: tuple[Row, ...] = (
     ),
     _text(
         GIANT, "text", "google/siglip2-giant-opt-patch16-384", "model.safetensors", APACHE, "2502.14786",
-        0, GIANT, bytes=2_832_902_592,
-        notes="1536-d. Probably sharded (i): the index is followed if there is one.",
+        0, GIANT, bytes=2_832_902_592, notes="1536-d. Two shards and their index, by its page.",
     ),
     _text(
         SIGLIP, "text", "google/siglip-so400m-patch14-384", "model.safetensors", APACHE, "2303.15343",
@@ -249,9 +263,11 @@ ROWS: tuple[Row, ...] = (
     ),
     _text(
         DFN5B, "text", "apple/DFN5B-CLIP-ViT-H-14-378", "model.safetensors", APPLE, "2309.17425",
-        0, DFN5B, bytes=1_416_130_560,
-        notes="1024-d. open_clip ViT-H-14-378-quickgelu/dfn5b. That the repository holds a "
-        "transformers safetensors file is not verified (i).",
+        0, DFN5B, Shape(1024, 24, 16, 4096), alternatives=("pytorch_model.bin", _OPEN_CLIP),
+        activation="quick_gelu", bytes=1_416_130_560,
+        notes="1024-d. open_clip ViT-H-14-378-quickgelu/dfn5b. Its page has "
+        "config.json, tokenizer.json, pytorch_model.bin and open_clip's files; a safetensors file (i). "
+        "Heads: open_clip's model configuration.",
     ),
     Row(
         "sam-vit-h", "sam_decoder", "facebook/sam-vit-huge", "model.safetensors", APACHE, "2304.02643", 16,
@@ -272,12 +288,12 @@ ROWS: tuple[Row, ...] = (
         "clip-vit-h-14-laion2b", "vision", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors", MIT,
         "2212.07143", 14, LAION_H, Shape(1280, 32, 16, 5120, 1, 0), bytes=3_944_437_764,
         notes="Exact GELU. open_clip "
-        "ViT-H-14/laion2b_s32b_b79k; that it holds a transformers safetensors file is not verified (i).",
+        "ViT-H-14/laion2b_s32b_b79k; that it holds a transformers safetensors file is inferred (i).",
     ),
     _text(
         OPENAI_B, "text", "openai/clip-vit-base-patch16", "model.safetensors", MIT, _CLIP, 0, OPENAI_B,
         bytes=253_712_384,
-        notes="512-d. That main holds a safetensors file is not verified (i); a local folder is taken.",
+        notes="512-d. That main holds a safetensors file is inferred (i); else the pickle is read.",
     ),
     _text(
         OPENAI_L, "text", "openai/clip-vit-large-patch14", "model.safetensors", MIT, _CLIP, 0, OPENAI_L,
@@ -285,7 +301,9 @@ ROWS: tuple[Row, ...] = (
     ),
     _text(
         LAION_H, "text", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors", MIT, "2212.07143", 0,
-        LAION_H, bytes=1_416_130_560, notes="1024-d. Safetensors file not verified (i).",
+        LAION_H, Shape(1024, 24, 16, 4096), alternatives=("pytorch_model.bin", _OPEN_CLIP),
+        activation="gelu", bytes=1_416_130_560,
+        notes="1024-d. That it holds a safetensors file is inferred (i).",
     ),
     _described(
         "dino-vit-b-8", "vision", "facebook/dino-vitb8", "pytorch_model.bin", APACHE, "2104.14294", 8, None,
@@ -321,10 +339,12 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "talk2dino-vit-b-map", "text_map", "lorebianchi98/Talk2DINO-ViTB", "vitb_mlp_infonce.pth", NO_LICENSE,
-        "2411.19331", 0, TALK2DINO, bytes=3_938_304,
-        notes="Trained on COCO 2014 captions, so methods with it are not "
-        "training-free. The authors' repository has it in weights/; that the hub's has it "
-        "under this name is not verified (i). A local file is accepted.",
+        "2411.19331", 0, TALK2DINO, alternatives=("model.safetensors",), bytes=3_938_304,
+        notes="Trained on COCO 2014 "
+        "captions, so methods with it are not training-free. The authors' code has it under this name in "
+        "weights/ (github.com/lorebianchi98/Talk2DINO); their hub class saves the whole model as "
+        "model.safetensors (src/hf_model.py), the map under proj.*; which of the two the hub has is inferred "
+        "(i). A local file of either is accepted.",
     ),
 )  # fmt: skip
 SAM_PTH = ("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")
@@ -344,6 +364,12 @@ def row(name: str) -> Row:
         if candidate.name == name:
             return candidate
     raise InputError(f"There is no model {name!r}. Known: {', '.join(r.name for r in ROWS)}.")
+
+
+def require_supported(row: Row) -> None:
+    """Raise InputError if this release cannot use a row's weights."""
+    if not row.supported:
+        raise InputError(f"{row.name} cannot be used: {row.warning}")
 
 
 def size_text(count: int) -> str:

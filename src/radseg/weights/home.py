@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,10 @@ class FileRecord:
         file: its name in the model's folder, or in the folder of converted files.
         sha256: of its content, as it was verified or, where nothing was to compare with, as it was written.
         bytes: its length.
-        origin: address and revision it came from, "placed by hand", "hub cache", or "converted".
+        origin: address and revision it came from, "placed by hand", "hub cache", "torch hub", "catalogue", or
+            "converted".
         verified: what the digest was compared with: "pinned", "hub", "none".
+        kept: a person asked to keep it beside what is made of it.
     """
 
     file: str
@@ -55,6 +57,7 @@ class FileRecord:
     bytes: int
     origin: str
     verified: str
+    kept: bool = False
 
 
 def read_records(name: str) -> dict[str, FileRecord]:
@@ -68,7 +71,15 @@ def read_records(name: str) -> dict[str, FileRecord]:
 
 def write_record(name: str, record: FileRecord) -> None:
     """Add or replace the note about one file of a model."""
-    records = read_records(name) | {record.file: record}
+    _write_records(name, read_records(name) | {record.file: record})
+
+
+def forget_record(name: str, file: str) -> None:
+    """Remove the note about a file of a model that is needed no more."""
+    _write_records(name, {key: record for key, record in read_records(name).items() if key != file})
+
+
+def _write_records(name: str, records: Mapping[str, FileRecord]) -> None:
     content = {"name": name, "files": [asdict(r) for r in records.values()]}
     _write_json(model_folder(name) / "record.json", content)
 
@@ -97,8 +108,20 @@ def replacing(target: Path) -> Iterator[Path]:
             with part.open("r+b") as file:
                 os.fsync(file.fileno())
             part.replace(target)
+            sync_folder(target.parent)
         finally:
             discard(part)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder outlive a power failure, where the system can promise that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -135,6 +158,12 @@ def sha256_of(path: Path) -> str:
         raise MissingFileError(f"There is no file {path}.")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity_of(files: Sequence[Path]) -> str:
+    """Return the sha256 of weights: of their file, or of its shards' digests one after the other."""
+    digests = [remembered_sha256(file) for file in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def remembered_sha256(path: Path) -> str:

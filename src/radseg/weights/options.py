@@ -1,44 +1,12 @@
-"""How a download is carried out and told about. No network, no torch."""
+"""How weights are to be fetched and converted. No network, no torch."""
 
-import logging
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-Unit = Literal["bytes", "prompts"]
+from radseg.weights.reporters import LOGGED, Reporter
 
-
-class Reporter(Protocol):
-    """Is told about what a person waits for before the first image: weights to fetch, prompts to embed."""
-
-    def announce(self, line: str) -> None:
-        """Say something a person should read: what begins, a licence, a warning."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Say how many are done, of how many."""
-
-    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
-        """Say that inside this context `name` is worked on, and what `progress` counts."""
-
-
-class _Silent:
-    """Shows no progress; what a person should read goes to the log.
-
-    Here Python's own log is the terminal, so there it says too how prompts get on.
-    """
-
-    def announce(self, line: str) -> None:
-        logging.getLogger("radseg").warning(line)
-
-    def progress(self, done: int, total: int) -> None:
-        pass
-
-    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
-        return nullcontext()
-
-
-SILENT: Reporter = _Silent()
-"""Tells nobody of bytes; licences and warnings go to the "radseg" logger."""
+if TYPE_CHECKING:
+    from radseg.weights.published import Published
 
 
 @dataclass(frozen=True)
@@ -50,8 +18,12 @@ class DownloadOptions:
         drop: prefixes of tensors to leave out when a published RADIO file holds some this version cannot
             place; a whole adaptor is "adaptors.<teacher>.".
         reporter: is told what is fetched, and how far it is.
+        keep_original: keep the published file, if it is fetched whole, beside what is made from it.
+        rows: what is known of each row's published files; one command asks the hub for it once.
     """
 
     accept_license: bool = False
     drop: tuple[str, ...] = ()
-    reporter: Reporter = SILENT
+    reporter: Reporter = LOGGED
+    keep_original: bool = False
+    rows: "dict[str, Published]" = field(default_factory=dict, compare=False, repr=False)

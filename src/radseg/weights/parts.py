@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from radseg.errors import CheckpointError
+from radseg.weights.fetch import Span, fetch, read_range
 from radseg.weights.home import sha256_of
-from radseg.weights.hub import Progress, RemoteFile, Span, fetch, read_range
+from radseg.weights.hub import RemoteFile
+from radseg.weights.reporters import LOGGED, Reporter
 from radseg.weights.tensors import DTYPES, read_safetensors, require_finite
 
 MAX_HEADER = 32 * 1024 * 1024  # bytes; published headers are below 1 MB
@@ -32,20 +34,20 @@ class Part(NamedTuple):
     tensors: Mapping[str, Entry]
 
 
-def read_header(source: RemoteFile) -> dict[str, Entry]:
+def read_header(source: RemoteFile, reporter: Reporter = LOGGED) -> dict[str, Entry]:
     """Return what a remote safetensors file holds. Only its header is fetched.
 
     Raises:
         CheckpointError: it is no safetensors file, or its header lies.
         WeightsUnavailableError: it cannot be fetched.
     """
-    ahead = read_range(source, 0, min(_AHEAD, source.size))
+    ahead = read_range(source, 0, min(_AHEAD, source.size), reporter)
     (length,) = struct.unpack("<Q", ahead[:8].ljust(8, b"\xff"))
     if length > min(MAX_HEADER, source.size - 8):
         raise _damaged(source, f"its header claims {length} bytes, the file has {source.size}")
     try:
         text = ahead[8 : 8 + length]
-        text += read_range(source, 8 + len(text), 8 + length) if len(text) < length else b""
+        text += read_range(source, 8 + len(text), 8 + length, reporter) if len(text) < length else b""
         table: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k != "__metadata__"}
         return {name: _entry(source, entry, 8 + length) for name, entry in table.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -70,13 +72,15 @@ def _damaged(source: RemoteFile, why: str) -> CheckpointError:
     return CheckpointError(f"{source.name} is not a valid safetensors file: {why}. Fetch it again.")
 
 
-def fetch_parts(target: Path, parts: Sequence[Part], metadata: Mapping[str, str], progress: Progress) -> str:
-    """Write the tensors of `parts` to `target`, complete and finite or not at all, and return its sha256.
+class Layout(NamedTuple):
+    """How a file is made of parts: its first bytes, and then the spans of other files that follow."""
 
-    Raises:
-        CheckpointError: a tensor holds NaN or infinity, or does not have the size its header says.
-        WeightsUnavailableError, ResourceError: see `hub.fetch`.
-    """
+    begin: bytes
+    spans: tuple[Span, ...]
+
+
+def layout(parts: Sequence[Part], metadata: Mapping[str, str]) -> Layout:
+    """Return how a safetensors file of the tensors of `parts` is put together."""
     parts = [Part(p.source, dict(sorted(p.tensors.items(), key=lambda t: t[1].start))) for p in parts]
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     position = 0
@@ -86,8 +90,17 @@ def fetch_parts(target: Path, parts: Sequence[Part], metadata: Mapping[str, str]
         position = stop
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    begin = struct.pack("<Q", len(text)) + text
-    return fetch(target, begin, list(_spans(parts)), lambda part: _checked(part, target.name), progress)
+    return Layout(struct.pack("<Q", len(text)) + text, tuple(_spans(parts)))
+
+
+def fetch_parts(target: Path, made_of: Layout, reporter: Reporter) -> str:
+    """Write the tensors to `target`, complete and finite or not at all, and return its sha256.
+
+    Raises:
+        CheckpointError: a tensor holds NaN or infinity, or does not have the size its header says.
+        WeightsUnavailableError, ResourceError: see `fetch.fetch`.
+    """
+    return fetch(target, *made_of, lambda part: _checked(part, target.name), reporter)
 
 
 def _spans(parts: Sequence[Part]) -> Iterator[Span]:

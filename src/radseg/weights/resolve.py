@@ -3,33 +3,37 @@
 This is the module the rest of the package calls; torch and the hub client load on first use.
 """
 
-import hashlib
-import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radseg.errors import CheckpointError, InputError, MissingFileError
-from radseg.weights import catalog, home
-from radseg.weights.config import RADIO_FORMAT, SAM_FORMAT, RadioConfig
-from radseg.weights.home import FileRecord, converted_folder, model_folder, read_records, remembered_sha256
-from radseg.weights.installed import CONVERTED, stored
+from radseg.weights import catalog
+from radseg.weights.config import RADIO_FORMAT, SAM_FORMAT
+from radseg.weights.converted import (
+    CONVERTER,
+    Converted,
+    convert_row,
+    converted,
+    converted_from_here,
+    made_before,
+    settle,
+)
+from radseg.weights.home import converted_folder, model_folder, read_records, remembered_sha256
+from radseg.weights.installed import stored
 from radseg.weights.options import DownloadOptions
-from radseg.weights.vit_config import VIT_FORMAT, VitConfig
+from radseg.weights.shards import index_of, shards_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from radseg.weights.published import Published
 
-CONVERTER = 1  # raise when the converted form of the same file changes
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-"""What a folder of one's own may hold; the first found is used. The second is read restrictedly."""
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
+"""What a folder of one's own may hold, whole or in shards; the first found is used. Pickles: restrictedly."""
 _PATHS = {".tar", ".pth", ".pt", ".bin", ".safetensors"}
-_DEFAULT = DownloadOptions()
 
 
-def resolve_radio(source: str | Path, options: DownloadOptions = _DEFAULT) -> Path:
+def resolve_radio(source: str | Path, options: DownloadOptions | None = None) -> Path:
     """Return a RADIO model in our form, converting it (once) and fetching it (once) if need be.
 
     Args:
@@ -43,18 +47,18 @@ def resolve_radio(source: str | Path, options: DownloadOptions = _DEFAULT) -> Pa
         UnsafeCheckpointError: a pickle in which something that is needed is of a class that is not read.
         CheckpointError: anything else wrong with the file.
     """
+    options = options or DownloadOptions()
     path = _path(source)
     if path is not None:
         return _radio_from(path, options)
     row = _row(source, "radio")
-    if not row.supported:
-        raise InputError(f"{row.name} cannot be used: {row.warning}")
+    catalog.require_supported(row)
     if row.warning:
         warnings.warn(f"{row.name}: {row.warning}", stacklevel=2)
-    return _of_row(row, options, lambda files: _radio(files[0], row.name, options), options.drop)
+    return _of_row(row, options)
 
 
-def resolve_text_tower(source: str | Path, options: DownloadOptions = _DEFAULT) -> Path:
+def resolve_text_tower(source: str | Path, options: DownloadOptions | None = None) -> Path:
     """Return the folder of a text tower: model.safetensors, config.json, tokenizer files, names as published.
 
     A folder of the store holds the text tensors only (`text_model.*`, `text_projection.*`); one given by
@@ -68,17 +72,16 @@ def resolve_text_tower(source: str | Path, options: DownloadOptions = _DEFAULT) 
     """
     path = _path(source)
     if path is not None:
-        for file in ("model.safetensors", "config.json"):
-            if not (path / file).is_file():
-                raise MissingFileError(f"{path} has no {file}; a text tower's folder holds it.")
-        return path
+        from radseg.weights.text_folder import tower_from  # noqa: PLC0415
+
+        return tower_from(path)
     row = _row(source, "text")
     if not stored(row):
-        _make_tower(row, options)
+        _reduced(row, options or DownloadOptions())
     return model_folder(row.name)
 
 
-def resolve_sam_decoder(source: str | Path = "sam-vit-h", options: DownloadOptions = _DEFAULT) -> Path:
+def resolve_sam_decoder(source: str | Path = "sam-vit-h", options: DownloadOptions | None = None) -> Path:
     """Return SAM's prompt encoder, mask decoder and neck as safetensors (names of `convert.sam`).
 
     Args:
@@ -93,32 +96,11 @@ def resolve_sam_decoder(source: str | Path = "sam-vit-h", options: DownloadOptio
         return _decoder_from(path)
     row = _row(source, "sam_decoder")
     target = model_folder(row.name) / row.files[0]
-    if target.is_file():
-        return target
-    from radseg.weights.convert import sam  # noqa: PLC0415
-    from radseg.weights.parts import Part  # noqa: PLC0415
-    from radseg.weights.published import Published  # noqa: PLC0415 - loads the hub client
-    from radseg.weights.tensors import read_safetensors, save_tensors  # noqa: PLC0415
-
-    published = Published(row, options)
-    with published.lock():
-        if target.is_file():  # another process has fetched it meanwhile
-            return target
-        metadata = {"format": SAM_FORMAT}
-        if (here := published.local(row.file)) is not None:
-            save_tensors(target, sam.convert_library(read_safetensors(here).tensors, here.name), metadata)
-            published.record_made(target)
-        else:
-            whole = published.header()
-            names = sam.library_names(whole.tensors)
-            sam.require_complete(names, row.file)
-            wanted = Part(whole.source, {ours: whole.tensors[key] for key, ours in names.items()})
-            published.fetch_parts(target, [wanted], metadata)
-    return target
+    return target if target.is_file() else _reduced(row, options or DownloadOptions())
 
 
 def resolve_image_tower(
-    name: str, source: str | Path | None = None, options: DownloadOptions = _DEFAULT
+    name: str, source: str | Path | None = None, options: DownloadOptions | None = None
 ) -> Path:
     """Return the image tower `name` in our form, converting it (once) and fetching it (once) if need be.
 
@@ -131,15 +113,15 @@ def resolve_image_tower(
     """
     row = _row(name, "vision")
     if source is None:
-        return _of_row(row, options, lambda files: _image_tower(files, row))
+        return _of_row(row, options or DownloadOptions())
     path = Path(source).expanduser()
     if path.suffix == ".safetensors" and path.is_file():
         return path
-    files = (_described(path, row), weights_in(path))
-    return _converted(row.name, files, lambda: _image_tower(files, row))
+    files = (_described(path, row), *weights_in(path))
+    return converted(row.name, files, lambda: _image_tower(files, row))
 
 
-def resolve_sam(name: str, source: str | Path | None = None, options: DownloadOptions = _DEFAULT) -> Path:
+def resolve_sam(name: str, source: str | Path | None = None, options: DownloadOptions | None = None) -> Path:
     """Return the folder of a whole SAM or SAM 2.1: its weights and config.json, as published.
 
     Args:
@@ -153,17 +135,18 @@ def resolve_sam(name: str, source: str | Path | None = None, options: DownloadOp
     if source is not None:
         weights_in(Path(source).expanduser())
         return _described(Path(source).expanduser(), row).parent
-    files = _published(row, options)
+    files = _published(row, options or DownloadOptions())
     if len({file.parent for file in files}) > 1:  # one in the hub client's cache, another placed by hand
         from radseg.weights.published import Published  # noqa: PLC0415
 
-        for file in row.files:
-            Published(row, options).copy(file)
+        published = Published(row, DownloadOptions())
+        for file in files:
+            published.copy(file.name)
         return model_folder(row.name)
     return files[0].parent
 
 
-def resolve_text_map(source: str | Path, options: DownloadOptions = _DEFAULT) -> Path:
+def resolve_text_map(source: str | Path, options: DownloadOptions | None = None) -> Path:
     """Return the file of a trained map from one text space into another, as published.
 
     Args:
@@ -173,18 +156,29 @@ def resolve_text_map(source: str | Path, options: DownloadOptions = _DEFAULT) ->
         See `resolve_radio`.
     """
     path = _path(source)
-    return path if path is not None else _published(_row(source, "text_map"), options)[0]
+    if path is not None:
+        return path
+    row, options = _row(source, "text_map"), options or DownloadOptions()
+    return _text_map(row, options) or _reduced(row, options)
 
 
-def weights_in(folder: Path) -> Path:
-    """Return the file of a published folder that holds the weights.
+def weights_in(folder: Path) -> tuple[Path, ...]:
+    """Return the file of a published folder that holds the weights, or all its shards.
 
     Raises:
-        MissingFileError: there is none.
+        MissingFileError: there is none, or a shard is missing.
+        CheckpointError: an index of shards is none.
     """
     for name in WEIGHT_FILES:
         if (folder / name).is_file():
-            return folder / name
+            return (folder / name,)
+        index = index_of(name)
+        if index and (folder / index).is_file():
+            shards = shards_of((folder / index).read_bytes(), index, lambda _: True)
+            missing = [shard for shard in shards if not (folder / shard).is_file()]
+            if missing:
+                raise MissingFileError(f"{folder} has no {missing[0]}, which {index} names.")
+            return tuple(folder / shard for shard in shards)
     raise MissingFileError(f"{folder} has neither {' nor '.join(WEIGHT_FILES)}.")
 
 
@@ -214,52 +208,92 @@ def _described(folder: Path, row: catalog.Row) -> Path:
     return folder / "config.json"
 
 
+def _of_row(row: catalog.Row, options: DownloadOptions) -> Path:
+    """Return a row's converted form; its published files are fetched only if they were never converted."""
+    from radseg.weights.plan import announce  # noqa: PLC0415
+    from radseg.weights.published import Published  # noqa: PLC0415 - loads the hub client
+
+    published = Published.of(row, options)
+    made = made_before(row, options) or converted_from_here(published, options)
+    if made is None:
+        announce([row], options)
+        return convert_row(published, options, lambda files: _convert(row, files, options))
+    settle(published, options)
+    return made
+
+
+def _convert(row: catalog.Row, files: Sequence[Path], options: DownloadOptions) -> Converted:
+    if row.kind == "vision":
+        return _image_tower(files, row)
+    return _radio(files[0], row.name, options)
+
+
 def _published(row: catalog.Row, options: DownloadOptions) -> tuple[Path, ...]:
-    """Return a row's published files on this machine, in the order of `row.files`."""
+    """Return a row's published files on this machine: the weights, or their shards, and what lies beside."""
+    from radseg.weights.plan import announce  # noqa: PLC0415
     from radseg.weights.published import Published  # noqa: PLC0415 - loads the hub client
 
-    published = Published(row, options)
-    here = [published.local(name) for name in row.files]
-    if None in here or not set(row.files) <= read_records(row.name).keys():
+    published = Published.of(row, options)
+    files = (*published.weights_here(), *(published.local(name) for name in row.beside))
+    known = {file.name for file in files if file is not None} <= read_records(row.name).keys()
+    if not published.weights_here() or None in files or not known:
+        announce([row], options)
         with published.lock():
-            beside = [
-                published.file(name) for name in row.beside
-            ]  # small: what is refused is refused at once
-            return (published.file(row.file), *beside)
-    return tuple(path for path in here if path is not None)
+            beside = [published.file(name) for name in row.beside]  # small: what is wrong is known at once
+            return (*published.weights(), *beside)
+    return tuple(path for path in files if path is not None)
 
 
-def _make_tower(row: catalog.Row, options: DownloadOptions) -> None:
-    from radseg.errors import WeightsUnavailableError  # noqa: PLC0415
-    from radseg.weights.convert.towers import is_text, require_tower  # noqa: PLC0415
+def _text_map(row: catalog.Row, options: DownloadOptions) -> Path | None:
+    """Return a map that is published by itself, or was taken out of a whole model before; None to take it."""
+    from radseg.weights.plan import announce  # noqa: PLC0415
     from radseg.weights.published import Published  # noqa: PLC0415 - loads the hub client
-    from radseg.weights.tensors import read_safetensors, save_tensors  # noqa: PLC0415
 
-    published = Published(row, options)
-    target = published.folder / row.file
+    published = Published.of(row, options)
+    here = published.weights_here()
+    if here and (here[0].name == row.file or here[0].parent == published.folder):
+        return _published(row, options)[0]
+    if not here:
+        announce([row], options)
+        with published.lock():
+            if published.parts() is None:
+                return published.weights()[0]
+    return None
+
+
+def _reduced(row: catalog.Row, options: DownloadOptions) -> Path:
+    """Return the file with what is kept of a row's weights, fetched or made if need be."""
+    from radseg.weights.plan import announce  # noqa: PLC0415
+    from radseg.weights.published import Published  # noqa: PLC0415 - loads the hub client
+    from radseg.weights.reduced import reduced_name  # noqa: PLC0415
+    from radseg.weights.text_folder import describe, lay_beside  # noqa: PLC0415
+
+    published = Published.of(row, options)
+    target = published.folder / reduced_name(row)
+    announce([row], options)
     with published.lock():
-        for file in row.beside:
-            published.copy(file)
-        for file in row.optional:
-            published.copy_optional(file)
-        if not any((published.folder / file).is_file() for file in row.one_of):
-            raise WeightsUnavailableError(f"{row.repository} has no tokenizer ({', '.join(row.one_of)}).")
-        here = [] if target.is_file() else published.weights()
-        if here:
-            found = {k: t for path in here for k, t in read_safetensors(path).tensors.items() if is_text(k)}
-            require_tower(found, row.repository)
-            save_tensors(target, found, {"format": "pt"})
-            published.record_made(target)
-        elif not target.is_file():
-            parts = published.text_parts()
-            require_tower({k for part in parts for k in part.tensors}, row.repository)
-            published.fetch_parts(target, parts, {"format": "pt"})
+        lay_beside(published)
+        if not target.is_file():
+            _make_reduced(published, target)
+        describe(row, target)
+        settle(published, options)
+    return target
 
 
-_Converted = tuple[RadioConfig | VitConfig, "dict[str, Tensor]"]
+def _make_reduced(published: "Published", target: Path) -> None:
+    from radseg.weights.reduced import REDUCTIONS, reduced_tensors  # noqa: PLC0415
+    from radseg.weights.tensors import save_tensors  # noqa: PLC0415
+
+    made_of = None if published.weights_here() else published.parts()
+    if made_of is not None:
+        published.fetch_parts(target, made_of)
+        return
+    row, files = published.row, published.weights()
+    save_tensors(target, reduced_tensors(row, files), REDUCTIONS[row.kind].metadata)
+    published.record_made(target, f"{files[0].name} of {row.page}")
 
 
-def _radio(path: Path, version: str, options: DownloadOptions) -> _Converted:
+def _radio(path: Path, version: str, options: DownloadOptions) -> Converted:
     from radseg.weights.convert.radio import convert_checkpoint, convert_folder  # noqa: PLC0415
 
     convert = convert_folder if path.is_dir() else convert_checkpoint
@@ -274,7 +308,7 @@ def _radio_from(path: Path, options: DownloadOptions) -> Path:
 
     if path.is_dir():
         files = (path / "config.json", path / "model.safetensors")
-        return _converted("", files, lambda: _radio(path, "", options), options.drop)
+        return converted("", files, lambda: _radio(path, "", options), options.drop)
     if path.suffix == ".safetensors":
         if read_safetensors(path).metadata.get("format") == RADIO_FORMAT:
             return path
@@ -283,17 +317,17 @@ def _radio_from(path: Path, options: DownloadOptions) -> Path:
         raise CheckpointError(f"{path.name} is not in radseg's form; pass the folder with its config.json.")
     known = catalog.row_of_file(path.name)
     version = known.name if known else "unknown"
-    return _converted(version, (path,), lambda: _radio(path, version, options), options.drop)
+    return converted(version, (path,), lambda: _radio(path, version, options), options.drop)
 
 
-def _image_tower(files: Sequence[Path], row: catalog.Row) -> _Converted:
+def _image_tower(files: Sequence[Path], row: catalog.Row) -> Converted:
     from radseg.weights.convert.image_towers import convert_tower  # noqa: PLC0415
     from radseg.weights.load import read_description  # noqa: PLC0415
     from radseg.weights.tensors import published_tensors  # noqa: PLC0415
 
-    description, weights = files
-    label = f"{weights.parent.name}/{weights.name}"
-    return convert_tower(published_tensors(weights), read_description(description), row, label)
+    description, *weights = files
+    label = f"{weights[0].parent.name}/{weights[0].name}"
+    return convert_tower(published_tensors(*weights), read_description(description), row, label)
 
 
 def _decoder_from(path: Path) -> Path:
@@ -314,53 +348,4 @@ def _decoder_from(path: Path) -> Path:
     if not target.is_file():
         convert = sam.convert_library if is_library else sam.convert_pth
         save_tensors(target, convert(published_tensors(path), path.name), {"format": SAM_FORMAT})
-    return target
-
-
-def _of_row(
-    row: catalog.Row,
-    options: DownloadOptions,
-    convert: Callable[[tuple[Path, ...]], _Converted],
-    drop: tuple[str, ...] = (),
-) -> Path:
-    """Return a row's converted form; its published files are fetched only if they were never converted."""
-    order = (*row.beside, row.file)
-    records = read_records(row.name)
-    if not stored(row) and all(name in records for name in order):
-        target = _target(row.name, [records[name].sha256 for name in order], drop)
-        if target.is_file():
-            return target
-    weights, *beside = _published(row, options)
-    files = (*beside, weights)
-    target = _converted(row.name, files, lambda: convert(files), drop)
-    if target.name not in records:
-        size, digest = target.stat().st_size, home.sha256_of(target)
-        home.write_record(row.name, FileRecord(target.name, digest, size, CONVERTED, "none"))
-    return target
-
-
-def _target(label: str, digests: Sequence[str], drop: tuple[str, ...]) -> Path:
-    key = hashlib.sha256("".join([*digests, *drop]).encode()).hexdigest()[:24]
-    name = re.sub(r"[^\w.-]", "_", label or "model")
-    return converted_folder() / f"{name}-{key}-v{CONVERTER}.safetensors"
-
-
-def _converted(
-    label: str, files: Sequence[Path], convert: Callable[[], _Converted], drop: tuple[str, ...] = ()
-) -> Path:
-    """Return the converted form of these files (weights last), from the cache if it was made before."""
-    from radseg.weights.tensors import save_tensors  # noqa: PLC0415
-
-    for file in files:
-        if not file.is_file():
-            raise MissingFileError(f"{file.parent} has no {file.name}; the published folder holds it.")
-        if file.stat().st_size == 0:
-            raise CheckpointError(f"{file.name} is empty (0 bytes). Fetch it again.")
-    digests = [remembered_sha256(file) for file in files]
-    target = _target(label, digests, drop)
-    if not target.is_file():
-        config, tensors = convert()
-        config = replace(config, source_sha256=digests[-1])
-        kind = VIT_FORMAT if isinstance(config, VitConfig) else RADIO_FORMAT
-        save_tensors(target, tensors, {"format": kind, "config": config.to_json()})
     return target

@@ -62,13 +62,23 @@ def read_safetensors(path: Path) -> SafeFile:
     return found
 
 
-def published_tensors(path: Path) -> dict[str, Tensor]:
-    """Return every tensor of a published file, mapped.
+def published_tensors(*files: Path) -> dict[str, Tensor]:
+    """Return every tensor of a published file or of its shards, mapped.
 
     Raises:
         UnsafeCheckpointError: a pickle that holds something else under a name.
-        CheckpointError: the file is damaged.
+        CheckpointError: a file is damaged, or two shards hold the same name.
     """
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        found = _tensors_of(file)
+        if twice := tensors.keys() & found.keys():
+            raise CheckpointError(f"{file.name} holds {min(twice)} again; another shard has it.")
+        tensors |= found
+    return tensors
+
+
+def _tensors_of(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return read_safetensors(path).tensors
     from radseg.weights.convert.torch_file import read_checkpoint  # noqa: PLC0415 - only for pickles

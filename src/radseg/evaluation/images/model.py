@@ -20,7 +20,7 @@ from radseg.presets.load import fetch_and_load
 from radseg.scoring import Cosines
 from radseg.segment import Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 
 def load_model(request: EvalRequest, downloads: Reporter) -> tuple[Segmenter, TextEmbeddings]:
