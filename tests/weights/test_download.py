@@ -42,8 +42,8 @@ def test_a_download_is_complete_and_reports_progress(server: Server, tmp_path: P
     target = tmp_path / "deep" / "file.bin"
     assert download(server.remote(), target, reporter=heard) == SHA
     assert target.read_bytes() == CONTENT
-    assert heard.bytes[-1] == (len(CONTENT), len(CONTENT))
-    assert len(heard.bytes) >= 40  # on a slow line something moves long before a megabyte
+    assert heard.counts[-1] == (len(CONTENT), len(CONTENT))
+    assert len(heard.counts) >= 40  # on a slow line something moves long before a megabyte
     assert [p.name for p in target.parent.iterdir()] == ["file.bin"]
 
 
@@ -75,7 +75,7 @@ def stop_after(server: Server, target: Path, count: int, **facts: Any) -> int:
     with pytest.raises(StoppedError):
         download(server.remote(**facts), target, reporter=heard)
     assert not target.exists()
-    return heard.bytes[-1][0]
+    return heard.counts[-1][0]
 
 
 @pytest.mark.parametrize("count", [1, 2 * MEGABYTE, 4 * MEGABYTE])

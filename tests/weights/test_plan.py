@@ -78,12 +78,12 @@ def test_the_text_says_who_what_how_much_where_and_under_which_terms(tmp_path: P
     )
     text = FetchPlan("radseg-b", fetches, "mirror.example", tmp_path).text()
     assert text.splitlines() == [
-        f"radseg-b needs 3.4 GB (3,397,000,000 bytes) from mirror.example, into {tmp_path}:",
-        f"  c-radio_v3-b, RADIO model: 568.0 MB. {RADIO.license.title}, {RADIO.license.url}",
-        f"  siglip2-so400m-patch16-naflex, text tower: 2.8 GB (12.3 MB more are here). Apache License 2.0, "
+        f"radseg-b needs 3.40 GB (3,397,000,000 bytes) from mirror.example, into {tmp_path}:",
+        f"  c-radio_v3-b, RADIO model: 568 MB. {RADIO.license.title}, {RADIO.license.url}",
+        f"  siglip2-so400m-patch16-naflex, text tower: 2.83 GB (12 MB more are here). Apache License 2.0, "
         f"{TOWER.license.url}",
     ]
-    assert FetchPlan("", fetches[:1], "h", tmp_path).text().startswith("To be fetched: 568.0 MB (568,000,000")
+    assert FetchPlan("", fetches[:1], "h", tmp_path).text().startswith("To be fetched: 568 MB (568,000,000")
 
 
 def test_what_was_told_is_asked_for_once(stocked: type[Hub]) -> None:

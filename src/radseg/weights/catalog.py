@@ -374,6 +374,8 @@ def require_supported(row: Row) -> None:
 
 def size_text(count: int) -> str:
     """Return a number of bytes as the hub's pages write it: "20 MB", "2.83 GB"."""
+    if count < 999_500:
+        return f"{count} bytes" if count < 1000 else f"{count / 1e3:.0f} kB"
     return f"{count / 1e9:.2f} GB" if count >= 999_500_000 else f"{count / 1e6:.0f} MB"
 
 

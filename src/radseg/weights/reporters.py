@@ -89,6 +89,7 @@ class LineReporter:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
+        self._begin("", "bytes")
 
     def plan(self, plan: FetchPlan) -> None:
         """Say what is about to be fetched, and under which licences."""
@@ -101,9 +102,12 @@ class LineReporter:
     @contextmanager
     def named(self, name: str, unit: Unit = "bytes") -> Iterator[None]:
         """Begin with the first tenth."""
+        self._begin(name, unit)
+        yield
+
+    def _begin(self, name: str, unit: Unit) -> None:
         self.name, self.unit, self._tenths, self._last = name, unit, 0, time.monotonic()
         self._pause, self._longest = _PAUSES[unit]
-        yield
 
     def progress(self, done: int, total: int) -> None:
         """Say how far it is when another tenth is done, or enough seconds went by."""
