@@ -111,7 +111,7 @@ class LineReporter:
 
     def progress(self, done: int, total: int) -> None:
         """Say how far it is when another tenth is done, or enough seconds went by."""
-        if self.unit == "bytes" and total < _WORTH_A_LINE:
+        if not done or (self.unit == "bytes" and total < _WORTH_A_LINE):
             return
         tenths, now = 10 * done // total, time.monotonic()
         is_slow = now >= self._last + self._pause
