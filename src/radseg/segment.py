@@ -119,9 +119,10 @@ class Segmenter:
             clock = Stopwatch()
             with clock("encode"):
                 encoded = self.encode_many(rgbs, text, contrast)
-            for rgb, one in zip(rgbs, encoded, strict=True):
+            for given, rgb, one in zip(group, rgbs, encoded, strict=True):
                 own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
-                yield self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
+                found = self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
+                yield replace(found, source=str(given)) if isinstance(given, str | Path) else found
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:

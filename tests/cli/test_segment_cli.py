@@ -98,6 +98,9 @@ def test_one_coco_file_holds_all_images_with_their_own_ids(toy: Command, photos:
         (2, "b.png"),
         (3, "deep/a.png"),
     ]
+    listed = [one["file_name"] for one in coco["images"]]
+    assert all((photos / name).is_file() for name in listed)
+    assert len(set(listed)) == 3
     assert [(one["id"], one["image_id"]) for one in coco["annotations"]] == [
         (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3),
     ]  # fmt: skip
