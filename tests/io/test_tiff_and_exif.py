@@ -112,7 +112,7 @@ def exif(*entries: bytes) -> bytes:
 
 
 TURNED = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
-SIGNED_RATIONAL = struct.pack("<HHII", 0x9204, 10, 1, 46)  # exposure bias -1/0
+SIGNED_RATIONAL = struct.pack("<HHII", 0x011A, 10, 1, 46)  # dots per inch, -1/0
 TEXT_FOR_A_NUMBER = struct.pack("<HHI4s", 0x0100, 2, 4, b"abc\0")
 ORIENTATION_AS_TEXT = struct.pack("<HHI4s", 0x0112, 2, 4, b"six\0")
 
