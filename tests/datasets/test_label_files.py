@@ -48,6 +48,14 @@ def test_every_image_is_judged_with_the_labels_of_its_whole_name(tmp_path):
     assert [int(images.read(name).truth[0, 0]) for name in names] == [0, 1, 2, 3, 4]
 
 
+def test_a_missing_label_is_not_replaced_by_that_of_a_shorter_name(tmp_path):
+    image(tmp_path, "room.png")
+    image(tmp_path, "room.flip.png")
+    label(tmp_path, "room.png", LEFT)
+    assert list(trouble(tmp_path)) == ["room.flip"]
+    assert "annotations/room.flip.png" in trouble(tmp_path)["room.flip"]
+
+
 def test_hidden_files_are_neither_images_nor_labels(tmp_path):
     image(tmp_path, "a.png")
     label(tmp_path, "a.png", LEFT)

@@ -248,8 +248,8 @@ def _not_an_image(stream: BinaryIO, name: str) -> str:
     for offset, signature, kind in _FOREIGN:
         if head[offset:].startswith(signature):
             return f"{name} is {kind}; radseg reads {_FORMAT_LIST}. Save it as one of those."
-    if (kind := tiff.kind_of(stream)) is not None:
-        return f"{name} is a TIFF of a kind that Pillow cannot read ({kind}); save it as PNG or 8-bit RGB."
+    if (tagged := tiff.kind_of(stream)) is not None:
+        return f"{name} is a TIFF of a kind that Pillow cannot read ({tagged}); save it as PNG or 8-bit RGB."
     return f"{name} is not an image that can be read, or its header is damaged; radseg reads {_FORMAT_LIST}."
 
 

@@ -143,8 +143,8 @@ def _not_one_channel(values: np.ndarray[Any, Any], mode: str, name: str) -> str:
     hint = (
         "its channels are alike: save one of them"
         if alike
-        else "it holds colours. Where they stand for classes, put a table labelmap.txt beside its folder, with "
-        "a line such as `road:128,64,128::` for each"
+        else "it holds colours. Where they stand for classes, put a table labelmap.txt beside its folder, "
+        "with a line such as `road:128,64,128::` for each"
     )
     return f"{name} is an image of mode {mode}, not a label map of one channel; {hint}."
 
