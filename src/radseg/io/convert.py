@@ -132,8 +132,8 @@ def _warn_if_black(highest: float) -> None:
     """Warn of an image whose brightest value is 1 of 255: it was scaled once too often. Black is no fault."""
     if 0 < highest <= 1.01 / 255:
         warnings.warn(
-            f"The image is nearly black: its largest value is {highest:.2g} of 1. Was it divided by 255 "
-            "twice, or made uint8 while in [0, 1]?",
+            "An image is nearly black: no value is above 1 of 255. Was it divided by 255 twice, or made "
+            "uint8 while in [0, 1]?",
             stacklevel=4,
         )
 

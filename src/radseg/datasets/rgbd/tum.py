@@ -51,7 +51,7 @@ def tum_sequence(
     pairs, alone = _pairs(path, limit)
     poses = _rows(path / "groundtruth.txt", 8)
     times = [time for time, _ in poses]
-    frames = {}
+    frames: dict[str, FrameFiles] = {}
     for (time, (colour,)), (_, (depth_file,)) in pairs:
         near = nearest(times, time)
         if near is None or abs(times[near] - time) > limit:
@@ -97,7 +97,7 @@ def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
     if listed is not None:
         rows = _rows(listed, 4)
         try:
-            pairs = [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows]
+            pairs: list[tuple[Row, Row]] = [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows]
         except ValueError as error:
             raise InputError(f"{shown(listed)} has a time that is no number: {error}.") from error
         _require_colour_first(path, listed, [(colour[1][0], depth[1][0]) for colour, depth in pairs])
