@@ -16,6 +16,7 @@ from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb, to_uint8
 from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
+from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
@@ -122,6 +123,7 @@ class Segmenter:
                 own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
                 yield self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
 
+    @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
         """Return the language-aligned feature map of one image, to be scored or looked at later.
 
@@ -131,6 +133,7 @@ class Segmenter:
         encoder = require_features(self.encoder, "A map of features")
         return encoded(encoder, [self.fitted(to_rgb(image))])[0]
 
+    @without_autocast()
     def encode_many(
         self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
     ) -> Sequence[LanguageFeatures | Cosines]:
@@ -147,6 +150,7 @@ class Segmenter:
             return image
         return fit_short_side(image, self.short_side, long_max=self.long_side)
 
+    @without_autocast()
     def embed(self, prompts: Prompts, *, mode: Mode) -> tuple[TextEmbeddings, TextEmbeddings | None]:
         """Return the embeddings of the names and, unless the mode is `assign`, of the contrast bank.
 
@@ -183,7 +187,7 @@ class Segmenter:
             )
         return text, contrast
 
-    @torch.inference_mode()
+    @inference()
     def decode(
         self,
         features: LanguageFeatures | Cosines,

@@ -106,6 +106,14 @@ def test_embeddings_are_those_of_the_published_class_on_right_padded_ids_without
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
 
+def test_autocast_around_the_call_changes_nothing(tower) -> None:
+    facts, _, folder = tower
+    loaded = load_described(facts, folder=folder)
+    plain = loaded.embed(PROMPTS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(loaded.embed(PROMPTS), plain)
+
+
 def test_a_mask_or_left_padding_would_change_siglip2_by_far_more_than_noise(siglip2) -> None:
     facts, network, folder = siglip2
     found = load_described(facts, folder=folder).embed(PROMPTS)

@@ -14,6 +14,7 @@ from radseg.mapping.compression import Basis, ProjectedLift
 from radseg.mapping.description import NOTHING, MapDescription
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.camera import limited, project, transform, unproject, valid_depth
+from radseg.ops.inference import inference
 from radseg.ops.resize import image_size
 from radseg.ops.voxels import VoxelSums, pack, reachable, sum_rows, voxel_indices
 from radseg.types import Frame, Rgb, Size
@@ -75,7 +76,7 @@ class Mapper:
         into.add(sums)
         return int(sums.counts.sum())
 
-    @torch.inference_mode()
+    @inference()
     def sums(self, frame: Frame) -> VoxelSums:
         """Return the sums per voxel over all valid pixels of a frame, on the CPU.
 

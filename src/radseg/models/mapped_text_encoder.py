@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.ops.inference import inference
 from radseg.text.clean import clean_phrases
 from radseg.text.contrast import contrast_vocabulary
 from radseg.text.templates import TemplateSet
@@ -69,7 +70,7 @@ class MappedTextEncoder:
     def _tower(self) -> RawTower:
         return self.load()
 
-    @torch.inference_mode()
+    @inference()
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym, of length 1."""
         clean_phrases(vocabulary.rows, self._tower.space)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from radseg.errors import CheckpointError, InputError, MissingFileError, SpaceMismatchError
 from radseg.models.tokenise import CLIP, SIGLIP, SIGLIP2, PromptTokeniser, TokenRules, load_tokeniser
+from radseg.ops.inference import inference
 from radseg.text.clean import cleaning_of
 from radseg.text.tower import LazyTower
 from radseg.weights.load import read_description
@@ -56,7 +57,7 @@ class EncoderTower:
     network: nn.Module
     tokenise: PromptTokeniser
 
-    @torch.inference_mode()
+    @inference()
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
         """Return the pooled vector of each prompt at length 1, float32, on the network's device.
 
@@ -64,7 +65,7 @@ class EncoderTower:
         """
         return F.normalize(self.embed_raw(prompts), dim=-1)
 
-    @torch.inference_mode()
+    @inference()
     def embed_raw(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
         """Return the pooled vector of each prompt at its own length: what a trained text map takes."""
         if not prompts:

@@ -10,6 +10,8 @@ from radseg.errors import InputError
 from radseg.modes import Mode
 
 if TYPE_CHECKING:
+    import torch
+
     from radseg.mapping.aligned import Align
     from radseg.mapping.clusters import Instance
     from radseg.mapping.query import Answer
@@ -231,9 +233,8 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
     Raises:
         InputError: the model's features are others than the map's.
     """
-    import torch  # noqa: PLC0415
-
     from radseg.methods.base import BackboneEncoder  # noqa: PLC0415
+    from radseg.ops.inference import inference  # noqa: PLC0415
 
     encoder = segmenter.encoder
     if semantic_map.space == encoder.space:
@@ -246,7 +247,7 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
             "map was built with."
         )
 
-    @torch.inference_mode()
+    @inference()
     def align(values: "torch.Tensor") -> "torch.Tensor":
         return backbone.align(values).float().cpu()
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
+from radseg.ops.inference import inference
 from radseg.text.cache import TextCache
 from radseg.text.clean import clean_phrases, cleaning_of
 from radseg.text.templates import IMAGENET_80, TemplateSet
@@ -102,7 +103,7 @@ def _calls(missing: dict[str, Prompts]) -> Iterator[Sequence[str]]:
 
 
 def _unit_rows(tower: TextTower, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
-    with torch.inference_mode():
+    with inference():
         rows = tower.embed(prompts).to("cpu", torch.float32)
     if rows.ndim != 2 or rows.shape[0] != len(prompts):
         raise InputError(
