@@ -45,13 +45,13 @@ def resolve_radio(source: str | Path, options: DownloadOptions = _DEFAULT) -> Pa
     """
     path = _path(source)
     if path is not None:
-        return _radio_from(path, options.drop)
+        return _radio_from(path, options)
     row = _row(source, "radio")
     if not row.supported:
         raise InputError(f"{row.name} cannot be used: {row.warning}")
     if row.warning:
         warnings.warn(f"{row.name}: {row.warning}", stacklevel=2)
-    return _of_row(row, options, lambda files: _radio(files[0], row.name, options.drop), options.drop)
+    return _of_row(row, options, lambda files: _radio(files[0], row.name, options), options.drop)
 
 
 def resolve_text_tower(source: str | Path, options: DownloadOptions = _DEFAULT) -> Path:
@@ -259,29 +259,31 @@ def _make_tower(row: catalog.Row, options: DownloadOptions) -> None:
 _Converted = tuple[RadioConfig | VitConfig, "dict[str, Tensor]"]
 
 
-def _radio(path: Path, version: str, drop: tuple[str, ...]) -> _Converted:
+def _radio(path: Path, version: str, options: DownloadOptions) -> _Converted:
     from radseg.weights.convert.radio import convert_checkpoint, convert_folder  # noqa: PLC0415
 
     convert = convert_folder if path.is_dir() else convert_checkpoint
-    model = convert(path, version=version, drop=drop)
+    model = convert(path, version=version, drop=options.drop)
+    if model.note:
+        options.reporter.announce(model.note)
     return model.config, model.tensors
 
 
-def _radio_from(path: Path, drop: tuple[str, ...]) -> Path:
+def _radio_from(path: Path, options: DownloadOptions) -> Path:
     from radseg.weights.tensors import read_safetensors  # noqa: PLC0415
 
     if path.is_dir():
         files = (path / "config.json", path / "model.safetensors")
-        return _converted("", files, lambda: _radio(path, "", drop), drop)
+        return _converted("", files, lambda: _radio(path, "", options), options.drop)
     if path.suffix == ".safetensors":
         if read_safetensors(path).metadata.get("format") == RADIO_FORMAT:
             return path
         if path.name == "model.safetensors":
-            return _radio_from(path.parent, drop)
+            return _radio_from(path.parent, options)
         raise CheckpointError(f"{path.name} is not in radseg's form; pass the folder with its config.json.")
     known = catalog.row_of_file(path.name)
     version = known.name if known else "unknown"
-    return _converted(version, (path,), lambda: _radio(path, version, drop), drop)
+    return _converted(version, (path,), lambda: _radio(path, version, options), options.drop)
 
 
 def _image_tower(files: Sequence[Path], row: catalog.Row) -> _Converted:
