@@ -81,7 +81,12 @@ def pull(
     names: Names,
     accept_license: options.AcceptLicense = False,
     drop: Annotated[
-        list[str] | None, typer.Option("--drop", help="Leave out tensors of a published file by prefix.")
+        list[str] | None,
+        typer.Option(
+            "--drop",
+            metavar="PREFIX",
+            help="Leave out tensors of a published RADIO file by prefix, where a message names them.",
+        ),
     ] = None,
     keep_original: Annotated[
         bool,

@@ -75,7 +75,7 @@ def check(spec: ModelSpec) -> None:
         if name not in further:
             uses = ", ".join(further) or "none"
             raise InputError(f"{spec.name} uses no {name!r}; its auxiliary weights are: {uses}.")
-    if "drop" in placed and not any(parts.is_radio(one) for one in (preset.checkpoint, *preset.auxiliary)):
+    if "drop" in placed and not parts.reads_radio(preset):
         raise InputError(f"Only published RADIO files hold tensors to drop; {spec.name} has none.")
     if "sam" in placed and method.refiner is not None and (sam := parts.brings_sam(preset.auxiliary)):
         raise InputError(f"{spec.name} brings a SAM of its own; name that one: --aux {sam}=PATH.")

@@ -10,6 +10,8 @@ from radseg.errors import InputError
 from radseg.modes import Mode
 
 if TYPE_CHECKING:
+    import torch
+
     from radseg.mapping.aligned import Align
     from radseg.mapping.clusters import Instance
     from radseg.mapping.query import Answer
@@ -231,8 +233,6 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
     Raises:
         InputError: the model's features are others than the map's.
     """
-    import torch  # noqa: PLC0415
-
     from radseg.methods.base import BackboneEncoder  # noqa: PLC0415
     from radseg.ops.inference import inference  # noqa: PLC0415
 
