@@ -18,12 +18,13 @@ class Server(QuietServer):
         cuts: after how many bytes of each answer to hang up, one per request; then never.
         statuses: answers to give first, with `retry_after` where that is said.
         ranges: whether it understands ranges.
+        shift: by how many bytes it misunderstands them.
         log: the Range headers it saw.
     """
 
     def __init__(self, content: bytes, etag: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.etag, self.ranges = content, etag, True
+        self.content, self.etag, self.ranges, self.shift = content, etag, True, 0
         self.cuts: list[int] = []
         self.statuses: list[int] = []
         self.retry_after: str | None = None
@@ -66,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range") if server.ranges else None
         if wanted:
             first, last = wanted.removeprefix("bytes=").split("-")
-            start, stop = int(first), min(stop, int(last) + 1 if last else stop)
+            start, stop = int(first) + server.shift, min(stop, int(last) + 1 if last else stop)
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(server.content)}")
         else:

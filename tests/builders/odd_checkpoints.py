@@ -1,4 +1,5 @@
-"""Odd and malicious RADIO checkpoints, and what happens to each: the tables of the tests and docs/weights.md.
+"""Odd and malicious RADIO checkpoints, and what happens to each: the tables of docs/checkpoints.md.
+
 
 After changing a row: PYTHONPATH=src:tests:tests/builders python tests/builders/odd_checkpoints.py
 """
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "weights.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "checkpoints.md"
 START, END = "<!-- generated: tests/builders/odd_checkpoints.py -->\n", "<!-- end -->\n"
 OK, NOTE, WARNS, REFUSED = "converts", "converts, with a note", "converts without the adaptor", "refused"
 

@@ -207,6 +207,19 @@ def test_a_server_that_sends_the_whole_file_for_a_part_is_refused(server: Server
         read_range(server.remote(), 0, 10)
 
 
+def test_a_whole_file_for_a_part_is_refused_before_it_mixes_with_one(server: Server) -> None:
+    server.ranges, server.cuts = False, [200]  # cut where the part would not be full yet
+    with pytest.raises(WeightsUnavailableError, match="more than the 1000 bytes asked for"):
+        read_range(server.remote(), 500, 1500)
+    assert len(server.log) == 1
+
+
+def test_another_part_than_the_one_asked_for_is_refused(server: Server) -> None:
+    server.shift = 7
+    with pytest.raises(WeightsUnavailableError, match="from 500 on were asked for; those from 507 on came"):
+        read_range(server.remote(), 500, 1500)
+
+
 def test_offline_nothing_is_asked(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsUnavailableError, match="HF_HUB_OFFLINE is set"):

@@ -26,8 +26,10 @@ from radseg.weights.convert.open_clip import library_tensors
 from radseg.weights.home import model_folder, read_records
 from radseg.weights.installed import is_cached, stored, verify
 from radseg.weights.options import DownloadOptions
+from radseg.weights.plan import announce
 from radseg.weights.resolve import (
     resolve_image_tower,
+    resolve_sam,
     resolve_sam_decoder,
     resolve_text_map,
     resolve_text_tower,
@@ -279,6 +281,23 @@ def test_an_image_tower_under_either_name_and_in_shards(
     assert all(torch.equal(ours[k], v) and torch.equal(again[k], v) for k, v in straight.items())
 
 
+def test_every_shard_counts_in_the_identity_of_a_tower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_shape(monkeypatch)
+    folder = clip_folder(tmp_path / "clip", patch=14)
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    in_the_second = sorted(state)[1]
+    seen = set()
+    for change in (0.0, 1.0):
+        changed = state | {in_the_second: state[in_the_second] + change}
+        for name, content in sharded(changed, "model.safetensors", save).items():
+            (folder / name).write_bytes(content)
+        seen.add(load_image_tower("clip-vit-l-14", folder).source_sha256)
+    assert len(seen) == 2
+
+
 def test_a_missing_shard_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     any_shape(monkeypatch)
     folder = clip_folder(tmp_path / "clip", patch=14)
@@ -315,6 +334,19 @@ def test_sams_decoder_is_taken_from_the_whole_sam_that_is_here(hub: type[Hub], t
     assert len(load_file(path)) == 143
     assert hub.asked == []
     assert (model_folder(whole.name) / "model.safetensors").is_file()
+
+
+def test_a_whole_sam_stays_when_its_decoder_is_made_beside_it(hub: type[Hub], tmp_path: Path) -> None:
+    decoder, whole = catalog.row("sam-vit-h"), catalog.row("sam-vit-h-whole")
+    folder = sam_folder(tmp_path / "sam")
+    for name in ("model.safetensors", "config.json"):
+        hub.files[address(whole.repository, name)] = (folder / name).read_bytes()
+    resolve_sam(whole.name)
+    together = DownloadOptions()
+    announce([whole, decoder], together)
+    resolve_sam_decoder(options=together)
+    assert stored(whole)
+    assert [path.rsplit("/", 1)[1] for path, _ in hub.sent] == ["config.json", "model.safetensors"]
 
 
 def test_a_whole_sam_in_shards_is_the_same(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What happens to odd checkpoints, row by row of docs/weights.md, and that malicious ones run nothing."""
+"""What happens to odd checkpoints, row by row of docs/checkpoints.md, and that malicious ones run nothing."""
 
 import json
 import pickle

@@ -122,6 +122,12 @@ def test_a_missing_token_is_told_from_a_wrong_one(
     assert "No token was sent." in refused()
 
 
+def test_a_mirror_that_only_says_404_lacks_the_file(serving: type[Hub], waits: list[float]) -> None:
+    serving.refusals[:] = [Answer(404)]
+    message = refused()
+    assert f"There is no {FILE} of {REPOSITORY} at {serving.endpoint}/{REPOSITORY}/resolve/main/" in message
+
+
 def test_an_answer_without_a_reason_is_said_as_it_is(serving: type[Hub]) -> None:
     serving.refusals[:] = [Answer(451, {"X-Error-Message": "Withheld in your country"})]
     assert "answered 451: Withheld in your country." in refused()

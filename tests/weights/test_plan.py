@@ -11,10 +11,11 @@ from safetensors.torch import save
 from listener import Listener
 from loopback_hub import Hub, address
 from radseg.errors import InputError, ResourceError, WeightsUnavailableError
+from radseg.presets.announce import announce_all
 from radseg.presets.load import ensure
 from radseg.presets.spec import model_spec
 from radseg.weights import catalog
-from radseg.weights.options import DownloadOptions
+from radseg.weights.options import DownloadOptions, Known
 from radseg.weights.plan import announce
 from radseg.weights.reporters import LOGGED, FetchPlan, PlannedFetch
 from radseg.weights.resolve import resolve_radio, resolve_text_tower
@@ -90,6 +91,21 @@ def test_what_was_told_is_asked_for_once(stocked: type[Hub]) -> None:
     ensure(model_spec("radseg-b"), LOGGED)
     files = {path.rsplit("/", 1)[1] for path, _ in stocked.asked}
     assert len(stocked.asked) - len(stocked.sent) == len(files)  # the facts of each, once
+
+
+def test_several_models_are_told_in_one_plan(stocked: type[Hub], listener: Listener) -> None:
+    models = [model_spec("radseg-b"), model_spec("naradio-b"), model_spec("rayfronts-b")]
+    stocked.files.pop(address(TOWER.repository, "tokenizer.json"))
+    stocked.files[address(TOWER.repository, "tokenizer.model")] = b"{}"
+    known: Known = {}
+    announce_all(models, listener, known)
+    (plan,) = listener.plans
+    assert [one.name for one in plan.fetches] == [RADIO.name, TOWER.name]  # without what is under other terms
+    asked = len(stocked.asked)
+    ensure(models[0], listener, known=known)
+    ensure(models[1], listener, known=known)
+    assert len(listener.plans) == 1
+    assert len(stocked.asked) - asked == 4  # bodies only
 
 
 def test_what_is_here_is_not_told(stocked: type[Hub], listener: Listener) -> None:

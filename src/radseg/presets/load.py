@@ -25,7 +25,7 @@ from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
 from radseg.weights import catalog
-from radseg.weights.options import DownloadOptions
+from radseg.weights.options import DownloadOptions, Known
 from radseg.weights.plan import announce
 from radseg.weights.reporters import LOGGED, Reporter
 from radseg.weights.resolve import resolve_text_tower
@@ -121,12 +121,15 @@ def required(spec: ModelSpec, *, with_text: bool = True) -> tuple[catalog.Row, .
     return tuple(rows)
 
 
-def ensure(spec: ModelSpec, reporter: Reporter = LOGGED, *, with_text: bool = True) -> Weights:
+def ensure(
+    spec: ModelSpec, reporter: Reporter = LOGGED, *, with_text: bool = True, known: Known | None = None
+) -> Weights:
     """Return where everything of a model lies, fetching and converting what is missing.
 
     Args:
         reporter: receives what is fetched.
         with_text: whether prompts will be embedded; without, the text tower waits for the first prompt.
+        known: of `presets.announce.announce_all`, where several models are loaded by one command.
 
     Raises:
         InputError: see `check`.
@@ -134,7 +137,7 @@ def ensure(spec: ModelSpec, reporter: Reporter = LOGGED, *, with_text: bool = Tr
         CheckpointError: weights are damaged.
     """
     check(spec)
-    preset, options = spec.preset, _options(spec, reporter)
+    preset, options = spec.preset, _options(spec, reporter, known)
     if preset.checkpoint in BACKBONES:
         return Weights()
     announce(required(spec, with_text=with_text), options, spec.name)
@@ -218,9 +221,12 @@ def load(
     return _built(spec, found, reporter)
 
 
-def fetch_and_load(spec: ModelSpec, reporter: Reporter, *, with_text: bool = True) -> Segmenter:
+def fetch_and_load(
+    spec: ModelSpec, reporter: Reporter, *, with_text: bool = True, known: Known | None = None
+) -> Segmenter:
     """Return a ready Segmenter, what is missing fetched where a person sees it; see `ensure`."""
-    return load(spec, weights=ensure(spec, reporter, with_text=with_text), reporter=reporter)
+    weights = ensure(spec, reporter, with_text=with_text, known=known)
+    return load(spec, weights=weights, reporter=reporter)
 
 
 def _built(spec: ModelSpec, weights: Weights, reporter: Reporter) -> Segmenter:
@@ -312,8 +318,9 @@ def method_of(spec: ModelSpec) -> Method:
     return METHODS[spec.preset.method]
 
 
-def _options(spec: ModelSpec, reporter: Reporter = LOGGED) -> DownloadOptions:
-    return DownloadOptions(spec.accept_license, spec.drop, reporter)
+def _options(spec: ModelSpec, reporter: Reporter = LOGGED, known: Known | None = None) -> DownloadOptions:
+    rows = {} if known is None else known
+    return DownloadOptions(spec.accept_license, spec.drop, reporter, rows=rows)
 
 
 def _tower_space(spec: ModelSpec, row: catalog.Row | None, own: Path | None) -> str | None:

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +12,13 @@ from radseg.errors import InputError, RadsegError
 from radseg.files import write_bytes
 from radseg.modes import Mode
 from radseg.text.vocabulary import Vocabulary
+from radseg.weights.options import Known
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
+    from radseg.segment import Segmenter
     from radseg.types import Rgb
 
 
@@ -65,9 +69,10 @@ def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compar
 
     _check(request)
     image = read_image(request.image)
+    load = _loader(request, downloads)
     answers = []
     for model in request.models:
-        answers.append(_answer(request, model, image, downloads))
+        answers.append(_answer(request, model, image, load))
         tell(answers[-1])
     panels = [Panel(a.preset, f"{a.seconds:.2f} s", a.result.labels) for a in answers if a.result is not None]
     if not panels:
@@ -90,12 +95,24 @@ def _check(request: CompareRequest) -> None:
         check(model)
 
 
-def _answer(request: CompareRequest, model: "ModelSpec", image: "Rgb", downloads: Reporter) -> Compared:
+def _loader(request: CompareRequest, downloads: Reporter) -> "Callable[[ModelSpec], Segmenter]":
+    """Return what loads a model, once all that has to be fetched for all of them was told."""
+    from radseg.presets.announce import announce_all  # noqa: PLC0415
     from radseg.presets.load import fetch_and_load  # noqa: PLC0415
+
+    known: Known = {}
+    with suppress(RadsegError):  # the model that it is about says so itself, and is left out
+        announce_all(request.models, downloads, known)
+    return partial(fetch_and_load, reporter=downloads, known=known)
+
+
+def _answer(
+    request: CompareRequest, model: "ModelSpec", image: "Rgb", load: "Callable[[ModelSpec], Segmenter]"
+) -> Compared:
     from radseg.text.pack import VocabularyPack  # noqa: PLC0415
 
     try:
-        segmenter = fetch_and_load(model, downloads)
+        segmenter = load(model)
         text, contrast = segmenter.embed(request.prompts, mode=request.mode)
         prompts = VocabularyPack(text, contrast)
         segmenter.segment(image, prompts, mode=request.mode)

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from radseg.weights.published import Published
 
 
+Known = dict[str, "Published"]
+"""What a command knows of the published files of each row it has asked the hub about."""
+
+
 @dataclass(frozen=True)
 class DownloadOptions:
     """How weights are to be fetched and converted.
@@ -26,4 +30,4 @@ class DownloadOptions:
     drop: tuple[str, ...] = ()
     reporter: Reporter = LOGGED
     keep_original: bool = False
-    rows: "dict[str, Published]" = field(default_factory=dict, compare=False, repr=False)
+    rows: Known = field(default_factory=dict, compare=False, repr=False)

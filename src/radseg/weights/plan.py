@@ -39,21 +39,21 @@ def announce(rows: Sequence[catalog.Row], options: DownloadOptions, purpose: str
     if is_offline():
         return
     planned: set[tuple[str, str]] = set()
-    fetches = [_planned(Published.of(row, options), options, planned) for row in rows]
+    untold = [one for row in rows if not (one := Published.of(row, options)).announced]
+    fetches = [_planned(one, options, planned) for one in untold]
     wanted = tuple(one for one in fetches if one is not None and one.bytes)
     if wanted:
         plan = FetchPlan(purpose, wanted, urlsplit(constants.ENDPOINT).netloc, home() / "models")
         require_space(plan.folder, plan.bytes, purpose or ", ".join(one.name for one in wanted))
         options.reporter.plan(plan)
+    for one in untold:
+        one.announced = True
 
 
 def _planned(
     published: Published, options: DownloadOptions, planned: set[tuple[str, str]]
 ) -> PlannedFetch | None:
     row = published.row
-    if published.announced:
-        return None
-    published.announced = True
     published.made = bool(made_before(row, options) or (row.kind not in ("radio", "vision") and stored(row)))
     if published.made:
         return None

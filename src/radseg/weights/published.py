@@ -246,6 +246,8 @@ class Published:
 
         What a person or another program put down, or a person asked to keep, is never touched.
         """
+        if self.row.kind in ("sam", "text_map"):  # these are loaded from what was published
+            return
         kept = {*self.row.beside, *self.row.optional}
         if reduced := self.row.kind in REDUCTIONS:
             kept.add(reduced_name(self.row))
