@@ -74,10 +74,11 @@ run.
 
 ## JSON lines
 
-`--log-format json` writes one object a line on standard output, each with an `event`: `found`, `notice`,
-`fetch` (before anything is fetched: bytes, host, folder, and per set of weights name, kind, bytes, here,
-licence, url), `download`, `loading`, `started`, `image` (source, status, outputs, seconds, message, classes
-with share and confidence), `stopped` (with the command that continues), `ended`, `error` (message, exit).
+`--log-format json` writes one object a line on standard output, each with an `event`: `found`,
+`notice`, `fetch` (before anything is fetched: bytes, host, folder, and per set of weights name,
+kind, bytes, here, licence, url), `download`, `embedding` (prompts, total), `loading`, `started`,
+`image` (source, status, outputs, seconds, message, classes with share and confidence), `stopped`
+(with the command that continues), `ended`, `error` (message, exit).
 """
 
 

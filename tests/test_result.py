@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from radseg.errors import InputError, MissingExtraError, MissingFileError
-from radseg.io import read_label_png
+from radseg.io import read_label_map
 from radseg.result import Segmentation
 
 NAMES = ("sky", "road", "car")
@@ -129,7 +129,7 @@ def test_results_are_frozen() -> None:
 
 def test_png_holds_the_labels_and_classes_json_their_meaning(tmp_path: Path) -> None:
     sample().save(tmp_path / "street.png")
-    assert np.array_equal(read_label_png(tmp_path / "street.png"), sample().labels)
+    assert np.array_equal(read_label_map(tmp_path / "street.png"), sample().labels)
     classes = json.loads((tmp_path / "street.classes.json").read_text())
     assert [(one["id"], one["name"], one["area"]) for one in classes["classes"]][:2] == [
         (1, "sky", 0.5),

@@ -185,7 +185,7 @@ def test_synonyms_are_one_name():
 def test_a_pack_needs_no_text_tower():
     words = ColourTextEncoder()
     vocabulary = Vocabulary.parse("red, green")
-    pack = VocabularyPack(words.embed(vocabulary), words.contrast(vocabulary), "none", "")
+    pack = VocabularyPack(*words.embed_with_contrast(vocabulary), "none", "")
     silent = replace(TOY, text_encoder=None)
     for mode in MODES:
         assert middle(silent.segment(flag("red", "green"), pack, mode=mode), 1) == 2
@@ -222,3 +222,16 @@ def test_more_than_254_names_give_wide_labels():
         torch.rand(3, 64, 64), random_words(2000, segmenter.encoder.space), mode="assign"
     )
     assert result.labels.dtype == np.uint16
+
+
+def test_a_result_knows_the_file_it_came_from(tmp_path):
+    from PIL import Image  # noqa: PLC0415
+
+    path = tmp_path / "flag.png"
+    Image.fromarray(flag("red", "green")).save(path)
+    pytest.importorskip("pycocotools")
+    for given in (path, str(path)):
+        found = TOY.segment(given, ["red", "green"])
+        assert (found.source, found.to_coco()["images"][0]["file_name"]) == (str(path), "flag.png")
+    assert TOY.segment(flag("red"), ["red"]).to_coco(file_name="x.png")["images"][0]["file_name"] == "x.png"
+    assert TOY.segment(flag("red"), ["red"]).source == ""

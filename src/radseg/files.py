@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all, and the folders they go to.
+"""Files that appear whole or not at all, the folders they go to, and what the bytes of a text file say.
 
 The one writer of the package. It knows only `errors`, so that every room may use it: `io` loads numpy and
 Pillow, which `weights`, `jobs` and the command line must not.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -22,6 +23,24 @@ def shown(path: str | Path) -> str:
     """Return a path for use in a message: on one line, odd characters escaped."""
     text = str(path)
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def text_of(content: bytes) -> str:
+    """Return the text in a file's bytes: UTF-8, or UTF-16 where a byte-order mark says so, without the mark.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+    """
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig")
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text, ended by LF, CR LF or CR.
+
+    `str.splitlines` also cuts at VT, FF, NEL, U+2028 and U+2029, which names of files may hold.
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def write_bytes(path: str | Path, content: bytes, *, durable: bool = True) -> None:

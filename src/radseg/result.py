@@ -49,6 +49,7 @@ class Segmentation:
             name.
         meta: preset, checkpoint sha256, parameters, seconds per stage.
         image: the image the labels belong to, or None where it was not kept.
+        source: path of the file it came from, as it was given; "" for an image that was in memory. Not saved.
     """
 
     names: tuple[str, ...]
@@ -60,6 +61,7 @@ class Segmentation:
     threshold: float = 0.0
     meta: Mapping[str, Any] = field(default_factory=dict)
     image: UInt8[np.ndarray, "H W 3"] | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         wanted = np.dtype(label_dtype(len(self.names)))
@@ -268,9 +270,10 @@ class Segmentation:
             self.names, self.areas, ignore=ignore, presence=self.presence, details=self._details()
         )
 
-    def to_coco(self, *, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
+    def to_coco(self, *, image_id: int = 1, file_name: str | None = None) -> dict[str, Any]:
         """Return a COCO data set of this image; see `coco`. Needs the extra `coco`."""
-        return coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=file_name)
+        name = Path(self.source).name if file_name is None else file_name
+        return coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=name)
 
     def to_supervision(self) -> Any:
         """Return `supervision.Detections`; see `supervision_detections`. Needs the same extra."""

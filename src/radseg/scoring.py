@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from radseg.modes import Mode
 from radseg.ops.cosine import row_cosine
+from radseg.ops.inference import without_autocast
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
 
 DEFAULT_STREAM_BYTES = 256 * 2**20  # of upsampled probabilities alive at once
@@ -21,6 +22,7 @@ INDEPENDENT_THRESHOLD = 0.5
 """Probability from which a place belongs to a name, in mode "independent"."""
 
 
+@without_autocast()
 def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tensor, "c h w"]:
     """Return the cosine of every patch with every name; of several synonyms the best counts.
 

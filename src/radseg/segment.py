@@ -16,6 +16,7 @@ from radseg.errors import InputError, VocabularyError
 from radseg.io import to_rgb, to_uint8
 from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
+from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
@@ -49,8 +50,8 @@ class TextEncoder(Protocol):
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym."""
 
-    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return the contrast bank without what `vocabulary` asks for itself."""
+    def embed_with_contrast(self, vocabulary: Vocabulary) -> tuple[TextEmbeddings, TextEmbeddings]:
+        """Return the same and the contrast bank without what `vocabulary` asks for itself."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,12 @@ class Segmenter:
             clock = Stopwatch()
             with clock("encode"):
                 encoded = self.encode_many(rgbs, text, contrast)
-            for rgb, one in zip(rgbs, encoded, strict=True):
+            for given, rgb, one in zip(group, rgbs, encoded, strict=True):
                 own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
-                yield self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
+                found = self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
+                yield replace(found, source=str(given)) if isinstance(given, str | Path) else found
 
+    @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
         """Return the language-aligned feature map of one image, to be scored or looked at later.
 
@@ -131,6 +134,7 @@ class Segmenter:
         encoder = require_features(self.encoder, "A map of features")
         return encoded(encoder, [self.fitted(to_rgb(image))])[0]
 
+    @without_autocast()
     def encode_many(
         self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
     ) -> Sequence[LanguageFeatures | Cosines]:
@@ -147,6 +151,7 @@ class Segmenter:
             return image
         return fit_short_side(image, self.short_side, long_max=self.long_side)
 
+    @without_autocast()
     def embed(self, prompts: Prompts, *, mode: Mode) -> tuple[TextEmbeddings, TextEmbeddings | None]:
         """Return the embeddings of the names and, unless the mode is `assign`, of the contrast bank.
 
@@ -166,8 +171,10 @@ class Segmenter:
             text, contrast = prompts, None
         else:
             vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
-            text = self.text_encoder.embed(vocabulary)
-            contrast = None if mode == "assign" else self.text_encoder.contrast(vocabulary)
+            if mode == "assign":
+                text, contrast = self.text_encoder.embed(vocabulary), None
+            else:
+                text, contrast = self.text_encoder.embed_with_contrast(vocabulary)
         text.require_space(self.encoder.space)
         if mode == "assign":
             if len(text.names) == 1:
@@ -183,7 +190,7 @@ class Segmenter:
             )
         return text, contrast
 
-    @torch.inference_mode()
+    @inference()
     def decode(
         self,
         features: LanguageFeatures | Cosines,

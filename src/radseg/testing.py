@@ -77,10 +77,10 @@ class ColourTextEncoder:
         values = colour_features(torch.tensor([_colour(phrase) for phrase in vocabulary.rows]) / 255)
         return TextEmbeddings(vocabulary.names, values, vocabulary.row_class, self.space)
 
-    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return the bank: one row that is equally near to every colour."""
+    def embed_with_contrast(self, vocabulary: Vocabulary) -> tuple[TextEmbeddings, TextEmbeddings]:
+        """Return the same and the bank: one row that is equally near to every colour."""
         row = F.pad(torch.zeros(1, len(_lattice())), (0, 1), value=1.0)
-        return TextEmbeddings(CONTRAST_PHRASES[:1], row, (0,), self.space)
+        return self.embed(vocabulary), TextEmbeddings(CONTRAST_PHRASES[:1], row, (0,), self.space)
 
 
 def colour_features(colours: Float[Tensor, "p 3"]) -> Float[Tensor, "p e"]:

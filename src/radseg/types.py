@@ -17,6 +17,9 @@ from radseg.errors import InputError, SpaceMismatchError
 Rgb = Float[Tensor, "3 H W"]
 """One image: sRGB in [0, 1], channel first. The only image type inside the library."""
 
+RGB_ROUNDING = 1e-6
+"""How far beyond [0, 1] a value of an Rgb may lie: antialiased resizing of a white image gives 1 + 2.4e-7."""
+
 FeatureMap = Float[Tensor, "d h w"]
 """Features of one image on the patch grid, in the backbone's own space."""
 

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-from radseg.weights.options import FetchPlan
+from radseg.weights.reporters import FetchPlan, Unit
 
 
 class Listener:
@@ -11,7 +11,8 @@ class Listener:
     def __init__(self) -> None:
         self.plans: list[FetchPlan] = []
         self.lines: list[str] = []
-        self.bytes: list[tuple[int, int]] = []
+        self.counts: list[tuple[int, int]] = []
+        self.names: list[tuple[str, Unit]] = []
 
     def plan(self, plan: FetchPlan) -> None:
         self.plans.append(plan)
@@ -20,7 +21,8 @@ class Listener:
         self.lines.append(line)
 
     def progress(self, done: int, total: int) -> None:
-        self.bytes.append((done, total))
+        self.counts.append((done, total))
 
-    def named(self, name: str) -> AbstractContextManager[None]:
+    def named(self, name: str, unit: Unit = "bytes") -> AbstractContextManager[None]:
+        self.names.append((name, unit))
         return nullcontext()

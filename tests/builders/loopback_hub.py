@@ -39,7 +39,7 @@ class Hub(BaseHTTPRequestHandler):
 
     Attributes:
         files: content by `address`.
-        sent: path and bytes of each body, complete or not.
+        sent: path and bytes of each body.
         asked: path and user agent of each request.
         ranges: which bytes each body was asked for.
         refusals: answers to give before anything else, each once.
@@ -99,8 +99,8 @@ class Hub(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, content: bytes) -> None:
-        self.sent.append((self.path, len(content)))  # first: whoever reads on may look at it at once
         step = 2**16 if self.rate else max(1, len(content))
+        self.sent.append((self.path, len(content)))  # before: who has read all must find it
         for start in range(0, len(content), step):
             self.wfile.write(content[start : start + step])
             if self.rate:

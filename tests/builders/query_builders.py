@@ -50,4 +50,4 @@ def stored_map(folder, blocks=BLOCKS):
 
 def words(*names):
     vocabulary = Vocabulary.parse(list(names))
-    return ColourTextEncoder().embed(vocabulary), ColourTextEncoder().contrast(vocabulary)
+    return ColourTextEncoder().embed_with_contrast(vocabulary)

@@ -93,6 +93,7 @@ def test_no_answer_at_all_is_an_error_and_writes_nothing(radseg: Command, photo:
             "naclip-b has no scga_temp",
         ),
         (["-p", "red, blue", "-m", "toy", "--aux", "dino-vit-b-8=."], "None of toy uses dino-vit-b-8"),
+        (["-p", "red, blue", "-m", "toy", "--drop", "x."], "None of toy reads a published RADIO file"),
         (["-p", "red, blue", "-m", "toy", "-o", "sheet.gif"], "must end in one of .png, .jpg, .jpeg"),
     ],
 )

@@ -11,9 +11,9 @@ from cli_builders import Command
 from safetensors.torch import save
 
 from loopback_hub import Hub, address, running_hub
-from radseg.cli.downloads import BarDownloads, JsonDownloads, LineDownloads, download_reporter
+from radseg.cli.downloads import JsonDownloads, download_reporter
 from radseg.weights import catalog
-from radseg.weights.options import FetchPlan, PlannedFetch
+from radseg.weights.reporters import FetchPlan, LineReporter, PlannedFetch
 
 TOWER, OTHER = catalog.row("siglip2-so400m-patch16-naflex"), catalog.row("siglip-so400m-patch14-384")
 MEGABYTE = 10**6
@@ -100,7 +100,7 @@ def shares(text: str) -> list[int]:
 
 
 def test_a_fast_line_is_a_line_per_tenth(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    reporter = LineDownloads()
+    reporter = download_reporter("text", quiet=False)
     with reporter.named("x"):
         for done in range(1, 1001):
             reporter.progress(done * MEGABYTE, 1000 * MEGABYTE)
@@ -110,7 +110,7 @@ def test_a_fast_line_is_a_line_per_tenth(clock: list[float], capsys: pytest.Capt
 def test_a_large_file_after_a_small_one_is_told_from_its_begin(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reporter = LineDownloads()
+    reporter = download_reporter("text", quiet=False)
     with reporter.named("x"):
         reporter.progress(600, 600)
         for done in range(1, 1001):
@@ -121,7 +121,7 @@ def test_a_large_file_after_a_small_one_is_told_from_its_begin(
 def test_a_slow_line_is_told_after_five_seconds_and_floods_nothing(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reporter = LineDownloads()
+    reporter = download_reporter("text", quiet=False)
     with reporter.named("x"):
         for second in range(1, 3601):  # an hour
             clock[0] = float(second)
@@ -133,11 +133,11 @@ def test_a_slow_line_is_told_after_five_seconds_and_floods_nothing(
 
 def test_the_bar_tells_the_plan_before_it_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     fetches = (PlannedFetch("x", "text tower", 5, 0, TOWER.license),)
-    BarDownloads().plan(FetchPlan("radseg-b", fetches, "host", Path("folder")))
+    download_reporter("text", quiet=False).plan(FetchPlan("radseg-b", fetches, "host", Path("folder")))
     told = capsys.readouterr().err
     assert "radseg-b needs 5 bytes (5 bytes) from host, into folder:" in told
 
 
-@pytest.mark.parametrize(("log_format", "kind"), [("json", JsonDownloads), ("text", LineDownloads)])
+@pytest.mark.parametrize(("log_format", "kind"), [("json", JsonDownloads), ("text", LineReporter)])
 def test_the_reporter_fits_the_output(log_format: Any, kind: type) -> None:
     assert type(download_reporter(log_format, quiet=False)) is kind

@@ -1,5 +1,6 @@
 """The options that choose a model: their place in the help, completion, `-O`, and what they become."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -9,7 +10,11 @@ from pathlib import Path
 import pytest
 from cli_builders import Command
 
-from radseg.cli.model_options import complete_model
+from radseg.cli.analyse import analyse_app
+from radseg.cli.app import app
+from radseg.cli.map import map_app
+from radseg.cli.model_options import ModelChoice, complete_model
+from radseg.cli.models import pull
 from radseg.presets.table import PRESETS
 
 
@@ -41,6 +46,22 @@ def test_everyday_options_come_first_and_the_methods_numbers_have_a_panel(radseg
 def test_the_help_names_the_model_that_is_used_without_one(radseg: Command, verb: str, default: str) -> None:
     text = " ".join(radseg(verb, "--help").stdout.replace("│", " ").split())
     assert default in text
+
+
+def test_every_verb_that_loads_can_leave_tensors_out() -> None:
+    """A message names --drop, so it must be there."""
+    loading = {
+        command.callback for group in (app, map_app, analyse_app) for command in group.registered_commands
+        if "device" in inspect.signature(command.callback).parameters
+    }  # fmt: skip
+    assert len(loading) == 12
+    for verb in (*loading, pull):
+        assert "drop" in inspect.signature(verb).parameters, verb
+
+
+def test_tensors_to_drop_go_to_the_models_that_read_a_radio() -> None:
+    choice = ModelChoice(("radseg-b", "miniature", "naclip-b"), {"drop": ("base.x",)})
+    assert [spec.drop for spec in choice.specs(())] == [("base.x",), (), ()]
 
 
 def test_model_names_complete() -> None:

@@ -9,8 +9,10 @@ import pytest
 import torch
 from cli_builders import Command, events
 
+from radseg.presets.table import PRESETS
 from radseg.text.pack import load_pack, pack_vectors, save_pack
 from radseg.text.vocabulary import Vocabulary
+from radseg.weights import catalog
 from radseg.weights.home import FileRecord, model_folder, sha256_of, write_record
 
 
@@ -98,6 +100,31 @@ def test_models_are_listed_in_json(radseg: Command) -> None:
     assert listed["toy"]["cached"] is True
     assert listed["radseg-b"]["cached"] is False
     assert listed["radseg-b"]["weights"] == ["c-radio_v3-b", "siglip2-so400m-patch16-naflex"]
+    assert (listed["radseg-b"]["paper"], listed["radseg-v4-h"]["paper"]) == ("A.2", None)
+
+
+def test_models_are_listed_with_their_size_and_what_of_it_is_not_here(radseg: Command) -> None:
+    file = model_folder("c-radio_v3-b") / "c-radio_v3-b_half.pth.tar"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    tower, radio = catalog.row(catalog.SO400M_NAFLEX).bytes, catalog.row("c-radio_v3-b").bytes
+    listed = events(radseg("models", "list", "--all", "--log-format", "json"))
+    facts = {one.get("model") or one["weights"]: (one["bytes"], one["bytes_to_fetch"]) for one in listed}
+    assert facts["radseg-b"] == (radio + tower, tower)
+    assert (facts["c-radio_v3-b"], facts["toy"]) == ((radio, 0), (0, 0))
+    lines = radseg("models", "list", "--all").stdout.splitlines()
+    assert any(line.split()[:6] == ["radseg-b", "3.38", "GB", "2.83", "GB", "A.2"] for line in lines)
+    assert any(line.split()[:4] == ["c-radio_v3-b", "547", "MB", "-"] for line in lines)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_fits_its_terminal_and_cuts_no_name(
+    radseg: Command, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = radseg("models", "list", "--all").stdout
+    assert max(len(line) for line in text.splitlines()) <= columns
+    assert {one.strip(",") for one in text.split()} >= {*PRESETS, *(row.name for row in catalog.ROWS)}
 
 
 def test_licences_say_whether_they_must_be_accepted(radseg: Command) -> None:
@@ -142,7 +169,15 @@ def test_verify_of_nothing_says_so(radseg: Command) -> None:
 def test_doctor_checks_everything(radseg: Command) -> None:
     found = {one["subject"]: one for one in events(radseg("doctor", "--log-format", "json"))}
     assert found["torch"]["verdict"] == "ok"
-    assert {"radseg", "Python", "cache", "disk", "network"} <= set(found)
+    assert {"radseg", "Python", "processor", "images", "cache", "disk", "network"} <= set(found)
+
+
+def test_doctor_counts_what_the_chosen_model_needs(radseg: Command) -> None:
+    found = {
+        one["subject"]: one for one in events(radseg("doctor", "-m", "radseg-b+", "--log-format", "json"))
+    }
+    assert "radseg-b+ still needs 3.40 GB" in found["disk"]["value"]
+    assert radseg("doctor", "-m", "radseg-z").exit_code == 2
 
 
 def test_doctor_gives_the_command_for_a_problem(radseg: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,3 +242,10 @@ def test_the_page_of_the_command_line_is_current(repository: Path) -> None:
     )
     written = (repository / "docs/cli.md").read_text(encoding="utf-8")
     assert written == done.stdout, "run: python docs/generate_cli.py"
+
+
+def test_pull_embeds_the_bank_of_models_alone(radseg: Command) -> None:
+    result = radseg("models", "pull", "miniature", "--contrast")
+    assert (result.exit_code, "needs no preparation" in result.stderr) == (0, True)
+    result = radseg("models", "pull", "--contrast")
+    assert result.exit_code == 2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cli_builders import Command, events, paint
 
-from radseg.io import read_label_png
+from radseg.io import read_label_map
 from radseg.presets.choose import default_model
 from radseg.result import Segmentation
 from radseg.weights import installed
@@ -41,14 +41,14 @@ def test_one_photo_gives_a_table_and_files(toy: Command, photo: Path) -> None:
 
 def test_the_label_map_counts_names_from_one(toy: Command, photo: Path) -> None:
     toy(photo, "-p", "blue, red", "-o", "out")
-    labels = read_label_png("out/photo.png")
+    labels = read_label_map("out/photo.png")
     assert (labels[:, :40] == 2).all()
     assert (labels[:, 56:] == 1).all()
 
 
 def test_what_no_name_fits_is_none(toy: Command, photo: Path) -> None:
     result = toy(photo, "-p", "red", "-o", "out")
-    assert (read_label_png("out/photo.png")[:, 56:] == 0).all()
+    assert (read_label_map("out/photo.png")[:, 56:] == 0).all()
     assert "(none of these)" in result.stdout
 
 
@@ -86,7 +86,7 @@ def test_every_kind_of_output_is_stored(toy: Command, photo: Path) -> None:
 def test_the_stored_result_loads_back(toy: Command, photo: Path) -> None:
     toy(photo, "-p", "red, blue", "-o", "out", "--save", "labels,npz")
     loaded = Segmentation.load("out/photo.npz")
-    assert np.array_equal(loaded.labels, read_label_png("out/photo.png"))
+    assert np.array_equal(loaded.labels, read_label_map("out/photo.png"))
     assert loaded.meta["preset"] == "toy"
 
 
@@ -98,6 +98,9 @@ def test_one_coco_file_holds_all_images_with_their_own_ids(toy: Command, photos:
         (2, "b.png"),
         (3, "deep/a.png"),
     ]
+    listed = [one["file_name"] for one in coco["images"]]
+    assert all((photos / name).is_file() for name in listed)
+    assert len(set(listed)) == 3
     assert [(one["id"], one["image_id"]) for one in coco["annotations"]] == [
         (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3),
     ]  # fmt: skip
@@ -291,7 +294,7 @@ def test_two_thousand_prompts_work(toy: Command, photo: Path) -> None:
     Path("names.txt").write_text(f"blue\n{names}\n")
     result = toy(photo, "--classes", "names.txt", "-o", "out", "--save", "labels")
     assert result.exit_code == 0
-    assert read_label_png("out/photo.png").dtype == np.uint16
+    assert read_label_map("out/photo.png").dtype == np.uint16
 
 
 def test_right_to_left_names_and_odd_file_names_work(toy: Command) -> None:

@@ -6,6 +6,7 @@ from PIL import Image
 from trees import SIZE, TREES, labels, write_photo
 
 from radseg.datasets.base import IGNORE
+from radseg.datasets.benchmark import listed
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.datasets.check import check_set
 from radseg.errors import ImageError, InputError, MissingFileError
@@ -54,6 +55,23 @@ def test_check_lists_a_missing_annotation_and_a_wrong_size_and_reads_the_rest(tr
     assert list(report.problems) == [images.ids[0], images.ids[2]]
     assert "missing" in report.problems[images.ids[0]]
     assert "20×30" in report.problems[images.ids[2]]
+
+
+@EVERY
+def test_hidden_files_are_no_images(tree, tmp_path):
+    image = opened(tree, tmp_path).items[0].image
+    (image.parent / f"._{image.name}").write_bytes(b"\0\5\x16\7 AppleDouble")
+    assert len(BENCHMARKS[tree.dataset].open(tmp_path, partial=True).ids) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_of_images_is_cut_at_line_ends_alone_whatever_its_encoding(tmp_path, encoding):
+    names = ("a", "b\x85c", "d\u2028e", "f\x0bg")
+    (tmp_path / "val.txt").write_bytes("\r\n".join(names).encode(encoding))
+    assert listed(tmp_path / "val.txt") == names
+    (tmp_path / "val.txt").write_bytes(b"\xff\xfd")
+    with pytest.raises(InputError, match="val.txt is not a list of names"):
+        listed(tmp_path / "val.txt")
 
 
 @EVERY

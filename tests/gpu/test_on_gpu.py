@@ -43,3 +43,18 @@ def test_the_operator_is_that_of_the_cpu(rows):
     here = correlation_attention(tokens, values, **options)
     there = correlation_attention(tokens.cuda(), values.cuda(), **options).cpu()
     torch.testing.assert_close(here, there, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_around_a_call_changes_nothing(view, dtype):
+    segmenter = load("miniature+", device="cuda")
+    plain, text = segmenter.segment(view.rgb, view.names), segmenter.embed(view.names, mode="background")
+    with torch.autocast("cuda", dtype=dtype):
+        again, embedded = (
+            segmenter.segment(view.rgb, view.names),
+            segmenter.embed(view.names, mode="background"),
+        )
+    assert all(torch.equal(one.values, two.values) for one, two in zip(text, embedded, strict=True))
+    # The GPU's own sums may differ from call to call; half precision would move far more than this.
+    np.testing.assert_allclose(again.scores, plain.scores, atol=1e-5)
+    assert (again.labels == plain.labels).mean() > 0.9999

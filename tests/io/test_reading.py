@@ -20,6 +20,8 @@ from radseg.io import (
     to_rgb,
     to_uint8,
 )
+from radseg.ops.resize import resize_antialiased
+from radseg.types import Size
 
 RNG = np.random.default_rng(7)
 PHOTO = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -293,6 +295,25 @@ class TestToRgb:
         image.seek(1)
         assert to_uint8(to_rgb(image))[0, 0].tolist() == [120, 0, 0]
 
+    def test_a_white_image_that_was_resized_is_an_image(self) -> None:
+        white = resize_antialiased(torch.ones(3, 480, 640), Size(333, 517))
+        assert float(white.max()) > 1, "the case is gone"
+        assert (float(to_rgb(white).max()), float(to_rgb(white).min())) == (1.0, pytest.approx(1.0, abs=1e-6))
+
+    @pytest.mark.parametrize(
+        "image",
+        [torch.rand(3, 4, 4) / 255, (np.ones((4, 4, 3)) * 0.9).round().astype(np.uint8)],
+        ids=["divided twice", "uint8 of a float image"],
+    )
+    def test_an_image_scaled_once_too_often_is_used_with_a_warning(self, image: Any) -> None:
+        with pytest.warns(UserWarning, match="nearly black.* divided by 255 twice"):
+            assert float(to_rgb(image).max()) < 1.001 / 255
+
+    def test_a_black_image_is_an_image(self, recwarn: pytest.WarningsRecorder) -> None:
+        to_rgb(torch.zeros(3, 4, 4))
+        to_rgb(np.zeros((4, 4, 3), np.uint8))
+        assert not recwarn.list
+
     def test_half_precision_becomes_float32(self) -> None:
         assert to_rgb(torch.zeros(3, 2, 2, dtype=torch.float16)).dtype == torch.float32
 
@@ -316,7 +337,11 @@ class TestToRgb:
             (torch.zeros(3, 0, 4), "at least 1"),
             (torch.zeros(3, 4, 4, dtype=torch.uint8), "tensor.float() / 255"),
             (torch.full((3, 4, 4), 200.0), "Divide by 255"),
-            (torch.full((3, 4, 4), -1.5), "normalises inside"),
+            (torch.full((3, 4, 4), 40_000.0), "Divide by 65535"),
+            (torch.full((3, 4, 4), -1.5), "normalised already"),
+            ((torch.rand(3, 4, 4) - 0.5) / 0.25, "normalises it itself"),
+            (((PHOTO / 255 - 0.45) / 0.225).astype(np.float32), "normalised already"),
+            (PHOTO.astype(np.int64) * 257, "Divide by 65535"),
             (torch.full((3, 4, 4), 1.01), "clamp(0, 1)"),
             (torch.full((3, 4, 4), torch.nan), "NaN"),
             (b"\x89PNG", "BytesIO"),

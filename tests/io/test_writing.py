@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from radseg.errors import ImageError, InputError
-from radseg.io import IMAGE_ENDINGS, image_bytes, label_dtype, label_png_bytes, read_label_png
+from radseg.io import IMAGE_ENDINGS, image_bytes, label_dtype, label_png_bytes, read_label_map
 
 
 @pytest.mark.parametrize("ending", [*IMAGE_ENDINGS, ".JPG"])
@@ -28,7 +28,7 @@ class TestLabelPng:
     def test_values_survive_and_the_palette_shows_them(self, tmp_path: Path) -> None:
         labels = np.array([[0, 1, 2, 255]], dtype=np.uint8)
         (tmp_path / "a.png").write_bytes(label_png_bytes(labels, ("sky", "road")))
-        assert np.array_equal(read_label_png(tmp_path / "a.png"), labels)
+        assert np.array_equal(read_label_map(tmp_path / "a.png"), labels)
         shown = Image.open(tmp_path / "a.png").convert("RGB")
         assert shown.getpixel((0, 0)) == (0, 0, 0)
         assert len({shown.getpixel((column, 0)) for column in range(4)}) == 4
@@ -40,7 +40,7 @@ class TestLabelPng:
     def test_many_names_give_sixteen_bits_that_survive(self, tmp_path: Path) -> None:
         labels = np.array([[0, 255, 256, 300]], dtype=np.uint16)
         (tmp_path / "a.png").write_bytes(label_png_bytes(labels, tuple(f"n{i}" for i in range(300))))
-        assert np.array_equal(read_label_png(tmp_path / "a.png"), labels)
+        assert np.array_equal(read_label_map(tmp_path / "a.png"), labels)
         assert Image.open(tmp_path / "a.png").mode == "I;16"
 
     def test_more_names_than_any_type_holds_are_refused(self) -> None:
@@ -54,7 +54,7 @@ class TestLabelPng:
     def test_a_photo_is_no_label_map(self, tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
         with pytest.raises(ImageError, match="RGB"):
-            read_label_png(tmp_path / "a.png")
+            read_label_map(tmp_path / "a.png")
 
     def test_a_hostile_file_is_an_error_in_words(self, tmp_path: Path) -> None:
         whole = label_png_bytes(np.zeros((4, 4), np.uint8), ("sky",))
@@ -63,4 +63,4 @@ class TestLabelPng:
             part = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
             (tmp_path / "a.png").write_bytes(whole[:33] + part + whole[33:])
             with pytest.raises(ImageError, match="not a label map that can be read"):
-                read_label_png(tmp_path / "a.png")
+                read_label_map(tmp_path / "a.png")

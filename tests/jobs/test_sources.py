@@ -37,6 +37,15 @@ def test_a_file_named_alone_is_taken_whatever_its_suffix(tmp_path: Path) -> None
     assert found(tmp_path, str(tmp_path / "image.weird")) == ["image.weird"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_is_cut_at_line_ends_alone_whatever_its_encoding(tmp_path: Path, encoding: str) -> None:
+    names = ["a.png", "b\x0bc.png", "d\x0ce.png", "f\x85g.png", "h\u2028i.png", "j\u2029k.png", "l.png"]
+    make(tmp_path, *names)
+    text = "a.png\r\nb\x0bc.png\rd\x0ce.png\nf\x85g.png\nh\u2028i.png\nj\u2029k.png\nl.png"
+    (tmp_path / "list.txt").write_bytes(text.encode(encoding))
+    assert found(tmp_path, str(tmp_path / "list.txt")) == names
+
+
 def test_hidden_folders_are_not_searched(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", ".thumbnails/b.jpg")
     assert found(tmp_path, str(tmp_path)) == ["a.jpg"]

@@ -49,6 +49,8 @@ SIDEWAYS[0, 3] = 100.0
         (replace(frame(), depth=torch.zeros(*SIZE)), "no pixel has a valid depth"),
         (replace(frame(), depth=torch.ones(3, 4)), "its depth is 3×4, its camera 24×32"),
         (replace(frame(), rgb=torch.full((3, 4, 4), float("nan"))), "colours are not finite"),
+        (replace(frame(), rgb=torch.full((3, 4, 4), 200.0)), "go from 200 to 200, .*divided by 255"),
+        (replace(frame(), rgb=torch.full((3, 4, 4), -1.7)), "normalised already"),
         (with_pose(lambda m: m[:3, 3].fill_(1e9)), "no point of it is within the map's reach"),
         (
             replace(frame(), colour_intrinsics=frame().intrinsics, depth_to_colour=SIDEWAYS),

@@ -20,7 +20,7 @@ class Tower:
     space = "clip-test"
 
     def embed_raw(self, prompts):
-        return torch.stack([torch.linspace(-1, 1, 6) ** (1 + i) * len(p) for i, p in enumerate(prompts)])
+        return torch.stack([torch.linspace(-1, 1, 6) ** (1 + len(p) % 3) * len(p) for p in prompts])
 
 
 def published(path, *, width_in=6, hidden=5, width_out=4):
@@ -56,8 +56,9 @@ def test_text_is_mapped_after_the_mean_of_raw_vectors(tmp_path):
 def test_the_contrast_bank_goes_the_same_way(tmp_path):
     published(tmp_path / "map.pth")
     words = MappedTextEncoder("there", TEMPLATES, load_text_map(tmp_path / "map.pth"), Tower)
-    bank = words.contrast(Vocabulary.parse("cat"))
-    assert bank.space == "there"
+    names, bank = words.embed_with_contrast(Vocabulary.parse("cat"))
+    assert names.space == bank.space == "there"
+    torch.testing.assert_close(names.values, words.embed(Vocabulary.parse("cat")).values)
     torch.testing.assert_close(bank.values.norm(dim=1), torch.ones(len(bank.values)))
 
 

@@ -62,3 +62,19 @@ def test_recursive_attention_equals_the_equations(temperature, recursions):
     for window, expected in zip(normed, ours, strict=True):
         slow = oracle.self_correlating_attention(window.numpy(), *weights, a.heads, temperature, recursions)
         torch.testing.assert_close(expected.numpy(), slow, rtol=1e-9, atol=1e-9)
+
+
+def test_scaled_norms_are_norms_times_one_over_the_root_of_the_blocks_number():
+    """A norm times a constant is one whose weight and bias are: folding them in gives the same network."""
+    scaled, folded = (tiny_radio(depth=5, scaled_norms=scaled).double() for scaled in (True, False))
+    for i, block in enumerate(folded.vit.blocks, start=1):
+        for parameter in (*block.norm1.parameters(), *block.norm2.parameters()):
+            parameter.mul_(1 / i**0.5)
+    images = torch.rand(1, 3, 48, 32).double()
+    torch.testing.assert_close(scaled.vit(images), folded.vit(images), rtol=1e-12, atol=1e-12)
+    assert (scaled.vit(images) - tiny_radio(depth=5).double().vit(images)).abs().max() > 0.1
+
+
+def test_norms_are_the_plain_ones_unless_they_are_scaled():
+    kinds = {type(module) for module in tiny_radio().vit.modules() if isinstance(module, torch.nn.LayerNorm)}
+    assert kinds == {torch.nn.LayerNorm}

@@ -98,6 +98,7 @@ FLOORS = {
     "studies": {"paper", "images", "report"},
 }
 """Inside evaluation: what each floor stands on."""
+OF_THE_BORDER = ("torch.autocast", "torch.inference_mode")
 HEAVY = {"torch", "transformers", "numpy", "PIL", "scipy", "huggingface_hub", "safetensors"}
 
 
@@ -188,9 +189,10 @@ def test_forbidden_words_do_not_occur(path):
         "pickle.load",
         "pickle.loads",
         "torch.autocast",
+        "torch.inference_mode",  # `inference` does the same and switches a caller's autocast off
         "types.MethodType",
     ):
-        assert name not in attributes
+        assert name not in attributes or (name in OF_THE_BORDER and path == SOURCE / "ops" / "inference.py")
     keywords = {
         (k.arg, ast.unparse(k.value)) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radseg.io import read_label_png
+from radseg.io import read_label_map
 from radseg.runs.demo import PROMPTS, SOUGHT, run_demo, run_map_demo
 
 
@@ -41,7 +41,7 @@ def test_every_image_is_written(folder, image):
         "room.pca.png",
     }
     assert sum("heat" in path.name for path in image.files) == len(PROMPTS)
-    assert read_label_png(folder / "room.labels.png").max() <= len(PROMPTS)
+    assert read_label_map(folder / "room.labels.png").max() <= len(PROMPTS)
 
 
 def test_refinement_changes_the_overlay(folder, image):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from radseg.errors import InputError, SpaceMismatchError, VocabularyError
 from radseg.text.cache import TextCache
 from radseg.text.clean import collapse_whitespace
-from radseg.text.embed import embed_vocabulary, given_embeddings
+from radseg.text.embed import embed_vocabularies, embed_vocabulary, given_embeddings
 from radseg.text.templates import IMAGENET_80, NONE, TemplateSet
 from radseg.text.tower import LazyTower
 from radseg.text.vocabulary import Vocabulary
@@ -94,9 +94,20 @@ def test_prompts_reach_the_tower_in_calls_of_bounded_size() -> None:
             sizes.append(len(prompts))
             return super().embed(prompts)
 
-    embed_vocabulary(Vocabulary.parse([f"object {i}" for i in range(20)]), Counting(), IMAGENET_80)
-    assert sum(sizes) == 1600
-    assert max(sizes) <= 512
+    vocabulary = Vocabulary.parse([f"object {i}" for i in range(3)])
+    few = embed_vocabulary(vocabulary, Counting(), IMAGENET_80, at_once=7)
+    assert sizes == [7] * 34 + [2]
+    assert torch.equal(few.values, embed_vocabulary(vocabulary, StubTower(), IMAGENET_80).values)
+
+
+def test_several_vocabularies_share_calls_and_what_they_have_in_common() -> None:
+    tower = StubTower()
+    names, bank = Vocabulary.parse("sky, dog"), Vocabulary.parse("stuff, dog")
+    both = embed_vocabularies([(names, TWO), (bank, NONE)], tower, at_once=100)
+    assert tower.asked == ["a sky", "the sky", "a dog", "the dog", "stuff", "dog"]
+    assert [one.names for one in both] == [names.names, bank.names]
+    for one, (vocabulary, templates) in zip(both, [(names, TWO), (bank, NONE)], strict=True):
+        assert torch.equal(one.values, embed_vocabulary(vocabulary, StubTower(), templates).values)
 
 
 def test_a_second_run_asks_the_tower_nothing_and_gives_the_same_bits(tmp_path: Path) -> None:
@@ -138,19 +149,22 @@ def test_an_interrupted_run_keeps_what_it_computed(tmp_path: Path) -> None:
     vocabulary = Vocabulary.parse([f"object {i}" for i in range(8)])
     cache = TextCache(tmp_path, "tower")
     with pytest.raises(KeyboardInterrupt):
-        embed_vocabulary(vocabulary, Stopping(), IMAGENET_80, cache=cache)
+        embed_vocabulary(vocabulary, Stopping(), IMAGENET_80, cache=cache, at_once=512)
     tower = StubTower()
     embed_vocabulary(vocabulary, tower, IMAGENET_80, cache=cache)
-    assert len(tower.asked) == 2 * 80  # six of the eight were in the first call of 512 prompts
+    assert len(tower.asked) == 2 * 80  # six of the eight were whole in the first call
 
 
-def test_progress_counts_rows_and_ends_at_all() -> None:
+def test_progress_counts_prompts_that_are_not_kept_and_is_silent_when_all_are(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    vocabulary = Vocabulary.parse([f"object {i}" for i in range(20)])
-    embed_vocabulary(vocabulary, StubTower(), progress=lambda done, total: seen.append((done, total)))
-    assert seen[0] == (0, 20)
-    assert seen[-1] == (20, 20)
-    assert seen == sorted(seen)
+    cache = TextCache(tmp_path, "tower")
+    embed_vocabulary(Vocabulary.parse("sky"), StubTower(), TWO, cache=cache)
+    vocabulary = Vocabulary.parse("sky, dog, cat")
+    for _ in range(2):
+        embed_vocabulary(
+            vocabulary, StubTower(), TWO, cache=cache, at_once=3, progress=lambda *now: seen.append(now)
+        )
+    assert seen == [(0, 4), (3, 4), (4, 4)]
 
 
 def test_names_the_tower_cannot_tell_apart_are_refused_before_it_is_loaded() -> None:

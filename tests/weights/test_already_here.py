@@ -1,6 +1,7 @@
 """What lies on this machine is used and never fetched again: other programs' caches, converted files."""
 
 import hashlib
+import json
 import shutil
 import warnings
 from dataclasses import replace
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from listener import Listener
 from loopback_hub import Hub, address, into_hub_cache
@@ -15,12 +18,12 @@ from radseg.errors import WeightsUnavailableError
 from radseg.presets.choose import default_model
 from radseg.presets.load import ensure
 from radseg.presets.spec import model_spec
-from radseg.weights import catalog, home
+from radseg.weights import catalog, home, torch_hub
 from radseg.weights.home import converted_folder, model_folder
 from radseg.weights.installed import is_cached, verify
 from radseg.weights.load import read_config
 from radseg.weights.options import DownloadOptions
-from radseg.weights.resolve import resolve_radio
+from radseg.weights.resolve import resolve_radio, resolve_sam_decoder
 
 ROW = catalog.row("c-radio_v3-b")
 CURRENT, OLDER = Path("hub", "checkpoints"), Path("checkpoints")
@@ -147,7 +150,7 @@ def test_a_copy_of_torch_hub_with_another_content_is_named_and_left(
     content = serving.files[address(ROW.repository, ROW.file)]
     copy = torch_copy(tmp_path, content[:-1] + bytes([content[-1] ^ 1]))
     resolve_radio(ROW.name, DownloadOptions(reporter=listener))
-    assert listener.lines == [
+    assert listener.lines[:1] == [
         f"{copy} has the name of {ROW.name}'s file and another content; it is not used."
     ]
     assert listener.plans[0].bytes == len(content)
@@ -179,6 +182,26 @@ def test_offline_a_copy_of_torch_hub_whose_digest_is_known_is_used(
     assert is_cached(pinned)
     assert default_model() == "radseg-b"
     assert read_config(resolve_radio(ROW.name)).version == ROW.name
+
+
+def test_torch_hubs_copy_of_sam_is_known_by_its_digest(
+    offline: None, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = json.loads((shared / "golden" / "2d" / "keys_sam.json").read_text())
+    copy = tmp_path / "torch" / CURRENT / catalog.SAM_PTH[0]
+    copy.parent.mkdir(parents=True)
+    torch.save({key: torch.randn(shape) for key, shape in shapes.items()}, copy)
+    with pytest.raises(WeightsUnavailableError, match=rf"To use it, pass --sam {copy}"):
+        resolve_sam_decoder()
+    known = torch_hub.DOWNLOADS["sam_decoder"]._replace(digest=home.sha256_of(copy))
+    monkeypatch.setitem(torch_hub.DOWNLOADS, "sam_decoder", known)
+    assert is_cached(catalog.row("sam-vit-h"))
+    with pytest.warns(UserWarning, match="not the published file"):  # by its real digest
+        straight = load_file(resolve_sam_decoder(copy))
+    found = load_file(resolve_sam_decoder())
+    assert found.keys() == straight.keys()
+    assert all(torch.equal(found[key], tensor) for key, tensor in straight.items())
+    assert copy.is_file()
 
 
 def test_what_was_fetched_before_vouches_for_a_copy(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.models.radio import build_radio
 from radseg.weights.config import RadioConfig
 from radseg.weights.convert.layouts import sort_pth
 from radseg.weights.convert.radio import assemble, convert_checkpoint, convert_folder
@@ -108,7 +109,8 @@ def test_the_teachers_model_decides_the_text_space(save: Save, build: Any) -> No
         ({"register_multiple": 8}, 5),
         ({"register_multiple": 3}, 3),  # 3 CLS tokens are a multiple of 3: a full multiple is added
         ({"register_multiple": None}, 0),
-        ({"cpe_num_registers": 0, "register_multiple": 8}, 0),
+        ({"cpe_num_registers": 0, "register_multiple": 8}, 5),  # 0 is taken as not said
+        ({"cpe_num_registers": 0, "register_multiple": 0}, 0),
     ],
 )
 def test_register_rule(save: Save, build: Any, changes: dict[str, Any], registers: int) -> None:
@@ -234,10 +236,29 @@ def test_spectral_parts_scale_queries_keys_and_values_apart(save: Save, build: A
 
 
 def test_unknown_tensors_are_listed_and_can_be_dropped_by_name(save: Save, build: Any) -> None:
-    path = save(build.state() | {"_surprise.weight": torch.zeros(2)})
-    with pytest.raises(CheckpointError, match=r"1 tensor.*_surprise\.weight"):
+    path = save(build.state() | {"base_model.surprise.weight": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match=r"1 tensor.*base\.surprise\.weight"):
         convert_checkpoint(path, version="x")
-    assert "_surprise.weight" in convert_checkpoint(path, version="x", drop=("_surprise.",)).dropped
+    assert "base.surprise.weight" in convert_checkpoint(path, version="x", drop=("base.surprise.",)).dropped
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_scaled_norms_are_in_the_arguments_alone(
+    save: Save, save_folder: Save, build: Any, said: bool
+) -> None:
+    kwargs = {"model_kwargs": build.arguments()["model_kwargs"] | {"scaled_ln": said}}
+    tensors = build.state()
+    for model in (
+        convert_checkpoint(save(tensors, **kwargs), version="x"),
+        convert_folder(save_folder(build.to_folder(tensors), **kwargs)),
+    ):
+        assert model.config.scaled_norms is said
+        network = build_radio(model.config)
+        assert network.state_dict().keys() == model.tensors.keys()
+        assert [getattr(b.norm2, "scale", 1.0) for b in network.vit.blocks] == [
+            1.0,
+            0.5**0.5 if said else 1.0,
+        ]
 
 
 def test_configuration_survives_its_json(save: Save) -> None:

@@ -11,7 +11,7 @@ from file_server import Server
 from listener import Listener
 from radseg.errors import ResourceError, WeightsUnavailableError
 from radseg.weights.fetch import download, git_blob_sha1, read_range
-from radseg.weights.options import SILENT
+from radseg.weights.reporters import LOGGED
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -34,7 +34,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def fetch(server: Server, target: Path, *, sha256: str | None = None, **facts: Any) -> str:
-    return download(server.remote(**facts), target, sha256=sha256, reporter=SILENT)
+    return download(server.remote(**facts), target, sha256=sha256, reporter=LOGGED)
 
 
 def test_a_download_is_complete_and_reports_progress(server: Server, tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_a_download_is_complete_and_reports_progress(server: Server, tmp_path: P
     target = tmp_path / "deep" / "file.bin"
     assert download(server.remote(), target, reporter=heard) == SHA
     assert target.read_bytes() == CONTENT
-    assert heard.bytes[-1] == (len(CONTENT), len(CONTENT))
-    assert len(heard.bytes) >= 40  # on a slow line something moves long before a megabyte
+    assert heard.counts[-1] == (len(CONTENT), len(CONTENT))
+    assert len(heard.counts) >= 40  # on a slow line something moves long before a megabyte
     assert [p.name for p in target.parent.iterdir()] == ["file.bin"]
 
 
@@ -75,7 +75,7 @@ def stop_after(server: Server, target: Path, count: int, **facts: Any) -> int:
     with pytest.raises(StoppedError):
         download(server.remote(**facts), target, reporter=heard)
     assert not target.exists()
-    return heard.bytes[-1][0]
+    return heard.counts[-1][0]
 
 
 @pytest.mark.parametrize("count", [1, 2 * MEGABYTE, 4 * MEGABYTE])

@@ -13,15 +13,15 @@ import pytest
 from loopback_hub import Hub, address
 from radseg.weights.fetch import download
 from radseg.weights.hub import Repository
-from radseg.weights.options import SILENT
+from radseg.weights.reporters import LOGGED
 
 CODE = """
 import sys
 from pathlib import Path
 from radseg.weights.fetch import download
 from radseg.weights.hub import Repository
-from radseg.weights.options import SILENT
-download(Repository("a/b", "main").locate("file"), Path(sys.argv[1]), reporter=SILENT)
+from radseg.weights.reporters import LOGGED
+download(Repository("a/b", "main").locate("file"), Path(sys.argv[1]), reporter=LOGGED)
 """
 CONTENT = random.Random(0).randbytes(6_000_000)
 
@@ -71,6 +71,6 @@ def test_a_byte_that_turned_after_a_kill_is_found(hub: type[Hub], tmp_path: Path
     again = start(hub, target, src)
     assert b"It was removed" in again.communicate()[1]
     assert list(target.parent.iterdir()) == []
-    download(Repository("a/b", "main").locate("file"), target, reporter=SILENT)
+    download(Repository("a/b", "main").locate("file"), target, reporter=LOGGED)
     assert target.read_bytes() == CONTENT
     assert hub.ranges[2] is None  # from the start

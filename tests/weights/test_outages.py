@@ -69,7 +69,7 @@ def test_a_busy_hub_is_asked_again_when_it_says(
     assert waits == [7.0, 7.0]
     host = serving.endpoint.removeprefix("http://")
     busy = f"the server {host} answered {status}: it is busy and asks to come back in 7 s."
-    assert listener.lines == [f"{busy} Trying again in 7 s."] * 2
+    assert listener.lines[:2] == [f"{busy} Trying again in 7 s."] * 2
 
 
 def test_a_date_to_come_back_at_is_understood(serving: type[Hub], waits: list[float]) -> None:
@@ -272,7 +272,8 @@ def test_a_line_that_breaks_is_taken_up_and_told(
     resolve_radio(NAME, DownloadOptions(reporter=listener))
     assert waits == [1.0, 2.0]
     host = serving.endpoint.removeprefix("http://")
-    assert len(listener.lines) == 1  # the pause of a second is not worth a line
+    told = [line for line in listener.lines if "left out" not in line]
+    assert len(told) == 1  # the pause of a second is not worth a line
     assert listener.lines[0].startswith(f"the connection to {host} broke (")
 
 

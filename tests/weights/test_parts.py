@@ -17,8 +17,8 @@ from file_server import Server
 from listener import Listener
 from radseg.errors import CheckpointError, ResourceError, WeightsUnavailableError
 from radseg.weights.hub import RemoteFile
-from radseg.weights.options import SILENT
 from radseg.weights.parts import Part, fetch_parts, layout, read_header
+from radseg.weights.reporters import LOGGED
 
 MEGABYTE = 2**20
 PIECE = 2**17  # more than the library ever hands over at once
@@ -78,7 +78,7 @@ def test_parts_of_several_files_between_unwanted_tensors(servers: Any, tmp_path:
     other = {"a.other": torch.randn(5, dtype=torch.float64), "a.half": torch.randn(7).half()}
     sources = [servers(save(content)).remote() for content in (whole, other)]
     parts = [Part(s, {k: e for k, e in read_header(s).items() if k[0] == "a"}) for s in sources]
-    fetch_parts(tmp_path / "t", layout(parts, {}), SILENT)
+    fetch_parts(tmp_path / "t", layout(parts, {}), LOGGED)
     wanted = {k: v for k, v in (whole | other).items() if k[0] == "a"}
     found = load_file(tmp_path / "t")
     assert found.keys() == wanted.keys()
@@ -203,4 +203,4 @@ def test_a_source_that_fails_is_named(servers: Any, tmp_path: Path) -> None:
     with pytest.raises(
         WeightsUnavailableError, match=r"Byte \d+ of file cannot be reached: the server \S+ answered 404"
     ):
-        fetch_parts(tmp_path / "t", layout([part], {}), SILENT)
+        fetch_parts(tmp_path / "t", layout([part], {}), LOGGED)

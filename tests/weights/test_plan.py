@@ -15,8 +15,9 @@ from radseg.presets.announce import announce_all
 from radseg.presets.load import ensure
 from radseg.presets.spec import model_spec
 from radseg.weights import catalog
-from radseg.weights.options import SILENT, DownloadOptions, FetchPlan, Known, PlannedFetch
+from radseg.weights.options import DownloadOptions, Known
 from radseg.weights.plan import announce
+from radseg.weights.reporters import LOGGED, FetchPlan, PlannedFetch
 from radseg.weights.resolve import resolve_radio, resolve_text_tower
 
 RADIO = catalog.row("c-radio_v3-b")
@@ -78,16 +79,16 @@ def test_the_text_says_who_what_how_much_where_and_under_which_terms(tmp_path: P
     )
     text = FetchPlan("radseg-b", fetches, "mirror.example", tmp_path).text()
     assert text.splitlines() == [
-        f"radseg-b needs 3.4 GB (3,397,000,000 bytes) from mirror.example, into {tmp_path}:",
-        f"  c-radio_v3-b, RADIO model: 568.0 MB. {RADIO.license.title}, {RADIO.license.url}",
-        f"  siglip2-so400m-patch16-naflex, text tower: 2.8 GB (12.3 MB more are here). Apache License 2.0, "
+        f"radseg-b needs 3.40 GB (3,397,000,000 bytes) from mirror.example, into {tmp_path}:",
+        f"  c-radio_v3-b, RADIO model: 568 MB. {RADIO.license.title}, {RADIO.license.url}",
+        f"  siglip2-so400m-patch16-naflex, text tower: 2.83 GB (12 MB more are here). Apache License 2.0, "
         f"{TOWER.license.url}",
     ]
-    assert FetchPlan("", fetches[:1], "h", tmp_path).text().startswith("To be fetched: 568.0 MB (568,000,000")
+    assert FetchPlan("", fetches[:1], "h", tmp_path).text().startswith("To be fetched: 568 MB (568,000,000")
 
 
 def test_what_was_told_is_asked_for_once(stocked: type[Hub]) -> None:
-    ensure(model_spec("radseg-b"), SILENT)
+    ensure(model_spec("radseg-b"), LOGGED)
     files = {path.rsplit("/", 1)[1] for path, _ in stocked.asked}
     assert len(stocked.asked) - len(stocked.sent) == len(files)  # the facts of each, once
 

@@ -99,6 +99,14 @@ def test_a_damaged_converted_file_is_refused(save: Save, cut: int) -> None:
         load_tensors(path)
 
 
+def test_a_file_converted_before_norms_could_be_scaled_is_read(save: Save, tmp_path: Path) -> None:
+    data, entry = resolve_radio(save()).read_bytes(), b'\\"scaled_norms\\": false, '
+    assert data.count(entry) == 1
+    older = tmp_path / "older.safetensors"
+    older.write_bytes(data.replace(entry, b" " * len(entry)))
+    assert not read_config(older).scaled_norms
+
+
 def test_a_foreign_safetensors_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file  # noqa: PLC0415
 

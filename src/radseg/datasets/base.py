@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Int, Integer, UInt8
 
 from radseg.errors import ImageError, MissingFileError, ResourceError
-from radseg.io import read_label_png, read_pixels
+from radseg.files import shown
+from radseg.io import read_label_map, read_pixels
 
 IGNORE = 65535
 """Truth that is not judged, in memory; in 8-bit label files it is mostly 255."""
@@ -23,11 +24,16 @@ Truth = Integer[np.ndarray, "H W"]
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a set with its label file."""
+    """One image of a set with its label file.
+
+    Attributes:
+        trouble: why it is not known which file holds the labels: none, or several.
+    """
 
     id: str
     image: Path
     labels: Path
+    trouble: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +67,13 @@ class ImageSet(Protocol):
         """Return one image; raise ImageError for what is wrong with this one."""
 
 
+class Code(Protocol):
+    """How a label file is read."""
+
+    def read(self, path: Path) -> Truth:
+        """Return the truth in a file; raise ImageError for what stands for no class."""
+
+
 @dataclass(frozen=True, eq=False)
 class LabelCode:
     """How the values of a label file stand for classes.
@@ -72,6 +85,10 @@ class LabelCode:
 
     lookup: Int[np.ndarray, " v"]
     legend: str
+
+    def read(self, path: Path) -> Truth:
+        """Return the truth in a label file; raises ImageError as `decode` and `read_label_map`."""
+        return self.decode(read_label_map(path), path)
 
     def decode(self, values: Integer[np.ndarray, "H W"], path: Path) -> Truth:
         """Return the truth that the values of the file at `path` stand for.
@@ -98,7 +115,7 @@ def label_code(classes: Mapping[int, int], *, ignore: Sequence[int], legend: str
 
 @dataclass(frozen=True, eq=False)
 class FileSet:
-    """An ImageSet of image files with label PNGs.
+    """An ImageSet of image files with label files.
 
     Attributes:
         code_of: the code of a label file; sets differ in it by the file's name.
@@ -108,7 +125,7 @@ class FileSet:
     split: str
     names: tuple[str, ...]
     items: tuple[Item, ...]
-    code_of: Callable[[Path], LabelCode]
+    code_of: Callable[[Path], Code]
     by_id: Mapping[str, Item] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +158,8 @@ class FileSet:
 
     def read_truth(self, item: Item) -> Truth:
         """Return the truth of one item; raises ImageError as `read`."""
+        if item.trouble:
+            raise ImageError(f"The labels of {item.id} are {item.trouble}")
         if not item.labels.is_file():
-            raise ImageError(f"The labels of {item.id} are missing: there is no file {item.labels}.")
-        return self.code_of(item.labels).decode(read_label_png(item.labels), item.labels)
+            raise ImageError(f"The labels of {item.id} are missing: there is no file {shown(item.labels)}.")
+        return self.code_of(item.labels).read(item.labels)

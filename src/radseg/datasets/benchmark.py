@@ -7,6 +7,7 @@ from pathlib import Path
 
 from radseg.datasets.base import FileSet, Item, LabelCode
 from radseg.errors import InputError, MissingFileError
+from radseg.files import lines_of, shown, text_of
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,25 @@ def class_names(name: str) -> tuple[str, ...]:
 
 
 def listed(path: Path) -> tuple[str, ...]:
-    """Return the ids of a split file such as `val.txt`, one a line."""
-    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    """Return the ids of a split file such as `val.txt`, one a line.
+
+    Raises:
+        InputError: it is not text.
+    """
+    try:
+        lines = [line.strip() for line in lines_of(text_of(path.read_bytes()))]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown(path)} is not a list of names: {error}.") from error
     return tuple(dict.fromkeys(line for line in lines if line))
 
 
 def paired(images: Iterable[Path], labels_of: Callable[[Path], Sequence[Path]]) -> tuple[Item, ...]:
-    """Return one item per image, by name; of the files its labels may be in, the first that exists."""
+    """Return one item per image, by name; of the files its labels may be in, the first that exists.
+
+    Hidden files are left out: macOS keeps a `._name.jpg` beside each image on other people's disks.
+    """
     items = []
-    for image in sorted(images):
+    for image in sorted(image for image in images if not image.name.startswith(".")):
         candidates = labels_of(image)
         found = next((path for path in candidates if path.is_file()), candidates[0])
         items.append(Item(image.stem, image, found))

@@ -3,11 +3,18 @@
 from radseg.io.convert import read_image, to_rgb, to_uint8
 from radseg.io.encode import IMAGE_ENDINGS, arrays_bytes, image_bytes
 from radseg.io.image import FORMATS, MAX_PIXELS, DecodedImage, decode_image, read_pixels
-from radseg.io.labels import label_dtype, label_png_bytes, read_label_png
+from radseg.io.labels import (
+    LABEL_ENDINGS,
+    label_dtype,
+    label_png_bytes,
+    read_label_colours,
+    read_label_map,
+)
 
 __all__ = [
     "FORMATS",
     "IMAGE_ENDINGS",
+    "LABEL_ENDINGS",
     "MAX_PIXELS",
     "DecodedImage",
     "arrays_bytes",
@@ -16,7 +23,8 @@ __all__ = [
     "label_dtype",
     "label_png_bytes",
     "read_image",
-    "read_label_png",
+    "read_label_colours",
+    "read_label_map",
     "read_pixels",
     "to_rgb",
     "to_uint8",

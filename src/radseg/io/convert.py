@@ -1,6 +1,7 @@
 """One way in: what a person hands over becomes an Rgb tensor, or an error that says what to do instead."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from radseg.errors import ImageError
 from radseg.io.image import decode_image, read_pixels
-from radseg.types import Rgb
+from radseg.types import RGB_ROUNDING, Rgb
 
 _ACCEPTED = "a path, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
 
@@ -32,7 +33,8 @@ def to_rgb(image: Any) -> Rgb:
     in [0, 1], which stays on its device.
 
     Raises:
-        ImageError: another kind, shape, type or range; the message says how to convert it.
+        ImageError: another kind, shape, type or range; the message says how to convert it. Values that are
+            normalised already, or go to 255, are such.
         MissingFileError: a path that does not exist.
     """
     if isinstance(image, str | Path):
@@ -72,6 +74,7 @@ def _checked_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.dtype != np.uint8:
         raise ImageError(f"Got an array of {array.dtype}, shape {_shape(array)}; {_array_hint(array)}")
     if array.ndim == 3 and array.shape[2] == 3 and array.size > 0:
+        _warn_if_black(int(array.max()) / 255)
         return array
     raise ImageError(f"Got an array of shape {_shape(array)}; {_shape_hint(tuple(array.shape), 'array')}")
 
@@ -82,7 +85,11 @@ def _array_hint(array: np.ndarray[Any, Any]) -> str:
         return f"{wanted}. For 16-bit values: (array // 257).astype(np.uint8)."
     if array.dtype == np.bool_ or not np.issubdtype(array.dtype, np.number):
         return f"{wanted}."
-    highest = float(np.nanmax(array)) if array.size else 0.0
+    lowest, highest = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if lowest < 0 or highest > 255 or math.isnan(lowest):
+        return (
+            f"{wanted}, and these lie between {lowest:.4g} and {highest:.4g}. {_range_hint(lowest, highest)}"
+        )
     if np.issubdtype(array.dtype, np.floating) and highest <= 1:
         return f"{wanted}. For values in [0, 1]: (array * 255).round().astype(np.uint8)."
     return f"{wanted}. For values from 0 to 255: array.astype(np.uint8)."
@@ -96,12 +103,16 @@ def _checked_tensor(tensor: torch.Tensor) -> Rgb:
         hint = " For values from 0 to 255: tensor.float() / 255." if tensor.dtype == torch.uint8 else ""
         raise ImageError(f"Got a tensor of {tensor.dtype}; tensors must be floating in [0, 1].{hint}")
     lowest, highest = (float(value) for value in torch.aminmax(tensor))
-    if not (lowest >= 0 and highest <= 1):  # also catches NaN, which compares false
+    if not (
+        lowest >= -RGB_ROUNDING and highest <= 1 + RGB_ROUNDING
+    ):  # also catches NaN, which compares false
         raise ImageError(
             f"Got a tensor with values from {lowest:.4g} to {highest:.4g}; they must lie in [0, 1]. "
             f"{_range_hint(lowest, highest)}"
         )
-    return tensor.to(torch.float32)
+    _warn_if_black(highest)
+    tensor = tensor.to(torch.float32)
+    return tensor if lowest >= 0 and highest <= 1 else tensor.clamp(0, 1)
 
 
 def _range_hint(lowest: float, highest: float) -> str:
@@ -110,8 +121,21 @@ def _range_hint(lowest: float, highest: float) -> str:
     if lowest >= -0.1 and highest <= 1.1:
         return "Resampling overshoots a little: tensor.clamp(0, 1)."
     if lowest < 0:
-        return "Do not subtract a mean; radseg normalises inside the model."
-    return "Divide by 255."
+        return (
+            "This looks normalised already (a mean subtracted). Hand over the image as it was before: the "
+            "model normalises it itself, and doing so twice gives plausible nonsense."
+        )
+    return f"Divide by {255 if highest <= 255 else 65535 if highest <= 65535 else f'{highest:.6g}'}."
+
+
+def _warn_if_black(highest: float) -> None:
+    """Warn of an image whose brightest value is 1 of 255: it was scaled once too often. Black is no fault."""
+    if 0 < highest <= 1.01 / 255:
+        warnings.warn(
+            "An image is nearly black: no value is above 1 of 255. Was it divided by 255 twice, or made "
+            "uint8 while in [0, 1]?",
+            stacklevel=4,
+        )
 
 
 def _shape_hint(shape: tuple[int, ...], kind: str) -> str:

@@ -11,10 +11,11 @@ from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
 from radseg.files import shown
+from radseg.io import tiff
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
 """An 8-bit sRGB image in the usual layout: rows, columns, channels."""
@@ -24,6 +25,28 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 
 MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
+
+_ORIENTATION = 0x0112
+"""EXIF's tag; its values 2 to 8 are the turns that make an image upright."""
+_TURNS = dict(
+    enumerate(
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        2,
+    )
+)
+_DARK = 16  # of 255: where 4095 of 65535 lies, the white of 12 bits
+_DARK_HINT = (
+    "A 16-bit image is nearly black: no value is above a 16th of white. If its values have 12 bits, multiply "
+    "them by 16 first; if they have 10, by 64."
+)
 
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
@@ -45,7 +68,8 @@ _FOREIGN = (
 def read_pixels(path: str | Path) -> DecodedImage:
     """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
-    Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off.
+    Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off. EXIF that
+    cannot be read means upright. A fourth band of a TIFF is transparency only where the file says so.
 
     Raises:
         MissingFileError: there is no such file.
@@ -76,15 +100,21 @@ def decode_image(image: Image.Image, name: str) -> DecodedImage:
     """
     _require_size(image.size, name)
     try:
+        deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+        image.load()
         sixteen = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM")
-        upright = ImageOps.exif_transpose(image)  # forgets the format
-        return np.asarray(_from_sixteen_bits(upright) if sixteen else _rgb8(upright, name))
+        turn = _turn(image)
+        rgb = _from_sixteen_bits(image) if sixteen else _rgb8(image, name)
+        pixels = np.asarray(rgb if turn is None else rgb.transpose(turn))
     except (RadsegError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes, even TypeError
         raise ImageError(
             f"{name} is damaged or cut short ({_reason(error)}); copy or download it again."
         ) from error
+    if deep and 0 < pixels.max() <= _DARK:
+        warnings.warn(_DARK_HINT, stacklevel=2)
+    return pixels
 
 
 def _regular_file(path: str | Path) -> Path:
@@ -176,9 +206,22 @@ def _frames(image: Image.Image, name: str) -> int:
         ) from error
 
 
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return what makes an image upright; nothing where EXIF says nothing, or nothing that can be read."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # every viewer opens a photo with broken EXIF; its pixels are judged elsewhere
+        return None
+    return _TURNS.get(orientation) if isinstance(orientation, int) else None
+
+
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    (bits,) = tiff.tag(image, tiff.BITS) or (16,)
+    white = 2**bits - 1  # 4095 of 12 bits
     values = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,):  # Pillow turns these round in 8 bits only
+        values = white - values
+    return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8)).convert("RGB")
 
 
 def _rgb8(image: Image.Image, name: str) -> Image.Image:
@@ -190,6 +233,8 @@ def _rgb8(image: Image.Image, name: str) -> Image.Image:
         )
     if image.mode == "LAB":
         raise ImageError(f"{name} is in the LAB colour space; save it as RGB.")
+    if image.mode in ("RGBA", "LA") and image.format == "TIFF" and not tiff.declares_alpha(image):
+        return image.convert("RGB")  # a near-infrared band, say
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
@@ -203,6 +248,8 @@ def _not_an_image(stream: BinaryIO, name: str) -> str:
     for offset, signature, kind in _FOREIGN:
         if head[offset:].startswith(signature):
             return f"{name} is {kind}; radseg reads {_FORMAT_LIST}. Save it as one of those."
+    if (tagged := tiff.kind_of(stream)) is not None:
+        return f"{name} is a TIFF of a kind that Pillow cannot read ({tagged}); save it as PNG or 8-bit RGB."
     return f"{name} is not an image that can be read, or its header is damaged; radseg reads {_FORMAT_LIST}."
 
 

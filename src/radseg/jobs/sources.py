@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radseg.errors import InputError, MissingFileError
+from radseg.files import lines_of, text_of
 from radseg.jobs.manifest import holds_run
 
 IMAGE_SUFFIXES = frozenset(
@@ -103,7 +104,7 @@ class _Search:
 
     def _add_list(self, path: Path) -> None:
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = lines_of(text_of(path.read_bytes()))
         except FileNotFoundError as error:
             raise MissingFileError(f"There is no list file {path}.") from error
         except (UnicodeDecodeError, OSError) as error:

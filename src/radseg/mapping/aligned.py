@@ -22,6 +22,7 @@ from radseg.files import clear_parts, make_folder, shown, write_bytes
 from radseg.mapping.query import AlignedPart
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
 from radseg.ops.cosine import unit_points
+from radseg.ops.inference import inference
 from radseg.ops.voxels import unpack
 
 Align = Callable[[Float[Tensor, "m d"]], Float[Tensor, "m e"]]
@@ -108,7 +109,7 @@ class AlignedCache:
             return None
         return AlignedPart(torch.from_numpy(keys).long(), torch.from_numpy(features))
 
-    @torch.inference_mode()
+    @inference()
     def _make(self, part: StoredPart) -> AlignedPart:
         keys, features = [], []
         for start in range(0, len(part), ROWS):

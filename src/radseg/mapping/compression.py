@@ -17,6 +17,7 @@ from torch import Tensor
 
 from radseg.errors import CheckpointError, InputError
 from radseg.files import shown, write_bytes
+from radseg.ops.inference import without_autocast
 from radseg.types import Rgb
 
 BASIS = "basis.safetensors"
@@ -42,10 +43,12 @@ class Basis:
         """Channels of the values themselves."""
         return len(self.mean)
 
+    @without_autocast()
     def project(self, values: Float[Tensor, "n c"]) -> Float[Tensor, "n k"]:
         """Return the components of values."""
         return (values - self.mean.to(values)) @ self.axes.to(values)
 
+    @without_autocast()
     def restore(self, components: Float[Tensor, "n k"]) -> Float[Tensor, "n c"]:
         """Return the values nearest to those that had these components, float32."""
         return components.float() @ self.axes.T + self.mean

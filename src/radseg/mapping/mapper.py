@@ -1,5 +1,6 @@
 """From an RGB-D frame to sums per voxel; a frame that cannot be used says why (mapping spec 2 and 5.3 A)."""
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ from radseg.mapping.compression import Basis, ProjectedLift
 from radseg.mapping.description import NOTHING, MapDescription
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.camera import limited, project, transform, unproject, valid_depth
+from radseg.ops.inference import inference
 from radseg.ops.resize import image_size
 from radseg.ops.voxels import VoxelSums, pack, reachable, sum_rows, voxel_indices
-from radseg.types import Frame, Rgb, Size
+from radseg.types import RGB_ROUNDING, Frame, Rgb, Size
 
 Lift = Callable[[Rgb], Float[Tensor, "c h w"]]
 """From a colour image to values on a grid that covers it: features, class probabilities, and so on."""
@@ -75,7 +77,7 @@ class Mapper:
         into.add(sums)
         return int(sums.counts.sum())
 
-    @torch.inference_mode()
+    @inference()
     def sums(self, frame: Frame) -> VoxelSums:
         """Return the sums per voxel over all valid pixels of a frame, on the CPU.
 
@@ -157,8 +159,14 @@ def _require_usable(frame: Frame) -> None:
     if tuple(frame.depth.shape) != frame.intrinsics.size:
         size = image_size(frame.depth)
         raise SkippedFrame(f"its depth is {size}, its camera {frame.intrinsics.size}")
-    if not bool(frame.rgb.isfinite().all()):
+    lowest, highest = (float(value) for value in torch.aminmax(frame.rgb))
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
         raise SkippedFrame("its colours are not finite")
+    if lowest < -RGB_ROUNDING or highest > 1 + RGB_ROUNDING:
+        raise SkippedFrame(
+            f"its colours go from {lowest:.3g} to {highest:.3g}, not from 0 to 1: normalised already (the "
+            "model does that), or not divided by 255"
+        )
 
 
 def _seen(

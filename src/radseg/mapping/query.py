@@ -14,6 +14,7 @@ from radseg.mapping.clusters import MIN_VOXELS, Instance, instances
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.modes import Mode
 from radseg.ops.cosine import point_cosine
+from radseg.ops.inference import inference
 from radseg.scoring import INDEPENDENT_THRESHOLD, TEMPERATURE, Cosines, decide
 from radseg.types import TextEmbeddings
 
@@ -70,6 +71,7 @@ class Answer:
         return float(scores[best]), (x, y, z)
 
 
+@inference()
 def ask(
     parts: Iterable[AlignedPart],
     text: TextEmbeddings,
@@ -125,6 +127,7 @@ def ask(
     )
 
 
+@inference()
 def ask_probabilities(
     semantic_map: SemanticMap, names: tuple[str, ...], *, mode: Mode, threshold: float = INDEPENDENT_THRESHOLD
 ) -> Answer:

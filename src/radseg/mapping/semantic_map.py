@@ -14,6 +14,7 @@ from radseg.mapping.description import MapDescription
 from radseg.mapping.manifest import TILES, read_manifest
 from radseg.mapping.shards import Shard, check_shard, read_shard
 from radseg.mapping.tiles import TileArrays
+from radseg.ops.inference import without_autocast
 from radseg.ops.voxels import unpack
 
 ROWS = 65536
@@ -116,6 +117,7 @@ class SemanticMap:
         for chunk in self.chunks(rows):
             yield chunk.keys
 
+    @without_autocast()
     def whole(self) -> Chunk:
         """Return all voxels at once, in lexicographic order of their indices; they must fit into memory."""
         parts = [part.read(0, len(part)) for part in self.parts]

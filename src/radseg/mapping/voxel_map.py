@@ -15,6 +15,7 @@ from radseg.mapping.manifest import TILES, MapManifest
 from radseg.mapping.semantic_map import ArraysPart, SemanticMap
 from radseg.mapping.shards import Shard, check_shard, delete_tiles, read_shard, write_shard
 from radseg.mapping.tiles import Tile, TileIndex, tile_ids, tile_index
+from radseg.ops.inference import without_autocast
 from radseg.ops.voxels import VoxelSums
 
 
@@ -60,6 +61,7 @@ class VoxelMap:
         """Memory of the tiles that are not in files."""
         return self._bytes
 
+    @without_autocast()
     def add(self, sums: VoxelSums) -> None:
         """Merge the sums of one frame, or of a part of another map, into the map.
 

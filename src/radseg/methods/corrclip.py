@@ -18,6 +18,7 @@ from radseg.models.sam2_regions import Sam2Regions
 from radseg.nn.vit import Block, project_values
 from radseg.ops.attention import softmax_attention
 from radseg.ops.correlation import unit_rows
+from radseg.ops.inference import inference
 from radseg.ops.region_masks import paint
 from radseg.ops.resize import image_size, resize
 from radseg.ops.scope import merge_regions, scoped_attention
@@ -79,7 +80,7 @@ class CorrCLIP(WindowedEncoder):
         """Side in pixels of a cell of the feature map: the other network's patch, or half of CLIP's."""
         return self.vfm.patch if self.sees == "windows" else self.backbone.patch // 2
 
-    @torch.inference_mode()
+    @inference()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
         prepared = [self.prepare(image) for image in images]

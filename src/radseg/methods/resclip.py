@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from radseg.models.image_tower import ImageTower
 from radseg.ops.correlation import unit_rows
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import PUBLISHED, Residuals, Rules, patch_labels
+from radseg.ops.inference import inference
 from radseg.ops.pamr import pamr, pamr_weights
 from radseg.types import Rgb, Size, TextEmbeddings
 
@@ -46,7 +46,7 @@ class ResCLIP(Windows):
     pamr_iterations: int = 10
     rules: Rules = "corrected"
 
-    @torch.inference_mode()
+    @inference()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
         """Return per image the cosine of every text row on the patch grid."""
         text.require_space(self.space)

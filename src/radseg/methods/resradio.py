@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from radseg.methods.shared.on_radio import RadioWindows
 from radseg.methods.shared.residual import ResidualAttention
 from radseg.ops.cosine import row_cosine
 from radseg.ops.feedback import PUBLISHED, Residuals, Rules, patch_labels
+from radseg.ops.inference import inference
 from radseg.types import Rgb, Size, TextEmbeddings
 
 RESIDUALS = replace(PUBLISHED["ade20k"], gain=1.0)
@@ -48,7 +48,7 @@ class ResRADIO(RadioWindows):
     tail: Tail = "full"
     rules: Rules = "corrected"
 
-    @torch.inference_mode()
+    @inference()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r h w"]]:
         """Return per image the cosine of every text row on the patch grid."""
         text.require_space(self.space)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from radseg.methods.shared.windowed import WindowedEncoder
 from radseg.nn.vit import Block
 from radseg.ops.attention import mean_attention
 from radseg.ops.correlation import unit_rows
+from radseg.ops.inference import inference
 from radseg.types import LanguageFeatures, Rgb
 
 
@@ -50,7 +50,7 @@ class SegEarthOV(WindowedEncoder):
         patches, cls = (unit_rows(self.backbone.to_language(t)) for t in (tokens.patches, tokens.summary))
         return patches - self.cls_share * cls
 
-    @torch.inference_mode()
+    @inference()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one map per image: the mean over windows, whose lengths count as in the published logits."""
         maps = self.stitched([self.prepare(image) for image in images], self.window)

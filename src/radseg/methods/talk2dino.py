@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,6 +19,7 @@ from radseg.models.image_tower import ImageTower
 from radseg.models.mapped_text_encoder import TALK2DINO
 from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.ops.correlation import unit_rows
+from radseg.ops.inference import inference
 from radseg.ops.resize import image_size, resize
 from radseg.types import Rgb, Size, TextEmbeddings
 
@@ -80,7 +80,7 @@ class PublishedTalk2DINO:
         """Name of the space the trained map lands in."""
         return TALK2DINO
 
-    @torch.inference_mode()
+    @inference()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r H W"]]:
         """Return per image the cosine of every text row at every pixel."""
         text.require_space(self.space)

@@ -19,6 +19,7 @@ from radseg.models.sam2 import Sam2
 from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.nn.vit import Block, LastBlock
 from radseg.ops.correlation import unit_rows
+from radseg.ops.inference import inference
 from radseg.ops.region_masks import boxes_of, fuse, stability, suppress, without_global_patches
 from radseg.ops.resize import image_size, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings
@@ -81,7 +82,7 @@ class TextRegion:
         """Patches to a side of a view."""
         return self.view // self.clip.patch
 
-    @torch.inference_mode()
+    @inference()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one feature map per image, on SAM's mask grid."""
         return [LanguageFeatures(self._encode(image.to(self.clip.device)), self.space) for image in images]
@@ -178,7 +179,7 @@ class PublishedTextRegion:
         """Name of the text space."""
         return self.regions.space
 
-    @torch.inference_mode()
+    @inference()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r k k"]]:
         """Return per image the sum of cosines of every text row, on SAM's mask grid."""
         text.require_space(self.space)

@@ -18,6 +18,7 @@ from radseg.methods.shared.windowed import grid_of, on_grid
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam_encoder import SamEncoder
 from radseg.ops.correlation import unit_rows
+from radseg.ops.inference import inference
 from radseg.ops.resize import fit_frame, resize
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
@@ -54,13 +55,13 @@ class Trident(ProxyMixing):
         """Name of the space of the mixed values: CLIP's own width, before its final norm."""
         return f"backbone:{self.backbone.config.version}"
 
-    @torch.inference_mode()
+    @inference()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
         maps = self.encode_backbone(images)
         return [LanguageFeatures(align_map(self.align, one), self.space) for one in maps]
 
-    @torch.inference_mode()
+    @inference()
     def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
         """Return one map of mixed values per image, on SAM's grid."""
         prepared = [self.prepare(image) for image in images]

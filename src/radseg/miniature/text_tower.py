@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError
+from radseg.ops.inference import inference
 
 SPACE = "miniature"
 """Text space of the miniature."""
@@ -95,7 +96,7 @@ class MiniatureTextTower(nn.Module):
         """Return the unit vectors of rows of `counts`."""
         return F.normalize(counts.to(self.vectors) @ self.vectors, dim=-1)
 
-    @torch.inference_mode()
+    @inference()
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
         """Return one row of length 1 per prompt, in order; each depends on its own prompt only."""
         return self(self.counts(prompts))

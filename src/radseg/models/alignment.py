@@ -1,17 +1,17 @@
 """How far the patches of a RADIO say what its CLS token says (paper A6)."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError
 from radseg.models.radio import Radio
+from radseg.ops.inference import inference
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.types import Rgb
 
 
-@torch.inference_mode()
+@inference()
 def cls_patch_map(radio: Radio, image: Rgb) -> Float[Tensor, "h w"]:
     """Return per patch the cosine, −1 to 1, between the patch and the CLS token of the language adaptor.
 

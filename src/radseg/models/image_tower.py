@@ -12,6 +12,7 @@ from radseg.errors import CheckpointError
 from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import Family, LastBlock, VisionTransformer, standard_block
+from radseg.ops.inference import without_autocast
 from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
 from radseg.weights import load
@@ -61,6 +62,7 @@ class ImageTower(PatchNetwork):
             raise CheckpointError(f"{self.config.name} has no text space.")
         return self.config.space
 
+    @without_autocast()
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
         """Return the tokens after the last block, before the final norm; images in [0, 1].
 
@@ -72,10 +74,12 @@ class ImageTower(PatchNetwork):
         grid = Size(size.height // self.patch, size.width // self.patch)
         return PatchTokens(tokens[:, self.prefix_tokens :], tokens[:, :1], grid)
 
+    @without_autocast()
     def normalise(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Return tokens after the final norm: DINO's features."""
         return self.norm(tokens)
 
+    @without_autocast()
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Return tokens after the final norm and CLIP's projection, not normalised.
 

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.ops.inference import inference
 from radseg.text.clean import clean_phrases
-from radseg.text.contrast import contrast_vocabulary
+from radseg.text.contrast import contrast_templates, contrast_vocabulary
+from radseg.text.embed import AT_ONCE, Progress, mean_rows
 from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
@@ -59,30 +61,47 @@ class MappedTextEncoder:
         templates: sentences around each name.
         text_map: the trained map.
         load: makes the tower, when the first prompt arrives; called at most once.
+        at_once: prompts per call of the tower.
+        progress: is told how many prompts are embedded, of how many.
     """
 
     space: str
     templates: TemplateSet
     text_map: TextMap
     load: Callable[[], RawTower]
+    at_once: int = AT_ONCE
+    progress: Progress | None = None
 
     @cached_property
     def _tower(self) -> RawTower:
         return self.load()
 
-    @torch.inference_mode()
     def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
         """Return one row per name and synonym, of length 1."""
-        clean_phrases(vocabulary.rows, self._tower.space)
-        means = [self._tower.embed_raw(self.templates.fill(row)).mean(dim=0) for row in vocabulary.rows]
-        weight = self.text_map.first.weight
-        mapped = self.text_map(torch.stack(means).to(weight))
-        rows = F.normalize(mapped.to("cpu", torch.float32), dim=1)
-        return TextEmbeddings(vocabulary.names, rows.clone(), vocabulary.row_class, self.space)
+        return self._embedded([(vocabulary, self.templates)])[0]
 
-    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return the contrast bank without what `vocabulary` asks for itself."""
-        return self.embed(contrast_vocabulary(vocabulary, self._tower.space))
+    def embed_with_contrast(self, vocabulary: Vocabulary) -> tuple[TextEmbeddings, TextEmbeddings]:
+        """Return the same and the contrast bank without what `vocabulary` asks for itself."""
+        bank = contrast_vocabulary(vocabulary, self._tower.space)
+        names, contrast = self._embedded(
+            [(vocabulary, self.templates), (bank, contrast_templates(self.templates))]
+        )
+        return names, contrast
+
+    @inference()
+    def _embedded(self, asked: Sequence[tuple[Vocabulary, TemplateSet]]) -> list[TextEmbeddings]:
+        for vocabulary, _ in asked:
+            clean_phrases(vocabulary.rows, self._tower.space)
+        prompts = [templates.fill(row) for vocabulary, templates in asked for row in vocabulary.rows]
+        embed = self._tower.embed_raw
+        means = mean_rows(prompts, embed, "raw", cache=None, at_once=self.at_once, progress=self.progress)
+        mapped = self.text_map(torch.stack(means).to(self.text_map.first.weight))
+        rows = F.normalize(mapped.to("cpu", torch.float32), dim=1)
+        split = torch.split(rows, [len(vocabulary.rows) for vocabulary, _ in asked])
+        return [
+            TextEmbeddings(vocabulary.names, part.clone(), vocabulary.row_class, self.space)
+            for (vocabulary, _), part in zip(asked, split, strict=True)
+        ]
 
 
 def load_text_map(path: str | Path) -> TextMap:

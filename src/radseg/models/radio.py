@@ -1,6 +1,7 @@
 """RADIO: conditioner, vision transformer and adaptors, built from a RadioConfig and loaded strictly."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,8 @@ from radseg.errors import CheckpointError
 from radseg.models.base import PatchNetwork, with_source, with_weights
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
-from radseg.nn.vit import LastBlock, VisionTransformer, standard_block
+from radseg.nn.vit import RADIO, LastBlock, VisionTransformer, standard_block
+from radseg.ops.inference import without_autocast
 from radseg.ops.resize import image_size
 from radseg.types import PatchTokens, Size
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
@@ -53,6 +55,7 @@ class Radio(PatchNetwork):
             position_grid=config.position_grid,
             prefix_tokens=config.cls_tokens + config.registers,
             layer_scale=config.layer_scale,
+            family=replace(RADIO, scaled_norms=config.scaled_norms),
         )
         self.normalizer = FeatureNormalizer(width=config.width) if config.normalizer else None
         self.adaptors = nn.ModuleDict({a.name: _build_adaptor(a) for a in config.adaptors})
@@ -67,6 +70,7 @@ class Radio(PatchNetwork):
         patches = tokens[:, self.prefix_tokens :]
         return patches if self.normalizer is None else self.normalizer(patches)
 
+    @without_autocast()
     def encode(self, images: Float[Tensor, "n 3 H W"], last_block: LastBlock = standard_block) -> PatchTokens:
         """Return the tokens of a batch of equal-size windows in [0, 1]; sides must be multiples of the patch.
 
@@ -79,6 +83,7 @@ class Radio(PatchNetwork):
         grid = Size(size.height // self.patch, size.width // self.patch)
         return PatchTokens(self.patches_of(tokens), summary, grid)
 
+    @without_autocast()
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Return tokens mapped by the language adaptor's CLS head into `space` (RADSeg §3.2).
 
@@ -87,10 +92,12 @@ class Radio(PatchNetwork):
         """
         return self._head(self._language_config().name, "summary")(tokens)
 
+    @without_autocast()
     def to_teacher(self, name: str, patches: Float[Tensor, "n p d"]) -> Float[Tensor, "n p e"]:
         """Return patch tokens mapped by the feature head of teacher `name`, e.g. "sam"."""
         return self._head(name, "features")(patches)
 
+    @without_autocast()
     def summary_of(self, name: str, tokens: PatchTokens) -> Float[Tensor, "n e"]:
         """Return the CLS token of teacher `name` mapped by its summary head: the global image embedding."""
         return self._head(name, "summary")(tokens.summary[:, self.config.adaptor(name).token])

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.models.sam2 import Sam2
+from radseg.ops.inference import inference
 from radseg.ops.region_masks import boxes_of, stability, suppress
 from radseg.types import Rgb
 
@@ -35,7 +35,7 @@ class Sam2Regions:
         if self.points < 1:
             raise InputError(f"points is {self.points}; at least 1 is needed.")
 
-    @torch.inference_mode()
+    @inference()
     def __call__(self, image: Rgb) -> Float[Tensor, "r k k"]:
         """Return the logits of the masks on SAM's mask grid, of the image squeezed to a square."""
         found = self.sam.masks_of_grid(image, side=self.points, single=True)

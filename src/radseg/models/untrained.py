@@ -92,9 +92,9 @@ class UntrainedTextEncoder:
         vectors = torch.stack([self._vector(phrase) for _, phrase in rows])
         return TextEmbeddings(vocabulary.names, vectors, tuple(i for i, _ in rows), self.space)
 
-    def contrast(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return the contrast bank without what `vocabulary` asks for itself."""
-        return self.embed(contrast_vocabulary(vocabulary, self.space))
+    def embed_with_contrast(self, vocabulary: Vocabulary) -> tuple[TextEmbeddings, TextEmbeddings]:
+        """Return the same and the contrast bank without what `vocabulary` asks for itself."""
+        return self.embed(vocabulary), self.embed(contrast_vocabulary(vocabulary, self.space))
 
     def _vector(self, phrase: str) -> Float[Tensor, " e"]:
         generator = torch.Generator().manual_seed(zlib.crc32(phrase.encode()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -32,6 +33,7 @@ class Family:
         patch_bias: whether the patch projection has a bias.
         pre_norm: whether tokens are normalised before the first block (CLIP).
         positions: how the position field meets another grid.
+        scaled_norms: whether the norms of block i, counted from 1, are multiplied by 1/√i (RADIO's giant).
     """
 
     activation: Activation = "gelu"
@@ -39,6 +41,7 @@ class Family:
     patch_bias: bool = False
     pre_norm: bool = False
     positions: Positions = "bilinear-square"
+    scaled_norms: bool = False
 
 
 RADIO = Family()
@@ -71,6 +74,18 @@ class Attention(nn.Module):
         return self.merge(F.scaled_dot_product_attention(*self.project(tokens)))
 
 
+class ScaledLayerNorm(nn.LayerNorm):
+    """LayerNorm whose result is multiplied by a constant (LayerNorm Scaling, arXiv 2502.05795; spec 2.6)."""
+
+    def __init__(self, width: int, *, eps: float, scale: float) -> None:
+        super().__init__(width, eps=eps)
+        self.scale = scale
+
+    def forward(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Return the normalised tokens times the constant."""
+        return super().forward(tokens) * self.scale
+
+
 class Mlp(nn.Module):
     """Two linear layers with an activation between them."""
 
@@ -99,12 +114,14 @@ class Block(nn.Module):
         mlp_width: int,
         layer_scale: bool,
         norm_eps: float = LAYER_NORM_EPS,
+        norm_scale: float = 1.0,
         activation: Activation = "gelu",
     ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=norm_eps)
+        norm = nn.LayerNorm if norm_scale == 1.0 else partial(ScaledLayerNorm, scale=norm_scale)
+        self.norm1 = norm(width, eps=norm_eps)
         self.attention = Attention(width=width, heads=heads)
-        self.norm2 = nn.LayerNorm(width, eps=norm_eps)
+        self.norm2 = norm(width, eps=norm_eps)
         self.mlp = Mlp(width=width, hidden=mlp_width, activation=activation)
         for name in ("scale1", "scale2"):
             self.register_parameter(name, nn.Parameter(torch.full((width,), 1e-2)) if layer_scale else None)
@@ -174,9 +191,10 @@ class VisionTransformer(nn.Module):
                 mlp_width=mlp_width,
                 layer_scale=layer_scale,
                 norm_eps=family.norm_eps,
+                norm_scale=(i + 1) ** -0.5 if family.scaled_norms else 1.0,
                 activation=family.activation,
             )
-            for _ in range(depth)
+            for i in range(depth)
         )
 
     def embed(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n t d"]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from radseg.presets.load import required
 from radseg.presets.spec import ModelSpec
 from radseg.weights import catalog
-from radseg.weights.options import DownloadOptions, Known, Reporter
+from radseg.weights.options import DownloadOptions, Known
 from radseg.weights.plan import announce
+from radseg.weights.reporters import Reporter
 
 
 def announce_all(specs: Sequence[ModelSpec], reporter: Reporter, known: Known) -> None:

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from radseg.errors import InputError, RadsegError
 from radseg.models.mapped_text_encoder import MappedTextEncoder, load_text_map
 from radseg.models.sam import SamDecoder, load_sam
-from radseg.models.stored_text_encoder import StoredTextEncoder
-from radseg.models.text_towers import EncoderTower, load_tower
+from radseg.models.stored_text_encoder import PromptWait, StoredTextEncoder, at_once
+from radseg.models.text_towers import TEXT_DTYPES, EncoderTower, TextDtype, load_tower
 from radseg.models.untrained import UntrainedTextEncoder, untrained_config, untrained_radio, untrained_sam
 from radseg.modes import WITH_SAM
 from radseg.presets import parts
@@ -25,8 +25,9 @@ from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
 from radseg.weights import catalog
-from radseg.weights.options import SILENT, DownloadOptions, Known, Reporter
+from radseg.weights.options import DownloadOptions, Known
 from radseg.weights.plan import announce
+from radseg.weights.reporters import LOGGED, Reporter
 from radseg.weights.resolve import resolve_text_tower
 
 
@@ -56,6 +57,8 @@ def check(spec: ModelSpec) -> None:
     _require_device(spec.device)
     if spec.dtype not in DTYPES:
         raise InputError(f"There is no dtype {spec.dtype!r}; choose from {', '.join(DTYPES)}.")
+    if spec.text_dtype not in TEXT_DTYPES:
+        raise InputError(f"There is no text dtype {spec.text_dtype!r}; choose from {', '.join(TEXT_DTYPES)}.")
     if not isinstance(spec.options, method.options):
         wanted, given = method.options.__name__, type(spec.options).__name__
         raise InputError(f"{spec.name} has {given}; its method {preset.method!r} takes {wanted}.")
@@ -65,12 +68,14 @@ def check(spec: ModelSpec) -> None:
     if own is not None:
         _check_own(spec, own.dtypes, placed)
         return
+    if spec.text_dtype != "float32" and preset.text_map is not None:
+        raise InputError(f"{spec.name} embeds prompts in float32 only; leave the text dtype out.")
     further = (*preset.auxiliary, *([preset.text_map] if preset.text_map else []))
     for name in spec.auxiliary:
         if name not in further:
             uses = ", ".join(further) or "none"
             raise InputError(f"{spec.name} uses no {name!r}; its auxiliary weights are: {uses}.")
-    if "drop" in placed and not any(parts.is_radio(one) for one in (preset.checkpoint, *preset.auxiliary)):
+    if "drop" in placed and not parts.reads_radio(preset):
         raise InputError(f"Only published RADIO files hold tensors to drop; {spec.name} has none.")
     if "sam" in placed and method.refiner is not None and (sam := parts.brings_sam(preset.auxiliary)):
         raise InputError(f"{spec.name} brings a SAM of its own; name that one: --aux {sam}=PATH.")
@@ -84,6 +89,8 @@ def _check_own(spec: ModelSpec, dtypes: Sequence[str], given: set[str]) -> None:
         )
     if getattr(spec.options, "language", None) is not None:
         raise InputError(f"{spec.name} has no language adaptor but its own; leave language out.")
+    if spec.text_dtype != "float32":
+        raise InputError(f"{spec.name} embeds prompts in float32 only; leave the text dtype out.")
     if spec.dtype not in dtypes:
         raise InputError(f"{spec.name} computes in {' or '.join(dtypes)} only, not in {spec.dtype}.")
     own = BACKBONES[spec.preset.checkpoint]
@@ -115,7 +122,7 @@ def required(spec: ModelSpec, *, with_text: bool = True) -> tuple[catalog.Row, .
 
 
 def ensure(
-    spec: ModelSpec, reporter: Reporter = SILENT, *, with_text: bool = True, known: Known | None = None
+    spec: ModelSpec, reporter: Reporter = LOGGED, *, with_text: bool = True, known: Known | None = None
 ) -> Weights:
     """Return where everything of a model lies, fetching and converting what is missing.
 
@@ -156,14 +163,7 @@ def _text_weights(spec: ModelSpec, space: str | None, options: DownloadOptions) 
     return Weights(text_tower=tower, text_map=text_map)
 
 
-def _text_rows(spec: ModelSpec, space: str | None) -> tuple[catalog.Row, ...]:
-    """Return the catalogue rows that embedding prompts takes; files of one's own need none."""
-    tower = parts.text_rows(space) if spec.text_tower is None else ()
-    name = spec.preset.text_map
-    return tower if name is None or name in spec.auxiliary else (*tower, catalog.row(name))
-
-
-def load_text_encoder(spec: ModelSpec, reporter: Reporter = SILENT) -> TextEncoder:
+def load_text_encoder(spec: ModelSpec, reporter: Reporter = LOGGED) -> TextEncoder:
     """Return what embeds prompts for a model, without its backbone: for vocabulary packs.
 
     Raises:
@@ -178,18 +178,23 @@ def load_text_encoder(spec: ModelSpec, reporter: Reporter = SILENT) -> TextEncod
     space = _tower_space(spec, row, _own_radio(spec, row))
     if space is None:
         raise InputError(f"{spec.weights} has no language adaptor, so there is nothing to embed prompts for.")
-    announce(_text_rows(spec, space), options, spec.name)
-    return _text_encoder(spec, _text_weights(spec, space, options), space)
+    announce([row for row in required(spec) if row.kind in ("text", "text_map")], options, spec.name)
+    return _text_encoder(spec, _text_weights(spec, space, options), space, reporter)
 
 
 def load(
-    model: "str | Path | ModelSpec" = "radseg-b", *, weights: Weights | None = None, **choices: Any
+    model: "str | Path | ModelSpec" = "radseg-b",
+    *,
+    weights: Weights | None = None,
+    reporter: Reporter = LOGGED,
+    **choices: Any,
 ) -> Segmenter:
     """Return a ready Segmenter.
 
     Args:
         model: a preset of PRESETS, the path of a checkpoint to be used as "radseg-b" is, or a ModelSpec.
-        weights: what `ensure` gave for the ModelSpec; by default missing ones are fetched without a display.
+        weights: what `ensure` gave for the ModelSpec; by default missing ones are fetched.
+        reporter: is told what is fetched, and later how far the embedding of prompts is.
         **choices: with a name or path: what differs from the preset (crop, refine, …), and where weights are
             and what computes (checkpoint, text_tower, sam, auxiliary, drop, device, dtype, accept_license);
             see `spec.Places` and the class of the preset's options.
@@ -205,23 +210,26 @@ def load(
         spec = model
     else:
         spec = model_spec(model, **choices)
-    found = ensure(spec, with_text=False) if weights is None else weights
-    return _built(spec, found)
+    found = ensure(spec, reporter, with_text=False) if weights is None else weights
+    return _built(spec, found, reporter)
 
 
 def fetch_and_load(
     spec: ModelSpec, reporter: Reporter, *, with_text: bool = True, known: Known | None = None
 ) -> Segmenter:
     """Return a ready Segmenter, what is missing fetched where a person sees it; see `ensure`."""
-    return load(spec, weights=ensure(spec, reporter, with_text=with_text, known=known))
+    weights = ensure(spec, reporter, with_text=with_text, known=known)
+    return load(spec, weights=weights, reporter=reporter)
 
 
-def _built(spec: ModelSpec, weights: Weights) -> Segmenter:
+def _built(spec: ModelSpec, weights: Weights, reporter: Reporter) -> Segmenter:
     preset, options, method = spec.preset, spec.options, method_of(spec)
     target = parts.Target(torch.device(spec.device), getattr(torch, spec.dtype))
     origin: dict[str, Any] = {
         "preset": spec.name, "device": spec.device, "dtype": spec.dtype, "options": asdict(options),
     }  # fmt: skip
+    if spec.text_dtype != "float32":
+        origin["text_dtype"] = spec.text_dtype
     own = BACKBONES.get(preset.checkpoint)
     if own is not None:
         backbone = own.load(*target)
@@ -246,7 +254,7 @@ def _built(spec: ModelSpec, weights: Weights) -> Segmenter:
             for name, network in zip(preset.auxiliary, networks, strict=True)
         }
     built = _put_together(spec, backbone, networks)
-    segmenter = _segmenter(built, _text_encoder(spec, weights, built.space), options, origin)
+    segmenter = _segmenter(built, _text_encoder(spec, weights, built.space, reporter), options, origin)
     if method.refiner is not None and options.refine not in ("none", "pamr"):
         return replace(segmenter, refine=method.refiner(backbone, networks, options))
     sam = weights.sam  # its decoder is always float32: in bfloat16 a coordinate of 777 pixels would be 776
@@ -303,7 +311,7 @@ def method_of(spec: ModelSpec) -> Method:
     return METHODS[spec.preset.method]
 
 
-def _options(spec: ModelSpec, reporter: Reporter = SILENT, known: Known | None = None) -> DownloadOptions:
+def _options(spec: ModelSpec, reporter: Reporter = LOGGED, known: Known | None = None) -> DownloadOptions:
     rows = {} if known is None else known
     return DownloadOptions(spec.accept_license, spec.drop, reporter, rows=rows)
 
@@ -333,19 +341,21 @@ def _adaptors(method: Method, options: Options) -> tuple[str, ...]:
     return own if options.refine not in WITH_SAM or "sam" in own else (*own, "sam")
 
 
-def _text_encoder(spec: ModelSpec, weights: Weights, space: str) -> TextEncoder:
+def _text_encoder(spec: ModelSpec, weights: Weights, space: str, reporter: Reporter) -> TextEncoder:
     templates = template_set(getattr(spec.options, "templates", "none"))
+    how = _options(spec, reporter)
     if weights.text_map is None:
-        return StoredTextEncoder(space, templates, weights.text_tower, spec.device)
+        dtype = cast("TextDtype", spec.text_dtype)
+        return StoredTextEncoder(space, templates, weights.text_tower, spec.device, dtype, how)
 
     def tower() -> EncoderTower:
-        folder = weights.text_tower or resolve_text_tower(catalog.OPENAI_B)
+        folder = weights.text_tower or resolve_text_tower(catalog.OPENAI_B, how)
         return load_tower(catalog.OPENAI_B, folder=folder, device=spec.device)
 
     row = catalog.row(str(spec.preset.text_map))
-    return MappedTextEncoder(
-        str(row.space), templates, load_text_map(weights.text_map).to(spec.device), tower
-    )
+    text_map = load_text_map(weights.text_map).to(spec.device)
+    wait = PromptWait(reporter, catalog.OPENAI_B, templates, lambda: None)
+    return MappedTextEncoder(str(row.space), templates, text_map, tower, at_once(spec.device), wait)
 
 
 def _facts(network: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from radseg.models.image_tower import load_image_tower
 from radseg.models.radio import language_adaptor, load_radio
 from radseg.models.sam2 import load_sam2
 from radseg.models.sam_encoder import load_whole_sam
+from radseg.presets.registry import BACKBONES, Preset
 from radseg.weights import catalog
 from radseg.weights import resolve as weights
 from radseg.weights.load import read_config
@@ -97,6 +98,12 @@ def backbone_row(checkpoint: str, source: str) -> catalog.Row | None:
 def is_radio(checkpoint: str) -> bool:
     """Whether a catalogue name is a RADIO's: those alone have language adaptors, and tensors to drop."""
     return catalog.row(checkpoint).kind == "radio"
+
+
+def reads_radio(preset: Preset) -> bool:
+    """Whether a preset reads a published RADIO file."""
+    catalogued = preset.checkpoint not in BACKBONES  # others bring their weights
+    return catalogued and any(is_radio(one) for one in (preset.checkpoint, *preset.auxiliary))
 
 
 def text_space(

@@ -53,6 +53,8 @@ class Preset:
         method: name of the method.
         auxiliary: catalogue names of the weights of further networks the method uses, in its order.
         text_map: catalogue name of a trained map that its text embeddings pass through, where it has one.
+        paper: the table of RADSeg (arXiv 2511.19704, as numbered in its supplement) that has a row for this
+            backbone and method; None where it measured no such thing, which `note` says of published weights.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Preset:
     method: str = "radseg"
     auxiliary: tuple[str, ...] = ()
     text_map: str | None = None
+    paper: str | None = None
 
     @property
     def published(self) -> bool:

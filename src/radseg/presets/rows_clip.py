@@ -66,62 +66,65 @@ _DINOV2, _MAP = "dinov2-vit-b-14-reg", "talk2dino-vit-b-map"
 _DINO_8, _SAM2_L = ("dino-vit-b-8",), ("sam2.1-hiera-l",)
 _SAM2_B = ("sam2.1-hiera-b+",)
 _DINO_SAM = ("dino-vit-b-16", "sam-vit-b-whole")
+_NOT = "unmeasured by the paper"
 _MEAN = "with the mean over all windows of an image"
 
 PRESETS = (
-    Preset("maskclip-b", _B, _CLIP, "MaskCLIP: CLIP's last values", "maskclip"),
-    Preset("sclip-b", _B, _CLIP, "SCLIP: query-query and key-key attention", "sclip"),
-    Preset("clearclip-b", _B, _CLIP, "ClearCLIP: query-query, no residual", "clearclip"),
-    Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", "naclip"),
-    Preset("segearth-b", _B, _SEGEARTH, "SegEarth-OV without its upsampler", "segearth"),
-    Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", "resclip"),
-    Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", "resclip-paper"),
-    Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", "scclip"),
-    Preset("scclip-b-paper", _B, _CLIP, f"SC-CLIP {_MEAN}", "scclip-paper"),
-    Preset("proxyclip-b", _B, _PROXY, "ProxyCLIP: CLIP mixed by DINO", "proxyclip", _DINO_8),
-    Preset("proxyclip-b-paper", _B, _PROXY, f"ProxyCLIP {_MEAN}", "proxyclip-paper", _DINO_8),
-    Preset("proxyclip-h", _H, _PROXY, "ProxyCLIP with CLIP ViT-H", "proxyclip", _DINO_8),
+    Preset("maskclip-b", _B, _CLIP, f"MaskCLIP: CLIP's last values; {_NOT}", "maskclip"),
+    Preset("sclip-b", _B, _CLIP, f"SCLIP: query-query and key-key attention; {_NOT}", "sclip"),
+    Preset("clearclip-b", _B, _CLIP, f"ClearCLIP: query-query, no residual; {_NOT}", "clearclip"),
+    Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", "naclip", paper="A.2"),
+    Preset("segearth-b", _B, _SEGEARTH, f"SegEarth-OV without its upsampler; {_NOT}", "segearth"),
+    Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", "resclip", paper="A.2"),
+    Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", "resclip-paper", paper="A.2"),
+    Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", "scclip", paper="A.2"),
+    Preset("scclip-b-paper", _B, _CLIP, f"SC-CLIP {_MEAN}", "scclip-paper", paper="A.3"),
+    Preset("proxyclip-b", _B, _PROXY, "ProxyCLIP: CLIP mixed by DINO", "proxyclip", _DINO_8, paper="A.2"),
+    Preset("proxyclip-b-paper", _B, _PROXY, f"ProxyCLIP {_MEAN}", "proxyclip-paper", _DINO_8, paper="A.3"),
+    Preset("proxyclip-h", _H, _PROXY, "ProxyCLIP with CLIP ViT-H", "proxyclip", _DINO_8, paper="A.2"),
     Preset(
         "trident-b", _B, _TRIDENT, "Trident: CLIP mixed by DINO, then by SAM; masks refined by SAM",
-        "trident", _DINO_SAM,
+        "trident", _DINO_SAM, paper="A.2",
     ),
     Preset(
         "trident-b-paper", _B, replace(_TRIDENT, refine="reference"),
         "Trident with the published code's batch mean and mask prompts", "trident-paper", _DINO_SAM,
+        paper="A.2",
     ),
     Preset(  # whole patches of 14 and of 16 pixels: windows are multiples of 112
         "trident-h", _H, _TRIDENT, "Trident with CLIP ViT-H and SAM ViT-H",
-        "trident", ("dino-vit-b-16", "sam-vit-h-whole"),
+        "trident", ("dino-vit-b-16", "sam-vit-h-whole"), paper="A.2",
     ),
     Preset(
-        "corrclip-b", _B, _CORR, "CorrCLIP: CLIP mixed by DINO inside SAM 2.1's regions",
+        "corrclip-b", _B, _CORR, f"CorrCLIP: CLIP mixed by DINO inside SAM 2.1's regions; {_NOT}",
         "corrclip", _DINO_8 + _SAM2_L,
     ),
     Preset(
-        "corrclip-l", "clip-vit-l-14", _CORR, "CorrCLIP with CLIP ViT-L", "corrclip", _DINO_8 + _SAM2_L
+        "corrclip-l", "clip-vit-l-14", _CORR, f"CorrCLIP with CLIP ViT-L; {_NOT}",
+        "corrclip", _DINO_8 + _SAM2_L,
     ),
     Preset(
-        "corrclip-radio-b", _B, _CORR, "CorrCLIP, mixed by C-RADIOv3-B",
+        "corrclip-radio-b", _B, _CORR, f"CorrCLIP, mixed by C-RADIOv3-B; {_NOT}",
         "corrclip-radio", ("c-radio_v3-b", *_SAM2_L),
     ),
     Preset(
         "textregion-b", _B, _TEXTREGION, "TextRegion: CLIP's values pooled inside SAM 2.1's masks",
-        "textregion", _SAM2_B,
+        "textregion", _SAM2_B, paper="A.2",
     ),
     Preset(
         "textregion-b-paper", _B, _TEXTREGION, "TextRegion with logits added where masks lie on each other",
-        "textregion-paper", _SAM2_B,
+        "textregion-paper", _SAM2_B, paper="A.2",
     ),
     Preset(
         "textregion-h", _H, _TEXTREGION, "TextRegion with CLIP ViT-H and SAM 2.1 large",
-        "textregion", _SAM2_L,
+        "textregion", _SAM2_L, paper="A.2",
     ),
     Preset(
         "talk2dino-b", _DINOV2, _TALK, "Talk2DINO: DINOv2 and a trained text map (not training-free)",
-        "talk2dino", text_map=_MAP,
+        "talk2dino", text_map=_MAP, paper="A.2",
     ),
     Preset(
         "talk2dino-b-paper", _DINOV2, _TALK_PAPER, "Talk2DINO with sigmoids averaged over windows",
-        "talk2dino-paper", text_map=_MAP,
+        "talk2dino-paper", text_map=_MAP, paper="A.2",
     ),
 )  # fmt: skip

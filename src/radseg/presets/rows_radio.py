@@ -29,22 +29,34 @@ _MINIATURE = RadsegOptions(
 _MINIATURE_PLUS = replace(_MINIATURE, refine="corrected", iou_threshold=miniature.IOU_THRESHOLD)
 
 RADSEG = (
-    Preset("radseg-b", "c-radio_v3-b", RadsegOptions(), "RADSeg, 105 M parameters: the one to start with"),
-    Preset("radseg-h", "c-radio_v3-h", RadsegOptions(), "RADSeg with the huge backbone"),
-    Preset("radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor"),
-    Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone"),
-    Preset("radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction"),
-    Preset("radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone"),
     Preset(
-        "radio-b",
-        "c-radio_v3-b",
-        RadsegOptions(scra_temperature=None, scga_temperature=None),
-        "plain RADIO patches without SCRA and SCGA, for ablation",
+        "radseg-b", "c-radio_v3-b", RadsegOptions(), "RADSeg, 105 M parameters: the one to start with",
+        paper="A.2",
+    ),
+    Preset("radseg-h", "c-radio_v3-h", RadsegOptions(), "RADSeg with the huge backbone", paper="A.2"),
+    Preset(
+        "radseg-b+", "c-radio_v3-b", _PLUS, "RADSeg+: masks refined through RADIO's SAM adaptor", paper="A.2"
+    ),
+    Preset("radseg-h+", "c-radio_v3-h", _PLUS, "RADSeg+ with the huge backbone", paper="A.2"),
+    Preset(
+        "radseg-b-paper", "c-radio_v3-b", _PAPER, "as the released code computes, for reproduction",
+        paper="A.2",
+    ),
+    Preset(
+        "radseg-h-paper", "c-radio_v3-h", _PAPER, "as the released code computes, huge backbone", paper="A.2"
+    ),
+    Preset(
+        "radseg-v4-so400m", "c-radio_v4-so400m", RadsegOptions(), "RADSeg on C-RADIOv4, 412 M: unmeasured"
+    ),
+    Preset("radseg-v4-h", "c-radio_v4-h", RadsegOptions(), "RADSeg on C-RADIOv4, huge: unmeasured"),
+    Preset(
+        "radio-b", "c-radio_v3-b", RadsegOptions(scra_temperature=None, scga_temperature=None),
+        "plain RADIO patches without SCRA and SCGA, for ablation", paper="A.4",
     ),
     Preset("miniature", "miniature", _MINIATURE, miniature.NOTE),
     Preset("miniature+", "miniature", _MINIATURE_PLUS, f"{miniature.NOTE}; masks refined"),
     Preset("toy", "toy", Options(short_side=None), "colours only, for tests and examples", "toy"),
-)
+)  # fmt: skip
 
 _OTHER = RadioOptions(scga_temperature=None)
 _WHOLE = replace(_OTHER, crop=None, short_side=512)
@@ -56,14 +68,16 @@ _ROOMS_PLAIN = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
 _R, _M = "c-radio_v3-b", "miniature"
 
 ON_RADIO = (
-    Preset("naradio-b", _R, _OTHER, "NARADIO: key-key attention with neighbours", method="naradio"),
-    Preset("proxyradio-d-b", _R, _OTHER, "ProxyRADIO-D: mixed by its DINOv2 head", method="proxyradio-d"),
-    Preset("proxyradio-s-b", _R, _OTHER, "ProxyRADIO-S: mixed by its SAM head", method="proxyradio-s"),
-    Preset("resradio-b", _R, _OTHER, "ResRADIO: inner attention and first labels", method="resradio"),
-    Preset("rayfronts-b", "radio_v2.5-b", _WHOLE, "RayFronts' encoder, one window", method="rayfronts"),
+    Preset("naradio-b", _R, _OTHER, "NARADIO: key-key attention with neighbours", "naradio", paper="A.8"),
+    Preset(
+        "proxyradio-d-b", _R, _OTHER, "ProxyRADIO-D: mixed by its DINOv2 head", "proxyradio-d", paper="A.8"
+    ),
+    Preset("proxyradio-s-b", _R, _OTHER, "ProxyRADIO-S: mixed by its SAM head", "proxyradio-s", paper="A.8"),
+    Preset("resradio-b", _R, _OTHER, "ResRADIO: inner attention and first labels", "resradio", paper="A.8"),
+    Preset("rayfronts-b", "radio_v2.5-b", _WHOLE, "RayFronts' encoder, one window", "rayfronts", paper="A.2"),
     Preset(
         "rayfronts-b-paper", "radio_v2.5-b", _WHOLE, "RayFronts' encoder with its transposed neighbourhood",
-        "rayfronts-paper",
+        "rayfronts-paper", paper="A.2",
     ),
     Preset("miniature-radio", _M, _ROOMS_PLAIN, "the miniature without SCRA and SCGA"),
     Preset("miniature-naradio", _M, _ROOMS, "NARADIO on the miniature", "naradio"),

@@ -34,6 +34,7 @@ class Places:
         drop: prefixes of tensors to leave out of a published file that holds some this version cannot place.
         device: "cpu", "cuda", "cuda:1", "mps".
         dtype: of weights and features. Similarities are float32 always.
+        text_dtype: in which the text tower computes; "bfloat16" and "int8" are compared with "float32" first.
         accept_license: the caller accepts licences that restrict use (RADIO v2.5).
     """
 
@@ -44,6 +45,7 @@ class Places:
     drop: tuple[str, ...] = ()
     device: str = "cpu"
     dtype: str = "float32"
+    text_dtype: str = "float32"
     accept_license: bool = False
 
 
@@ -100,7 +102,14 @@ class ModelSpec(Places):
         """
         weights = {f"weights of {name}": _state_of(place) for name, place in self.given().items()}
         options = {f"option {name}": value for name, value in self.options.decisive().items()}
-        return {"model": self.name, "dtype": self.dtype, "drop": list(self.drop), **weights, **options}
+        return {
+            "model": self.name,
+            "dtype": self.dtype,
+            "text_dtype": self.text_dtype,
+            "drop": list(self.drop),
+            **weights,
+            **options,
+        }
 
 
 def model_spec(

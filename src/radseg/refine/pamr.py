@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.ops.inference import inference
 from radseg.ops.pamr import DILATIONS, ITERATIONS, pamr, pamr_weights
 from radseg.ops.resize import fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement
@@ -36,7 +37,7 @@ class Pamr:
     long_side: int | None = 2048
     memory_budget: int = 2**28
 
-    @torch.inference_mode()
+    @inference()
     def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
         """Return one refinement per image; no regions are tried."""
         return [self._one(image, one) for image, one in zip(images, coarse, strict=True)]

@@ -11,6 +11,7 @@ from torch import Tensor
 from radseg.errors import InputError
 from radseg.models.sam import SamDecoder
 from radseg.modes import DEFAULT_MEMORY_BUDGET
+from radseg.ops.inference import inference
 from radseg.ops.resize import image_size
 from radseg.refine.base import CoarseResult, Refinement
 from radseg.refine.corrected import Corrected
@@ -65,7 +66,7 @@ class SamRefiner:
         if frame % self.source.patch:
             raise InputError(f"Patches of {self.source.patch} pixels do not tile SAM's frame of {frame}.")
 
-    @torch.inference_mode()
+    @inference()
     def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
         """Return one refinement per image; equal to refining each alone.
 

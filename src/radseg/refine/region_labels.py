@@ -8,6 +8,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from radseg.errors import InputError
+from radseg.ops.inference import inference
 from radseg.ops.region_masks import paint
 from radseg.refine.base import CoarseResult, Refinement
 from radseg.types import Rgb
@@ -25,7 +26,7 @@ class RegionLabels:
     the mean of the pixels of its region that had it before; a pixel may get a name that is improbable there.
     """
 
-    @torch.inference_mode()
+    @inference()
     def refine(self, images: Sequence[Rgb], coarse: Sequence[CoarseResult]) -> list[Refinement]:
         """Return one refinement per image, whose pixels are not used.
 

@@ -12,7 +12,8 @@ from radseg.errors import InputError, RadsegError
 from radseg.files import write_bytes
 from radseg.modes import Mode
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.options import Known, Reporter
+from radseg.weights.options import Known
+from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec

@@ -5,21 +5,20 @@ Looks only at this machine: nothing is fetched, no address is contacted.
 
 import os
 import platform
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
 
 import radseg
+from radseg.runs.finding import Finding
+from radseg.weights.catalog import Row, size_text
+from radseg.weights.home import converted_folder
 
-Verdict = Literal["ok", "note", "problem"]
-
-NEEDED_FREE = 3 * 2**30
-"""Bytes: a base model and its text tower, with room for the conversion."""
-
+_LOADS = "torch loads"
+"""The finding about a torch that does not; what needs torch is left out then."""
 CORE = (
     "torch",
     "numpy",
@@ -42,31 +41,21 @@ EXTRAS = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One check of this machine.
+def findings(cache: Path, model: str) -> tuple[Finding, ...]:
+    """Return everything that was looked at.
 
-    Attributes:
-        remedy: the command that makes it right: for every problem, and for notes that offer something.
+    Args:
+        cache: the folder that holds weights.
+        model: the preset, or checkpoint, that there must be room for.
+
+    Raises:
+        InputError, MissingFileError: there is no such model.
     """
-
-    subject: str
-    verdict: Verdict
-    value: str
-    remedy: str = ""
-
-
-def findings(cache: Path) -> tuple[Finding, ...]:
-    """Return everything that was looked at; `cache` is the folder that holds weights."""
-    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python,
-        _packages,
-        _devices,
-        lambda: _cache(cache),
-        _network,
-        _extras,
-    )
-    return tuple(finding for check in checks for finding in check())
+    found = [*_python(), *_packages(), *_devices()]
+    loads = not any(one.subject == _LOADS for one in found)
+    found += [*_processor(), *_images(cache, model)] if loads else []
+    found += [*_cache(cache), *_disk(cache, _missing(model) if loads else None, model)]
+    return (*found, *_network(), *_extras())
 
 
 def _python() -> Iterator[Finding]:
@@ -118,7 +107,7 @@ def _devices() -> Iterator[Finding]:
     except Exception as error:  # a broken install raises anything: OSError, RuntimeError, ImportError
         reason = (str(error).splitlines() or [""])[0]
         remedy = f"{_pip()} install --force-reinstall torch"
-        yield Finding("torch loads", "problem", f"no: {reason}", remedy)
+        yield Finding(_LOADS, "problem", f"no: {reason}", remedy)
         return
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -147,21 +136,103 @@ def _has_nvidia_gpu() -> bool:
     return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
 
 
+def _processor() -> Iterator[Finding]:
+    import torch  # noqa: PLC0415
+
+    level = torch.backends.cpu.get_cpu_capability()
+    if limited := os.environ.get("ATEN_CPU_CAPABILITY"):
+        value = f"torch is held to {level} by ATEN_CPU_CAPABILITY={limited}"
+        yield Finding("processor", "note", value, "unset ATEN_CPU_CAPABILITY")
+        return
+    here = processor_features()
+    worth = [
+        f"{what} ({', '.join(found)})" for what, known in _FAST.items() if (found := sorted(known & here))
+    ]
+    faster = (
+        f"fast in hardware: {' and '.join(worth)}"
+        if worth
+        else "no bfloat16 or int8 instructions: keep float32"
+    )
+    yield Finding("processor", "ok", f"{platform.machine()}, torch uses {level}; {faster}")
+
+
+_FAST = {
+    "--dtype bfloat16": frozenset({"amx_bf16", "avx512_bf16", "bf16"}),
+    "int8 for the text tower": frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "i8mm"}),
+}
+"""What a processor must have so that numbers of a smaller type are faster than float32, and not slower:
+matrix or dot product instructions of that type (x86: AMX, AVX-512, VNNI; Arm: BF16, I8MM)."""
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def processor_features() -> frozenset[str]:
+    """Return what this processor can do, by the kernel's names, from the kernel and from torch."""
+    import torch  # noqa: PLC0415
+
+    text = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
+    found = {
+        word for line in text.splitlines() if _FLAGS.match(line) for word in line.partition(":")[2].split()
+    }
+    asked = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.10 has no such function
+    return frozenset(found | {name for name, value in asked().items() if value is True})
+
+
+_FLAGS = re.compile(r"(flags|Features)\s*:")
+
+
+def _images(cache: Path, model: str) -> Iterator[Finding]:
+    from radseg.runs.input_checks import check_images, check_normalisation  # noqa: PLC0415 - loads torch
+
+    yield from check_images()
+    own = Path(model).expanduser()
+    files = sorted((cache / converted_folder().name).glob("*.safetensors"))
+    yield from check_normalisation(
+        [*files, *([own] if own.suffix == ".safetensors" and own.is_file() else [])]
+    )
+
+
+def _missing(model: str) -> tuple[Row, ...]:
+    """Return what a model needs and is not here."""
+    from radseg.presets.load import required  # noqa: PLC0415 - loads torch
+    from radseg.presets.spec import model_spec  # noqa: PLC0415
+    from radseg.weights.installed import is_cached  # noqa: PLC0415
+
+    return tuple(row for row in required(model_spec(model)) if not is_cached(row))
+
+
+def _existing(cache: Path) -> Path:
+    while not cache.exists():
+        cache = cache.parent
+    return cache
+
+
 def _cache(cache: Path) -> Iterator[Finding]:
-    existing = cache
-    while not existing.exists():
-        existing = existing.parent
+    existing = _existing(cache)
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         yield Finding("cache", "problem", f"{cache} is not writable", "export RADSEG_HOME=/a/folder/of/yours")
         return
     held = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) if cache.exists() else 0
-    yield Finding("cache", "ok", f"{cache}, {held / 2**30:.2f} GiB")
-    free = free_bytes(existing)
-    if free < NEEDED_FREE:
-        value = f"{free / 2**30:.1f} GiB free at {cache}; a model needs {NEEDED_FREE / 2**30:.0f} GiB"
+    yield Finding("cache", "ok", f"{cache}, {size_text(held)}")
+
+
+def _disk(cache: Path, missing: tuple[Row, ...] | None, model: str) -> Iterator[Finding]:
+    """Compare the free bytes with those of what is missing; None where that is not known without torch."""
+    free = free_bytes(_existing(cache))
+    here = f"{size_text(free)} free"
+    if not missing:
+        yield Finding("disk", "ok", f"{here}; {model} is here" if missing is not None else here)
+        return
+    fetched = sum(row.bytes for row in missing)
+    # a published file lies beside its converted form for a while, which is smaller
+    converted = max((row.bytes for row in missing if row.kind in ("radio", "vision")), default=0)
+    also = f", and {size_text(converted)} while it is converted" if converted else ""
+    value = (
+        f"{here}; {model} still needs {size_text(fetched)} ({', '.join(row.name for row in missing)}){also}"
+    )
+    if free < fetched + converted:
         yield Finding("disk", "problem", value, "export RADSEG_HOME=/a/folder/on/a/larger/disk")
     else:
-        yield Finding("disk", "ok", f"{free / 2**30:.1f} GiB free")
+        yield Finding("disk", "ok", value)
 
 
 def free_bytes(folder: Path) -> int:

@@ -13,6 +13,7 @@ from radseg.errors import InputError
 from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
 from radseg.methods.base import BackboneEncoder
+from radseg.ops.inference import inference
 from radseg.types import Rgb, TextEmbeddings
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class FeatureLift:
         encoder = self.segmenter.encoder
         return encoder.backbone_space if isinstance(encoder, BackboneEncoder) else encoder.space
 
-    @torch.inference_mode()
+    @inference()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
         """Return the features of one image on the patch grid."""
         segmenter, encoder = self.segmenter, self.segmenter.encoder
@@ -52,7 +53,7 @@ class ProbabilityLift:
     segmenter: "Segmenter"
     text: TextEmbeddings
 
-    @torch.inference_mode()
+    @inference()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
         """Return one channel per name, on the patch grid, or at the image's size where masks are refined.
 

@@ -10,6 +10,8 @@ from radseg.errors import InputError
 from radseg.modes import Mode
 
 if TYPE_CHECKING:
+    import torch
+
     from radseg.mapping.aligned import Align
     from radseg.mapping.clusters import Instance
     from radseg.mapping.query import Answer
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from radseg.presets.spec import Places
     from radseg.segment import Segmenter
     from radseg.types import TextEmbeddings
-    from radseg.weights.options import Reporter
+    from radseg.weights.reporters import Reporter
 
 
 @dataclass(frozen=True)
@@ -231,9 +233,8 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
     Raises:
         InputError: the model's features are others than the map's.
     """
-    import torch  # noqa: PLC0415
-
     from radseg.methods.base import BackboneEncoder  # noqa: PLC0415
+    from radseg.ops.inference import inference  # noqa: PLC0415
 
     encoder = segmenter.encoder
     if semantic_map.space == encoder.space:
@@ -246,8 +247,8 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
             "map was built with."
         )
 
-    @torch.inference_mode()
-    def align(values: "torch.Tensor") -> "torch.Tensor":
+    @inference()
+    def align(values: torch.Tensor) -> torch.Tensor:
         return backbone.align(values).float().cpu()
 
     return align
@@ -268,7 +269,7 @@ def model_of(
     from radseg.presets.load import fetch_and_load  # noqa: PLC0415
     from radseg.presets.spec import Places, model_spec, preset_named  # noqa: PLC0415
     from radseg.runs.lifting import encoder_of  # noqa: PLC0415
-    from radseg.weights.options import SILENT  # noqa: PLC0415
+    from radseg.weights.reporters import LOGGED  # noqa: PLC0415
 
     encoder = semantic_map.description.encoder
     preset = preset_named(str(encoder.get("preset")))
@@ -278,7 +279,7 @@ def model_of(
     built_with = encoder.get("checkpoint")
     if here.checkpoint is None and built_with not in (None, preset.checkpoint):
         here = replace(here, checkpoint=str(built_with))
-    segmenter = fetch_and_load(model_spec(preset.name, **vars(here), **options), downloads or SILENT)
+    segmenter = fetch_and_load(model_spec(preset.name, **vars(here), **options), downloads or LOGGED)
     _require_same_weights(encoder, encoder_of(segmenter))
     return segmenter
 

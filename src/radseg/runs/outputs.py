@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from radseg.errors import InputError, MissingExtraError
@@ -153,7 +153,9 @@ def merged_coco(folder: Path, records: Sequence[Record]) -> dict[str, Any]:
     for number, record in enumerate(sorted(records, key=lambda record: record.name), start=1):
         one = json.loads((folder / f"{record.name}{_ENDINGS['coco']}").read_bytes())
         merged["info"], merged["categories"] = one["info"], one["categories"]
-        merged["images"] += [{**one["images"][0], "id": number, "label_map": f"{record.name}.png"}]
+        below = PurePosixPath(record.name).parent / PurePath(record.source).name  # folders tell images apart
+        names = {"file_name": str(below), "label_map": f"{record.name}.png"}
+        merged["images"] += [{**one["images"][0], "id": number, **names}]
         start = len(merged["annotations"]) + 1
         merged["annotations"] += [
             {**annotation, "id": start + index, "image_id": number}

@@ -23,7 +23,7 @@ from radseg.runs.outputs import (
     write_coco,
 )
 from radseg.text.vocabulary import Vocabulary
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec
@@ -161,7 +161,7 @@ class _Lazy:
         prompts = request.prompts if isinstance(request.prompts, Vocabulary) else load_pack(request.prompts)
         weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
         self.reporter.loading(request.model.name)
-        segmenter = load(request.model, weights=weights)
+        segmenter = load(request.model, weights=weights, reporter=self.downloads)
         text, contrast = segmenter.embed(prompts, mode=request.mode)
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
             segmenter.text_encoder.release()  # all is embedded, and the tower is larger than the model

@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
+from radseg.ops.inference import inference
 from radseg.text.cache import TextCache
 from radseg.text.clean import clean_phrases, cleaning_of
 from radseg.text.templates import IMAGENET_80, TemplateSet
@@ -16,51 +19,86 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 
 Prompts = tuple[str, ...]
+Progress = Callable[[int, int], None]
+"""Called with prompts embedded and prompts to embed, before the first and after each call of the tower."""
 
-# Prompts per call of the tower: enough to fill its own batches, few enough that an interrupted run loses
-# little, because the cache is written after every call.
-_PROMPTS_PER_CALL = 512
+AT_ONCE = 64  # prompts per call of the tower; a GPU is filled by 64 x 64 tokens
 _UNIT_TOLERANCE = 1e-3  # half precision towers normalise to about 5e-4
 
 
 def embed_vocabulary(
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary, tower: TextTower, templates: TemplateSet = IMAGENET_80, **how: Any
+) -> TextEmbeddings:
+    """Return one row per phrase of one vocabulary; see `embed_vocabularies`."""
+    return embed_vocabularies([(vocabulary, templates)], tower, **how)[0]
+
+
+def embed_vocabularies(
+    asked: Sequence[tuple[Vocabulary, TemplateSet]],
     tower: TextTower,
-    templates: TemplateSet = IMAGENET_80,
     *,
     cache: TextCache | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> TextEmbeddings:
+    at_once: int = AT_ONCE,
+    progress: Progress | None = None,
+) -> tuple[TextEmbeddings, ...]:
     """Return one row per phrase: the plain mean over the templates of the tower's unit vectors (RADSeg §4.1).
 
     The mean is not brought back to length 1: the cosine does that. The tower is not touched when every row is
     cached.
 
     Args:
-        vocabulary: names and synonyms.
+        asked: vocabularies of names and synonyms, each with the sentences around its phrases; `NONE` takes
+            each phrase as the whole prompt. All share the calls of the tower.
         tower: knows the space, hence the cleaning; may be a `LazyTower`.
-        templates: sentences around each phrase; `NONE` takes each phrase as the whole prompt.
         cache: rows already computed by this very tower, and where new ones go; None computes all.
-        progress: called with (rows done, rows in all) after each step.
+        at_once: prompts per call of the tower.
+        progress: is told how far it is; not called when nothing is to be embedded.
 
     Raises:
         VocabularyError: for this tower a phrase is empty or two phrases are the same text.
         InputError: the tower did not return unit rows.
     """
-    clean_phrases(vocabulary.rows, tower.space)
+    for vocabulary, _ in asked:
+        clean_phrases(vocabulary.rows, tower.space)
     clean = cleaning_of(tower.space)
-    prompts = [tuple(clean(prompt) for prompt in templates.fill(phrase)) for phrase in vocabulary.rows]
-    keys = [_key(tower.space, group) for group in prompts]
+    prompts = [
+        tuple(clean(prompt) for prompt in templates.fill(phrase))
+        for vocabulary, templates in asked
+        for phrase in vocabulary.rows
+    ]
+    rows = mean_rows(
+        prompts, partial(_unit_rows, tower), tower.space, cache=cache, at_once=at_once, progress=progress
+    )
+    split = torch.split(torch.stack(rows), [len(vocabulary.rows) for vocabulary, _ in asked])
+    return tuple(
+        TextEmbeddings(vocabulary.names, values.clone(), vocabulary.row_class, tower.space)
+        for (vocabulary, _), values in zip(asked, split, strict=True)
+    )
+
+
+def mean_rows(
+    groups: Sequence[Prompts],
+    embed: Callable[[Sequence[str]], Float[Tensor, "q e"]],
+    kind: str,
+    *,
+    cache: TextCache | None,
+    at_once: int = AT_ONCE,
+    progress: Progress | None = None,
+) -> list[Float[Tensor, " e"]]:
+    """Return the mean vector of each group of prompts.
+
+    Args:
+        embed: gives one row per prompt.
+        kind: what the rows are, beside the tower they come from: part of their names in the cache.
+    """
+    keys = [_key(kind, group) for group in groups]
     rows = cache.read(keys) if cache else {}
-    missing = {key: group for key, group in zip(keys, prompts, strict=True) if key not in rows}
-    _report(progress, len(rows), len(keys))
-    for new in _embed_missing(missing, tower):
+    missing = {key: group for key, group in zip(keys, groups, strict=True) if key not in rows}
+    for new in _embed_missing(missing, embed, at_once, progress):
         rows |= new
         if cache:
             cache.write(new)
-        _report(progress, len(rows), len(keys))
-    values = torch.stack([rows[key] for key in keys])
-    return TextEmbeddings(vocabulary.names, values, vocabulary.row_class, tower.space)
+    return [rows[key] for key in keys]
 
 
 def given_embeddings(vocabulary: Vocabulary, values: Float[Tensor, "r e"], space: str) -> TextEmbeddings:
@@ -79,30 +117,33 @@ def given_embeddings(vocabulary: Vocabulary, values: Float[Tensor, "r e"], space
     return TextEmbeddings(vocabulary.names, rows, vocabulary.row_class, space)
 
 
-def _embed_missing(missing: dict[str, Prompts], tower: TextTower) -> Iterator[dict[str, Float[Tensor, " e"]]]:
-    for keys in _calls(missing):
-        flat = [prompt for key in keys for prompt in missing[key]]
-        per_prompt = _unit_rows(tower, flat)
-        groups = torch.split(per_prompt, [len(missing[key]) for key in keys])
-        yield {key: group.mean(dim=0) for key, group in zip(keys, groups, strict=True)}
-
-
-def _calls(missing: dict[str, Prompts]) -> Iterator[Sequence[str]]:
-    """Cut the keys into runs of at most _PROMPTS_PER_CALL prompts, at least one key each."""
-    run: list[str] = []
-    prompts = 0
-    for key, group in missing.items():
-        if run and prompts + len(group) > _PROMPTS_PER_CALL:
-            yield run
-            run, prompts = [], 0
-        run.append(key)
-        prompts += len(group)
-    if run:
-        yield run
+def _embed_missing(
+    missing: dict[str, Prompts],
+    embed: Callable[[Sequence[str]], Tensor],
+    at_once: int,
+    progress: Progress | None,
+) -> Iterator[dict[str, Float[Tensor, " e"]]]:
+    """Yield the mean of each group as soon as its last prompt is embedded; a call may span groups."""
+    waiting = list(missing.items())
+    flat = [prompt for _, group in waiting for prompt in group]
+    ready: list[Tensor] = []
+    for start in range(0, len(flat), at_once):
+        if progress and start == 0:
+            progress(0, len(flat))
+        ready += embed(flat[start : start + at_once])
+        done = {}
+        while waiting and len(waiting[0][1]) <= len(ready):
+            key, group = waiting.pop(0)
+            done[key] = torch.stack(ready[: len(group)]).mean(dim=0)
+            del ready[: len(group)]
+        if done:
+            yield done
+        if progress:
+            progress(min(start + at_once, len(flat)), len(flat))
 
 
 def _unit_rows(tower: TextTower, prompts: Sequence[str]) -> Float[Tensor, "q e"]:
-    with torch.inference_mode():
+    with inference():
         rows = tower.embed(prompts).to("cpu", torch.float32)
     if rows.ndim != 2 or rows.shape[0] != len(prompts):
         raise InputError(
@@ -117,11 +158,6 @@ def _unit_rows(tower: TextTower, prompts: Sequence[str]) -> Float[Tensor, "q e"]
     return rows.clone()  # an ordinary tensor again: inference tensors cannot be saved for a later backward
 
 
-def _key(space: str, prompts: Prompts) -> str:
+def _key(kind: str, prompts: Prompts) -> str:
     """Name an entry by all that decides its value, short of the tower itself, which the cache knows."""
-    return hashlib.sha256("\0".join((space, *prompts)).encode()).hexdigest()
-
-
-def _report(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
-    if progress:
-        progress(done, total)
+    return hashlib.sha256("\0".join((kind, *prompts)).encode()).hexdigest()

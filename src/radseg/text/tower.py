@@ -51,3 +51,7 @@ class LazyTower:
             SpaceMismatchError: what `load` returned lives in another space.
         """
         return self._tower.embed(prompts)
+
+    def ready(self) -> TextTower:
+        """Load the tower if that was not done, and return it; raises as `embed`."""
+        return self._tower

@@ -1,12 +1,15 @@
 """The prompts a person asks for, checked: names with their synonyms. No torch: wrong use raises at once."""
 
+import json
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from radseg.errors import MissingFileError, VocabularyError
+from radseg.files import lines_of, text_of
 from radseg.text.clean import collapse_whitespace, lower_case, shown
 
 # A text tower reads 64 tokens (CLIP 77), about 300 characters of English; a prompt beyond this is a mistake.
@@ -16,6 +19,17 @@ MAX_NAMES = 65_534
 _MAX_FILE_BYTES = 64 * 2**20
 _SYNONYMS = ", "  # the separator of the published class files
 _COMMENT = "#"
+_INVISIBLE = "\u00ad\u200b\u2060\ufeff"
+"""Soft hyphen, zero-width space, word joiner, byte-order mark: no script needs them inside a name."""
+_ADVICE = "Leave the names alone."
+_FOREIGN = (
+    (r".+:(\d+,\d+,\d+)?:.*:.*", "a line of CVAT's label map", "Leave what follows the first colon out."),
+    (r"names\s*:.*|nc\s*:\s*\d+|(train|val|test|path)\s*:.*", "a line of YOLO's data.yaml", _ADVICE),
+    (r"\d+\s*:\s*\S.*", "a numbered entry of YOLO's data.yaml", "Leave number and colon out."),
+    (r"-\s+\S.*", "an entry of a YAML list", "Leave the dash out."),
+    (r"[\[{\]}],?|\".*\",?|\".*\"\s*:.*", "a line of JSON", "Write a whole JSON list, or no quotes."),
+)
+"""Lines of other tools' files: pattern, what it is, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +87,60 @@ class Vocabulary:
             ('sky', 'car', 'automobile')
         """
         if isinstance(prompts, str):
-            listed = prompts.strip().removesuffix(",")
-            prompts = listed.split(",") if listed else ()
+            line = prompts.strip().removesuffix(",")
+            prompts = _json_list(line) or (line.split(",") if line else ())
+        elif isinstance(prompts, Set | Mapping):
+            raise VocabularyError(
+                f"Names in a {type(prompts).__name__} have no order to number them by; pass a list."
+            )
         return cls(tuple(_group(item) for item in prompts))
 
     @classmethod
     def read(cls, path: str | Path) -> "Vocabulary":
         """Return the vocabulary of a class file: UTF-8, one class per line, ", " before each synonym.
 
-        Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine.
+        Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine. A
+        JSON list is read as `parse` reads a list.
 
         Raises:
             MissingFileError: there is no such file.
             VocabularyError: the file is not UTF-8 text, or its names are not a vocabulary.
         """
         path = Path(path)
-        lines = (line.strip() for line in _read_text(path).splitlines())
-        groups = [line.split(_SYNONYMS) for line in lines if line and not line.startswith(_COMMENT)]
+        text = _read_text(path)
+        lines = (line.strip() for line in lines_of(text))
         try:
-            return cls.parse(groups)
+            if (listed := _json_list(text.strip())) is not None:
+                return cls.parse(listed)
+            kept = [line for line in lines if line and not line.startswith(_COMMENT)]
+            _require_names(kept)
+            return cls.parse([line.split(_SYNONYMS) for line in kept])
         except VocabularyError as error:
             raise VocabularyError(f"{path}: {error}") from error
+
+
+def _json_list(text: str) -> list[str | list[str]] | None:
+    """Return the names in a JSON list, None if the text is none."""
+    if not text.startswith(("[", "{")):
+        return None
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(listed, list):
+        raise VocabularyError('A JSON object is no list of names; write ["sky", "grass"].')
+    return listed
+
+
+def _require_names(lines: Sequence[str]) -> None:
+    """Raise VocabularyError for files of other tools, whose lines would be read as odd names."""
+    for number, line in enumerate(lines, start=1):
+        for pattern, what, instead in _FOREIGN:
+            if re.fullmatch(pattern, line):
+                raise VocabularyError(
+                    f"Line {number}, {shown(line)}, is {what}, not a name. {instead} A class file has a "
+                    "name a line, synonyms after ', '."
+                )
 
 
 def _group(item: object) -> tuple[str, ...]:
@@ -101,7 +148,8 @@ def _group(item: object) -> tuple[str, ...]:
     for phrase in phrases:
         if not isinstance(phrase, str):
             raise VocabularyError(f"A name must be text, not {type(phrase).__name__} ({phrase!r}).")
-    return tuple(collapse_whitespace(phrase) for phrase in phrases)
+    # Composed, so that é typed on one system and on another is one text for the tower too.
+    return tuple(collapse_whitespace(unicodedata.normalize("NFC", phrase)) for phrase in phrases)
 
 
 def _check_group(group: tuple[str, ...], position: int, first_at: dict[str, int]) -> None:
@@ -109,7 +157,7 @@ def _check_group(group: tuple[str, ...], position: int, first_at: dict[str, int]
         raise VocabularyError(f"Name {position} is an empty list. Give the name, then its synonyms.")
     for phrase in group:
         _check_phrase(phrase, position)
-        key = lower_case(phrase)
+        key = lower_case(_visible(phrase))
         if key in first_at:
             raise VocabularyError(
                 f"The name {shown(phrase)} is given twice (names {first_at[key]} and {position}). "
@@ -118,8 +166,13 @@ def _check_group(group: tuple[str, ...], position: int, first_at: dict[str, int]
         first_at[key] = position
 
 
+def _visible(phrase: str) -> str:
+    """Return a phrase without what no reader sees: joiners and direction marks, which some scripts need."""
+    return "".join(character for character in phrase if unicodedata.category(character) != "Cf")
+
+
 def _check_phrase(phrase: str, position: int) -> None:
-    if not phrase.strip():
+    if not _visible(phrase).strip():
         raise VocabularyError(f"Name {position} is empty. Remove it, or write what it should find.")
     if len(phrase) > MAX_CHARACTERS:
         raise VocabularyError(
@@ -128,10 +181,11 @@ def _check_phrase(phrase: str, position: int) -> None:
         )
     for character in phrase:
         # Cc: NUL and other control characters. Cs: half a surrogate pair, what undecodable bytes turn into.
-        if unicodedata.category(character) in {"Cc", "Cs"}:
+        invisible = character in _INVISIBLE
+        if invisible or unicodedata.category(character) in {"Cc", "Cs"}:
+            what = "an invisible character" if invisible else "the control character"
             raise VocabularyError(
-                f"Name {position} ({shown(phrase)}) holds the control character "
-                f"U+{ord(character):04X}. Remove it."
+                f"Name {position} ({shown(phrase)}) holds {what} U+{ord(character):04X}. Remove it."
             )
 
 
@@ -142,6 +196,6 @@ def _read_text(path: Path) -> str:
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise VocabularyError(f"{path} is larger than {_MAX_FILE_BYTES // 2**20} MiB: not a class file.")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return text_of(path.read_bytes())
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error

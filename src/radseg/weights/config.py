@@ -95,6 +95,7 @@ class RadioConfig(JsonForm):
         layer_scale: whether blocks scale their residual branches.
         summary_tokens: the CLS tokens that make up the summary, in order.
         normalizer: whether patch features are standardised at the end (the "-norm" variants).
+        scaled_norms: whether the norms of block i are multiplied by 1/√i (the giant, spec 2.6).
         source_sha256: of the published file this came from, or of our own; "" for seeded weights.
     """
 
@@ -113,6 +114,7 @@ class RadioConfig(JsonForm):
     summary_tokens: tuple[int, ...]
     adaptors: tuple[AdaptorConfig, ...]
     normalizer: bool = False
+    scaled_norms: bool = False
     source_sha256: str = ""
 
     def adaptor(self, name: str) -> AdaptorConfig:

@@ -22,8 +22,8 @@ from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
 from radseg.errors import CheckpointError, RadsegError, ResourceError, WeightsUnavailableError
 from radseg.weights.home import discard, sha256_of, sync_folder, writing
 from radseg.weights.hub import COMMIT, RemoteFile
-from radseg.weights.options import SILENT, Reporter
 from radseg.weights.outages import HTTP, Patience
+from radseg.weights.reporters import LOGGED, Reporter
 
 _SPARE = 64 * 1024 * 1024  # bytes to leave free on the disk
 _SYNC = 64 * 1024 * 1024  # bytes that a power failure may cost
@@ -127,7 +127,7 @@ def fetch(
     return result
 
 
-def read_range(source: RemoteFile, start: int, stop: int, reporter: Reporter = SILENT) -> bytes:
+def read_range(source: RemoteFile, start: int, stop: int, reporter: Reporter = LOGGED) -> bytes:
     """Return a few bytes of a remote file. Raises as `fetch`."""
     with tempfile.TemporaryFile() as file:
         sink = _Sink(file, 0, stop - start, lambda _: None)

@@ -23,8 +23,8 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from huggingface_hub.utils import build_hf_headers
 
 from radseg.errors import ResourceError, WeightsUnavailableError
-from radseg.weights.options import SILENT
 from radseg.weights.outages import FIRST_ATTEMPTS, HTTP, Patience
+from radseg.weights.reporters import LOGGED
 
 # The client would say which torch and which coding agent call it, and ask its hub for a list of agents to
 # recognise. We promise no telemetry; the environment variable of the same name is read too early to help.
@@ -71,7 +71,7 @@ def is_offline() -> bool:
 class Repository:
     """A repository whose revision is settled by the first file found, and then used for every other."""
 
-    def __init__(self, name: str, revision: str, announce: Callable[[str], None] = SILENT.announce) -> None:
+    def __init__(self, name: str, revision: str, announce: Callable[[str], None] = LOGGED.announce) -> None:
         self.name, self.revision, self._announce = name, revision, announce
         self._asked: dict[str, RemoteFile | NotPublishedError] = {}
 

@@ -11,7 +11,7 @@ from radseg.errors import CheckpointError
 from radseg.weights.fetch import Span, fetch, read_range
 from radseg.weights.home import sha256_of
 from radseg.weights.hub import RemoteFile
-from radseg.weights.options import SILENT, Reporter
+from radseg.weights.reporters import LOGGED, Reporter
 from radseg.weights.tensors import DTYPES, read_safetensors, require_finite
 
 MAX_HEADER = 32 * 1024 * 1024  # bytes; published headers are below 1 MB
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     tensors: Mapping[str, Entry]
 
 
-def read_header(source: RemoteFile, reporter: Reporter = SILENT) -> dict[str, Entry]:
+def read_header(source: RemoteFile, reporter: Reporter = LOGGED) -> dict[str, Entry]:
     """Return what a remote safetensors file holds. Only its header is fetched.
 
     Raises:

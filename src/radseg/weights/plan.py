@@ -14,9 +14,10 @@ from radseg.weights.fetch import Span, remaining, require_space, whole
 from radseg.weights.home import home
 from radseg.weights.hub import NotPublishedError, RemoteFile, is_offline
 from radseg.weights.installed import stored
-from radseg.weights.options import DownloadOptions, FetchPlan, PlannedFetch
+from radseg.weights.options import DownloadOptions
 from radseg.weights.published import Published
 from radseg.weights.reduced import reduced_name
+from radseg.weights.reporters import FetchPlan, PlannedFetch
 
 
 def announce(rows: Sequence[catalog.Row], options: DownloadOptions, purpose: str = "") -> None:

@@ -56,7 +56,10 @@ def _tower(published: "Mapping[str, Tensor]", file: str) -> "Mapping[str, Tensor
 
 
 def _sam(published: "Mapping[str, Tensor]", file: str) -> "Mapping[str, Tensor]":
-    return sam.convert_pth(published, file) if file == SAM_PTH[0] else published
+    if file != SAM_PTH[0]:
+        return published
+    ours = sam.convert_pth(published, file)
+    return {f"vision_encoder.{k}" if k.startswith("neck.") else k: t for k, t in ours.items()}
 
 
 REDUCTIONS: dict[Kind, Reduction] = {

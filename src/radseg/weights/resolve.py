@@ -50,7 +50,7 @@ def resolve_radio(source: str | Path, options: DownloadOptions | None = None) ->
     options = options or DownloadOptions()
     path = _path(source)
     if path is not None:
-        return _radio_from(path, options.drop)
+        return _radio_from(path, options)
     row = _row(source, "radio")
     catalog.require_supported(row)
     if row.warning:
@@ -225,7 +225,7 @@ def _of_row(row: catalog.Row, options: DownloadOptions) -> Path:
 def _convert(row: catalog.Row, files: Sequence[Path], options: DownloadOptions) -> Converted:
     if row.kind == "vision":
         return _image_tower(files, row)
-    return _radio(files[0], row.name, options.drop)
+    return _radio(files[0], row.name, options)
 
 
 def _published(row: catalog.Row, options: DownloadOptions) -> tuple[Path, ...]:
@@ -293,29 +293,31 @@ def _make_reduced(published: "Published", target: Path) -> None:
     published.record_made(target, f"{files[0].name} of {row.page}")
 
 
-def _radio(path: Path, version: str, drop: tuple[str, ...]) -> Converted:
+def _radio(path: Path, version: str, options: DownloadOptions) -> Converted:
     from radseg.weights.convert.radio import convert_checkpoint, convert_folder  # noqa: PLC0415
 
     convert = convert_folder if path.is_dir() else convert_checkpoint
-    model = convert(path, version=version, drop=drop)
+    model = convert(path, version=version, drop=options.drop)
+    if model.note:
+        options.reporter.announce(model.note)
     return model.config, model.tensors
 
 
-def _radio_from(path: Path, drop: tuple[str, ...]) -> Path:
+def _radio_from(path: Path, options: DownloadOptions) -> Path:
     from radseg.weights.tensors import read_safetensors  # noqa: PLC0415
 
     if path.is_dir():
         files = (path / "config.json", path / "model.safetensors")
-        return converted("", files, lambda: _radio(path, "", drop), drop)
+        return converted("", files, lambda: _radio(path, "", options), options.drop)
     if path.suffix == ".safetensors":
         if read_safetensors(path).metadata.get("format") == RADIO_FORMAT:
             return path
         if path.name == "model.safetensors":
-            return _radio_from(path.parent, drop)
+            return _radio_from(path.parent, options)
         raise CheckpointError(f"{path.name} is not in radseg's form; pass the folder with its config.json.")
     known = catalog.row_of_file(path.name)
     version = known.name if known else "unknown"
-    return converted(version, (path,), lambda: _radio(path, version, drop), drop)
+    return converted(version, (path,), lambda: _radio(path, version, options), options.drop)
 
 
 def _image_tower(files: Sequence[Path], row: catalog.Row) -> Converted:

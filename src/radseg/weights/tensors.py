@@ -88,15 +88,21 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
 
 def named_tensors(state: object, file: str) -> dict[str, Tensor]:
     """Return a pickled table of tensors; refuse anything else in it."""
-    from radseg.weights.convert.pickles import Inert, shown  # noqa: PLC0415
-
     if not isinstance(state, dict):
         raise CheckpointError(f"{file} holds no table of tensors.")
     for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            kind = UnsafeCheckpointError if isinstance(value, Inert) else CheckpointError
-            raise kind(f"{file}: {shown(key)} is not a named tensor but {shown(value)}.")
+        require_tensor(key, value, file)
     return state
+
+
+def require_tensor(key: object, value: object, file: str) -> Tensor:
+    """Return an entry of a pickled table if it is a named tensor; raise CheckpointError if not."""
+    from radseg.weights.convert.pickles import Inert, shown  # noqa: PLC0415
+
+    if isinstance(key, str) and isinstance(value, Tensor):
+        return value
+    kind = UnsafeCheckpointError if isinstance(value, Inert) else CheckpointError
+    raise kind(f"{file}: {shown(key)} is not a named tensor but {shown(value)}.")
 
 
 def require_finite(name: str, tensor: Tensor, file: str) -> None:

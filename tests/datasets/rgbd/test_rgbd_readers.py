@@ -130,6 +130,75 @@ def test_tum_association_file_wins_and_stays_inside_the_folder(tmp_path, recordi
         open_sequence(tmp_path)
 
 
+def test_tum_keeps_both_of_two_frames_with_one_time_stamp(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    text = (tmp_path / "rgb.txt").read_text().replace("0.1000 rgb/1.png", "0.0000001 rgb/1.png")
+    assert "0.0000001" in text
+    (tmp_path / "rgb.txt").write_text(text + "\n0.0 rgb/2.png")
+    sequence = open_sequence(tmp_path)
+    assert sequence.frame_ids()[:3] == ("0.000000", "0.000000-2", "0.000000-3")
+    assert [sequence.frames[name].colour.name for name in sequence.frame_ids()[:3]] == [
+        "0.png",
+        "2.png",
+        "1.png",
+    ]
+    assert len(sequence) == 7
+
+
+def test_tum_association_written_depth_first_is_named(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    write(tmp_path / "associations.txt", "0.0 depth/9.png 0.0 rgb/9.png\n0.1 depth/1.png 0.1 rgb/1.png")
+    with pytest.raises(
+        InputError, match=r"associations.txt names depth before colour .depth/1.png, then rgb/1"
+    ):
+        open_sequence(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "said"),
+    [
+        ("groundtruth.txt", "1403636579763555584 0 0 0 0 0 0 1", "nanoseconds, .* by 1e9"),
+        ("rgb.txt", "1403636579763555 rgb/0.png", "microseconds, .* by 1e6"),
+        ("depth.txt", "1403636579763 depth/0.png", "milliseconds, .* by 1e3"),
+        ("associations.txt", "1403636579763555584 rgb/0.png 0.0 depth/0.png", "nanoseconds"),
+    ],
+)
+def test_tum_times_that_are_no_seconds_are_named_with_what_to_divide_by(tmp_path, recording, file, row, said):
+    write_tum(tmp_path, recording)
+    write(tmp_path / file, f"# a comment\n{row}")
+    with pytest.raises(InputError, match=f"Line 2 of .*{file} has the time 1403.* look like {said}"):
+        open_sequence(tmp_path)
+
+
+MARKS = {"utf-8": "utf-8-sig", "utf-16, as PowerShell writes": "utf-16"}
+
+
+@pytest.mark.parametrize("encoding", MARKS.values(), ids=MARKS)
+@pytest.mark.parametrize("layout", WRITERS)
+def test_byte_order_marks_in_text_files_change_nothing(layout, encoding, tmp_path, recording):
+    plain, marked = (WRITERS[layout](tmp_path / name, recording) for name in ("plain", "marked"))
+    files = [file for file in (tmp_path / "marked").rglob("*") if file.suffix in {".txt", ".json"}]
+    assert files
+    for file in files:
+        file.write_bytes(file.read_text().encode(encoding))
+    before, after = open_sequence(plain), open_sequence(marked)
+    assert after.frame_ids() == before.frame_ids()
+    assert after.intrinsics == before.intrinsics
+    for name in before.frame_ids():
+        assert torch.equal(after.frames[name].pose(), before.frames[name].pose())
+
+
+def test_hidden_files_are_no_frames(tmp_path, recording):
+    write_folder(tmp_path, recording)
+    for name in ("frame-000000.depth.png", "frame-000001.color.png"):
+        (tmp_path / f"._{name}").write_bytes(b"\0\5\x16\7 AppleDouble")
+    assert len(open_sequence(tmp_path)) == 6
+    for file in tmp_path.glob("frame*.depth.png"):
+        file.unlink()
+    with pytest.raises(InputError, match="none of the known layouts"):
+        open_sequence(tmp_path)
+
+
 def test_tum_without_calibration_says_where_to_put_it(tmp_path, recording):
     write_tum(tmp_path, recording)
     (tmp_path / "camera-intrinsics.txt").unlink()

@@ -117,6 +117,27 @@ def test_the_report_shows_another_methods_row():
     assert "agrees" in page
 
 
+def tables_of(preset):
+    """The tables of the paper that have a row for a preset's method on its backbone."""
+    if preset.method == "radseg":
+        rows = (
+            [paper.TABLE_A4] if preset.options.scra_temperature is None else [paper.TABLE_A2, paper.TABLE_A4]
+        )
+        measured = {"c-radio_v3-b", "c-radio_v3-h", "radio_v2.5-b", "radio_v2.5-l", "radio_v2.5-h"}
+        return {table[0].table for table in rows if preset.checkpoint in measured}
+    if preset.method in ("scclip-paper", "proxyclip-paper"):  # means over all windows, as only A.3 has them
+        return {"A.3"}
+    known = OTHERS.get(preset.method) or OTHERS.get(preset.method.removesuffix("-paper"))
+    return {known.table} if known and preset.checkpoint in known.sizes else set()
+
+
+@pytest.mark.parametrize("preset", [p for p in PRESETS.values() if p.published], ids=lambda p: p.name)
+def test_a_preset_names_its_table_of_the_paper_or_says_that_it_is_unmeasured(preset):
+    known = tables_of(preset)
+    assert preset.paper in known if known else preset.paper is None
+    assert ("unmeasured" in preset.note) == (not known)
+
+
 def options_of(preset, name="low"):
     """Options of a preset under a protocol of ADE20K."""
     return model_spec(preset, defaults=protocol("ade20k", name).options).options

@@ -24,6 +24,7 @@ from radseg.models.untrained import UntrainedTextEncoder, untrained_config
 from radseg.presets import load as loading
 from radseg.presets.load import load, untrained
 from radseg.presets.spec import model_spec
+from radseg.presets.table import PRESETS
 from radseg.refine.radio_sam import SamRefiner
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Size
@@ -52,6 +53,19 @@ def test_untrained_shapes_have_about_the_papers_parameters(checkpoint, millions,
     count = sum(p.numel() for p in radio.parameters()) / 1e6
     assert count == pytest.approx(millions, abs=0.06)
     assert count == pytest.approx(printed, rel=0.006)
+
+
+@pytest.mark.parametrize(("checkpoint", "millions"), [("c-radio_v4-so400m", 412), ("c-radio_v4-h", 631)])
+def test_radseg_on_radio_v4_can_be_built_at_its_stated_size(checkpoint, millions, monkeypatch):
+    (name,) = [one for one, preset in PRESETS.items() if preset.checkpoint == checkpoint]
+    seen = []
+    monkeypatch.setattr(loading, "untrained_radio", lambda config, **_: seen.append(config) or tiny_radio())
+    built = untrained(model_spec(name))
+    assert (built.encoder.last_block.temperature, built.encoder.aggregate.temperature) == (10.0, 10.0)
+    with torch.device("meta"):
+        vit = Radio(seen[0], language=None).vit
+    count = sum(p.numel() for key, p in vit.named_parameters() if key != "position")
+    assert count / 1e6 == pytest.approx(millions, rel=0.004)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_supervision_agrees_on_boxes_and_areas(labels: np.ndarray) -> None:
         library = pytest.importorskip("supervision")
     detections = result_of(labels).to_supervision()
     present = [label for label in (1, 2, 3) if (labels == label).any()]
-    assert detections.class_id.tolist() == present
+    assert detections.class_id.tolist() == [label - 1 for label in present]
     assert len(detections) == len(present)
     if present:
         assert np.array_equal(detections.mask, np.stack([labels == label for label in present]))

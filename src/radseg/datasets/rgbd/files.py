@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from radseg.errors import ImageError, InputError
-from radseg.files import shown
+from radseg.files import shown, text_of
 from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]
@@ -128,6 +128,15 @@ def _require_depth(image: Image.Image, path: Path, size: Size) -> None:
         )
 
 
+def is_depth(path: Path) -> bool | None:
+    """Say whether a PNG or JPEG has one channel of 16 bits; None where it cannot be read."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            return image.mode in _DEPTH_MODES
+    except Exception:  # whatever is wrong with it is said when it is read as a frame
+        return None
+
+
 def read_image_size(path: Path) -> Size:
     """Return the size in the header of a PNG or JPEG.
 
@@ -166,7 +175,7 @@ def rigid(pose: Float[Tensor, "4 4"], what: str) -> Float[Tensor, "4 4"]:
 
 
 def read_text(path: Path) -> str:
-    """Return a text file.
+    """Return a text file; a byte-order mark is left out.
 
     Raises:
         InputError: missing, too large, or not text.
@@ -176,7 +185,7 @@ def read_text(path: Path) -> str:
             raise InputError(
                 f"{shown(path)} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read."
             )
-        return path.read_text(encoding="utf-8")
+        return text_of(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"There is no file {shown(path)}.") from error
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """The plain folder: frame-NNN.color.jpg, .depth.png, .pose.txt and one camera file (3DMatch, 7-Scenes)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _COLOUR_ENDINGS = (".color.jpg", ".color.png", ".color.jpeg")
 
 def is_plain_folder(path: Path) -> bool:
     """Say whether `path` looks like this layout."""
-    return next(path.glob("*.depth.png"), None) is not None
+    return next(_named(path, ".depth.png"), None) is not None
 
 
 def plain_folder(
@@ -39,9 +40,9 @@ def plain_folder(
     colours = {
         file.name.removesuffix(ending): file
         for ending in _COLOUR_ENDINGS
-        for file in sorted(path.glob(f"*{ending}"))
+        for file in sorted(_named(path, ending))
     }
-    depths = {file.name.removesuffix(".depth.png"): file for file in path.glob("*.depth.png")}
+    depths = {file.name.removesuffix(".depth.png"): file for file in _named(path, ".depth.png")}
     names = sorted({*colours, *depths})
     if not names:
         raise InputError(f"{shown(path)} holds no frames: files like frame-000000.color.jpg and .depth.png.")
@@ -64,6 +65,11 @@ def plain_folder(
         colour_intrinsics=colour_camera,
         depth_to_colour=read_matrix(shift, 4, 4) if shift.exists() else None,
     )
+
+
+def _named(folder: Path, ending: str) -> Iterator[Path]:
+    """Yield the files of a folder with this ending; hidden ones are none of the recording's."""
+    return (file for file in folder.glob(f"*{ending}") if not file.name.startswith("."))
 
 
 def with_colour_camera(sequence: FileSequence, folder: Path) -> FileSequence:

@@ -11,7 +11,7 @@ from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, miss
 from radseg.datasets.rgbd.classes import ClassTable, class_table
 from radseg.datasets.rgbd.files import DepthFormat, pinhole, read_text
 from radseg.errors import InputError
-from radseg.files import shown
+from radseg.files import lines_of, shown
 from radseg.types import Size
 
 TRAJECTORY = "traj.txt"
@@ -42,7 +42,7 @@ def replica_scene(path: Path, *, depth: DepthFormat | None = None) -> FileSequen
             f"{shown(file)} needs 'camera' with w, h and scale beside fx, fy, cx, cy: {error}."
         ) from error
     intrinsics = pinhole(camera, ("fx", "fy", "cx", "cy"), size, file)
-    lines = [line for line in read_text(path / TRAJECTORY).splitlines() if line.strip()]
+    lines = [line for line in lines_of(read_text(path / TRAJECTORY)) if line.strip()]
     if not lines:
         raise InputError(f"{shown(path / TRAJECTORY)} holds no pose.")
     frames = {}

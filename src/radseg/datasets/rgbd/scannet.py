@@ -16,7 +16,7 @@ from radseg.datasets.rgbd.files import DepthFormat, read_intrinsics, read_text
 from radseg.datasets.rgbd.folder import first_size
 from radseg.errors import InputError
 from radseg.files import shown
-from radseg.io import read_label_png
+from radseg.io import read_label_map
 
 LABEL_TABLE = "scannetv2-labels.combined.tsv"
 
@@ -84,7 +84,7 @@ def scannet_labels(table: ClassTable, to_nyu40: Mapping[int, int]) -> Callable[[
     """Return the reader of label-filt images: raw number, NYU40 number, class index."""
 
     def read(path: Path) -> Int[Tensor, "H W"]:
-        raw = read_label_png(path).astype(np.int64)
+        raw = read_label_map(path).astype(np.int64)
         present, inverse = np.unique(raw, return_inverse=True)
         unknown = [int(number) for number in present if int(number) not in to_nyu40]
         if unknown:

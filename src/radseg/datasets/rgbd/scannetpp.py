@@ -10,7 +10,7 @@ from radseg.datasets.rgbd.classes import ClassTable, class_table
 from radseg.datasets.rgbd.files import DepthFormat, PoseReading, pinhole, pose_of_quaternion, read_text
 from radseg.datasets.rgbd.replica import read_json
 from radseg.errors import InputError
-from radseg.files import shown
+from radseg.files import lines_of, shown
 from radseg.types import Intrinsics, Size
 
 FISHEYE = (
@@ -55,13 +55,13 @@ def scannetpp_scene(path: Path, *, depth: DepthFormat | None = None) -> FileSequ
 
 def scannetpp_classes(file: Path, *, ignore: Collection[str] = ()) -> ClassTable:
     """Return the classes of metadata/semantic_benchmark/top100.txt: line i, from 0, has the number i + 1."""
-    lines = [line.strip() for line in read_text(file).splitlines()]
+    lines = [line.strip() for line in lines_of(read_text(file))]
     return class_table({i + 1: name for i, name in enumerate(lines) if name}, ignore=ignore)
 
 
 def _poses(file: Path) -> list[tuple[tuple[int, str], Tensor]]:
     """Return ((number, image name), world-to-camera) of each image; every second line holds points."""
-    lines = [line for line in read_text(file).rstrip().splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in lines_of(read_text(file).rstrip()) if not line.lstrip().startswith("#")]
     rows = []
     for line in lines[::2]:
         words = line.split()

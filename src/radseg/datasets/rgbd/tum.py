@@ -2,19 +2,24 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 from pathlib import Path
 
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, missing_pose
-from radseg.datasets.rgbd.files import DepthFormat, pose_of_quaternion, read_intrinsics, read_text
+from radseg.datasets.rgbd.files import DepthFormat, is_depth, pose_of_quaternion, read_intrinsics, read_text
 from radseg.datasets.rgbd.folder import CAMERA, first_size
 from radseg.errors import InputError
-from radseg.files import shown
+from radseg.files import lines_of, shown
 from radseg.types import Intrinsics
 
 ASSOCIATIONS = ("associations.txt", "associate.txt", "associated.txt")
 LIMIT = 0.02
 """Seconds two time stamps may lie apart and still belong together; the benchmark's own tool uses 0.02."""
+
+_PER_SECOND = {"nanoseconds": "1e9", "microseconds": "1e6", "milliseconds": "1e3"}
+_UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (1e11, "milliseconds"))
+"""What a time since 1970 is written in, from this on: in seconds it has ten digits until the year 2286."""
 
 Row = tuple[float, tuple[str, ...]]
 
@@ -46,7 +51,7 @@ def tum_sequence(
     pairs, alone = _pairs(path, limit)
     poses = _rows(path / "groundtruth.txt", 8)
     times = [time for time, _ in poses]
-    frames = {}
+    frames: dict[str, FrameFiles] = {}
     for (time, (colour,)), (_, (depth_file,)) in pairs:
         near = nearest(times, time)
         if near is None or abs(times[near] - time) > limit:
@@ -56,7 +61,7 @@ def tum_sequence(
             x, y, z, qx, qy, qz, qw = _numbers(poses[near], path / "groundtruth.txt")
             pose = fixed_pose(pose_of_quaternion((qw, qx, qy, qz), (x, y, z)))
         files = FrameFiles(_inside(path, colour), _inside(path, depth_file), pose, timestamp=time)
-        frames[f"{time:.6f}"] = files
+        frames[_free(f"{time:.6f}", frames)] = files
     if not frames:
         raise InputError(f"No colour and depth image of {shown(path)} lie within {limit} s of each other.")
     if intrinsics is None and not (path / CAMERA).is_file():
@@ -69,6 +74,12 @@ def tum_sequence(
     some = "1 colour image has" if alone == 1 else f"{alone} colour images have"
     notes = (f"{some} no depth within {limit} s: left out.",) if alone else ()
     return FileSequence(frames, camera, depth or DepthFormat(5000.0), notes=notes)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a frame's name; frames of one time stamp are told apart by a number."""
+    again = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(other for other in again if other not in taken)
 
 
 def nearest(times: Sequence[float], wanted: float) -> int | None:
@@ -86,9 +97,11 @@ def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
     if listed is not None:
         rows = _rows(listed, 4)
         try:
-            return [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows], 0
+            pairs: list[tuple[Row, Row]] = [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows]
         except ValueError as error:
             raise InputError(f"{shown(listed)} has a time that is no number: {error}.") from error
+        _require_colour_first(path, listed, [(colour[1][0], depth[1][0]) for colour, depth in pairs])
+        return pairs, 0
     colours, depths = _rows(path / "rgb.txt", 2), _rows(path / "depth.txt", 2)
     times = [time for time, _ in depths]
     pairs = []
@@ -99,6 +112,19 @@ def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
     return pairs, len(colours) - len(pairs)
 
 
+def _require_colour_first(folder: Path, listed: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Raise InputError where the first pair that can be looked at is depth and then colour."""
+    for first, second in pairs:
+        kinds = [is_depth(_inside(folder, name)) for name in (first, second)]
+        if None not in kinds:
+            if kinds == [True, False]:
+                raise InputError(
+                    f"{shown(listed)} names depth before colour ({first}, then {second}); each line must be: "
+                    "time colour time depth. Swap the halves, as `associate.py rgb.txt depth.txt` has them."
+                )
+            return
+
+
 def _association_file(path: Path) -> Path | None:
     return next((path / name for name in ASSOCIATIONS if (path / name).is_file()), None)
 
@@ -106,7 +132,7 @@ def _association_file(path: Path) -> Path | None:
 def _rows(file: Path, columns: int) -> list[Row]:
     """Return (time, the other words) of every line, by time."""
     rows: list[Row] = []
-    for number, line in enumerate(read_text(file).splitlines(), 1):
+    for number, line in enumerate(lines_of(read_text(file)), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
@@ -114,6 +140,12 @@ def _rows(file: Path, columns: int) -> list[Row]:
             time = float(words[0])
         except ValueError:
             time = math.nan
+        if unit := next((name for most, name in _UNITS if abs(time) >= most), None):
+            raise InputError(
+                f"Line {number} of {shown(file)} has the time {words[0]}: these look like {unit}, and TUM "
+                "lists have seconds. Divide the first column of every list, and the third of an association "
+                f"file, by {_PER_SECOND[unit]}."
+            )
         if len(words) < columns or math.isnan(time):
             raise InputError(
                 f"Line {number} of {shown(file)} needs {columns} columns, the first a time in s."

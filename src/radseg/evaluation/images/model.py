@@ -20,7 +20,7 @@ from radseg.presets.load import fetch_and_load
 from radseg.scoring import Cosines
 from radseg.segment import Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 
 def load_model(request: EvalRequest, downloads: Reporter) -> tuple[Segmenter, TextEmbeddings]:
@@ -74,6 +74,7 @@ def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:
             "python": platform.python_version(),
             "device": device_name(device),
             "dtype": request.model.dtype,
+            "text_dtype": request.model.text_dtype,
             "threads": torch.get_num_threads(),
         },
     }

@@ -25,7 +25,7 @@ from radseg.jobs.progress import RunReporter
 from radseg.jobs.record import parameters_hash, require_same
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 MERGE_LOCK = ".radseg-lock-merge"
 Loaded = tuple[Segmenter, TextEmbeddings]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from radseg.datasets.base import ImageSet
 from radseg.datasets.catalog import BENCHMARKS, REGISTERED
+from radseg.datasets.colour_table import TABLE, classes_of
 from radseg.datasets.folder import CLASS_FILE, open_folder
 from radseg.errors import InputError
 from radseg.evaluation.images.rooms import ROOMS, Rooms
@@ -95,6 +96,9 @@ def shortfall(selection: Selection) -> tuple[str, ...]:
 
 
 def _folder_vocabulary(selection: Selection, data: Path) -> Vocabulary:
+    """Return the names of a class file, or else of a table of colours."""
+    if selection.classes is None and not (data / CLASS_FILE).exists() and (data / TABLE).is_file():
+        return Vocabulary.parse(classes_of(data / TABLE))
     return Vocabulary.read(selection.classes or data / CLASS_FILE)
 
 

@@ -25,7 +25,7 @@ from radseg.presets.spec import ModelSpec
 from radseg.presets.table import Preset
 from radseg.runs.lifting import encoder_of, feature_mapper, probability_mapper
 from radseg.runs.map_query import alignment
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
     from radseg.segment import Segmenter

@@ -165,6 +165,8 @@ def _differences(result: EvalResult) -> Iterator[str]:
         return
     if tuple(result.names) != released_names(result.dataset, benchmark.names):
         yield "the classes are asked for by other names"
+    if (text_dtype := result.environment.get("text_dtype", "float32")) != "float32":
+        yield f"the prompts are embedded in {text_dtype}"
     if (result.images.done, result.images.total) != (benchmark.images, benchmark.images):
         listed = "" if result.images.total == benchmark.images else f", of {result.images.total} listed,"
         yield f"{result.images.done} of the official {benchmark.images} images{listed} were evaluated"

@@ -34,7 +34,7 @@ from radseg.presets.table import PRESETS
 from radseg.segment import Segmenter
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import Rgb, Size, TextEmbeddings
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 COMMON_SIZES = {
     "context59": Size(375, 500),

@@ -26,7 +26,7 @@ from radseg.jobs.progress import RunReporter
 from radseg.metrics.bootstrap import bootstrap_intervals
 from radseg.metrics.confusion import Counts, mean_iou
 from radseg.presets.load import check
-from radseg.weights.options import Reporter
+from radseg.weights.reporters import Reporter
 
 FORMAT = "radseg-sweep/1"
 

@@ -11,7 +11,9 @@ from radseg.io.formats.masks import ClassMask
 
 
 def supervision_detections(masks: Iterator[ClassMask], size: tuple[int, int]) -> Any:
-    """Return supervision.Detections, one per name that is present; `class_id` is the value in the label map.
+    """Return supervision.Detections, one per name that is present; `class_id` counts the names from 0.
+
+    That is what supervision means by it: its writers look names up by it in a list.
 
     Raises:
         MissingExtraError: supervision is not installed.
@@ -23,7 +25,7 @@ def supervision_detections(masks: Iterator[ClassMask], size: tuple[int, int]) ->
         xyxy=np.array([_box(one.mask) for one in present], dtype=np.float32).reshape(-1, 4),
         mask=stack,
         confidence=np.array([one.score for one in present], dtype=np.float32),
-        class_id=np.array([one.label for one in present], dtype=int),
+        class_id=np.array([one.label - 1 for one in present], dtype=int),
         data={"class_name": np.array([one.name for one in present], dtype=str)},
     )
 

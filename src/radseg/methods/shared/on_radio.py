@@ -10,6 +10,7 @@ from torch import Tensor
 from radseg.methods.base import align_map
 from radseg.methods.shared.windows import Windows
 from radseg.models.radio import Radio
+from radseg.ops.inference import inference
 from radseg.types import FeatureMap, LanguageFeatures, Rgb
 
 
@@ -60,13 +61,13 @@ class RadioMethod(RadioWindows):
         """Return the features of equal-size windows, to be stitched: here RADIO's own patches."""
         return self.radio.encode(crops).patches
 
-    @torch.inference_mode()
+    @inference()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
         maps = self.encode_backbone(images)
         return [LanguageFeatures(align_map(self.align, one), self.space) for one in maps]
 
-    @torch.inference_mode()
+    @inference()
     def encode_backbone(self, images: Sequence[Rgb]) -> list[FeatureMap]:
         """Return the stitched and aggregated map of every image."""
         return self.stitched([self.prepare(image) for image in images], self.window_features)

@@ -21,6 +21,7 @@ from radseg.methods.shared.windows import Statistics, Windows
 from radseg.nn.vit import Block
 from radseg.ops.attention import key_key_attention, query_query_attention
 from radseg.ops.correlation import mean_cosine, unit_rows
+from radseg.ops.inference import inference
 from radseg.ops.resize import image_size
 from radseg.types import LanguageFeatures, Rgb, Size
 
@@ -36,7 +37,7 @@ class WindowedEncoder(Windows, ABC):
         No window's result may depend on the others, but where `statistics` are the image's.
         """
 
-    @torch.inference_mode()
+    @inference()
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one language-aligned feature map per image."""
         prepared = [self.prepare(image) for image in images]

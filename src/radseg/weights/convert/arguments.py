@@ -8,17 +8,8 @@ from typing import Any
 from radseg.errors import CheckpointError
 from radseg.weights.catalog import text_space
 from radseg.weights.convert.pickles import require_read, shown
+from radseg.weights.convert.switches import architecture, refused, require_known
 
-ARCH_HEADS = {
-    "vit_tiny": 3,
-    "vit_small": 6,
-    "vit_base": 12,
-    "vit_so400m": 16,
-    "vit_large": 16,
-    "vit_huge": 16,
-    "vit_giant": 24,
-}
-"""Attention heads by the beginning of timm's architecture name (spec 2.5); `model_kwargs.num_heads` wins."""
 TEACHER_FACTS = ("name", "model", "pretrained", "token_slot", "fd_upsample_factor", "use_summary")
 """What is needed of a teacher."""
 
@@ -48,18 +39,24 @@ class Arguments:
 
     Attributes:
         heads: attention heads of the backbone.
-        width, depth: as the arguments claim, for cross-checking; None if they do not say.
-        position_pixels: side of the learned position field in pixels; None if not said.
-        repeats: places in the teacher list that repeat an earlier teacher; heads keyed by them are copies.
+        patch: side of a patch in pixels.
+        width, depth, mlp_ratio, layer_scale: as the arguments claim, for cross-checking; None if they do not
+            say.
+        position_pixels: side of the learned position field in pixels, not rounded to patches; None if not
+            said.
+        scaled_norms: the norms of block i are multiplied by 1/√i.
         spectral_backbone, spectral_heads: epsilon of the spectral reparametrisation; None where it is off.
     """
 
     heads: int
+    patch: int
     width: int | None
     depth: int | None
+    mlp_ratio: float | None
+    layer_scale: bool | None
+    scaled_norms: bool
     position_pixels: int | None
     teachers: tuple[Teacher, ...]
-    repeats: tuple[int, ...]
     cls_tokens: int
     registers: int
     summary_tokens: tuple[int, ...]
@@ -84,6 +81,11 @@ def read_arguments(raw: Mapping[str, Any], *, averaged: bool, file: str) -> Argu
     per_teacher = reader.flag(raw, "cls_token_per_teacher", default=False)
     cls_tokens = len(set(names)) if per_teacher else 1
     kwargs = reader.table("model_kwargs")
+    require_known(kwargs, file)
+    if reader.flag(raw, "model_norm", default=False):
+        raise refused("args.model_norm", raw["model_norm"], file)
+    heads, patch = architecture(reader.get(raw, "model"), file)
+    scale = reader.number(kwargs, "init_values")
     first = {name: names.index(name) for name in names}
     teachers = tuple(_teacher(listed[i], i, per_teacher, file) for i in first.values())
     pooled = tuple(i for i in first.values() if reader.flag(listed[i], "use_summary", default=True))
@@ -93,12 +95,15 @@ def read_arguments(raw: Mapping[str, Any], *, averaged: bool, file: str) -> Argu
                 f"{file}: teacher {teacher.name!r} reads CLS token {teacher.token}; there are {cls_tokens}."
             )
     return Arguments(
-        heads=reader.heads(kwargs),
+        heads=reader.optional_count(kwargs, "num_heads") or heads,
+        patch=reader.side(kwargs, "patch_size") or patch,
         width=reader.optional_count(kwargs, "embed_dim"),
         depth=reader.optional_count(kwargs, "depth"),
-        position_pixels=reader.optional_count(raw, "cpe_max_size"),
+        mlp_ratio=reader.number(kwargs, "mlp_ratio"),
+        layer_scale=None if scale is None else scale != 0,
+        scaled_norms=reader.flag(kwargs, "scaled_ln", default=False),
+        position_pixels=reader.side(raw, "cpe_max_size"),
         teachers=teachers,
-        repeats=tuple(i for i, name in enumerate(names) if first[name] != i),
         cls_tokens=cls_tokens,
         registers=reader.registers(cls_tokens),
         summary_tokens=pooled if per_teacher else (0,),
@@ -157,17 +162,25 @@ class _Reader:
                 raise CheckpointError(f"{self.file}: a teacher in args has no name.")
         return listed
 
-    def heads(self, kwargs: Mapping[str, Any]) -> int:
-        given = self.optional_count(kwargs, "num_heads")
-        if given:
-            return given
-        arch = self.get(self.raw, "model")
-        for beginning, heads in ARCH_HEADS.items():
-            if isinstance(arch, str) and arch.startswith(beginning):
-                return heads
-        raise CheckpointError(
-            f"{self.file} is of architecture {shown(arch)}; known are {', '.join(ARCH_HEADS)}…_patch16."
-        )
+    def number(self, table: Mapping[str, Any], key: str) -> float | None:
+        value = self.get(table, key)
+        if value is None:
+            return None
+        if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < 2**31:
+            raise CheckpointError(f"{self.file}: args.{key} is {shown(value)}, not a number from 0.")
+        return float(value)
+
+    def side(self, table: Mapping[str, Any], key: str) -> int | None:
+        """Return the side of a square: a whole number, as a float too, or two equal ones."""
+        value = self.get(table, key)
+        if isinstance(value, (list, tuple)) and len(value) == 2 and type(value[0]) in (int, float):
+            if value[0] != value[1]:
+                pair = f"{shown(value[0])} × {shown(value[1])}"
+                raise CheckpointError(f"{self.file}: args.{key} is {pair}; a square is needed.")
+            value = value[0]
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        return self.optional_count({key: value}, key)
 
     def epsilon(self, key: str) -> float | None:
         # the reference: 1e-6 when switched on plainly, 1e-12 by default when given as a table
@@ -181,7 +194,7 @@ class _Reader:
 
     def registers(self, cls_tokens: int) -> int:
         given = self.optional_count(self.raw, "cpe_num_registers")
-        if given is not None:
+        if given:  # 0 counts as not said, as in the reference
             return given
         multiple = self.optional_count(self.raw, "register_multiple")
         # a divisible number of CLS tokens still gets a full multiple of registers, as in the reference

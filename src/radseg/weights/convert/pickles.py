@@ -63,6 +63,8 @@ class Record(dict[str, Any]):
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tensor | Inert:
     if len(shape) != len(stride) or len(shape) > MAX_AXES:
         raise ValueError(f"a tensor has {len(shape)} axes and {len(stride)} strides")
+    if isinstance(storage, Inert):
+        return storage
     counts = [offset, *shape, *stride]
     if not isinstance(storage, Storage) or not all(type(n) is int and 0 <= n < MAX_SIZE for n in counts):
         raise ValueError("a tensor's storage, sizes or strides are not valid")
@@ -101,10 +103,12 @@ class _Reader(pickle._Unpickler):
             return DTYPES[name]
         return MAKERS.get((module, name)) or Inert(f"{module}.{name}")
 
-    def persistent_load(self, pid: Any) -> Storage:
+    def persistent_load(self, pid: Any) -> Storage | Inert:
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
             raise ValueError("a reference is not one to a storage")
         _, dtype, key, _, count = pid
+        if isinstance(dtype, Inert):  # of a number type that weights are not stored in
+            return dtype
         if not isinstance(dtype, torch.dtype):
             raise ValueError(f"a storage has no number type but {shown(dtype)}")
         if not isinstance(key, str) or type(count) is not int or count < 0:

@@ -6,7 +6,8 @@ A layout only sorts its keys into parts; what the parts mean, and every check, i
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,17 +25,11 @@ from radseg.weights.convert.torch_file import read_checkpoint
 from radseg.weights.load import read_description
 from radseg.weights.shapes import expected_shapes, require_tensors
 
-LEFTOVERS = (
-    r"base\.reg_token",  # of v2-style architectures; unused with CPE prefix tokens
-    r"_loss_states\..+",
-    r"adaloss.*",
-    r"lean_in_expected_losses.*",
-    r"weight_balance_mask.*",
-    r"_intermediate_feature_normalizer\..+",  # standardises intermediate layers, which are not used
-    r"inter_feature_normalizer\..+",
-    r"summary_idxs",
+UNUSED = (
+    r"base\.reg_token",  # of v2-style architectures, whose prefix tokens stand elsewhere
+    r"intermediate\.(alphas|means|rotation)",  # standardises intermediate layers, which are not used
 )
-"""Families of published tensors that inference does not use, dropped by name."""
+"""What the publisher's loader reads and inference does not use, dropped by name."""
 _needed = partial(needed, what="RADIO checkpoint")
 USED = ("sam",)
 """Adaptors that radseg uses beside those with a text space."""
@@ -42,11 +37,17 @@ USED = ("sam",)
 
 @dataclass(frozen=True)
 class Converted:
-    """A RADIO model in our form; its tensors are views of the published file."""
+    """A RADIO model in our form; its tensors are views of the published file.
+
+    Attributes:
+        dropped: names of what the file holds beside them, whatever the reason.
+        note: says what was left out because nobody reads it, the publisher neither; "" if there is nothing.
+    """
 
     config: RadioConfig
     tensors: dict[str, Tensor]
     dropped: tuple[str, ...]
+    note: str = ""
 
 
 def convert_checkpoint(path: Path, *, version: str, drop: tuple[str, ...] = ()) -> Converted:
@@ -79,46 +80,76 @@ def assemble(published: Published, drop: tuple[str, ...] = ()) -> Converted:
     """Return the common form: keys renamed, shapes read and held against the arguments."""
     file, arguments = published.file, published.arguments
     tensors: dict[str, Tensor] = {}
-    unknown = dict(published.others)
-    _rename_backbone(published, tensors, unknown)
-    _rename_small_parts(published, tensors, unknown)
+    unknown = _rename_backbone(published, tensors) + _rename_small_parts(published, tensors)
     adaptors, left_out = _adaptors(published, tensors, drop)
-    dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in LEFTOVERS) or k.startswith(drop))
-    require_none_left(unknown.keys() - set(dropped), file)
+    dropped = tuple(k for k in unknown if any(re.fullmatch(p, k) for p in UNUSED) or k.startswith(drop))
+    left = sorted(set(unknown) - set(dropped))
+    with _advised(*left[:1]):
+        require_none_left(left, file)
     config = _configure(published.version, arguments, tensors, adaptors, file)
     require_tensors(expected_shapes(config), tensors, file)
     for key, tensor in tensors.items():
         if not tensor.dtype.is_floating_point:
             raise CheckpointError(f"{file}: {key} is of type {tensor.dtype}; floating point is needed.")
-    return Converted(config, tensors, dropped + left_out)
+    return Converted(config, tensors, (*dropped, *left_out, *published.outside), _note(published))
 
 
-def _rename_backbone(published: Published, tensors: dict[str, Tensor], unknown: dict[str, Tensor]) -> None:
+def _note(published: Published) -> str:
+    names = published.outside
+    if not names:
+        return ""
+    listed = ", ".join(name[:80] for name in names[:4]) + (", …" if len(names) > 4 else "")
+    return (
+        f"{published.file} holds {len(names)} name(s) that the publisher's own loader does not read either; "
+        f"left out: {listed}."
+    )
+
+
+@contextmanager
+def _advised(prefix: str = "") -> Iterator[None]:
+    """Add to what cannot be placed how to convert without it."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} Nothing was converted. To leave tensors out by prefix: --drop {prefix[:80]} (in "
+            f"Python: drop=[{prefix[:80]!r}])."
+        ) from error
+
+
+def _rename_backbone(published: Published, tensors: dict[str, Tensor]) -> list[str]:
+    """Put the backbone's tensors into `tensors`; return the names of those that are not known."""
     plain = materialise(published.base, published.arguments.spectral_backbone, published.file)
     if "blocks.0.mlp.w12.weight" in plain:
         raise CheckpointError(
             f"{published.file} has SwiGLU blocks (mlp.w12), as radio_v2.5-g; they are not supported yet."
         )
+    unknown = []
     for key, tensor in plain.items():
         ours = translate(key, BACKBONE) or translate_block(key)
         if ours is None:
-            unknown[f"base.{key}"] = tensor
+            unknown.append(f"base.{key}")
         else:
             put(tensors, f"vit.{ours}", tensor, published.file)
+    return unknown
 
 
-def _rename_small_parts(published: Published, tensors: dict[str, Tensor], unknown: dict[str, Tensor]) -> None:
+def _rename_small_parts(published: Published, tensors: dict[str, Tensor]) -> list[str]:
+    """Do the same for the conditioner and the normalisers."""
     names = {
         "conditioner": {"norm_mean": "mean", "norm_std": "std"},
         "normalizer": {"mean": "mean", "tx": "transform"},
+        "intermediate": {},
     }
+    unknown = []
     for part, table in names.items():
         for key, tensor in getattr(published, part).items():
             if key in table:
                 flat = part == "conditioner" and math.prod(tensor.shape) == 3
                 put(tensors, f"{part}.{table[key]}", tensor.reshape(3) if flat else tensor, published.file)
             else:
-                unknown[f"{part}.{key}"] = tensor
+                unknown.append(f"{part}.{key}")
+    return unknown
 
 
 def _adaptors(
@@ -133,10 +164,12 @@ def _adaptors(
     for teacher in published.arguments.teachers:
         parts = published.heads.get(teacher.name, {})
         names = [f"adaptors.{teacher.name}.{part}.{key}" for part, head in parts.items() for key in head]
+        is_used = teacher.space is not None or teacher.name in USED
         try:
-            adaptor, own = _adaptor(teacher, parts, published, drop)
+            with _advised(f"adaptors.{teacher.name}.") if is_used else nullcontext():
+                adaptor, own = _adaptor(teacher, parts, published, drop)
         except CheckpointError as error:
-            if teacher.space is not None or teacher.name in USED:
+            if is_used:
                 raise
             warnings.warn(
                 f"The adaptor {teacher.name!r} is left out, the rest can be used: {error}", stacklevel=2
@@ -190,9 +223,15 @@ def _configure(
     tensors["vit.position"] = _as(position, (grid, grid, width), "position", file)
     prefix = _needed(tensors, "vit.prefix", file).shape[0]
     depth = len({k.split(".")[2] for k in tensors if k.startswith("vit.blocks.")})
+    mlp_width, layer_scale = _needed(tensors, up, file).shape[0], "vit.blocks.0.scale1" in tensors
+    said = arguments.position_pixels  # rounded to patches as the publisher does
+    _compare("side of a patch", arguments.patch, patch, file)
     _compare("width", arguments.width, width, file)
     _compare("number of blocks", arguments.depth, depth, file)
-    _compare("position field", arguments.position_pixels, grid * patch, file)
+    _compare("position field", None if said is None else round(said / patch) * patch, grid * patch, file)
+    ratio = arguments.mlp_ratio
+    _compare("width of the MLPs", None if ratio is None else int(width * ratio), mlp_width, file)
+    _compare("presence of LayerScale", arguments.layer_scale, layer_scale, file)
     _compare("number of prefix tokens", arguments.cls_tokens + arguments.registers, prefix, file)
     if width % arguments.heads:
         raise CheckpointError(f"{file}: width {width} does not split into {arguments.heads} heads.")
@@ -201,12 +240,13 @@ def _configure(
         width=width,
         depth=depth,
         heads=arguments.heads,
-        mlp_width=_needed(tensors, up, file).shape[0],
+        mlp_width=mlp_width,
         patch=patch,
         position_grid=grid,
         cls_tokens=arguments.cls_tokens,
         registers=arguments.registers,
-        layer_scale="vit.blocks.0.scale1" in tensors,
+        layer_scale=layer_scale,
+        scaled_norms=arguments.scaled_norms,
         summary_tokens=arguments.summary_tokens,
         adaptors=adaptors,
         normalizer="normalizer.mean" in tensors,

@@ -106,11 +106,10 @@ def require_none_left(unknown: Iterable[str], file: str) -> None:
     """Raise CheckpointError naming keys that no rule knows."""
     left = sorted(unknown)
     if left:
-        shown = ", ".join(k[:80] for k in left[:8]) + (", …" if len(left) > 8 else "")
+        listed = ", ".join(k[:80] for k in left[:8]) + (", …" if len(left) > 8 else "")
         raise CheckpointError(
-            f"{file} holds {len(left)} tensor(s) this version does not know: {shown}. Nothing was "
-            "converted. If it is the publisher's own file, report the names; to convert without them, pass "
-            "their prefixes as `drop`."
+            f"{file} holds {len(left)} tensor(s) this version does not know: {listed}. If it is the "
+            "publisher's own file, report the names."
         )
 
 

@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError
+from radseg.ops.inference import without_autocast
 
 _STORED = re.compile(r"(.+)\.parametrizations\.weight\.(.+)")
 _ALPHA = 0.05  # smallest scale of version 2
 
 
+@without_autocast()  # what is converted is kept
 def materialise(tensors: Mapping[str, Tensor], epsilon: float | None, file: str) -> dict[str, Tensor]:
     """Return the tensors with every reparametrised weight replaced by the weight in use.
 
