@@ -23,7 +23,7 @@ FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--remote-debugging-port=0",
-    "--window-size=640,480",
+    "--window-size=480,400",
     f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1",
 )
 
@@ -55,6 +55,11 @@ class Tab:
     def type(self, text: str) -> None:
         """Type into what has the focus."""
         self._call("Input.insertText", text=text)
+
+    def click(self, x: int, y: int) -> None:
+        """Press and release the left button at a place, in pixels."""
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def text(self) -> str:
         """Return the text of the page."""

@@ -89,6 +89,8 @@ def test_the_printed_address_shows_the_map_and_answers(tab, page):
     tab.run("[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Find').click()")
     tab.wait("document.body.innerText.includes('1 found')")
     assert "not found" in tab.text()
+    tab.click(100, 250)
+    tab.wait("document.body.innerText.includes('No voxel there')")
     assert "Connected" in tab.text()
 
 

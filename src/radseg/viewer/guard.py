@@ -88,7 +88,7 @@ class Guard:
         self, serve: Any, subprotocol: str, *where: Any, process_request: Pages, **options: Any
     ) -> Any:
         self._serves = True
-        options |= {"max_size": MOST_BYTES, "open_timeout": 5, "close_timeout": 1, "logger": _LOGGER}
+        options |= {"max_size": MOST_BYTES, "open_timeout": 2, "close_timeout": 1, "logger": _LOGGER}
         answer = partial(self._answer, process_request, subprotocol)
         return serve(*where, process_request=answer, create_connection=_connection_class(), **options)
 
