@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from radseg.errors import ResourceError
 from radseg.extras import require
-from radseg.viewer.messages import MOST_BYTES, wrong_with
+from radseg.viewer.messages import MAX_BYTES, wrong_with
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 """Never another interface: whoever has the address reads the map, and its text box reaches a model."""
 
-MOST_PAGES = 8
+MAX_PAGES = 8
 """Open at once. Each has its own answer and its own copy of the voxels."""
 
-MOST_CONNECTIONS = 64
+MAX_CONNECTIONS = 64
 """Open at once, those still in the handshake included."""
 
 _PRIVATE = {
@@ -88,7 +88,7 @@ class Guard:
         self, serve: Any, subprotocol: str, *where: Any, process_request: Pages, **options: Any
     ) -> Any:
         self._serves = True
-        options |= {"max_size": MOST_BYTES, "open_timeout": 2, "close_timeout": 1, "logger": _LOGGER}
+        options |= {"max_size": MAX_BYTES, "open_timeout": 2, "close_timeout": 1, "logger": _LOGGER}
         answer = partial(self._answer, process_request, subprotocol)
         return serve(*where, process_request=answer, create_connection=_connection_class(), **options)
 
@@ -135,8 +135,8 @@ def refusal(path: str, headers: "Headers", *, port: int, token: str) -> Refusal 
 def _refused_socket(connection: "ServerConnection", headers: "Headers", subprotocol: str) -> Refusal | None:
     if headers.get_all("Sec-WebSocket-Protocol") != [subprotocol]:  # viser would print it
         return HTTPStatus.BAD_REQUEST, f"The page speaks {subprotocol}. Load it again.\n"
-    if len(connection.server.connections) >= MOST_PAGES:
-        return HTTPStatus.SERVICE_UNAVAILABLE, f"The map is open in {MOST_PAGES} pages. Close one.\n"
+    if len(connection.server.connections) >= MAX_PAGES:
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"The map is open in {MAX_PAGES} pages. Close one.\n"
     return None
 
 
@@ -148,7 +148,7 @@ def _connection_class() -> type["ServerConnection"]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if len(self.server.handlers) > MOST_CONNECTIONS:
+            if len(self.server.handlers) > MAX_CONNECTIONS:
                 transport.abort()
 
         async def recv(self, decode: bool | None = None) -> Any:

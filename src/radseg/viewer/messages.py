@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from radseg.extras import require
 
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 """Of one message. A camera takes 300 bytes; the rest is room for a long line of prompts."""
 
 
