@@ -95,7 +95,8 @@ def test_a_map_whose_cache_is_a_link_deletes_and_writes_nothing_elsewhere(tmp_pa
 def test_no_module_needs_an_extra_to_be_imported():
     code = (
         "import importlib, pkgutil, sys, radseg\n"
-        "for extra in ('viser', 'rerun', 'trimesh', 'matplotlib', 'cv2'): sys.modules[extra] = None\n"
+        "extras = 'viser msgspec websockets rerun trimesh matplotlib cv2'.split()\n"
+        "sys.modules.update(dict.fromkeys(extras))\n"
         "for found in pkgutil.walk_packages(radseg.__path__, 'radseg.'):\n"
         "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
     )

@@ -9,8 +9,10 @@ from query_builders import SIDE, memory_map, words
 from radseg.mapping.aligned import aligned_parts
 from radseg.mapping.points import ColouredPoints, coloured_points
 from radseg.mapping.query import ask
+from radseg.viewer.client_page import ClientPage, Shown
 from radseg.viewer.content import best_names, click_html, legend_html, note_html, picked, shades
-from radseg.viewer.page import HOST, MapPage
+from radseg.viewer.guard import HOST
+from radseg.viewer.page import MapPage
 
 
 def answer(text):
@@ -23,6 +25,8 @@ def test_a_ray_picks_the_first_voxel_it_hits():
     assert picked(points, (0, 0, 0), (0, 0, 2), voxel_size=0.1) == 1
     assert picked(points, (0.2, 0, 0), (0, 0, 1), voxel_size=0.1) == 2
     assert picked(points, (1, 1, 0), (0, 0, 1), voxel_size=0.1) is None
+    with np.errstate(all="raise"):
+        assert picked(points, (0, 0, 0), (0, 0, 0), voxel_size=0.1) is None
     assert picked(points, (0.08, 0, 0), (0, 0, 1), voxel_size=0.1) == 1  # within half its diagonal
     assert picked(points, (0.09, 0, 0), (0, 0, 1), voxel_size=0.1) is None
 
@@ -72,34 +76,54 @@ def page():
     made.stop()
 
 
+@pytest.fixture
+def shown_to_all(page):
+    """The page of one browser, with viser's handle of all of them in place of its own."""
+    return ClientPage(page.server, Shown(coloured_points(memory_map()), 0.05, answer))
+
+
 def test_the_server_listens_on_the_loopback_interface_only(page):
     assert HOST == "127.0.0.1"
     assert page.server.get_host() == "127.0.0.1"
-    with socket.create_connection(("127.0.0.1", page.port), timeout=5):
+    port = page.server.get_port()
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
         pass
     others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     for address in others - {"127.0.0.1"}:
         if not address.startswith("127."):
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((address, page.port), timeout=2)
+                socket.create_connection((address, port), timeout=2)
 
 
-def test_prompts_change_the_page_and_bad_ones_only_the_note(page):
+def test_prompts_change_the_page_and_bad_ones_only_the_note(shown_to_all):
+    page = shown_to_all
+    before = page.cloud.colors.copy()
     page.search("red, purple")
     assert page.show.value == "classes"
     assert "not found" in page.legend.content
+    assert not np.array_equal(page.cloud.colors, before)
     before = page.answer
     page.search("asphalt")
     assert page.answer is before
     assert "knows colours only" in page.legend.content
 
 
-def test_a_click_names_the_voxel(page):
+def test_a_click_names_the_voxel(shown_to_all):
+    page = shown_to_all
     page.search("red, blue")
     page.click((0.0, 0.0, -1.0), (0.0, 0.0, 1.0))
     assert "red" in page.clicked.content
     page.click((9.0, 9.0, -1.0), (0.0, 0.0, 1.0))
     assert "No voxel there" in page.clicked.content
+
+
+def test_a_choice_that_is_not_offered_changes_nothing(shown_to_all):
+    shown_to_all.search("red")
+    before = shown_to_all.cloud.colors.copy()
+    shown_to_all.show.value = "passwords"
+    shown_to_all.answer = answer("blue")
+    shown_to_all.draw()
+    assert np.array_equal(shown_to_all.cloud.colors, before)
 
 
 def test_points_are_centres_in_metres():

@@ -79,5 +79,5 @@ def view(
     opened = SemanticMap.open(path)
     ask = None if opened.space == "none" else MapQuery.open(path, choice.elsewhere()).ask
     page = MapPage(opened, ask, up=up, port=port)
-    typer.echo(f"http://127.0.0.1:{page.port}   (Ctrl-C ends)")
+    typer.echo(f"{page.address}   (Ctrl-C ends)")
     page.serve()

@@ -248,7 +248,7 @@ def alignment(semantic_map: "SemanticMap", segmenter: "Segmenter") -> "Align | N
         )
 
     @inference()
-    def align(values: torch.Tensor) -> torch.Tensor:
+    def align(values: "torch.Tensor") -> "torch.Tensor":
         return backbone.align(values).float().cpu()
 
     return align

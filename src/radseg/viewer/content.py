@@ -39,11 +39,13 @@ def picked(
     *,
     voxel_size: float,
 ) -> int | None:
-    """Return the row of the first voxel a ray hits; None where it hits none.
+    """Return the row of the first voxel a ray hits; None where it hits none or has no direction.
 
     A voxel counts as a ball around its centre that holds the voxel's corners.
     """
     ray = np.asarray(direction, np.float64)
+    if not ray.any():
+        return None
     ray = ray / np.linalg.norm(ray)
     offset = points - np.asarray(origin, np.float64)
     along = offset @ ray

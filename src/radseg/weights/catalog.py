@@ -339,10 +339,10 @@ ROWS: tuple[Row, ...] = (
     Row(
         "talk2dino-vit-b-map", "text_map", "lorebianchi98/Talk2DINO-ViTB", "vitb_mlp_infonce.pth", NO_LICENSE,
         "2411.19331", 0, TALK2DINO, alternatives=("model.safetensors",), bytes=3_938_304,
-        notes="Trained on COCO 2014 captions, so methods with it are not training-free. The authors' code has it under this name in "
-        "weights/ (github.com/lorebianchi98/Talk2DINO); their hub class saves the whole model as "
-        "model.safetensors (src/hf_model.py), the map under proj.*; which of the two the hub has is inferred "
-        "(i). A local file of either is accepted.",
+        notes="Trained on COCO 2014 captions, so methods with it are not training-free. The authors' code "
+        "has it under this name in weights/ (github.com/lorebianchi98/Talk2DINO); their hub class "
+        "saves the whole model as model.safetensors (src/hf_model.py), the map under proj.*; which of "
+        "the two the hub has is inferred (i). A local file of either is accepted.",
     ),
 )  # fmt: skip
 SAM_PTH = ("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")
