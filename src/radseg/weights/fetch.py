@@ -20,6 +20,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
 
 from radseg.errors import CheckpointError, RadsegError, ResourceError, WeightsUnavailableError
+from radseg.weights.catalog import size_text
 from radseg.weights.home import discard, sha256_of, sync_folder, writing
 from radseg.weights.hub import COMMIT, RemoteFile
 from radseg.weights.outages import HTTP, Patience
@@ -27,6 +28,7 @@ from radseg.weights.reporters import LOGGED, Reporter
 
 _SPARE = 64 * 1024 * 1024  # bytes to leave free on the disk
 _SYNC = 64 * 1024 * 1024  # bytes that a power failure may cost
+_WORTH_SAYING = 10**9  # bytes; checking less takes a few seconds
 _SMALL = 64 * 1024 * 1024  # bytes; files checked by git's hash are read whole
 
 
@@ -118,6 +120,8 @@ def fetch(
                     base += sink.length
                 file.flush()
                 os.fsync(file.fileno())
+            if total > _WORTH_SAYING:
+                reporter.announce(f"Checking {size_text(total)} of {target.name} …")
             result = check(part)
         except (CheckpointError, UnexpectedContentError):
             discard(part)
