@@ -136,6 +136,14 @@ def test_a_basis_of_other_channels_is_refused(tmp_path):
         read_basis(tmp_path, digest, 3)
 
 
+@pytest.mark.parametrize("number", [float("nan"), 1e30])
+def test_axes_that_are_no_unit_vectors_are_refused(tmp_path, number):
+    basis = fit_basis([torch.randn(50, 4)], 2)
+    basis.axes[0, 0] = number
+    with pytest.raises(CheckpointError, match="no unit vectors"):
+        read_basis(tmp_path, write_basis(tmp_path, basis), 2)
+
+
 @pytest.mark.parametrize("components", [0, 4, 9])
 def test_components_must_be_fewer_than_channels(components):
     with pytest.raises(InputError, match="of 4 channels"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load, save
 
 from mapping.map_builders import description, grown
 from radseg.errors import CheckpointError, InputError, MissingFileError
@@ -16,6 +18,7 @@ from radseg.mapping.manifest import MANIFEST, TILES, MapManifest, _sha256, read_
 from radseg.mapping.merge import merge_maps
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.runs.mapping import verify_map
 
 
 def store(folder: Path, indices, **changes) -> Path:
@@ -185,10 +188,8 @@ def test_a_tile_in_another_place_is_not_read(folder):
         read_all(folder)
 
 
-def forge(folder: Path, header: dict) -> None:
-    """Put a tile with this safetensors header into the map, with sums and checksums that fit."""
-    text = json.dumps(header).encode()
-    data = struct.pack("<Q", len(text)) + text
+def forge(folder: Path, data: bytes) -> None:
+    """Make this the content of the map's first tile, with sums and checksums that fit."""
 
     def change(content):
         entry = content["tiles"][0]
@@ -203,10 +204,55 @@ def forge(folder: Path, header: dict) -> None:
 
 @pytest.mark.parametrize("shape", [[2**40, 3], [2**62, 2**62], [-1, 3], [0, 3]])
 def test_a_tile_whose_header_promises_what_is_not_there_is_not_read(folder, shape):
-    places = {"dtype": "I32", "shape": shape, "data_offsets": [0, 0]}
-    forge(folder, {"indices": places})
+    header = json.dumps({"indices": {"dtype": "I32", "shape": shape, "data_offsets": [0, 0]}}).encode()
+    forge(folder, struct.pack("<Q", len(header)) + header)
     with pytest.raises(CheckpointError, match="damaged or was changed"):
         read_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "reason"),
+    [
+        ("values", float("nan"), "its values are not finite"),
+        ("values", float("-inf"), "its values are not finite"),
+        ("colours", float("nan"), "its colours are not finite"),
+        ("colours", -0.5, "its colours go from -0.5"),
+        ("colours", 200.0, "to 200, not from 0 to 1"),
+        ("counts", 0, "a voxel has 0 pixels"),
+        ("counts", -5, "a voxel has -5 pixels"),
+        ("counts", 2**62, "a voxel has 4611686018427387904 pixels"),
+    ],
+)
+def test_numbers_that_no_builder_writes_are_not_read_whatever_their_hashes(folder, name, number, reason):
+    tensors = load(tile(folder).read_bytes())
+    tensors[name].flatten()[-1] = number
+    forge(folder, save(tensors))
+    with pytest.raises(CheckpointError, match=f"tile_.*safetensors is damaged or was changed: .*{reason}"):
+        read_all(folder)
+    assert [reason in fault for _, fault in verify_map(folder) if fault] == [True]
+    with pytest.raises(CheckpointError, match=reason):
+        merge_maps([folder, store(folder.parent / "other", [7])], folder.parent / "merged")
+
+
+def test_probabilities_below_zero_are_not_read(tmp_path):
+    names = ("a", "b", "c", "d", "e")
+    with pytest.raises(CheckpointError, match="its values go from -"):  # of `grid_lift`
+        read_all(store(tmp_path / "map", [0], space="probabilities", names=names))
+
+
+@pytest.mark.parametrize("name", [MANIFEST, TILES])
+def test_a_link_in_a_map_is_not_followed(folder, name):
+    (folder / name).rename(folder.parent / "elsewhere")
+    (folder / name).symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(CheckpointError, match=f"{name} is damaged or was changed: it is a link"):
+        read_all(folder)
+
+
+def test_a_pipe_in_place_of_the_manifest_is_not_waited_for(folder):
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+    with pytest.raises(CheckpointError, match="not an ordinary file"):
+        SemanticMap.open(folder)
 
 
 def assert_near(one, other):

@@ -17,11 +17,13 @@ from torch import Tensor
 
 from radseg.errors import CheckpointError, InputError
 from radseg.files import shown, write_bytes
+from radseg.mapping.plain_files import read_plain
 from radseg.ops.inference import without_autocast
 from radseg.types import Rgb
 
 BASIS = "basis.safetensors"
 _LARGEST = 2**28  # bytes; 4096 channels in 1024 components take 17 MB
+_UNIT = 1.001  # no part of a unit vector is longer than 1, up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,18 +115,24 @@ def read_basis(folder: Path, sha256: str, channels: int) -> Basis:
     """
     path = folder / BASIS
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-            raise ValueError("it is missing or not an ordinary file")
-        content = path.read_bytes()
+        content = read_plain(path, max_bytes=_LARGEST)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ValueError("its SHA-256 is not the one in the manifest")
         tensors = load(content)
         basis = Basis(tensors["mean"], tensors["axes"], float(tensors["explained"]))
-        if basis.axes.shape != (len(basis.mean), channels):
+        if basis.mean.ndim != 1 or basis.axes.shape != (len(basis.mean), channels):
             raise ValueError(f"its axes are {tuple(basis.axes.shape)}")
+        if not (
+            _is_float32(basis.mean) and _is_float32(basis.axes) and float(basis.axes.abs().max()) < _UNIT
+        ):
+            raise ValueError("its mean is not finite, or its axes are no unit vectors")
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{shown(path)} is damaged or was changed: {error}. "
             "Restore the map from a copy, or build it again."
         ) from error
     return basis
+
+
+def _is_float32(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.float32 and bool(tensor.isfinite().all())

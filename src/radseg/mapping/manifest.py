@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from radseg.errors import CheckpointError, InputError, MissingFileError, RadsegError
 from radseg.files import shown, write_bytes
 from radseg.mapping.description import MapDescription
+from radseg.mapping.plain_files import read_plain
 from radseg.mapping.shards import FILE_NAME, Shard
 from radseg.mapping.tiles import SIDE, is_tile_index
 
@@ -47,7 +49,7 @@ class MapManifest:
 
 def holds_map(folder: Path) -> bool:
     """Return whether `folder` looks like a map."""
-    return (folder / MANIFEST).is_file()
+    return os.path.lexists(folder / MANIFEST)
 
 
 def write_manifest(folder: Path, manifest: MapManifest) -> None:
@@ -76,14 +78,12 @@ def read_manifest(folder: Path) -> MapManifest:
         CheckpointError: the manifest is damaged, or names files a map does not have.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise MissingFileError(
             f"{shown(folder)} is not a map: it has no {MANIFEST}. Make one: radseg map build SEQUENCE -o MAP"
         )
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("it is too large")
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_plain(path, max_bytes=_LARGEST))
         if content["format"] != FORMAT:
             raise InputError(
                 f"{shown(path)} is of format {content['format']!r}; this version reads {FORMAT!r}."

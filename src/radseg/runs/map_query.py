@@ -1,5 +1,6 @@
 """From a map folder and prompts to an answer: the map's model, alignment, cache, question."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import InputError
+from radseg.files import shown
 from radseg.modes import Mode
 
 if TYPE_CHECKING:
@@ -264,7 +266,8 @@ def model_of(
         downloads: receives what is fetched.
 
     Raises:
-        InputError: the map does not name its model, or the weights differ from those it was built with.
+        InputError: the map does not name its model, names a file that `places` does not, or its weights
+            differ from those it was built with.
     """
     from radseg.presets.load import fetch_and_load  # noqa: PLC0415
     from radseg.presets.spec import Places, model_spec, preset_named  # noqa: PLC0415
@@ -278,10 +281,25 @@ def model_of(
     here = places or Places()
     built_with = encoder.get("checkpoint")
     if here.checkpoint is None and built_with not in (None, preset.checkpoint):
-        here = replace(here, checkpoint=str(built_with))
+        here = replace(here, checkpoint=_catalogue_name(str(built_with)))
     segmenter = fetch_and_load(model_spec(preset.name, **vars(here), **options), downloads or LOGGED)
     _require_same_weights(encoder, encoder_of(segmenter))
     return segmenter
+
+
+def _catalogue_name(built_with: str) -> str:
+    """Return the catalogue name that a map gives for its weights; raise InputError where it is none.
+
+    A map may come from anywhere: a file that only the map names is not looked for, read or hashed.
+    """
+    from radseg.weights import catalog  # noqa: PLC0415
+
+    if any(row.name == built_with for row in catalog.ROWS) and not os.path.lexists(built_with):
+        return built_with
+    raise InputError(
+        f"The map was built with weights of its own, {shown(built_with)}. A map may come from anywhere, so a "
+        f"file that only the map names is not opened. Say where they are: --checkpoint {shown(built_with)}"
+    )
 
 
 def _require_same_weights(map_encoder: Mapping[str, Any], encoder: Mapping[str, Any]) -> None:
