@@ -17,9 +17,18 @@ from radseg.jobs.folder import LOCK_NAME
 from radseg.jobs.record import require_same
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
+from radseg.mapping.replacing import NEXT
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map, sampled, verify_map
+from radseg.runs.mapping import (
+    BuildRequest,
+    MapSettings,
+    Recording,
+    build_map,
+    merge_into,
+    sampled,
+    verify_map,
+)
 from radseg.text.vocabulary import Vocabulary
 
 
@@ -165,10 +174,6 @@ def test_a_map_is_not_replaced_unasked(tmp_path):
     with pytest.raises(InputError, match="holds a map"):
         build(tmp_path / "map", Walk(frames=3))
     assert content(tmp_path / "map") == before
-    aligned = tmp_path / "map" / "aligned" / "0123456789abcdef"
-    aligned.mkdir(parents=True)
-    (aligned / "encoder.json").write_text("{}")
-    (aligned / "a.features.npy").write_bytes(b"")
     build(tmp_path / "map", Walk(frames=3), existing="overwrite")
     build(tmp_path / "fresh", Walk(frames=3))
     assert content(tmp_path / "map") == content(tmp_path / "fresh")
@@ -269,6 +274,66 @@ def test_the_cameras_up_is_noted(tmp_path):
     assert torch.allclose(up / up.norm(), torch.tensor([0.0, -1, 0]), atol=1e-6)  # the walk's y points down
 
 
+def is_sound(folder):
+    return not [fault for _, fault in verify_map(folder) if fault]
+
+
+def test_an_interrupted_replacement_costs_nothing_and_can_go_on(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    before = content(tmp_path / "map")
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "map", Walk(stop=4), existing="overwrite", skip=1, checkpoint_seconds=0, budget=1)
+    assert before.items() <= content(tmp_path / "map").items()
+    with pytest.raises(InputError, match="holds a map that is being replaced. Go on with --resume"):
+        build(tmp_path / "map", Walk(), skip=1)
+    _, watcher = build(tmp_path / "map", Walk(), existing="resume", skip=1)
+    assert (watcher.todo, watcher.earlier) == (1, 2)
+    build(tmp_path / "fresh", Walk(), skip=1)
+    assert content(tmp_path / "map") == content(tmp_path / "fresh")
+
+
+def test_a_replacement_begun_twice_begins_anew(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "map", Walk(stop=3), existing="overwrite")
+    _, watcher = build(tmp_path / "map", Walk(), existing="overwrite", skip=2)
+    assert watcher.earlier == 0
+    build(tmp_path / "fresh", Walk(), skip=2)
+    assert content(tmp_path / "map") == content(tmp_path / "fresh")
+
+
+def test_a_replacement_without_a_usable_frame_leaves_the_map(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    before = content(tmp_path / "map")
+    with pytest.raises(InputError, match="None of the 2 frames"):
+        build(tmp_path / "map", Walk(frames=2, broken=(0, 1)), existing="overwrite")
+    assert content(tmp_path / "map") == before
+
+
+def test_a_damaged_map_can_be_replaced(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    (tmp_path / "map" / MANIFEST).write_text("{")
+    build(tmp_path / "map", Walk(), existing="overwrite")
+    build(tmp_path / "fresh", Walk())
+    assert content(tmp_path / "map") == content(tmp_path / "fresh")
+
+
+def test_a_merge_of_a_damaged_source_leaves_the_map(tmp_path):
+    for name, walk in (("a", Walk(2)), ("b", Walk(3)), ("map", Walk(4))):
+        build(tmp_path / name, walk)
+    before = content(tmp_path / "map")
+    last = max(
+        (tmp_path / "b" / TILES).iterdir(), key=lambda path: [int(n) for n in path.name.split("_")[1:4]]
+    )
+    last.write_bytes(last.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=last.name):
+        merge_into([tmp_path / "a", tmp_path / "b"], tmp_path / "map", budget=1, overwrite=True)
+    assert content(tmp_path / "map") == before
+    with pytest.raises(CheckpointError, match=last.name):
+        merge_into([tmp_path / "a", tmp_path / "b"], tmp_path / "fresh", budget=1)
+    assert not (tmp_path / "fresh").exists()
+
+
 class Slow(Walk):
     """Tells the parent when it begins a frame, and takes its time over it."""
 
@@ -282,10 +347,39 @@ class Slow(Walk):
         return super().read(frame_id)
 
 
-def build_slowly(folder, begun):
+def build_slowly(folder, begun, existing="resume"):
     """What the child process does."""
     torch.set_num_threads(1)
-    build(folder, Slow(150, begun), existing="resume", checkpoint_seconds=0, budget=40_000)
+    build(folder, Slow(150, begun), existing=existing, checkpoint_seconds=0, budget=40_000)
+
+
+def killed(processes, folder, moments, *existing):
+    """Build in a process of its own and kill it between two of the first frames or in one."""
+    begun = processes.Semaphore(0)
+    child = processes.Process(target=build_slowly, args=(folder, begun, *existing))
+    child.start()
+    for _ in range(moments.randint(1, 5)):  # frames rather than seconds: a busy machine is no failure
+        assert begun.acquire(timeout=60)
+    time.sleep(moments.uniform(0, 0.015))
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL, "the build ended before it was killed"
+
+
+def test_kill_9_of_a_replacement_leaves_the_map_and_nothing_half(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_builders"])
+    moments, folder = random.Random(3), tmp_path / "map"
+    build(folder, Walk(frames=3))
+    before = content(folder)
+    for existing in ("overwrite", "resume", "overwrite", "resume"):
+        killed(processes, folder, moments, existing)
+        assert is_sound(folder)
+        assert before.items() <= content(folder).items()
+    assert read_manifest(folder, NEXT).build["frames"]["done"] > 0
+    build(folder, Walk(frames=7), existing="overwrite")
+    build(tmp_path / "fresh", Walk(frames=7))
+    assert content(folder) == content(tmp_path / "fresh")
 
 
 def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path) -> None:
@@ -294,17 +388,9 @@ def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path) -> None:
     build(tmp_path / "whole", Walk(frames=150))
     moments, folder, done = random.Random(11), tmp_path / "killed", []
     for _ in range(30):
-        begun = processes.Semaphore(0)
-        child = processes.Process(target=build_slowly, args=(folder, begun))
-        child.start()
-        for _ in range(moments.randint(1, 5)):  # frames rather than seconds: a busy machine is no failure
-            assert begun.acquire(timeout=60)
-        time.sleep(moments.uniform(0, 0.015))
-        child.kill()
-        child.join()
-        assert child.exitcode == -signal.SIGKILL, "the build ended before it was killed"
+        killed(processes, folder, moments)
         if (folder / MANIFEST).exists():
-            assert not [fault for _, fault in verify_map(folder) if fault]
+            assert is_sound(folder)
             done.append(read_manifest(folder).build["frames"]["done"])
     assert len(set(done)) > 10, "the kills must fall on different frames"
     build(folder, Walk(frames=150), existing="resume")

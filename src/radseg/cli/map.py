@@ -193,9 +193,10 @@ def build(
 def _stamp(folder: Path) -> tuple[int, int] | None:
     """Return what changes whenever a build notes how far it is; None where there is no map."""
     from radseg.mapping.manifest import MANIFEST
+    from radseg.mapping.replacing import NEXT, is_being_replaced
 
     try:
-        state = (folder / MANIFEST).stat()
+        state = (folder / (NEXT if is_being_replaced(folder) else MANIFEST)).lstat()
     except OSError:
         return None
     return state.st_ino, state.st_mtime_ns

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from radseg.errors import InputError
 from radseg.jobs.attempt import attempt
-from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.manifest import MANIFEST, MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums
@@ -93,6 +93,7 @@ class Builder:
         parameters: what decides the result, noted in the manifest.
         progress: what is done.
         checkpoint_seconds: time between checkpoints.
+        manifest_name: file of the manifest; another one while the folder's map is being replaced.
     """
 
     mapper: Mapper
@@ -101,6 +102,7 @@ class Builder:
     parameters: Mapping[str, Any]
     progress: Progress = field(default_factory=Progress)
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    manifest_name: str = MANIFEST
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -141,7 +143,7 @@ class Builder:
         """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
         build = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
-        write_manifest(self.folder, manifest)
+        write_manifest(self.folder, manifest, self.manifest_name)
         self.grown.published(manifest)
         return manifest
 

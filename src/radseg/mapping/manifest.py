@@ -52,7 +52,7 @@ def holds_map(folder: Path) -> bool:
     return os.path.lexists(folder / MANIFEST)
 
 
-def write_manifest(folder: Path, manifest: MapManifest) -> None:
+def write_manifest(folder: Path, manifest: MapManifest, name: str = MANIFEST) -> None:
     """Put a manifest into its place in one step; every shard it names must be on the disk by now."""
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -66,10 +66,10 @@ def write_manifest(folder: Path, manifest: MapManifest) -> None:
     }
     content["checksum"] = _sha256(content)
     text = json.dumps(content, indent=1, ensure_ascii=True).encode() + b"\n"
-    write_bytes(folder / MANIFEST, text)
+    write_bytes(folder / name, text)
 
 
-def read_manifest(folder: Path) -> MapManifest:
+def read_manifest(folder: Path, name: str = MANIFEST) -> MapManifest:
     """Return the manifest of a map folder, every entry checked; no shard is opened.
 
     Raises:
@@ -77,10 +77,10 @@ def read_manifest(folder: Path) -> MapManifest:
         InputError: the map is of a format this version does not know.
         CheckpointError: the manifest is damaged, or names files a map does not have.
     """
-    path = folder / MANIFEST
+    path = folder / name
     if not os.path.lexists(path):
         raise MissingFileError(
-            f"{shown(folder)} is not a map: it has no {MANIFEST}. Make one: radseg map build SEQUENCE -o MAP"
+            f"{shown(folder)} is not a map: it has no {name}. Make one: radseg map build SEQUENCE -o MAP"
         )
     try:
         content = json.loads(read_plain(path, max_bytes=_LARGEST))

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from radseg.errors import InputError
 from radseg.mapping.compression import read_basis, write_basis
-from radseg.mapping.manifest import TILES, MapManifest, read_manifest, write_manifest
+from radseg.mapping.manifest import TILES, MapManifest, read_manifest
+from radseg.mapping.replacing import put_in_place
 from radseg.mapping.shards import check_shard, read_shard
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums
 
 
 def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = None) -> MapManifest:
-    """Write the merge of several maps to the folder `output` and return its manifest.
+    """Write the merge of several maps to the folder `output`, in place of a map there; return its manifest.
 
     Counts are exact; means are exact up to rounding to the stored dtype, whatever the order. Tiles pass
     through memory one at a time. Maps in principal components merge if they share their basis.
@@ -20,7 +21,8 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
     Raises:
         InputError: fewer than two maps, the same map twice, or maps whose voxel size, space, encoder or frame
             differ; the output is one of the sources.
-        MissingFileError, CheckpointError: a source is no map, or a damaged one. `output` is then no map.
+        MissingFileError, CheckpointError: a source is no map, or a damaged one. A map that was in `output`
+            is there as before.
     """
     manifests = require_mergeable(sources, output)
     what = manifests[0].description
@@ -42,8 +44,7 @@ def merge_maps(sources: Sequence[Path], output: Path, *, budget: int | None = No
     noted = {"used": frames, "camera_up": _camera_up(manifests)}
     build = {"merged": [manifest.digest for manifest in manifests], "frames": noted}
     merged = MapManifest(grown.description, grown.flush(), build)
-    write_manifest(output, merged)
-    grown.published(merged)
+    put_in_place(output, merged)
     return merged
 
 
