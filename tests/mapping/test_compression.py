@@ -116,8 +116,8 @@ def test_maps_of_one_basis_merge_and_others_do_not(tmp_path):
     other = build(tmp_path / "other", 2, 3, lift=lambda rgb: flat_lift(rgb) * 2)
     with pytest.raises(InputError, match="basis is"):
         merge_maps([one, other], tmp_path / "merged")
-    same = build(tmp_path / "same", 0, 1)
-    build(tmp_path / "same", 0, 1, 2, existing="resume")
+    same = build(tmp_path / "same", 0, 1, model_parameters={"walk": "second"})
+    build(tmp_path / "same", 0, 1, 2, existing="resume", model_parameters={"walk": "second"})
     merge_maps([one, same], tmp_path / "merged")
     values = SemanticMap.open(tmp_path / "merged").whole().values
     assert values.shape[1] == CHANNELS

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,12 @@ def test_a_folder_without_a_map_says_how_to_make_one(tmp_path):
         {"frames": {"skipped": 3}},
         {"frames": {"skipped": [["0", 1]]}},
         {"frames": {"done": "3"}},
+        {"parameters": [1]},
+        {"recording": "hall"},
+        {"identity": "../.."},
+        {"identity": 5},
+        {"merged": ["a"]},
+        {"merged": 5},
     ],
 )
 def test_forged_notes_of_the_build_are_refused(folder, build):
@@ -310,6 +317,48 @@ def test_a_map_is_not_merged_with_itself(tmp_path):
         merge_maps([one, copy], one)
     with pytest.raises(InputError, match="at least two"):
         merge_maps([one], tmp_path / "merged")
+
+
+def test_a_merged_map_is_not_merged_with_what_is_in_it(tmp_path):
+    a, b, c = (store(tmp_path / name, [index]) for index, name in enumerate("abc"))
+    ab, bc, abc = (tmp_path / name for name in ("ab", "bc", "abc"))
+    merge_maps([a, b], ab)
+    merge_maps([b, c], bc)
+    merge_maps([ab, c], abc)
+    identity = read_manifest(b).identity[:16]
+    for sources in ([ab, b], [b, ab], [c, ab, b]):
+        with pytest.raises(InputError, match=f"{ab} was merged from {b} .{identity}…. already; its pixels"):
+            merge_maps(sources, tmp_path / "twice")
+    with pytest.raises(InputError, match=f"{abc} was merged from {a} "):
+        merge_maps([a, abc], tmp_path / "twice")
+    with pytest.raises(InputError, match=f"{abc} was merged from {ab} "):
+        merge_maps([abc, ab], tmp_path / "twice")
+    with pytest.raises(InputError, match=f"{ab} and {bc} were both merged from the same map .{identity}"):
+        merge_maps([ab, bc], tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()
+
+
+def test_that_frames_agree_is_said_by_name_recording_or_person(tmp_path):
+    def noted(name, index, **parameters):
+        folder = store(tmp_path / name, [index], frame="world")
+        write_manifest(folder, replace(read_manifest(folder), build={"parameters": parameters}))
+        return folder
+
+    one, same = (noted(name, i, sequence="hall", poses=None) for i, name in enumerate(("one", "same")))
+    others = [
+        store(tmp_path / "unknown", [2], frame="world"),
+        noted("kitchen", 3, sequence="kitchen", poses=None),
+        noted("turned", 4, sequence="hall", poses="world-to-camera"),
+    ]
+    merge_maps([one, same], tmp_path / "hall")
+    for other in others:
+        for sources in ([one, other], [tmp_path / "hall", other], [other, other.parent / "same"]):
+            with pytest.raises(InputError, match="all are in 'world', .* say so: --same-frame"):
+                merge_maps(sources, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    merge_maps([tmp_path / "hall", noted("again", 5, sequence="hall", poses=None)], tmp_path / "more")
+    merge_maps([one, *others], tmp_path / "merged", same_frame=True)
+    assert read_manifest(tmp_path / "merged").recording is None
 
 
 def test_the_manifest_says_what_the_map_means(folder):

@@ -3,85 +3,29 @@
 import json
 import multiprocessing
 import random
-import signal
-import time
-from dataclasses import dataclass
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from mapping.map_builders import description, frame, grid_lift
-from radseg.errors import CheckpointError, ImageError, InputError, ResourceError, WeightsUnavailableError
-from radseg.jobs.folder import LOCK_NAME
+from mapping.map_builders import description, grid_lift
+from mapping.map_folders import Walk, build, content, geometry, is_sound, killed
+from radseg.errors import CheckpointError, InputError, ResourceError, WeightsUnavailableError
 from radseg.jobs.record import require_same
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
-from radseg.mapping.replacing import NEXT
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.runs.mapping import (
     BuildRequest,
     MapSettings,
     Recording,
-    build_map,
     merge_into,
     sampled,
     verify_map,
 )
 from radseg.text.vocabulary import Vocabulary
-
-
-@dataclass
-class Walk:
-    """A sequence of `frames` frames; those in `broken` cannot be read, `stop` is where a person stops it."""
-
-    frames: int = 6
-    broken: tuple[int, ...] = ()
-    stop: int | None = None
-
-    def frame_ids(self):
-        return tuple(f"{index:03}" for index in range(self.frames))
-
-    def read(self, frame_id):
-        if int(frame_id) in self.broken:
-            raise ImageError(f"{frame_id}.depth.png is cut short.")
-        if int(frame_id) == self.stop:
-            raise KeyboardInterrupt
-        return frame(int(frame_id))
-
-
-@dataclass
-class Silent:
-    def started(self, todo, earlier, folder):
-        self.todo, self.earlier = todo, earlier
-
-    def frame(self, frame_id, points, reason):
-        pass
-
-    def ended(self, manifest, progress, folder):
-        self.manifest = manifest
-
-
-def mapper():
-    return Mapper(description(dtype="float16"), grid_lift())
-
-
-def geometry():
-    return Mapper(description(space="none", channels=0), None)
-
-
-def build(folder, walk, *, make_mapper=mapper, skip=0, components=None, **request):
-    watcher = Silent()
-    settings = MapSettings(skip=skip, components=components)
-    request = BuildRequest(folder, settings, model_parameters={"model": "grid"}, **request)
-    progress = build_map(request, walk, make_mapper, watcher)
-    return progress, watcher
-
-
-def content(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
-            if p.is_file() and p.name != LOCK_NAME}  # fmt: skip
 
 
 def test_an_interrupted_build_goes_on_to_the_same_folder(tmp_path):
@@ -240,6 +184,22 @@ def replace_ids(walk):
     return Renamed()
 
 
+def test_a_map_is_not_merged_with_itself_grown_or_with_what_it_grew_from(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    shutil.copytree(tmp_path / "map", tmp_path / "copy")
+    merge_into([tmp_path / "map", build_of_other_frames(tmp_path)], tmp_path / "merged")
+    build(tmp_path / "map", Walk(frames=6), existing="resume")
+    for other, message in (("copy", "the same map .* at two times"), ("merged", "was merged from .*/map")):
+        with pytest.raises(InputError, match=f"{message}.* count twice"):
+            merge_into([tmp_path / other, tmp_path / "map"], tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()
+
+
+def build_of_other_frames(tmp_path):
+    build(tmp_path / "other", Walk(broken=(0, 1, 2)))
+    return tmp_path / "other"
+
+
 def test_a_longer_recording_is_taken_up_where_the_map_ends(tmp_path):
     build(tmp_path / "map", Walk(frames=3))
     build(tmp_path / "map", Walk(frames=6), existing="resume")
@@ -274,117 +234,9 @@ def test_the_cameras_up_is_noted(tmp_path):
     assert torch.allclose(up / up.norm(), torch.tensor([0.0, -1, 0]), atol=1e-6)  # the walk's y points down
 
 
-def is_sound(folder):
-    return not [fault for _, fault in verify_map(folder) if fault]
-
-
-def test_an_interrupted_replacement_costs_nothing_and_can_go_on(tmp_path):
-    build(tmp_path / "map", Walk(frames=3))
-    before = content(tmp_path / "map")
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path / "map", Walk(stop=4), existing="overwrite", skip=1, checkpoint_seconds=0, budget=1)
-    assert before.items() <= content(tmp_path / "map").items()
-    with pytest.raises(InputError, match="holds a map that is being replaced. Go on with --resume"):
-        build(tmp_path / "map", Walk(), skip=1)
-    _, watcher = build(tmp_path / "map", Walk(), existing="resume", skip=1)
-    assert (watcher.todo, watcher.earlier) == (1, 2)
-    build(tmp_path / "fresh", Walk(), skip=1)
-    assert content(tmp_path / "map") == content(tmp_path / "fresh")
-
-
-def test_a_replacement_begun_twice_begins_anew(tmp_path):
-    build(tmp_path / "map", Walk(frames=3))
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path / "map", Walk(stop=3), existing="overwrite")
-    _, watcher = build(tmp_path / "map", Walk(), existing="overwrite", skip=2)
-    assert watcher.earlier == 0
-    build(tmp_path / "fresh", Walk(), skip=2)
-    assert content(tmp_path / "map") == content(tmp_path / "fresh")
-
-
-def test_a_replacement_without_a_usable_frame_leaves_the_map(tmp_path):
-    build(tmp_path / "map", Walk(frames=3))
-    before = content(tmp_path / "map")
-    with pytest.raises(InputError, match="None of the 2 frames"):
-        build(tmp_path / "map", Walk(frames=2, broken=(0, 1)), existing="overwrite")
-    assert content(tmp_path / "map") == before
-
-
-def test_a_damaged_map_can_be_replaced(tmp_path):
-    build(tmp_path / "map", Walk(frames=3))
-    (tmp_path / "map" / MANIFEST).write_text("{")
-    build(tmp_path / "map", Walk(), existing="overwrite")
-    build(tmp_path / "fresh", Walk())
-    assert content(tmp_path / "map") == content(tmp_path / "fresh")
-
-
-def test_a_merge_of_a_damaged_source_leaves_the_map(tmp_path):
-    for name, walk in (("a", Walk(2)), ("b", Walk(3)), ("map", Walk(4))):
-        build(tmp_path / name, walk)
-    before = content(tmp_path / "map")
-    last = max(
-        (tmp_path / "b" / TILES).iterdir(), key=lambda path: [int(n) for n in path.name.split("_")[1:4]]
-    )
-    last.write_bytes(last.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match=last.name):
-        merge_into([tmp_path / "a", tmp_path / "b"], tmp_path / "map", budget=1, overwrite=True)
-    assert content(tmp_path / "map") == before
-    with pytest.raises(CheckpointError, match=last.name):
-        merge_into([tmp_path / "a", tmp_path / "b"], tmp_path / "fresh", budget=1)
-    assert not (tmp_path / "fresh").exists()
-
-
-class Slow(Walk):
-    """Tells the parent when it begins a frame, and takes its time over it."""
-
-    def __init__(self, frames, begun):
-        super().__init__(frames)
-        self.begun = begun
-
-    def read(self, frame_id):
-        self.begun.release()
-        time.sleep(0.002)
-        return super().read(frame_id)
-
-
-def build_slowly(folder, begun, existing="resume"):
-    """What the child process does."""
-    torch.set_num_threads(1)
-    build(folder, Slow(150, begun), existing=existing, checkpoint_seconds=0, budget=40_000)
-
-
-def killed(processes, folder, moments, *existing):
-    """Build in a process of its own and kill it between two of the first frames or in one."""
-    begun = processes.Semaphore(0)
-    child = processes.Process(target=build_slowly, args=(folder, begun, *existing))
-    child.start()
-    for _ in range(moments.randint(1, 5)):  # frames rather than seconds: a busy machine is no failure
-        assert begun.acquire(timeout=60)
-    time.sleep(moments.uniform(0, 0.015))
-    child.kill()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL, "the build ended before it was killed"
-
-
-def test_kill_9_of_a_replacement_leaves_the_map_and_nothing_half(tmp_path: Path) -> None:
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_builders"])
-    moments, folder = random.Random(3), tmp_path / "map"
-    build(folder, Walk(frames=3))
-    before = content(folder)
-    for existing in ("overwrite", "resume", "overwrite", "resume"):
-        killed(processes, folder, moments, existing)
-        assert is_sound(folder)
-        assert before.items() <= content(folder).items()
-    assert read_manifest(folder, NEXT).build["frames"]["done"] > 0
-    build(folder, Walk(frames=7), existing="overwrite")
-    build(tmp_path / "fresh", Walk(frames=7))
-    assert content(folder) == content(tmp_path / "fresh")
-
-
 def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path) -> None:
     processes = multiprocessing.get_context("forkserver")  # torch is imported once, not thirty times
-    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_builders"])
+    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_folders"])
     build(tmp_path / "whole", Walk(frames=150))
     moments, folder, done = random.Random(11), tmp_path / "killed", []
     for _ in range(30):

@@ -1,6 +1,7 @@
 """A build that can be killed: frames in order, checkpoints between them; the manifest says how far it is."""
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +95,7 @@ class Builder:
         progress: what is done.
         checkpoint_seconds: time between checkpoints.
         manifest_name: file of the manifest; another one while the folder's map is being replaced.
+        identity: of the map, which stays when it grows; empty until its first frame is in it.
     """
 
     mapper: Mapper
@@ -103,6 +105,7 @@ class Builder:
     progress: Progress = field(default_factory=Progress)
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     manifest_name: str = MANIFEST
+    identity: str = ""
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -120,6 +123,7 @@ class Builder:
                 changing = True
                 if lifted is not None:
                     frame, sums = lifted
+                    self.identity = self.identity or self._identity_of(frame_id, sums)
                     self.grown.add(sums)
                     points = int(sums.counts.sum())
                     self._note_up(frame)
@@ -142,6 +146,8 @@ class Builder:
     def checkpoint(self) -> MapManifest:
         """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
         build = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
+        if self.identity:
+            build["identity"] = self.identity
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
         write_manifest(self.folder, manifest, self.manifest_name)
         self.grown.published(manifest)
@@ -150,6 +156,18 @@ class Builder:
     def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums]:
         frame = read(frame_id)
         return frame, self.mapper.sums(frame)
+
+    def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
+        """Return a hash of the settings and of the first frame: equal for equal maps, however far they are.
+
+        Where the recording lies is left out: it may have been moved.
+        """
+        settings = {key: value for key, value in self.parameters.items() if key != "sequence"}
+        begin = [self.mapper.description.as_json(), settings, frame_id]
+        digest = hashlib.sha256(json.dumps(begin, sort_keys=True).encode())
+        for array in (first.keys, first.counts):
+            digest.update(array.numpy().tobytes())
+        return digest.hexdigest()
 
     def _note_up(self, frame: Frame) -> None:
         up = (-frame.camera_to_world[:3, 1]).tolist()

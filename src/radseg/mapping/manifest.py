@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from radseg.mapping.tiles import SIDE, is_tile_index
 MANIFEST, TILES = "map.json", "tiles"
 FORMAT = "radseg-map/1"
 RULE = "index = round-half-to-even(position / voxel_size) per axis; centre = index * voxel_size; metres"
+_HASH = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 256 * 2**20  # bytes; a million tiles take 200 MB
 
 
@@ -29,7 +31,8 @@ class MapManifest:
     Attributes:
         description: what the numbers mean.
         shards: one per tile, in the order of their indices.
-        build: what the builder notes for going on: parameters, frames done, frames skipped with reasons.
+        build: what the builder notes for going on: identity, parameters, frames done, frames skipped with
+            reasons; of a merged map what was merged.
     """
 
     description: MapDescription
@@ -45,6 +48,24 @@ class MapManifest:
     def digest(self) -> str:
         """Hash of the description and of every voxel: equal for equal maps, however they were built."""
         return _sha256([self.description.as_json(), [asdict(shard) for shard in self.shards]])
+
+    @property
+    def identity(self) -> str:
+        """What stays when a map grows by --resume; of maps that note none, their digest."""
+        return str(self.build.get("identity") or self.digest)
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """Identities and digests of this map and of all maps that it was merged from, directly or not."""
+        return frozenset({self.identity, self.digest, *self.build.get("merged", ())})
+
+    @property
+    def recording(self) -> Mapping[str, Any] | None:
+        """What decides the world frame: the recording and how its poses are read; None where unknown."""
+        noted = self.build.get("recording") or self.build.get("parameters") or {}
+        if not noted.get("sequence"):
+            return None
+        return {key: noted.get(key) for key in ("sequence", "poses", "axes", "layout")}
 
 
 def holds_map(folder: Path) -> bool:
@@ -145,6 +166,11 @@ def _require_types(raw: Mapping[str, Any]) -> None:
 
 def _require_build(build: Mapping[str, Any]) -> None:
     """Raise ValueError for notes of a build that no builder writes; a merged map may have none."""
+    for name in ("parameters", "recording"):
+        if not isinstance(build.get(name) or {}, dict):
+            raise ValueError(f"its {name} are no table")
+    if not all(_HASH.fullmatch(one) for one in (build.get("identity", "0" * 64), *build.get("merged", ()))):
+        raise ValueError("it is known by no hash, or merged from maps that are not")
     frames = build.get("frames", {})
     up = frames.get("camera_up", [0.0, 0.0, 0.0])
     if len(up) != 3 or not all(type(n) in (int, float) and math.isfinite(n) for n in up):

@@ -194,7 +194,8 @@ def build_map(
             keep=tiles_to_keep(request.output) if name == NEXT else (),
         )
         seconds = request.checkpoint_seconds
-        builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name)
+        identity = "" if earlier is None or not earlier.shards else earlier.identity
+        builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity)
         reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
         builder.run(ids, sequence.read, reporter)
         if not progress.used:
@@ -314,7 +315,12 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def merge_into(
-    sources: Sequence[Path], output: Path, *, budget: int | None = None, overwrite: bool = False
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    budget: int | None = None,
+    overwrite: bool = False,
+    same_frame: bool = False,
 ) -> "MapManifest":
     """Merge maps into the folder `output`; see `mapping.merge.merge_maps`.
 
@@ -325,13 +331,13 @@ def merge_into(
     from radseg.mapping.manifest import holds_map  # noqa: PLC0415
     from radseg.mapping.merge import merge_maps, require_mergeable  # noqa: PLC0415
 
-    require_mergeable(sources, output)
+    require_mergeable(sources, output, same_frame=same_frame)
     if holds_map(output) and not overwrite:
         raise InputError(
             f"{output} holds a map. Replace it with --overwrite, or name another folder with -o."
         )
     with _opened(output, "overwrite" if overwrite else "refuse", {}):
-        return merge_maps(sources, output, budget=budget)
+        return merge_maps(sources, output, budget=budget, same_frame=same_frame)
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
@@ -372,5 +378,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "tiles": len(manifest.shards),
         "bytes": sum(shard.bytes for shard in manifest.shards),
         "encoder": dict(what.encoder),
+        "identity": manifest.identity,
+        "merged from": sorted(manifest.lineage - {manifest.identity, manifest.digest}),
         "digest": manifest.digest,
     }
