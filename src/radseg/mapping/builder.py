@@ -145,7 +145,7 @@ class Builder:
 
     def checkpoint(self) -> MapManifest:
         """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
-        build = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
+        build: dict[str, Any] = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
         if self.identity:
             build["identity"] = self.identity
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
