@@ -1,6 +1,6 @@
 """A question to a large map whose features are aligned already: `python -m benchmarks.query [--voxels N]`.
 
-A building of that many voxels with features of 1152 channels (SigLIP 2 so400m) in the cache beside the map;
+A building of that many voxels with features of 1152 channels (SigLIP 2 so400m) in the cache;
 two names and the contrast bank. Plain is the product of whole tiles, widened to float32, without blocks.
 """
 
@@ -58,7 +58,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "map"
         stored = building(folder, chosen.voxels)
-        cache = AlignedCache.of(folder, lambda values: table[values[:, 0].long()], "benchmark")
+        cache = AlignedCache.of(
+            folder / "aligned", lambda values: table[values[:, 0].long()], "benchmark", WIDTH
+        )
         for _ in cache.parts(stored):
             pass
         before = resident_mb()

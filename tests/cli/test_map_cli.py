@@ -262,3 +262,17 @@ def test_principal_components_are_stored_and_read_as_features(build, radseg, tmp
     assert result.exit_code == 2
     assert "this map has none" in result.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_maps_of_two_recordings_are_merged_when_a_person_says_that_they_fit(radseg, build, tmp_path):
+    write_recording(tmp_path / "kitchen")
+    build("-o", "one", "--space", "none")
+    radseg("map", "build", "kitchen", "-o", "two", "--space", "none", "--no-check", "--skip", "1")
+    asked = radseg("map", "merge", "one", "two", "-o", "both")
+    assert (asked.exit_code, "say so: --same-frame" in " ".join(asked.stderr.split())) == (2, True)
+    assert radseg("map", "merge", "one", "two", "-o", "both", "--same-frame").exit_code == 0
+    facts = json.loads(radseg("map", "info", "one", "--log-format", "json").stdout)
+    assert (
+        facts["identity"]
+        in json.loads(radseg("map", "info", "both", "--log-format", "json").stdout)["merged from"]
+    )

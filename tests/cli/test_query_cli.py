@@ -159,6 +159,37 @@ def test_other_weights_than_the_maps_are_refused(toy_map, tmp_path, radseg):
     assert "built with other weights" in " ".join(done.output.split())
 
 
+def test_a_map_of_other_channels_than_its_model_has_is_named(tmp_path, radseg):
+    voxels = VoxelMap(
+        description(encoder={"preset": "toy", "options": {}}, channels=5), folder=tmp_path / "map"
+    )
+    one = sums()
+    voxels.add(VoxelSums(one.keys, one.counts, one.values[:, :5], one.colours))
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    done = radseg("query", tmp_path / "map", "red")
+    assert done.exit_code == 2
+    assert "values have 5 channels, the features of the model that it names have 126" in " ".join(
+        done.stderr.split()
+    )
+
+
+@pytest.mark.parametrize("named", ["secret.safetensors", "c-radio_v3-h"])
+def test_a_file_that_only_the_map_names_is_not_read(tmp_path, radseg, monkeypatch, named):
+    """Given on the command line it is read, and found to be no checkpoint."""
+    (tmp_path / named).write_bytes(b"secret")
+    encoder = {"preset": "radseg-b", "options": {}, "checkpoint": named, "sha256": "0" * 64}
+    voxels = VoxelMap(description(encoder=encoder, space="backbone:c-radio"), folder=tmp_path / "map")
+    voxels.add(sums())
+    write_manifest(tmp_path / "map", MapManifest(voxels.description, voxels.flush()))
+    monkeypatch.chdir(tmp_path)
+    done = radseg("query", "map", "red ball")
+    assert done.exit_code == 2
+    assert f"Say where they are: --checkpoint {named}" in " ".join(done.stderr.split())
+    given = radseg("query", "map", "red ball", "--checkpoint", named)
+    assert given.exit_code != 0
+    assert "only the map names" not in given.stderr
+
+
 def test_images_stand_as_the_cameras_were_held(toy_map, tmp_path, radseg):
     """The colour image of a map whose tops pointed along +x is the one that --up +x draws."""
     manifest = read_manifest(toy_map)

@@ -47,7 +47,7 @@ def grid_lift(rows: int = 5, columns: int = 7) -> Lift:
 
 def description(**changes: object) -> MapDescription:
     """Return the description of maps of `grid_lift` values, stored in float32 unless changed."""
-    facts = {"voxel_size": 0.1, "space": "toy", "channels": CHANNELS, "dtype": "float32"}
+    facts = {"voxel_size": 0.1, "space": "toy", "channels": CHANNELS, "dtype": "float32", "frame": "walk"}
     return MapDescription(**{**facts, **changes})
 
 

@@ -6,7 +6,7 @@ import torch
 
 from mapping.map_builders import CHANNELS, description, frame, grid_lift, grown
 from radseg.errors import CheckpointError, InputError
-from radseg.mapping.compression import BASIS, ProjectedLift, fit_basis, read_basis, write_basis
+from radseg.mapping.compression import ProjectedLift, fit_basis, read_basis, write_basis
 from radseg.mapping.manifest import MANIFEST
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.merge import merge_maps
@@ -47,6 +47,11 @@ def build(folder, *indices, lift=flat_lift, **settings):
     request = BuildRequest(folder, MapSettings(components=2), **settings)
     build_map(request, Walk(*indices), lambda: Mapper(description(), lift), Silent())
     return folder
+
+
+def basis_in(folder):
+    (path,) = folder.glob("basis*")
+    return path
 
 
 def test_the_basis_is_that_of_a_singular_value_decomposition():
@@ -100,9 +105,9 @@ def plain_map(mapper, frames):
 
 def test_a_resumed_build_keeps_its_basis(tmp_path):
     build(tmp_path / "map", 0, 1)
-    before = (tmp_path / "map" / BASIS).read_bytes()
+    before = basis_in(tmp_path / "map").read_bytes()
     build(tmp_path / "map", 0, 1, 2, 3, existing="resume")
-    assert (tmp_path / "map" / BASIS).read_bytes() == before
+    assert basis_in(tmp_path / "map").read_bytes() == before
     assert SemanticMap.open(tmp_path / "map").build["frames"]["used"] == 4
 
 
@@ -111,8 +116,8 @@ def test_maps_of_one_basis_merge_and_others_do_not(tmp_path):
     other = build(tmp_path / "other", 2, 3, lift=lambda rgb: flat_lift(rgb) * 2)
     with pytest.raises(InputError, match="basis is"):
         merge_maps([one, other], tmp_path / "merged")
-    same = build(tmp_path / "same", 0, 1)
-    build(tmp_path / "same", 0, 1, 2, existing="resume")
+    same = build(tmp_path / "same", 0, 1, model_parameters={"walk": "second"})
+    build(tmp_path / "same", 0, 1, 2, existing="resume", model_parameters={"walk": "second"})
     merge_maps([one, same], tmp_path / "merged")
     values = SemanticMap.open(tmp_path / "merged").whole().values
     assert values.shape[1] == CHANNELS
@@ -123,10 +128,11 @@ def test_maps_of_one_basis_merge_and_others_do_not(tmp_path):
 )
 def test_a_damaged_basis_is_not_used(tmp_path, damage):
     folder = build(tmp_path / "map", 0)
-    damage(folder / BASIS)
-    with pytest.raises(CheckpointError, match="basis.safetensors is damaged"):
+    name = basis_in(folder).name
+    damage(folder / name)
+    with pytest.raises(CheckpointError, match=f"{name} is damaged"):
         SemanticMap.open(folder)
-    assert [name for name, fault in verify_map(folder) if fault] == [BASIS]
+    assert [name for name, fault in verify_map(folder) if fault] == [name]
 
 
 def test_a_basis_of_other_channels_is_refused(tmp_path):
@@ -134,6 +140,14 @@ def test_a_basis_of_other_channels_is_refused(tmp_path):
     assert read_basis(tmp_path, digest, 2).width == 4
     with pytest.raises(CheckpointError, match="its axes"):
         read_basis(tmp_path, digest, 3)
+
+
+@pytest.mark.parametrize("number", [float("nan"), 1e30])
+def test_axes_that_are_no_unit_vectors_are_refused(tmp_path, number):
+    basis = fit_basis([torch.randn(50, 4)], 2)
+    basis.axes[0, 0] = number
+    with pytest.raises(CheckpointError, match="no unit vectors"):
+        read_basis(tmp_path, write_basis(tmp_path, basis), 2)
 
 
 @pytest.mark.parametrize("components", [0, 4, 9])
@@ -149,11 +163,38 @@ def test_colours_and_probabilities_are_not_compressed(tmp_path):
         Mapper(what, lambda rgb: rgb).compressed(basis, "0" * 64)
 
 
+def test_a_map_whose_basis_has_the_first_name_still_opens(tmp_path):
+    folder = build(tmp_path / "map", 0, 1)
+    values = SemanticMap.open(folder).whole().values
+    basis_in(folder).rename(folder / "basis.safetensors")
+    assert torch.equal(SemanticMap.open(folder).whole().values, values)
+    build(folder, 0, 1, 2, existing="resume")
+    assert basis_in(folder).name == "basis.safetensors"
+
+
+def test_a_map_keeps_its_basis_while_another_replaces_it(tmp_path):
+    folder, calls = build(tmp_path / "map", 0, 1), []
+    before = basis_in(folder).read_bytes()
+
+    def stopped(rgb):
+        calls.append(rgb)
+        if len(calls) == 4:  # two frames for the basis, two for the map
+            raise KeyboardInterrupt
+        return flat_lift(rgb) * 2
+
+    with pytest.raises(KeyboardInterrupt):
+        build(folder, 0, 1, lift=stopped, existing="overwrite")
+    assert not [fault for _, fault in verify_map(folder) if fault]
+    assert len(list(folder.glob("basis*"))) == 2
+    build(folder, 0, 1, lift=lambda rgb: flat_lift(rgb) * 2, existing="resume")
+    assert basis_in(folder).read_bytes() != before
+
+
 def test_overwriting_removes_the_basis(tmp_path):
     build(tmp_path / "map", 0)
     plain = BuildRequest(tmp_path / "map", existing="overwrite")
     build_map(plain, Walk(0), lambda: Mapper(description(), flat_lift), Silent())
-    assert not (tmp_path / "map" / BASIS).exists()
+    assert not list((tmp_path / "map").glob("basis*"))
     assert (tmp_path / "map" / MANIFEST).exists()
 
 

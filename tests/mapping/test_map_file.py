@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load, save
 
 from mapping.map_builders import description, grown
 from radseg.errors import CheckpointError, InputError, MissingFileError
@@ -16,6 +19,7 @@ from radseg.mapping.manifest import MANIFEST, TILES, MapManifest, _sha256, read_
 from radseg.mapping.merge import merge_maps
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.runs.mapping import verify_map
 
 
 def store(folder: Path, indices, **changes) -> Path:
@@ -131,6 +135,12 @@ def test_a_folder_without_a_map_says_how_to_make_one(tmp_path):
         {"frames": {"skipped": 3}},
         {"frames": {"skipped": [["0", 1]]}},
         {"frames": {"done": "3"}},
+        {"parameters": [1]},
+        {"recording": "hall"},
+        {"identity": "../.."},
+        {"identity": 5},
+        {"merged": ["a"]},
+        {"merged": 5},
     ],
 )
 def test_forged_notes_of_the_build_are_refused(folder, build):
@@ -185,10 +195,8 @@ def test_a_tile_in_another_place_is_not_read(folder):
         read_all(folder)
 
 
-def forge(folder: Path, header: dict) -> None:
-    """Put a tile with this safetensors header into the map, with sums and checksums that fit."""
-    text = json.dumps(header).encode()
-    data = struct.pack("<Q", len(text)) + text
+def forge(folder: Path, data: bytes) -> None:
+    """Make this the content of the map's first tile, with sums and checksums that fit."""
 
     def change(content):
         entry = content["tiles"][0]
@@ -203,10 +211,55 @@ def forge(folder: Path, header: dict) -> None:
 
 @pytest.mark.parametrize("shape", [[2**40, 3], [2**62, 2**62], [-1, 3], [0, 3]])
 def test_a_tile_whose_header_promises_what_is_not_there_is_not_read(folder, shape):
-    places = {"dtype": "I32", "shape": shape, "data_offsets": [0, 0]}
-    forge(folder, {"indices": places})
+    header = json.dumps({"indices": {"dtype": "I32", "shape": shape, "data_offsets": [0, 0]}}).encode()
+    forge(folder, struct.pack("<Q", len(header)) + header)
     with pytest.raises(CheckpointError, match="damaged or was changed"):
         read_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "reason"),
+    [
+        ("values", float("nan"), "its values are not finite"),
+        ("values", float("-inf"), "its values are not finite"),
+        ("colours", float("nan"), "its colours are not finite"),
+        ("colours", -0.5, "its colours go from -0.5"),
+        ("colours", 200.0, "to 200, not from 0 to 1"),
+        ("counts", 0, "a voxel has 0 pixels"),
+        ("counts", -5, "a voxel has -5 pixels"),
+        ("counts", 2**62, "a voxel has 4611686018427387904 pixels"),
+    ],
+)
+def test_numbers_that_no_builder_writes_are_not_read_whatever_their_hashes(folder, name, number, reason):
+    tensors = load(tile(folder).read_bytes())
+    tensors[name].flatten()[-1] = number
+    forge(folder, save(tensors))
+    with pytest.raises(CheckpointError, match=f"tile_.*safetensors is damaged or was changed: .*{reason}"):
+        read_all(folder)
+    assert [reason in fault for _, fault in verify_map(folder) if fault] == [True]
+    with pytest.raises(CheckpointError, match=reason):
+        merge_maps([folder, store(folder.parent / "other", [7])], folder.parent / "merged")
+
+
+def test_probabilities_below_zero_are_not_read(tmp_path):
+    names = ("a", "b", "c", "d", "e")
+    with pytest.raises(CheckpointError, match="its values go from -"):  # of `grid_lift`
+        read_all(store(tmp_path / "map", [0], space="probabilities", names=names))
+
+
+@pytest.mark.parametrize("name", [MANIFEST, TILES])
+def test_a_link_in_a_map_is_not_followed(folder, name):
+    (folder / name).rename(folder.parent / "elsewhere")
+    (folder / name).symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(CheckpointError, match=f"{name} is damaged or was changed: it is a link"):
+        read_all(folder)
+
+
+def test_a_pipe_in_place_of_the_manifest_is_not_waited_for(folder):
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+    with pytest.raises(CheckpointError, match="not an ordinary file"):
+        SemanticMap.open(folder)
 
 
 def assert_near(one, other):
@@ -264,6 +317,48 @@ def test_a_map_is_not_merged_with_itself(tmp_path):
         merge_maps([one, copy], one)
     with pytest.raises(InputError, match="at least two"):
         merge_maps([one], tmp_path / "merged")
+
+
+def test_a_merged_map_is_not_merged_with_what_is_in_it(tmp_path):
+    a, b, c = (store(tmp_path / name, [index]) for index, name in enumerate("abc"))
+    ab, bc, abc = (tmp_path / name for name in ("ab", "bc", "abc"))
+    merge_maps([a, b], ab)
+    merge_maps([b, c], bc)
+    merge_maps([ab, c], abc)
+    identity = read_manifest(b).identity[:16]
+    for sources in ([ab, b], [b, ab], [c, ab, b]):
+        with pytest.raises(InputError, match=f"{ab} was merged from {b} .{identity}…. already; its pixels"):
+            merge_maps(sources, tmp_path / "twice")
+    with pytest.raises(InputError, match=f"{abc} was merged from {a} "):
+        merge_maps([a, abc], tmp_path / "twice")
+    with pytest.raises(InputError, match=f"{abc} was merged from {ab} "):
+        merge_maps([abc, ab], tmp_path / "twice")
+    with pytest.raises(InputError, match=f"{ab} and {bc} were both merged from the same map .{identity}"):
+        merge_maps([ab, bc], tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()
+
+
+def test_that_frames_agree_is_said_by_name_recording_or_person(tmp_path):
+    def noted(name, index, **parameters):
+        folder = store(tmp_path / name, [index], frame="world")
+        write_manifest(folder, replace(read_manifest(folder), build={"parameters": parameters}))
+        return folder
+
+    one, same = (noted(name, i, sequence="hall", poses=None) for i, name in enumerate(("one", "same")))
+    others = [
+        store(tmp_path / "unknown", [2], frame="world"),
+        noted("kitchen", 3, sequence="kitchen", poses=None),
+        noted("turned", 4, sequence="hall", poses="world-to-camera"),
+    ]
+    merge_maps([one, same], tmp_path / "hall")
+    for other in others:
+        for sources in ([one, other], [tmp_path / "hall", other], [other, other.parent / "same"]):
+            with pytest.raises(InputError, match="all are in 'world', .* say so: --same-frame"):
+                merge_maps(sources, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    merge_maps([tmp_path / "hall", noted("again", 5, sequence="hall", poses=None)], tmp_path / "more")
+    merge_maps([one, *others], tmp_path / "merged", same_frame=True)
+    assert read_manifest(tmp_path / "merged").recording is None
 
 
 def test_the_manifest_says_what_the_map_means(folder):

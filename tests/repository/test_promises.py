@@ -15,10 +15,8 @@ from typer.testing import CliRunner
 
 import radseg
 from builders import tiny_radio
-from query_builders import description, stored_map, sums
+from query_builders import description, sums
 from radseg.cli.app import app
-from radseg.errors import ResourceError
-from radseg.mapping.aligned import AlignedCache
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.text.pack import VocabularyPack, save_pack
@@ -77,19 +75,17 @@ def test_a_map_is_asked_checked_and_drawn_without_a_network(no_network, toy_map,
         assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("linked", ["parent", "folder"])
-def test_a_map_whose_cache_is_a_link_deletes_and_writes_nothing_elsewhere(tmp_path, linked):
-    stored, elsewhere = stored_map(tmp_path / "map"), tmp_path / "elsewhere"
-    cache = AlignedCache.of(tmp_path / "map", None, "encoder")
-    link = cache.folder if linked == "folder" else cache.folder.parent
-    link.parent.mkdir(exist_ok=True)
+def test_a_map_is_asked_without_reading_or_writing_features_in_its_folder(toy_map, tmp_path):
+    """A map may come from anywhere: its `aligned`, a link or not, is nobody's word for its features."""
+    elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    link.symlink_to(elsewhere)
-    cache.folder.mkdir(exist_ok=True)
-    (cache.folder / "mine.npy").write_bytes(b"mine")
-    with pytest.raises(ResourceError, match="is a link"):
-        list(cache.parts(stored))
-    assert [path.name for path in cache.folder.iterdir()] == ["mine.npy"]
+    (elsewhere / "mine.npy").write_bytes(b"mine")
+    (toy_map / "aligned").symlink_to(elsewhere)
+    before = {path: path.stat() for path in toy_map.rglob("*")}
+    done = CliRunner().invoke(app, ["query", str(toy_map), "red"])
+    assert done.exit_code == 0, done.output
+    assert {path: path.stat() for path in toy_map.rglob("*")}.keys() == before.keys()
+    assert [path.name for path in elsewhere.iterdir()] == ["mine.npy"]
 
 
 def test_no_module_needs_an_extra_to_be_imported():

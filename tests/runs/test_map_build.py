@@ -3,76 +3,29 @@
 import json
 import multiprocessing
 import random
-import signal
-import time
-from dataclasses import dataclass
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from mapping.map_builders import description, frame, grid_lift
-from radseg.errors import CheckpointError, ImageError, InputError, ResourceError, WeightsUnavailableError
-from radseg.jobs.folder import LOCK_NAME
+from mapping.map_builders import description, grid_lift
+from mapping.map_folders import Walk, build, content, geometry, is_sound, killed
+from radseg.errors import CheckpointError, InputError, ResourceError, WeightsUnavailableError
 from radseg.jobs.record import require_same
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map, sampled, verify_map
+from radseg.runs.mapping import (
+    BuildRequest,
+    MapSettings,
+    Recording,
+    merge_into,
+    sampled,
+    verify_map,
+)
 from radseg.text.vocabulary import Vocabulary
-
-
-@dataclass
-class Walk:
-    """A sequence of `frames` frames; those in `broken` cannot be read, `stop` is where a person stops it."""
-
-    frames: int = 6
-    broken: tuple[int, ...] = ()
-    stop: int | None = None
-
-    def frame_ids(self):
-        return tuple(f"{index:03}" for index in range(self.frames))
-
-    def read(self, frame_id):
-        if int(frame_id) in self.broken:
-            raise ImageError(f"{frame_id}.depth.png is cut short.")
-        if int(frame_id) == self.stop:
-            raise KeyboardInterrupt
-        return frame(int(frame_id))
-
-
-@dataclass
-class Silent:
-    def started(self, todo, earlier, folder):
-        self.todo, self.earlier = todo, earlier
-
-    def frame(self, frame_id, points, reason):
-        pass
-
-    def ended(self, manifest, progress, folder):
-        self.manifest = manifest
-
-
-def mapper():
-    return Mapper(description(dtype="float16"), grid_lift())
-
-
-def geometry():
-    return Mapper(description(space="none", channels=0), None)
-
-
-def build(folder, walk, *, make_mapper=mapper, skip=0, components=None, **request):
-    watcher = Silent()
-    settings = MapSettings(skip=skip, components=components)
-    request = BuildRequest(folder, settings, model_parameters={"model": "grid"}, **request)
-    progress = build_map(request, walk, make_mapper, watcher)
-    return progress, watcher
-
-
-def content(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
-            if p.is_file() and p.name != LOCK_NAME}  # fmt: skip
 
 
 def test_an_interrupted_build_goes_on_to_the_same_folder(tmp_path):
@@ -165,10 +118,6 @@ def test_a_map_is_not_replaced_unasked(tmp_path):
     with pytest.raises(InputError, match="holds a map"):
         build(tmp_path / "map", Walk(frames=3))
     assert content(tmp_path / "map") == before
-    aligned = tmp_path / "map" / "aligned" / "0123456789abcdef"
-    aligned.mkdir(parents=True)
-    (aligned / "encoder.json").write_text("{}")
-    (aligned / "a.features.npy").write_bytes(b"")
     build(tmp_path / "map", Walk(frames=3), existing="overwrite")
     build(tmp_path / "fresh", Walk(frames=3))
     assert content(tmp_path / "map") == content(tmp_path / "fresh")
@@ -235,6 +184,22 @@ def replace_ids(walk):
     return Renamed()
 
 
+def test_a_map_is_not_merged_with_itself_grown_or_with_what_it_grew_from(tmp_path):
+    build(tmp_path / "map", Walk(frames=3))
+    shutil.copytree(tmp_path / "map", tmp_path / "copy")
+    merge_into([tmp_path / "map", build_of_other_frames(tmp_path)], tmp_path / "merged")
+    build(tmp_path / "map", Walk(frames=6), existing="resume")
+    for other, message in (("copy", "the same map .* at two times"), ("merged", "was merged from .*/map")):
+        with pytest.raises(InputError, match=f"{message}.* count twice"):
+            merge_into([tmp_path / other, tmp_path / "map"], tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()
+
+
+def build_of_other_frames(tmp_path):
+    build(tmp_path / "other", Walk(broken=(0, 1, 2)))
+    return tmp_path / "other"
+
+
 def test_a_longer_recording_is_taken_up_where_the_map_ends(tmp_path):
     build(tmp_path / "map", Walk(frames=3))
     build(tmp_path / "map", Walk(frames=6), existing="resume")
@@ -269,42 +234,15 @@ def test_the_cameras_up_is_noted(tmp_path):
     assert torch.allclose(up / up.norm(), torch.tensor([0.0, -1, 0]), atol=1e-6)  # the walk's y points down
 
 
-class Slow(Walk):
-    """Tells the parent when it begins a frame, and takes its time over it."""
-
-    def __init__(self, frames, begun):
-        super().__init__(frames)
-        self.begun = begun
-
-    def read(self, frame_id):
-        self.begun.release()
-        time.sleep(0.002)
-        return super().read(frame_id)
-
-
-def build_slowly(folder, begun):
-    """What the child process does."""
-    torch.set_num_threads(1)
-    build(folder, Slow(150, begun), existing="resume", checkpoint_seconds=0, budget=40_000)
-
-
 def test_kill_9_at_thirty_moments_leaves_the_same_map(tmp_path: Path) -> None:
     processes = multiprocessing.get_context("forkserver")  # torch is imported once, not thirty times
-    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_builders"])
+    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_folders"])
     build(tmp_path / "whole", Walk(frames=150))
     moments, folder, done = random.Random(11), tmp_path / "killed", []
     for _ in range(30):
-        begun = processes.Semaphore(0)
-        child = processes.Process(target=build_slowly, args=(folder, begun))
-        child.start()
-        for _ in range(moments.randint(1, 5)):  # frames rather than seconds: a busy machine is no failure
-            assert begun.acquire(timeout=60)
-        time.sleep(moments.uniform(0, 0.015))
-        child.kill()
-        child.join()
-        assert child.exitcode == -signal.SIGKILL, "the build ended before it was killed"
+        killed(processes, folder, moments)
         if (folder / MANIFEST).exists():
-            assert not [fault for _, fault in verify_map(folder) if fault]
+            assert is_sound(folder)
             done.append(read_manifest(folder).build["frames"]["done"])
     assert len(set(done)) > 10, "the kills must fall on different frames"
     build(folder, Walk(frames=150), existing="resume")

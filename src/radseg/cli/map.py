@@ -193,9 +193,10 @@ def build(
 def _stamp(folder: Path) -> tuple[int, int] | None:
     """Return what changes whenever a build notes how far it is; None where there is no map."""
     from radseg.mapping.manifest import MANIFEST
+    from radseg.mapping.replacing import NEXT, is_being_replaced
 
     try:
-        state = (folder / MANIFEST).stat()
+        state = (folder / (NEXT if is_being_replaced(folder) else MANIFEST)).lstat()
     except OSError:
         return None
     return state.st_ino, state.st_mtime_ns
@@ -290,6 +291,12 @@ def merge(
     maps: Annotated[list[Path], typer.Argument(metavar="MAP...", help="Two or more maps.")],
     output: Output,
     memory_budget: MemoryBudget = "2GiB",
+    same_frame: Annotated[
+        bool,
+        typer.Option(
+            "--same-frame", help="The maps share one world frame, though neither name nor recording says so."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the map there.")] = False,
     log_format: options.LogFormat = "text",
 ) -> None:
@@ -297,7 +304,9 @@ def merge(
     from radseg.cli.values import parse_bytes
     from radseg.runs.mapping import merge_into
 
-    merged = merge_into(maps, output, budget=parse_bytes(memory_budget), overwrite=overwrite)
+    merged = merge_into(
+        maps, output, budget=parse_bytes(memory_budget), overwrite=overwrite, same_frame=same_frame
+    )
     if log_format == "json":
         emit(event="merged", voxels=merged.voxels, digest=merged.digest)
     else:

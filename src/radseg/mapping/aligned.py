@@ -1,36 +1,42 @@
-"""Aligned features beside a map, so that a second question costs no network: one file per tile.
+"""Aligned features of stored maps, so that a second question costs no network: one file per tile.
 
-The folder `aligned/<encoder>` of a map holds per tile, named after the hash of the tile's file, its keys and
-its unit features in float16. A tile that changed has another hash, so its old file is never read, and is
-removed. Deleting the folder loses nothing but time.
+They are kept on this machine and not in the map, which may come from anywhere: what somebody else aligned is
+not believed. A folder per map and encoder holds per tile, named after the hash of the tile's file, its keys
+and its unit features in float16. A tile that changed has another hash, so its old file is never read, and is
+removed. Deleting the folders loses nothing but time.
 """
 
+import contextlib
 import hashlib
 import io
-import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from radseg.errors import InputError, ResourceError
-from radseg.files import clear_parts, make_folder, shown, write_bytes
+from radseg.errors import InputError
+from radseg.files import clear_parts, make_folder, write_bytes
 from radseg.mapping.query import AlignedPart
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
+from radseg.mapping.tiles import SIDE
 from radseg.ops.cosine import unit_points
 from radseg.ops.inference import inference
-from radseg.ops.voxels import unpack
+from radseg.ops.voxels import pack, unpack
 
 Align = Callable[[Float[Tensor, "m d"]], Float[Tensor, "m e"]]
 """Maps averaged backbone features to a text space; applied after averaging (mapping spec 2.8)."""
 
-FOLDER = "aligned"
 ROWS = 16384
 """Voxels that are aligned at once: 100 MB of hidden layer at a width of 1536."""
+LIMIT = 10 * 2**30
+"""Bytes of all caches together, about four million voxels, before those not used for longest are deleted."""
+_UNIT = 1.001  # no part of a unit vector is longer than 1, up to rounding to float16
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,23 @@ class AlignedCache:
     """Aligned features of a stored map.
 
     Attributes:
-        folder: of this encoder's files; see `AlignedCache.of`.
+        folder: of this map's and encoder's files; see `AlignedCache.of`.
         align: makes what is missing; None where the map's values are in the text space already.
-        identity: names align and its weights; other weights, other folder.
+        width: channels of the text space.
     """
 
     folder: Path
     align: Align | None
-    identity: str
+    width: int
 
     @classmethod
-    def of(cls, map_folder: Path, align: Align | None, identity: str) -> "AlignedCache":
-        """Return the cache of one encoder in the folder of a map."""
-        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        return cls(map_folder / FOLDER / name, align, identity)
+    def of(cls, root: Path, align: Align | None, identity: str, width: int) -> "AlignedCache":
+        """Return the cache of one map and encoder in the folder `root` of all of them.
+
+        Args:
+            identity: names the map, its basis, and all that `align` depends on; another one, another folder.
+        """
+        return cls(root / hashlib.sha256(identity.encode()).hexdigest()[:32], align, width)
 
     def parts(
         self, semantic_map: SemanticMap, progress: Callable[[int, int], None] | None = None
@@ -63,7 +72,7 @@ class AlignedCache:
 
         Raises:
             CheckpointError: a tile of the map is damaged.
-            ResourceError: the cache cannot be written, or its folder is a link.
+            ResourceError: the cache cannot be written.
         """
         self._prepare(semantic_map)
         done = 0
@@ -76,38 +85,36 @@ class AlignedCache:
                 progress(done, len(semantic_map))
 
     def _prepare(self, semantic_map: SemanticMap) -> None:
-        """Make the folder, and remove what belongs to tiles that are no more."""
-        for folder in (self.folder.parent, self.folder):
-            if folder.is_symlink():  # a map may come from anywhere, and files are removed here
-                raise ResourceError(f"{shown(folder)} is a link; it must be a folder. Remove it.")
+        """Make the folder, and remove what belongs to tiles that are no more and caches beyond the limit."""
         make_folder(self.folder)
         clear_parts(self.folder)
-        note = json.dumps({"encoder": self.identity}, indent=1).encode() + b"\n"
-        if not (self.folder / "encoder.json").exists():
-            write_bytes(self.folder / "encoder.json", note)
+        os.utime(self.folder)  # "used now", for the order of removal
         current = {
             file.name for p in semantic_map.parts if isinstance(p, StoredPart) for file in self._files(p)
         }
         for file in self.folder.glob("*.npy"):
             if file.name not in current:
-                file.unlink()
+                file.unlink(missing_ok=True)
+        _evict(self.folder, LIMIT)
 
     def _files(self, part: StoredPart) -> tuple[Path, Path]:
         name = part.shard.sha256[:32]
         return self.folder / f"{name}.keys.npy", self.folder / f"{name}.features.npy"
 
     def _load(self, part: StoredPart) -> AlignedPart | None:
+        """Return what is kept of a tile; None where nothing is, or what this encoder never made of it."""
         keys_file, features_file = self._files(part)
-        try:
-            keys = np.load(keys_file, allow_pickle=False)
-            # Copy on write: torch wants a writable array, and nothing must reach the file.
-            features = np.load(features_file, mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError, EOFError):  # absent, or cut short by a full disk: made again
+        try:  # copy on write: torch wants a writable array, and nothing must reach the file
+            stored = np.lib.format.open_memmap(keys_file, mode="c")
+            features = np.lib.format.open_memmap(features_file, mode="c")
+        except (OSError, ValueError, EOFError, OverflowError, TypeError):  # absent, cut short, another form
             return None
-        fits = keys.shape == (len(part), 3) and keys.dtype == np.int32
-        if not fits or len(features) != len(part) or features.ndim != 2 or features.dtype != np.float16:
+        if stored.shape != (len(part), 3) or stored.dtype != np.int32:
             return None
-        return AlignedPart(torch.from_numpy(keys).long(), torch.from_numpy(features))
+        if features.shape != (len(part), self.width) or features.dtype != np.float16:
+            return None
+        keys, values = torch.from_numpy(stored).long(), torch.from_numpy(features)
+        return AlignedPart(keys, values) if _are_of(part, keys) and _are_unit(values) else None
 
     @inference()
     def _make(self, part: StoredPart) -> AlignedPart:
@@ -130,23 +137,30 @@ def aligned_parts(semantic_map: SemanticMap, align: Align | None) -> Iterator[Al
         yield AlignedPart(chunk.keys, unit_points(chunk.values if align is None else align(chunk.values)))
 
 
-def delete_aligned(map_folder: Path) -> None:
-    """Delete the aligned features of every encoder in the folder of a map; other files stay.
+def _are_of(part: StoredPart, keys: Int[Tensor, "m 3"]) -> bool:
+    """Return whether these can be the voxels of a tile, each once."""
+    inside = keys.div(SIDE, rounding_mode="floor") == torch.tensor(part.shard.index)
+    return bool(inside.all()) and bool((pack(keys).diff() > 0).all())
 
-    Raises:
-        ResourceError: the folder of the cache, or one in it, is a link.
-    """
-    root = map_folder / FOLDER
-    for folder in (root, *(sorted(root.iterdir()) if root.is_dir() and not root.is_symlink() else ())):
-        if folder.is_symlink():
-            raise ResourceError(f"{shown(folder)} is a link; it must be a folder. Remove it.")
-    for folder in (*root.glob("*/"), root):
-        for file in (*folder.glob("*.npy"), folder / "encoder.json"):
-            file.unlink(missing_ok=True)
-        if folder.is_dir():
-            clear_parts(folder)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+
+def _are_unit(features: Float[Tensor, "m e"]) -> bool:
+    """Return whether all numbers are those of unit vectors, or zero; NaN is none."""
+    low, high = features.aminmax()
+    return float(low) >= -_UNIT and float(high) <= _UNIT
+
+
+def _evict(current: Path, limit: int) -> None:
+    """Delete the caches not used for longest, but not the current one, until all are within `limit` bytes."""
+    with contextlib.suppress(OSError):  # another process may be evicting too
+        folders = sorted(current.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)
+        sizes = [sum(file.stat().st_size for file in folder.glob("*.npy")) for folder in folders]
+        excess = sum(sizes) - limit
+        for folder, size in zip(folders, sizes, strict=True):
+            if excess <= 0:
+                return
+            if folder != current:
+                shutil.rmtree(folder, ignore_errors=True)
+                excess -= size
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """A build that can be killed: frames in order, checkpoints between them; the manifest says how far it is."""
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 from radseg.errors import InputError
 from radseg.jobs.attempt import attempt
-from radseg.mapping.manifest import MapManifest, write_manifest
+from radseg.mapping.manifest import MANIFEST, MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums
@@ -93,6 +94,8 @@ class Builder:
         parameters: what decides the result, noted in the manifest.
         progress: what is done.
         checkpoint_seconds: time between checkpoints.
+        manifest_name: file of the manifest; another one while the folder's map is being replaced.
+        identity: of the map, which stays when it grows; empty until its first frame is in it.
     """
 
     mapper: Mapper
@@ -101,6 +104,8 @@ class Builder:
     parameters: Mapping[str, Any]
     progress: Progress = field(default_factory=Progress)
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    manifest_name: str = MANIFEST
+    identity: str = ""
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -118,6 +123,7 @@ class Builder:
                 changing = True
                 if lifted is not None:
                     frame, sums = lifted
+                    self.identity = self.identity or self._identity_of(frame_id, sums)
                     self.grown.add(sums)
                     points = int(sums.counts.sum())
                     self._note_up(frame)
@@ -139,15 +145,29 @@ class Builder:
 
     def checkpoint(self) -> MapManifest:
         """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
-        build = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
+        build: dict[str, Any] = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
+        if self.identity:
+            build["identity"] = self.identity
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
-        write_manifest(self.folder, manifest)
+        write_manifest(self.folder, manifest, self.manifest_name)
         self.grown.published(manifest)
         return manifest
 
     def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums]:
         frame = read(frame_id)
         return frame, self.mapper.sums(frame)
+
+    def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
+        """Return a hash of the settings and of the first frame: equal for equal maps, however far they are.
+
+        Where the recording lies is left out: it may have been moved.
+        """
+        settings = {key: value for key, value in self.parameters.items() if key != "sequence"}
+        begin = [self.mapper.description.as_json(), settings, frame_id]
+        digest = hashlib.sha256(json.dumps(begin, sort_keys=True).encode())
+        for array in (first.keys, first.counts):
+            digest.update(array.numpy().tobytes())
+        return digest.hexdigest()
 
     def _note_up(self, frame: Frame) -> None:
         up = (-frame.camera_to_world[:3, 1]).tolist()

@@ -5,6 +5,8 @@ that the basis keeps.
 """
 
 import hashlib
+import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,13 @@ from torch import Tensor
 
 from radseg.errors import CheckpointError, InputError
 from radseg.files import shown, write_bytes
+from radseg.mapping.plain_files import read_plain
 from radseg.ops.inference import without_autocast
 from radseg.types import Rgb
 
-BASIS = "basis.safetensors"
+_NAME = re.compile(r"basis(_[0-9a-f]{16})?\.safetensors")
 _LARGEST = 2**28  # bytes; 4096 channels in 1024 components take 17 MB
+_UNIT = 1.001  # no part of a unit vector is longer than 1, up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +102,28 @@ def fit_basis(features: Iterable[Float[Tensor, "n c"]], components: int) -> Basi
     return Basis(mean.float(), kept.float().contiguous(), share)
 
 
+def is_basis(name: str) -> bool:
+    """Return whether the file of a basis may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def basis_path(folder: Path, sha256: str) -> Path:
+    """Return where the basis with this hash lies in a map folder.
+
+    Its name holds the hash: the basis of a map that replaces another lies beside it. The first maps have
+    `basis.safetensors`.
+    """
+    named = folder / f"basis_{sha256[:16]}.safetensors"
+    first = folder / "basis.safetensors"
+    return first if os.path.lexists(first) and not os.path.lexists(named) else named
+
+
 def write_basis(folder: Path, basis: Basis) -> str:
     """Write the basis of a map and return its SHA-256."""
     content = save({"mean": basis.mean, "axes": basis.axes, "explained": torch.tensor([basis.explained])})
-    write_bytes(folder / BASIS, content)
-    return hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    write_bytes(folder / f"basis_{sha256[:16]}.safetensors", content)
+    return sha256
 
 
 def read_basis(folder: Path, sha256: str, channels: int) -> Basis:
@@ -111,20 +132,26 @@ def read_basis(folder: Path, sha256: str, channels: int) -> Basis:
     Raises:
         CheckpointError: it is missing, damaged, or not the one the map was built with.
     """
-    path = folder / BASIS
+    path = basis_path(folder, sha256)
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-            raise ValueError("it is missing or not an ordinary file")
-        content = path.read_bytes()
+        content = read_plain(path, max_bytes=_LARGEST)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ValueError("its SHA-256 is not the one in the manifest")
         tensors = load(content)
         basis = Basis(tensors["mean"], tensors["axes"], float(tensors["explained"]))
-        if basis.axes.shape != (len(basis.mean), channels):
+        if basis.mean.ndim != 1 or basis.axes.shape != (len(basis.mean), channels):
             raise ValueError(f"its axes are {tuple(basis.axes.shape)}")
+        if not (
+            _is_float32(basis.mean) and _is_float32(basis.axes) and float(basis.axes.abs().max()) < _UNIT
+        ):
+            raise ValueError("its mean is not finite, or its axes are no unit vectors")
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{shown(path)} is damaged or was changed: {error}. "
             "Restore the map from a copy, or build it again."
         ) from error
     return basis
+
+
+def _is_float32(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.float32 and bool(tensor.isfinite().all())

@@ -11,6 +11,8 @@ from radseg.errors import InputError
 
 StoredDtype = Literal["float16", "float32"]
 DTYPES: dict[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
+DEFAULT_FRAME = "world"
+"""Of maps whose world frame nobody named: two of that name need not be one frame."""
 PROBABILITIES, NOTHING = "probabilities", "none"
 AXES = "x y z of the sequence's world, right-handed, metres; poses camera-to-world, OpenCV camera axes"
 
@@ -37,7 +39,7 @@ class MapDescription:
     channels: int = 0
     dtype: StoredDtype = "float16"
     names: tuple[str, ...] = ()
-    frame: str = "world"
+    frame: str = DEFAULT_FRAME
     axes: str = AXES
     basis: str = ""
     encoder: Mapping[str, Any] = field(default_factory=dict)

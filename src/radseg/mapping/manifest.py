@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,12 +13,14 @@ from typing import Any
 from radseg.errors import CheckpointError, InputError, MissingFileError, RadsegError
 from radseg.files import shown, write_bytes
 from radseg.mapping.description import MapDescription
+from radseg.mapping.plain_files import read_plain
 from radseg.mapping.shards import FILE_NAME, Shard
 from radseg.mapping.tiles import SIDE, is_tile_index
 
 MANIFEST, TILES = "map.json", "tiles"
 FORMAT = "radseg-map/1"
 RULE = "index = round-half-to-even(position / voxel_size) per axis; centre = index * voxel_size; metres"
+_HASH = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 256 * 2**20  # bytes; a million tiles take 200 MB
 
 
@@ -27,7 +31,8 @@ class MapManifest:
     Attributes:
         description: what the numbers mean.
         shards: one per tile, in the order of their indices.
-        build: what the builder notes for going on: parameters, frames done, frames skipped with reasons.
+        build: what the builder notes for going on: identity, parameters, frames done, frames skipped with
+            reasons; of a merged map what was merged.
     """
 
     description: MapDescription
@@ -44,13 +49,31 @@ class MapManifest:
         """Hash of the description and of every voxel: equal for equal maps, however they were built."""
         return _sha256([self.description.as_json(), [asdict(shard) for shard in self.shards]])
 
+    @property
+    def identity(self) -> str:
+        """What stays when a map grows by --resume; of maps that note none, their digest."""
+        return str(self.build.get("identity") or self.digest)
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """Identities and digests of this map and of all maps that it was merged from, directly or not."""
+        return frozenset({self.identity, self.digest, *self.build.get("merged", ())})
+
+    @property
+    def recording(self) -> Mapping[str, Any] | None:
+        """What decides the world frame: the recording and how its poses are read; None where unknown."""
+        noted = self.build.get("recording") or self.build.get("parameters") or {}
+        if not noted.get("sequence"):
+            return None
+        return {key: noted.get(key) for key in ("sequence", "poses", "axes", "layout")}
+
 
 def holds_map(folder: Path) -> bool:
     """Return whether `folder` looks like a map."""
-    return (folder / MANIFEST).is_file()
+    return os.path.lexists(folder / MANIFEST)
 
 
-def write_manifest(folder: Path, manifest: MapManifest) -> None:
+def write_manifest(folder: Path, manifest: MapManifest, name: str = MANIFEST) -> None:
     """Put a manifest into its place in one step; every shard it names must be on the disk by now."""
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -64,10 +87,10 @@ def write_manifest(folder: Path, manifest: MapManifest) -> None:
     }
     content["checksum"] = _sha256(content)
     text = json.dumps(content, indent=1, ensure_ascii=True).encode() + b"\n"
-    write_bytes(folder / MANIFEST, text)
+    write_bytes(folder / name, text)
 
 
-def read_manifest(folder: Path) -> MapManifest:
+def read_manifest(folder: Path, name: str = MANIFEST) -> MapManifest:
     """Return the manifest of a map folder, every entry checked; no shard is opened.
 
     Raises:
@@ -75,15 +98,13 @@ def read_manifest(folder: Path) -> MapManifest:
         InputError: the map is of a format this version does not know.
         CheckpointError: the manifest is damaged, or names files a map does not have.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
+    path = folder / name
+    if not os.path.lexists(path):
         raise MissingFileError(
-            f"{shown(folder)} is not a map: it has no {MANIFEST}. Make one: radseg map build SEQUENCE -o MAP"
+            f"{shown(folder)} is not a map: it has no {name}. Make one: radseg map build SEQUENCE -o MAP"
         )
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("it is too large")
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_plain(path, max_bytes=_LARGEST))
         if content["format"] != FORMAT:
             raise InputError(
                 f"{shown(path)} is of format {content['format']!r}; this version reads {FORMAT!r}."
@@ -145,6 +166,11 @@ def _require_types(raw: Mapping[str, Any]) -> None:
 
 def _require_build(build: Mapping[str, Any]) -> None:
     """Raise ValueError for notes of a build that no builder writes; a merged map may have none."""
+    for name in ("parameters", "recording"):
+        if not isinstance(build.get(name) or {}, dict):
+            raise ValueError(f"its {name} are no table")
+    if not all(_HASH.fullmatch(one) for one in (build.get("identity", "0" * 64), *build.get("merged", ()))):
+        raise ValueError("it is known by no hash, or merged from maps that are not")
     frames = build.get("frames", {})
     up = frames.get("camera_up", [0.0, 0.0, 0.0])
     if len(up) != 3 or not all(type(n) in (int, float) and math.isfinite(n) for n in up):

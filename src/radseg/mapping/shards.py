@@ -5,6 +5,7 @@ has none) and `colours` "n 3" in the map's dtype.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,12 +18,16 @@ from safetensors.torch import save
 
 from radseg.errors import CheckpointError
 from radseg.files import clear_parts, shown, write_bytes
-from radseg.mapping.description import MapDescription
+from radseg.mapping.description import PROBABILITIES, MapDescription
 from radseg.mapping.tiles import SIDE, TileArrays, TileIndex
 from radseg.ops.voxels import pack, unpack
 
 FILE_NAME = re.compile(r"tile_-?\d{1,6}_-?\d{1,6}_-?\d{1,6}_[0-9a-f]{16}\.safetensors")
 """What the file of a tile may be called: no path separators, nothing that leads elsewhere."""
+_MOST_PIXELS = 2**53
+"""Of a voxel: sums of those of a thousand maps still fit into int64."""
+_ROUNDING = 1e-3
+"""Beyond 0 and 1, of means in float16: half a step below 1 is 0.00025, and every frame rounds once."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ def check_shard(folder: Path, shard: Shard) -> Path:
     path = folder / shard.file
     if not FILE_NAME.fullmatch(shard.file):
         raise CheckpointError(f"{shown(shard.file)!r} is not a file name of a map; it was tampered with.")
+    if folder.is_symlink():  # a map may come from anywhere
+        raise _damaged(folder, "it is a link, not a folder")
     if path.is_symlink() or not path.is_file():
         raise _damaged(path, "it is missing or not an ordinary file")
     if path.stat().st_size != shard.bytes:
@@ -110,7 +117,10 @@ def read_shard(
     if bool((keys.diff() <= 0).any()):
         raise _damaged(path, "its voxels are not in ascending order")
     values = tensors.get("values", torch.empty(len(keys), 0, dtype=description.torch_dtype))
-    return TileArrays(keys, tensors["counts"], values, tensors["colours"])
+    arrays = TileArrays(keys, tensors["counts"], values, tensors["colours"])
+    if fault := _fault_of(arrays, description):
+        raise _damaged(path, fault)
+    return arrays
 
 
 def delete_tiles(folder: Path, keep: Collection[str]) -> None:
@@ -134,6 +144,25 @@ def _require_layout(path: Path, file: Any, shard: Shard, description: MapDescrip
         if (entry.get_dtype(), entry.get_shape()) != (dtype, shape):
             found = f"{entry.get_dtype()} {entry.get_shape()}"
             raise _damaged(path, f"{name} is {found} instead of {dtype} {shape}")
+
+
+def _fault_of(arrays: TileArrays, description: MapDescription) -> str:
+    """Return what no builder writes; empty if nothing. Hashes do not tell: a map's author makes them."""
+    if not len(arrays.keys):
+        return ""
+    fewest, most = (int(count) for count in arrays.counts.aminmax())
+    if fewest < 1 or most > _MOST_PIXELS:
+        return f"a voxel has {fewest if fewest < 1 else most} pixels"
+    shares = description.space == PROBABILITIES
+    for name, array, bounded in (("values", arrays.values, shares), ("colours", arrays.colours, True)):
+        if not array.shape[1]:
+            continue
+        low, high = (float(number) for number in array.aminmax())  # NaN where one is NaN
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return f"its {name} are not finite"
+        if bounded and not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+            return f"its {name} go from {low:.3g} to {high:.3g}, not from 0 to 1"
+    return ""
 
 
 def _damaged(path: Path, why: str) -> CheckpointError:

@@ -4,7 +4,7 @@ A frame touches the tiles it sees and nothing else, so its cost does not depend 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ class VoxelMap:
         folder: of the map; tiles that leave memory go to its subfolder `tiles`. None keeps all in memory.
         budget: bytes of tiles in memory; the tile in use stays even if it is larger. None has no limit.
         shards: tiles that `folder` holds already, of a build that goes on.
+        keep: files of another map in `folder`, which stay.
 
     Raises:
         InputError: a budget without a folder.
@@ -39,6 +40,7 @@ class VoxelMap:
         folder: Path | None = None,
         budget: int | None = None,
         shards: Iterable[Shard] = (),
+        keep: Collection[str] = (),
     ) -> None:
         if budget is not None and folder is None:
             raise InputError("A map with a byte budget needs a folder for the tiles that leave memory.")
@@ -47,9 +49,10 @@ class VoxelMap:
         self.folder = None if folder is None else folder / TILES
         self._resident: OrderedDict[TileIndex, Tile] = OrderedDict()
         self._shards = {shard.index: shard for shard in shards}
-        self._named = {shard.file for shard in self._shards.values()}
-        """Files that the manifest on disk names: not to be deleted before the next manifest is written."""
-        self._unchecked = set(self._named)
+        self._keep = frozenset(keep)
+        self._named = {shard.file for shard in self._shards.values()} | self._keep
+        """Files that a manifest on disk names: not to be deleted before the next manifest is written."""
+        self._unchecked = {shard.file for shard in self._shards.values()}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -124,7 +127,7 @@ class VoxelMap:
     def published(self, manifest: MapManifest) -> None:
         """Delete the files that no manifest names any more, once `manifest` is on the disk."""
         folder = self._folder()
-        self._named = {shard.file for shard in manifest.shards}
+        self._named = {shard.file for shard in manifest.shards} | self._keep
         delete_tiles(folder, keep=self._named)
 
     def to_semantic_map(self) -> SemanticMap:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.mapping.description import NOTHING, PROBABILITIES, MapDescription, StoredDtype
+from radseg.mapping.description import DEFAULT_FRAME, NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
 from radseg.methods.base import BackboneEncoder
 from radseg.ops.inference import inference
@@ -70,7 +70,7 @@ class ProbabilityLift:
 
 
 def colour_mapper(
-    voxel_size: float, *, dtype: StoredDtype = "float16", frame: str = "world", **limits: Any
+    voxel_size: float, *, dtype: StoredDtype = "float16", frame: str = DEFAULT_FRAME, **limits: Any
 ) -> Mapper:
     """Return a mapper of geometry and colour, without a network."""
     return Mapper(MapDescription(voxel_size, NOTHING, 0, dtype, frame=frame), None, **limits)
@@ -81,7 +81,7 @@ def feature_mapper(
     voxel_size: float,
     *,
     dtype: StoredDtype = "float16",
-    frame: str = "world",
+    frame: str = DEFAULT_FRAME,
     **limits: Any,
 ) -> Mapper:
     """Return a mapper of features; `limits` are those of Mapper (max_depth, max_points, box)."""
@@ -101,7 +101,7 @@ def probability_mapper(
     voxel_size: float,
     *,
     dtype: StoredDtype = "float16",
-    frame: str = "world",
+    frame: str = DEFAULT_FRAME,
     **limits: Any,
 ) -> Mapper:
     """Return a mapper of class probabilities; `prompts` as for Segmenter.segment.

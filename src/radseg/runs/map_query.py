@@ -1,12 +1,16 @@
 """From a map folder and prompts to an answer: the map's model, alignment, cache, question."""
 
+import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import InputError
+from radseg.files import shown
 from radseg.modes import Mode
 
 if TYPE_CHECKING:
@@ -77,7 +81,7 @@ class MapQuery:
 
     Attributes:
         segmenter: None for maps of probabilities, which need none.
-        folder: of the map, where aligned features are kept; None for a map in memory.
+        folder: of the map; None for a map in memory, of which no aligned features are kept.
     """
 
     map: "SemanticMap"
@@ -162,7 +166,7 @@ class MapQuery:
         features = torch.nn.functional.normalize(self.segmenter.encode(path).values.flatten(1), dim=0)
         space = self.segmenter.encoder.space
         total, count = torch.zeros(len(features)), 0
-        for part in self._parts(progress):
+        for part in self._parts(len(features), progress):
             total, count = total + part.features.float().sum(dim=0), count + len(part.keys)
         if count == 0:
             raise InputError("The map has no voxels to ask.")
@@ -182,7 +186,7 @@ class MapQuery:
 
         assert self.segmenter is not None
         return ask(
-            self._parts(progress),
+            self._parts(text.values.shape[1], progress),
             text,
             contrast,
             mode=mode,
@@ -191,16 +195,25 @@ class MapQuery:
             threshold=threshold,
         )
 
-    def _parts(self, progress: Callable[[int, int], None] | None) -> Any:
+    @cached_property
+    def _identity(self) -> str:
+        """What names the map, its basis, and the encoder as it was loaded, not as the map describes it."""
+        from radseg.runs.lifting import encoder_of  # noqa: PLC0415
+
+        assert self.segmenter is not None
+        named = self.map.build.get("identity") or self.map.digest
+        encoder = [self.segmenter.encoder.space, encoder_of(self.segmenter)]
+        return json.dumps([named, self.map.description.basis, encoder], sort_keys=True, default=str)
+
+    def _parts(self, width: int, progress: Callable[[int, int], None] | None) -> Any:
         from radseg.mapping.aligned import AlignedCache, aligned_parts  # noqa: PLC0415
+        from radseg.weights.home import home  # noqa: PLC0415
 
         assert self.segmenter is not None
         align = alignment(self.map, self.segmenter)
         if self.folder is None:
             return aligned_parts(self.map, align)
-        encoder = self.map.description.encoder
-        identity = f"{self.segmenter.encoder.space} {encoder.get('sha256') or encoder.get('checkpoint')}"
-        return AlignedCache.of(self.folder, align, identity).parts(self.map, progress)
+        return AlignedCache.of(home() / "aligned", align, self._identity, width).parts(self.map, progress)
 
 
 def find_in_map(
@@ -264,11 +277,14 @@ def model_of(
         downloads: receives what is fetched.
 
     Raises:
-        InputError: the map does not name its model, or the weights differ from those it was built with.
+        InputError: the map does not name its model, names a file that `places` does not, or its weights
+            or channels differ from those it was built with.
     """
+    import torch  # noqa: PLC0415
+
     from radseg.presets.load import fetch_and_load  # noqa: PLC0415
     from radseg.presets.spec import Places, model_spec, preset_named  # noqa: PLC0415
-    from radseg.runs.lifting import encoder_of  # noqa: PLC0415
+    from radseg.runs.lifting import FeatureLift, encoder_of  # noqa: PLC0415
     from radseg.weights.reporters import LOGGED  # noqa: PLC0415
 
     encoder = semantic_map.description.encoder
@@ -278,10 +294,31 @@ def model_of(
     here = places or Places()
     built_with = encoder.get("checkpoint")
     if here.checkpoint is None and built_with not in (None, preset.checkpoint):
-        here = replace(here, checkpoint=str(built_with))
+        here = replace(here, checkpoint=_catalogue_name(str(built_with)))
     segmenter = fetch_and_load(model_spec(preset.name, **vars(here), **options), downloads or LOGGED)
     _require_same_weights(encoder, encoder_of(segmenter))
+    channels = len(FeatureLift(segmenter)(torch.zeros(3, 32, 32)))
+    if channels != semantic_map.channels:
+        raise InputError(
+            f"The map's values have {semantic_map.channels} channels, the features of the model that it names "
+            f"have {channels}: it is not of this model. Build it again."
+        )
     return segmenter
+
+
+def _catalogue_name(built_with: str) -> str:
+    """Return the catalogue name that a map gives for its weights; raise InputError where it is none.
+
+    A map may come from anywhere: a file that only the map names is not looked for, read or hashed.
+    """
+    from radseg.weights import catalog  # noqa: PLC0415
+
+    if any(row.name == built_with for row in catalog.ROWS) and not os.path.lexists(built_with):
+        return built_with
+    raise InputError(
+        f"The map was built with weights of its own, {shown(built_with)}. A map may come from anywhere, so a "
+        f"file that only the map names is not opened. Say where they are: --checkpoint {shown(built_with)}"
+    )
 
 
 def _require_same_weights(map_encoder: Mapping[str, Any], encoder: Mapping[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """From a request to a map folder: checks, model, frames, checkpoints; and what can be said about a map."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from radseg.errors import CheckpointError, InputError, ResourceError
-from radseg.files import clear_parts
+from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.jobs.folder import OnExisting, claimed
 from radseg.jobs.record import require_same
 
@@ -165,22 +165,23 @@ def build_map(
 
     Raises:
         InputError: the folder holds a map and may not be changed, its settings differ, or no frame could be
-            used; nothing is left behind then.
+            used; the folder is then as before.
         ResourceError: the folder cannot be written, or another process writes it.
     """
     from radseg.mapping.builder import Builder, Progress  # noqa: PLC0415 - torch loads here
+    from radseg.mapping.replacing import NEXT, abandon, put_in_place, tiles_to_keep  # noqa: PLC0415
     from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
 
     components = request.settings.components
     ids = sequence.frame_ids()[:: request.settings.skip + 1]
     parameters = request.parameters(sequence)
-    with _opened(request.output, request.existing, parameters) as earlier:
+    with _opened(request.output, request.existing, parameters) as (earlier, name):
         progress = Progress() if earlier is None else Progress.resumed(earlier.build["frames"], ids)
         mapper = make_mapper()
         if components is not None and (mapper.lift is None or mapper.description.names):
             raise InputError("Principal components are of features; this map has none.")
-        if request.existing == "overwrite":  # only now: what failed has not cost the map that was there
-            remove_map(request.output)
+        if request.existing == "overwrite":  # only now: what failed has not cost a replacement half done
+            abandon(request.output)
         if components is not None:
             mapper = _compressed(mapper, request, sequence, ids, earlier)
         if earlier is not None:
@@ -190,14 +191,19 @@ def build_map(
             folder=request.output,
             budget=request.budget,
             shards=() if earlier is None else earlier.shards,
+            keep=tiles_to_keep(request.output) if name == NEXT else (),
         )
-        builder = Builder(mapper, grown, request.output, parameters, progress, request.checkpoint_seconds)
+        seconds = request.checkpoint_seconds
+        identity = "" if earlier is None or not earlier.shards else earlier.identity
+        builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity)
         reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
         builder.run(ids, sequence.read, reporter)
         if not progress.used:
-            remove_map(request.output)
+            abandon(request.output, name)
             raise InputError(_no_frame(ids, progress))
-        reporter.ended(builder.checkpoint(), progress, request.output)
+        manifest = builder.checkpoint()
+        put_in_place(request.output, manifest)
+        reporter.ended(manifest, progress, request.output)
     return progress
 
 
@@ -248,44 +254,36 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
 @contextmanager
 def _opened(
     folder: Path, existing: OnExisting, parameters: Mapping[str, Any]
-) -> "Iterator[MapManifest | None]":
-    """Lock the folder; yield the manifest of a build to go on with, None for a new one."""
-    from radseg.mapping.manifest import holds_map, read_manifest  # noqa: PLC0415
+) -> "Iterator[tuple[MapManifest | None, str]]":
+    """Lock the folder; yield the manifest of a build to go on with, None for a new one, and its file's name.
+
+    What no manifest names, of a build or merge that was killed or failed, is deleted before and after.
+    """
+    from radseg.mapping.manifest import MANIFEST, holds_map, read_manifest  # noqa: PLC0415
+    from radseg.mapping.replacing import NEXT, is_being_replaced, tidy  # noqa: PLC0415
 
     with claimed(folder):
-        clear_parts(folder)
+        replaced = is_being_replaced(folder)
+        if existing == "refuse" and (replaced or holds_map(folder)):
+            what = "a map that is being replaced" if replaced else "a map"
+            raise InputError(
+                f"{folder} holds {what}. Go on with --resume, build it again with --overwrite, or "
+                "name another folder with -o."
+            )
+        name = NEXT if replaced or (existing == "overwrite" and holds_map(folder)) else MANIFEST
         earlier = None
-        if holds_map(folder):
-            if existing == "refuse":
-                raise InputError(
-                    f"{folder} holds a map. Go on with --resume, build it again with --overwrite, or "
-                    "name another folder with -o."
-                )
-            if existing == "resume":
-                earlier = read_manifest(folder)
-                if "parameters" not in earlier.build:
-                    raise InputError(f"{folder} was not built from a sequence; it cannot be resumed.")
-                require_same(earlier.build["parameters"], parameters)
-        yield earlier
-
-
-def remove_map(folder: Path) -> None:
-    """Delete a map: its manifest, basis, tiles and aligned features, and nothing else."""
-    from radseg.mapping.aligned import delete_aligned  # noqa: PLC0415
-    from radseg.mapping.compression import BASIS  # noqa: PLC0415
-    from radseg.mapping.manifest import MANIFEST, TILES  # noqa: PLC0415
-    from radseg.mapping.shards import delete_tiles  # noqa: PLC0415
-
-    tiles = folder / TILES
-    if tiles.is_symlink():
-        raise ResourceError(f"{tiles} is a link; it must be a folder. Remove it.")
-    delete_aligned(folder)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    (folder / BASIS).unlink(missing_ok=True)
-    if tiles.is_dir():
-        delete_tiles(tiles, keep=frozenset())
-        if not any(tiles.iterdir()):
-            tiles.rmdir()
+        if existing == "resume" and os.path.lexists(folder / name):
+            earlier = read_manifest(folder, name)
+            if "parameters" not in earlier.build:
+                raise InputError(f"{folder} was not built from a sequence; it cannot be resumed.")
+            require_same(earlier.build["parameters"], parameters)
+        tidy(folder)
+        try:
+            yield earlier, name
+        except BaseException:
+            with suppress(OSError, RadsegError):  # the reason of the failure is what is to be said
+                tidy(folder)
+            raise
 
 
 def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
@@ -294,18 +292,19 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
     Raises:
         MissingFileError, CheckpointError: no map, or a damaged manifest.
     """
-    from radseg.mapping.compression import BASIS, read_basis  # noqa: PLC0415
+    from radseg.mapping.compression import basis_path, read_basis  # noqa: PLC0415
     from radseg.mapping.manifest import TILES, read_manifest  # noqa: PLC0415
     from radseg.mapping.shards import check_shard, read_shard  # noqa: PLC0415
 
     manifest = read_manifest(folder)
     what = manifest.description
     if what.basis:
+        name = basis_path(folder, what.basis).name
         try:
             read_basis(folder, what.basis, what.channels)
-            yield BASIS, ""
+            yield name, ""
         except CheckpointError as error:
-            yield BASIS, str(error)
+            yield name, str(error)
     for shard in manifest.shards:
         try:
             check_shard(folder / TILES, shard)
@@ -316,7 +315,12 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def merge_into(
-    sources: Sequence[Path], output: Path, *, budget: int | None = None, overwrite: bool = False
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    budget: int | None = None,
+    overwrite: bool = False,
+    same_frame: bool = False,
 ) -> "MapManifest":
     """Merge maps into the folder `output`; see `mapping.merge.merge_maps`.
 
@@ -327,17 +331,13 @@ def merge_into(
     from radseg.mapping.manifest import holds_map  # noqa: PLC0415
     from radseg.mapping.merge import merge_maps, require_mergeable  # noqa: PLC0415
 
-    require_mergeable(sources, output)
+    require_mergeable(sources, output, same_frame=same_frame)
     if holds_map(output) and not overwrite:
         raise InputError(
             f"{output} holds a map. Replace it with --overwrite, or name another folder with -o."
         )
     with _opened(output, "overwrite" if overwrite else "refuse", {}):
-        try:
-            return merge_maps(sources, output, budget=budget)
-        except BaseException:
-            remove_map(output)
-            raise
+        return merge_maps(sources, output, budget=budget, same_frame=same_frame)
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
@@ -378,5 +378,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "tiles": len(manifest.shards),
         "bytes": sum(shard.bytes for shard in manifest.shards),
         "encoder": dict(what.encoder),
+        "identity": manifest.identity,
+        "merged from": sorted(manifest.lineage - {manifest.identity, manifest.digest}),
         "digest": manifest.digest,
     }
