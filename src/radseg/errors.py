@@ -41,6 +41,10 @@ class ResourceError(RadsegError):
     """The machine stands in the way: disk, permissions, missing extra."""
 
 
+class OutputPathError(ResourceError):
+    """One file cannot have the path it was given; the disk itself is fine, and other paths may be."""
+
+
 class WeightsUnavailableError(ResourceError, OSError):
     """Weights are neither local nor obtainable: offline, licence not accepted, or download failed."""
 
