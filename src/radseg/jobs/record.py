@@ -101,10 +101,15 @@ class RecordWriter:
     def __enter__(self) -> Self:
         with failures_named(self.path):
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
-            os.ftruncate(self._handle, self._sound_bytes)
-            os.lseek(self._handle, 0, os.SEEK_END)
-        if not self._sound_bytes:
-            self.append(self._first)
+        try:
+            with failures_named(self.path):
+                os.ftruncate(self._handle, self._sound_bytes)
+                os.lseek(self._handle, 0, os.SEEK_END)
+            if not self._sound_bytes:
+                self.append(self._first)
+        except BaseException:
+            os.close(self._handle)
+            raise
         return self
 
     def __exit__(

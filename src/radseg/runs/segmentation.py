@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
-from radseg.jobs.progress import RunReporter
+from radseg.jobs.progress import RunReporter, told_if_stopped
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
 from radseg.runs.outputs import (
@@ -90,15 +90,12 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     request, reporter = work.request, work.reporter
     if plan.todo:
         work.load()
-    extra = [write_classes(plan.folder, work.names(), plan.parameters)]
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
-    try:
+    with told_if_stopped(reporter, plan.folder):
+        extra = [write_classes(plan.folder, work.names(), plan.parameters)]
         report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
-    except (KeyboardInterrupt, ResourceError, OSError):
-        reporter.stopped(plan.folder)
-        raise
-    if "coco" in request.kinds:
-        extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
+        if "coco" in request.kinds:
+            extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
     return report, tuple(extra)
 
 
