@@ -7,10 +7,12 @@ Pillow, which `weights`, `jobs` and the command line must not.
 import codecs
 import contextlib
 import errno
+import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from radseg.errors import InputError, OutputPathError, RadsegError, ResourceError
 
@@ -53,6 +55,18 @@ def lines_of(text: str) -> list[str]:
     `str.splitlines` also cuts at VT, FF, NEL, U+2028 and U+2029, which names of files may hold.
     """
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def json_of(text: str | bytes) -> Any:
+    """Return the value that a JSON text holds.
+
+    Raises:
+        ValueError: it is none, or nested deeper than can be read: what is wrong is then the text.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def write_bytes(path: str | Path, content: bytes, *, durable: bool = True) -> None:

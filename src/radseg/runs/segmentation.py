@@ -156,6 +156,8 @@ class _Lazy:
         request = self.request
         self._check()
         prompts = request.prompts if isinstance(request.prompts, Vocabulary) else load_pack(request.prompts)
+        if isinstance(prompts, VocabularyPack):
+            _require_known_width(prompts)
         weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
         self.reporter.loading(request.model.name)
         segmenter = load(request.model, weights=weights, reporter=self.downloads)
@@ -211,6 +213,15 @@ class _Lazy:
             image=image,
         )
         return Segmented(result, features)
+
+
+def _require_known_width(pack: "VocabularyPack") -> None:
+    """Refuse a pack of another width than its text tower's before weights are loaded."""
+    from radseg.models.text_towers import TOWERS  # noqa: PLC0415
+
+    for tower in TOWERS:
+        if tower.space == pack.embeddings.space:
+            pack.embeddings.require_width(tower.width_out)
 
 
 def _read(image: Path) -> "Rgb":
