@@ -29,6 +29,10 @@ class SpaceMismatchError(InputError):
     """Image features and text embeddings come from different embedding spaces."""
 
 
+class NoteWarning(UserWarning):
+    """Something worth knowing that changes no result."""
+
+
 class CheckpointError(RadsegError, ValueError):
     """A checkpoint is damaged, incomplete, of an unknown layout, or unsafe."""
 
