@@ -141,9 +141,11 @@ def test_a_planted_part_is_not_written_to(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_a_kill_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
     for name in (".radseg-0123.part", ".radseg-lock", "mine.part"):
         (tmp_path / name).touch()
+    (tmp_path / ".radseg-folder.part").mkdir()
     clear_parts(tmp_path)
+    clear_parts(tmp_path / ("x" * 300))
     clear_parts(tmp_path / "missing")
-    assert entries(tmp_path) == [".radseg-lock", "mine.part"]
+    assert entries(tmp_path) == [".radseg-folder.part", ".radseg-lock", "mine.part"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")

@@ -29,6 +29,10 @@ class SpaceMismatchError(InputError):
     """Image features and text embeddings come from different embedding spaces."""
 
 
+class NoteWarning(UserWarning):
+    """Something worth knowing that changes no result."""
+
+
 class CheckpointError(RadsegError, ValueError):
     """A checkpoint is damaged, incomplete, of an unknown layout, or unsafe."""
 
@@ -39,6 +43,10 @@ class UnsafeCheckpointError(CheckpointError):
 
 class ResourceError(RadsegError):
     """The machine stands in the way: disk, permissions, missing extra."""
+
+
+class OutputPathError(ResourceError):
+    """One file cannot have the path it was given; the disk itself is fine, and other paths may be."""
 
 
 class WeightsUnavailableError(ResourceError, OSError):

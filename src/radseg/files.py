@@ -7,16 +7,30 @@ Pillow, which `weights`, `jobs` and the command line must not.
 import codecs
 import contextlib
 import errno
+import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from radseg.errors import InputError, RadsegError, ResourceError
+from radseg.errors import InputError, OutputPathError, RadsegError, ResourceError
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | _BINARY
 """Flags for `os.open`: bytes as they are, and an error where the last part of the path is a link."""
+_PATH_ERRORS = frozenset(
+    {
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EEXIST,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENOTEMPTY,
+        errno.EILSEQ,
+    }
+)
+"""What the system says about one path and not about the disk."""
 
 
 def shown(path: str | Path) -> str:
@@ -43,6 +57,18 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def json_of(text: str | bytes) -> Any:
+    """Return the value that a JSON text holds.
+
+    Raises:
+        ValueError: it is none, or nested deeper than can be read: what is wrong is then the text.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def write_bytes(path: str | Path, content: bytes, *, durable: bool = True) -> None:
     """Make `content` the file at `path`, whole or not at all; see `write_pieces`."""
     write_pieces(path, (content,), durable=durable)
@@ -61,7 +87,8 @@ def write_pieces(path: str | Path, pieces: Iterable[bytes], *, durable: bool = T
         durable: wait until the disk has file and name; False is for what is checked when it is read.
 
     Raises:
-        ResourceError: no such folder, no permission, disk full or read-only, name too long.
+        OutputPathError: the name is too long, a folder is in its place, a file in place of its folder.
+        ResourceError: no such folder, no permission, disk full or read-only.
     """
     target = Path(path)
     part = target.parent / f".radseg-{secrets.token_hex(8)}.part"
@@ -92,8 +119,11 @@ def write_all(handle: int, content: bytes) -> None:
 
 def clear_parts(folder: Path) -> None:
     """Delete the hidden files that a killed writer left in `folder`."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - pathlib's raises where a name is too long
+        return
     for path in folder.glob(".radseg-*.part"):
-        path.unlink(missing_ok=True)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -101,6 +131,7 @@ def make_folder(folder: Path) -> None:
 
     Raises:
         InputError: it is a file.
+        OutputPathError: a part of its name is too long, or one above it is a file.
         ResourceError: it cannot be made or written to.
     """
     name = shown(folder)
@@ -109,7 +140,7 @@ def make_folder(folder: Path) -> None:
     except FileExistsError as error:
         raise InputError(f"The folder {name} is a file. Name another.") from error
     except OSError as error:
-        raise ResourceError(f"The folder {name} cannot be made: {error.strerror or error}.") from error
+        raise _kind(error)(f"The folder {name} cannot be made: {error.strerror or error}.") from error
     if not os.access(folder, os.W_OK):
         raise ResourceError(f"The folder {name} is not writable. Name another.")
 
@@ -122,11 +153,20 @@ def failures_named(target: Path) -> Iterator[None]:
     except RadsegError:
         raise  # from making the content; some of ours are OSErrors too
     except OSError as error:
-        raise ResourceError(_reason(target, error)) from error
+        raise _kind(error)(_reason(target, error)) from error
     except ValueError as error:
         if "null" not in str(error):
             raise
-        raise ResourceError(f"{shown(target)} cannot be the name of a file: {error}.") from error
+        raise OutputPathError(f"{shown(target)} cannot be the name of a file: {error}.") from error
+
+
+def is_about_path(error: OSError) -> bool:
+    """Whether an error of the system concerns one path and says nothing about the disk."""
+    return error.errno in _PATH_ERRORS
+
+
+def _kind(error: OSError) -> type[ResourceError]:
+    return OutputPathError if is_about_path(error) else ResourceError
 
 
 def _sync_folder(folder: Path) -> None:

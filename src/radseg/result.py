@@ -2,7 +2,6 @@
 
 import difflib
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError, MissingFileError
-from radseg.files import shown, write_bytes
+from radseg.files import json_of, shown, write_bytes
 from radseg.io import image_bytes, label_dtype, label_png_bytes
 from radseg.io.formats.classes import classes_json, json_bytes
 from radseg.io.formats.coco import coco
@@ -234,7 +233,7 @@ class Segmentation:
         """
         try:
             with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-                details = json.loads(file["details"].tobytes())
+                details = json_of(file["details"].tobytes())
                 if details.get("format") != NPZ_FORMAT:
                     raise InputError(f"{shown(path)} is not a radseg result of format {NPZ_FORMAT}.")
                 return cls(
@@ -256,6 +255,8 @@ class Segmentation:
             OSError,
             EOFError,
             AttributeError,
+            TypeError,
+            RuntimeError,  # of zipfile, for what it cannot unpack
             zipfile.BadZipFile,
             zlib.error,
         ) as error:

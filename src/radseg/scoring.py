@@ -32,9 +32,10 @@ def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tens
     became two classes (latent there: its name files hold no synonyms).
 
     Raises:
-        SpaceMismatchError: features and text embeddings live in different spaces.
+        SpaceMismatchError: features and text embeddings live in different spaces, or differ in width.
     """
     text.require_space(features.space)
+    text.require_width(len(features.values))
     return best_synonym(row_cosine(features.values, text.values), text)
 
 

@@ -110,6 +110,14 @@ class TextEmbeddings:
                 f"Embed the prompts with the text tower of {space!r} (radseg text --model …)."
             )
 
+    def require_width(self, width: int) -> None:
+        """Raise SpaceMismatchError unless each row has `width` numbers."""
+        if self.values.shape[1] != width:
+            raise SpaceMismatchError(
+                f"Each text embedding has {self.values.shape[1]} numbers, and the space {self.space!r} has "
+                f"{width}: another text tower made them. Embed the prompts again (radseg text --model …)."
+            )
+
     def followed_by(self, other: "TextEmbeddings") -> "TextEmbeddings":
         """Return these names with those of `other` after them, in one vocabulary of one space."""
         other.require_space(self.space)

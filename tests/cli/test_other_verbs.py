@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,32 @@ def test_pull_embeds_the_bank_of_models_alone(radseg: Command) -> None:
     assert (result.exit_code, "needs no preparation" in result.stderr) == (0, True)
     result = radseg("models", "pull", "--contrast")
     assert result.exit_code == 2
+
+
+def narrow(pack: Path, space: str | None = None) -> None:
+    """Cut two numbers off each vector of a pack, and give it another space."""
+    old = load_pack(pack)
+    text, bank = (
+        replace(one, values=one.values[:, 2:], space=space or one.space)
+        for one in (old.embeddings, old.contrast)
+        if one is not None
+    )
+    save_pack(pack, replace(old, embeddings=text, contrast=bank))
+
+
+def test_a_pack_of_another_width_is_refused_once(radseg: Command, photos: Path) -> None:
+    radseg("text", "-m", "toy", "-p", "red, blue", "-o", "pack.safetensors")
+    narrow(Path("pack.safetensors"))
+    result = radseg("segment", "-m", "toy", photos, "--vocabulary", "pack.safetensors")
+    assert (result.exit_code, result.output.count("Each text embedding has")) == (2, 1)
+    assert "Failed" not in result.output
+
+
+def test_a_pack_of_another_width_is_refused_before_weights_are_asked_for(
+    radseg: Command, photo: Path
+) -> None:
+    radseg("text", "-m", "toy", "-p", "red, blue", "-o", "pack.safetensors")
+    narrow(Path("pack.safetensors"), "siglip2-so400m-patch16-naflex")
+    result = radseg("segment", "-m", "radseg-b", photo, "--vocabulary", "pack.safetensors")
+    assert result.exit_code == 2
+    assert "the space 'siglip2-so400m-patch16-naflex' has 1152" in result.stderr

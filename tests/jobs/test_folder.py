@@ -347,3 +347,64 @@ def test_a_run_that_is_refused_leaves_the_folder_of_the_one_that_runs(
             go(out, photos)
         monkeypatch.undo()
         assert (out / LOCK_NAME).exists()
+
+
+@pytest.mark.parametrize("existing", ["resume", "overwrite"])
+def test_a_link_to_itself_costs_one_image(
+    tmp_path: Path, photos: list[SourceImage], existing: OnExisting
+) -> None:
+    link = tmp_path / "photos/self.jpg"
+    link.symlink_to(link)
+    images = [SourceImage(link, link.parent), *photos]
+    for _ in range(2):
+        report = go(tmp_path / "out", images, existing)
+        assert [record.source for record in report.failed] == [str(link)]
+        assert len(report.done + report.earlier) == 3
+
+
+def in_the_way(folder: Path, kind: str) -> None:
+    """Put what no output can replace where the output of b.jpg belongs."""
+    folder.mkdir()
+    if kind == "folder":
+        (folder / "b.overlay.png").mkdir()
+    elif kind == "file for a folder":
+        (folder / "deep").write_text("mine")
+    else:
+        (folder / "deep").symlink_to(folder / "deep")
+
+
+@pytest.mark.parametrize(
+    ("kind", "failed"), [("folder", "b"), ("file for a folder", "deep/c"), ("link", "deep/c")]
+)
+def test_what_is_in_the_way_of_one_output_costs_one_image(
+    tmp_path: Path, photos: list[SourceImage], kind: str, failed: str
+) -> None:
+    in_the_way(tmp_path / "out", kind)
+    for existing in ("overwrite", "resume", "overwrite"):
+        report = go(tmp_path / "out", photos, existing)  # type: ignore[arg-type]
+        assert [record.name for record in report.failed] == [failed]
+        assert not (tmp_path / "out/b.png").exists() or kind != "folder", "half of an image's outputs is none"
+
+
+def test_a_path_that_is_too_long_in_the_output_folder_costs_one_image(
+    tmp_path: Path, photos: list[SourceImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = Path(*["d" * 200] * 19)
+    names = {str(photos[0].path): f"{deep}/{'e' * 200}/a"}
+    monkeypatch.setattr(
+        "radseg.jobs.folder.output_names",
+        lambda images, **_: tuple(names.get(str(one.path), one.path.stem) for one in images),
+    )
+    for _ in range(2):
+        report = go(tmp_path / "out", photos, "resume")
+        assert [Path(record.source).name for record in report.failed] == ["a.jpg"]
+        assert len(report.done + report.earlier) == 2
+
+
+def test_an_old_output_that_is_a_folder_by_now_is_left(tmp_path: Path, photos: list[SourceImage]) -> None:
+    go(tmp_path / "out", photos)
+    (tmp_path / "out/a.png").unlink()
+    (tmp_path / "out/a.png").mkdir()
+    report = go(tmp_path / "out", photos[1:], "overwrite")
+    assert (len(report.done), (tmp_path / "out/a.png").is_dir()) == (2, True)

@@ -1,5 +1,6 @@
 """Output names: short, unique, and inside the folder."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radseg.errors import InputError
+from radseg.jobs.folder import LOCK_NAME
+from radseg.jobs.manifest import MANIFEST_NAME
 from radseg.jobs.naming import inside, output_names
 from radseg.jobs.sources import SourceImage
-from radseg.runs.outputs import heat_ending
+from radseg.runs.outputs import CLASSES_NAME, COCO_NAME, heat_ending
 
 ROOT = Path("/photos")
 
@@ -57,6 +60,23 @@ def test_names_given_earlier_stay_when_the_folder_grows() -> None:
 
 def test_a_path_that_climbs_gives_its_last_part() -> None:
     assert output_names([SourceImage(Path("/photos/../etc/x.jpg"), ROOT)]) == ("x",)
+
+
+@pytest.mark.parametrize(
+    "folder", [MANIFEST_NAME, CLASSES_NAME, COCO_NAME, LOCK_NAME, ".radseg-1.part", "Coco.JSON"]
+)
+def test_a_folder_called_like_a_file_of_the_run_moves_aside(folder: str) -> None:
+    assert names(f"/photos/{folder}/a.jpg", root="/photos") == [f"_{folder}/a"]
+    both = names(f"/photos/{folder}/a.jpg", f"/photos/_{folder}/a.png", root="/photos")
+    assert both == [f"_{folder}/a.jpg", f"_{folder}/a.png"]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\udce9"])
+def test_a_long_name_leaves_room_for_every_ending_and_stays_unique(letter: str) -> None:
+    long = letter * (250 // len(os.fsencode(letter)))
+    given_names = names(f"/photos/{long}1.jpg", f"/photos/{long}2.jpg")
+    assert len(set(given_names)) == 2
+    assert all(len(os.fsencode(name + heat_ending(99999, "n" * 99))) <= 255 for name in given_names)
 
 
 part = st.sampled_from(["a", "b", "A", "a.overlay", "a.jpg", "é", "é"])

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,26 @@ def test_a_file_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
     assert list(history.records) == [f"/photos/{name}.jpg"]
 
 
-@pytest.mark.parametrize("line", ["not json", "[1]", '{"source": "x"}', '{"unknown": 1}'])
+def line_with(**changed: object) -> str:
+    """Return the line of an image with other values."""
+    return json.dumps({**asdict(record("c")), **changed})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not json",
+        "[1]",
+        '{"source": "x"}',
+        '{"unknown": 1}',
+        "[" * 99_999 + "]" * 99_999,
+        line_with(source=["/photos/c.jpg"]),
+        line_with(name=None),
+        line_with(outputs=[1]),
+        line_with(size="7"),
+        line_with(message=0),
+    ],
+)
 def test_a_damaged_line_in_the_middle_is_named(path: Path, line: str) -> None:
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], line, *lines[1:]]) + "\n")

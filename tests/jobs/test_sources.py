@@ -136,3 +136,10 @@ def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
 def test_a_nul_character_is_refused() -> None:
     with pytest.raises(InputError, match="NUL"):
         collect(["a\0.jpg"])
+
+
+def test_a_name_that_is_too_long_stays_in_a_list_and_is_named_alone(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{'x' * 300}.jpg\na.jpg\n")
+    assert len(collect([str(tmp_path / "list.txt")]).images) == 2
+    with pytest.raises(MissingFileError, match="There is no file or folder"):
+        collect(["x" * 300])

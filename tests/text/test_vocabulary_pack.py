@@ -124,6 +124,12 @@ def rewrite(path: Path, change) -> None:
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "sky"]})),
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "a\0b"]})),
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "car", "sea"]})),
+        lambda t, m: m.update(names='{"vocabulary": ' + "[" * 99_999 + "]" * 99_999 + "}"),
+        lambda t, m: t.update({"vocabulary.row_class": torch.tensor([0.0, 1.0, float("inf")])}),
+        lambda t, m: (
+            m.update(names=json.dumps({"vocabulary": ["sky", "car"], "contrast": ["object"]})),
+            t.update({"contrast.values": torch.ones(1, 3), "contrast.row_class": torch.tensor([0])}),
+        ),
         lambda t, m: t.update({"vocabulary.row_class": torch.tensor([0, 1])}),
         lambda t, m: t.update({"vocabulary.row_class": torch.tensor([0, 1, 9])}),
         lambda t, m: t.update({"vocabulary.row_class": torch.tensor([1, 0, 1])}),

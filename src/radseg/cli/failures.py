@@ -2,10 +2,15 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import PurePath
 from typing import Any
 
 import typer
@@ -16,6 +21,7 @@ from radseg.errors import (
     ImageError,
     InputError,
     MissingFileError,
+    NoteWarning,
     RadsegError,
     ResourceError,
 )
@@ -45,7 +51,8 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; see `ExitCode` for what its exceptions become."""
         try:
-            return super().invoke(ctx)
+            with warnings_in_one_line():
+                return super().invoke(ctx)
         except (RadsegError, OSError, MemoryError, KeyboardInterrupt) as error:
             if getattr(error, "errno", None) == errno.EPIPE:  # the reader went away, as `| head` does
                 raise
@@ -82,6 +89,36 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
     kind = type(error).__name__
     hint = "This is a fault of radseg, not of your input: run again with `radseg --debug …` and report it."
     return ExitCode.ENVIRONMENT, f"{kind}: {_first_line(error)} {hint}"
+
+
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Print each warning once, in a line without paths of the installation; those of Pillow not at all.
+
+    What a damaged image means is said by the reader of images. Python's own form, as with --debug, names
+    files of the installation. With -q what changes no result is left out.
+    """
+    said: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
+        text = " ".join(str(message).split())
+        place = PurePath(filename)
+        if debugging():
+            typer.echo(warnings.formatwarning(message, category, filename, line), err=True, nl=False)
+        elif "PIL" not in place.parts and text not in said:
+            ours = place.is_relative_to(PurePath(__file__).parents[1])
+            if (ours and not issubclass(category, NoteWarning)) or not {"-q", "--quiet"} & {*sys.argv}:
+                said.add(text)
+                typer.echo(f"Warning: {printable(text)}", err=True)
+
+    pillow, silent = logging.getLogger("PIL"), logging.NullHandler()
+    pillow.addHandler(silent)  # without a handler of its own what it logs goes to standard error
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+    finally:
+        pillow.removeHandler(silent)
 
 
 def printable(text: str) -> str:

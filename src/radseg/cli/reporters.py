@@ -111,7 +111,8 @@ class PlainReporter:
 
     def stopped(self, folder: Path) -> None:
         """Print how many images are done and how to continue."""
-        self._say(f"Stopped after {self._count} of {self._todo} images; what is done is in {folder}.")
+        if self._todo:
+            self._say(f"Stopped after {self._count} of {self._todo} images; what is done is in {folder}.")
         self._say(f"Continue with: {self._resume}")
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:

@@ -101,7 +101,8 @@ def decode_image(image: Image.Image, name: str) -> DecodedImage:
     _require_size(image.size, name)
     try:
         deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-        image.load()
+        with tiff.unheard():
+            image.load()
         sixteen = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM")
         turn = _turn(image)
         rgb = _from_sixteen_bits(image) if sixteen else _rgb8(image, name)

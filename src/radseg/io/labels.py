@@ -104,7 +104,7 @@ def _opened(path: str | Path, name: str) -> Iterator[Image.Image]:
             # Pillow refuses twice this size as an error: the limit of images, see io.image.MAX_PIXELS
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(path, formats=LABEL_FORMATS)
-        with opened as image:
+        with opened as image, tiff.unheard():
             if getattr(image, "n_frames", 1) > 1:
                 raise ImageError(f"{name} has {image.n_frames} pages; a label map has one.")  # type: ignore[attr-defined]
             if tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,):

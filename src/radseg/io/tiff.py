@@ -3,10 +3,13 @@
 Pillow picks a mode by them and does not always keep what they mean.
 """
 
+import ctypes
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, _imaging
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 BITS, PHOTOMETRIC, SAMPLES, EXTRA = 258, 262, 277, 338
@@ -24,6 +27,26 @@ def tag(image: Image.Image, number: int) -> tuple[Any, ...]:
         return ()
     value = image.tag_v2.get(number, ())  # type: ignore[attr-defined]
     return value if isinstance(value, tuple) else (value,)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Keep libtiff from writing to standard error; that it failed, Pillow's exception says.
+
+    Pillow does so with libtiff's warnings, not with its errors. Where its libtiff cannot be reached (Windows)
+    nothing happens.
+    """
+    try:
+        handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+    except (OSError, AttributeError):
+        yield
+        return
+    handler.restype, handler.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    before = handler(None)
+    try:
+        yield
+    finally:
+        handler(before)
 
 
 def declares_alpha(image: Image.Image) -> bool:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import TypeVar
 
-from radseg.errors import InputError, ResourceError, SpaceMismatchError, VocabularyError
+from radseg.errors import InputError, OutputPathError, ResourceError, SpaceMismatchError, VocabularyError
 
 ResultT = TypeVar("ResultT")
 
@@ -17,10 +17,12 @@ def attempt(work: Callable[[], ResultT], *, relief: str = "") -> tuple[ResultT |
 
     Raises:
         VocabularyError, SpaceMismatchError: the prompts cannot work for any image.
-        ResourceError: the disk or the weights stand in the way.
+        ResourceError: the disk or the weights stand in the way, and not the path of one file.
     """
     try:
         return work(), ""
+    except OutputPathError as error:
+        return None, str(error)
     except (VocabularyError, SpaceMismatchError, ResourceError):
         raise
     except (InputError, OSError) as error:

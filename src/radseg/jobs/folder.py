@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 import filelock
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import clear_parts, make_folder, write_bytes
+from radseg.files import clear_parts, is_about_path, make_folder, write_bytes
 from radseg.jobs.attempt import attempt
 from radseg.jobs.manifest import MANIFEST_NAME, History, ManifestWriter, Record, read_manifest
 from radseg.jobs.naming import inside, output_names
@@ -98,7 +98,7 @@ def opened(
         for subfolder in {inside(folder, job.name).parent for job in todo}:
             clear_parts(subfolder)
         if existing == "overwrite":
-            _delete_run(folder, earlier, keep={job.image.resolve() for job in jobs})
+            _delete_run(folder, earlier, keep={os.path.realpath(job.image) for job in jobs})
         yield Plan(folder, todo, done, parameters, history)
 
 
@@ -131,8 +131,9 @@ def run(
         for job in plan.todo:
             started = time.perf_counter()
             size, mtime_ns = _stamp(job.image)
-            result, message = attempt(partial(work, job.image), relief=relief)
-            outputs = () if result is None else _store(plan.folder, job.name, files_of(result, job.image))
+            one = partial(_do, plan.folder, job, work, files_of)
+            finding, message = attempt(one, relief=relief)
+            result, outputs = finding or (None, ())
             record = Record(
                 source=os.path.abspath(job.image),  # noqa: PTH100 - lexical: links keep their own name
                 name=job.name,
@@ -150,14 +151,26 @@ def run(
     return Report(tuple(done), tuple(failed), plan.done)
 
 
-def _store(folder: Path, name: str, files: Iterable[OutputFile]) -> tuple[str, ...]:
-    stored = []
-    for ending, content in files:
-        target = inside(folder, f"{name}{ending}")
-        make_folder(target.parent)
-        write_bytes(target, content)
-        stored.append(f"{name}{ending}")
-    return tuple(stored)
+def _do(
+    folder: Path,
+    job: Job,
+    work: Callable[[Path], ResultT],
+    files_of: Callable[[ResultT, Path], Iterable[OutputFile]],
+) -> tuple[ResultT, tuple[str, ...]]:
+    """Return the result of one image and the files written for it: all of them, or none."""
+    result = work(job.image)
+    stored: list[str] = []
+    try:
+        for ending, content in files_of(result, job.image):
+            target = inside(folder, f"{job.name}{ending}")
+            make_folder(target.parent)
+            write_bytes(target, content)
+            stored.append(f"{job.name}{ending}")
+    except BaseException:
+        for name in stored:
+            inside(folder, name).unlink(missing_ok=True)
+        raise
+    return result, tuple(stored)
 
 
 def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> History | None:
@@ -178,14 +191,23 @@ def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> 
     return history
 
 
-def _delete_run(folder: Path, earlier: History | None, keep: set[Path]) -> None:
+def _delete_run(folder: Path, earlier: History | None, keep: set[str]) -> None:
     """Delete the outputs an earlier run recorded, then its manifest; never an image of this run."""
     for record in earlier.records.values() if earlier else ():
         for output in record.outputs:
             target = inside(folder, output)
-            if target.resolve() not in keep:
-                target.unlink(missing_ok=True)
+            if os.path.realpath(target) not in keep:
+                _delete(target)
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
+
+
+def _delete(output: Path) -> None:
+    """Delete an output; what is in its place by now, a folder say, is not one."""
+    try:
+        output.unlink(missing_ok=True)
+    except OSError as error:
+        if not (is_about_path(error) or output.is_dir()):
+            raise
 
 
 def _split(
@@ -205,18 +227,22 @@ def _split(
 
 def _still_true(folder: Path, job: Job, record: Record) -> bool:
     unchanged = _stamp(job.image) == (record.size, record.mtime_ns)
-    return unchanged and all(inside(folder, output).is_file() for output in record.outputs)
+    return unchanged and all(_is_file(inside(folder, output)) for output in record.outputs)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - pathlib's raises where a name is too long
 
 
 def _check_targets(folder: Path, jobs: Sequence[Job], endings: Sequence[str], *, may_replace: bool) -> None:
-    images = {job.image.resolve() for job in jobs}
+    images = {os.path.realpath(job.image) for job in jobs}
     in_the_way = []
     for job in jobs:
         for ending in endings:
             target = inside(folder, f"{job.name}{ending}")
             if not os.path.lexists(target):
                 continue
-            if target.resolve() in images:
+            if os.path.realpath(target) in images:
                 raise InputError(
                     f"The output {target} would replace an input image. Choose another folder with -o."
                 )

@@ -57,11 +57,23 @@ def holds_run(folder: Path) -> bool:
 
 def read_manifest(path: Path) -> History | None:
     """Return what the manifest says; None when there is none. Raises as `record.read_record`."""
-    recorded = read_record(path, FORMAT, lambda raw: Record(**{**raw, "outputs": tuple(raw["outputs"])}))
+    recorded = read_record(path, FORMAT, _record_of)
     if recorded is None:
         return None
     records = {record.source: record for record in recorded.entries}
     return History(recorded.parameters, records, recorded.sound_bytes)
+
+
+def _record_of(raw: Any) -> Record:
+    """Return the record in a line's JSON value; TypeError or ValueError where it is none."""
+    record = Record(**{**raw, "outputs": tuple(raw["outputs"])})
+    texts = (record.source, record.name, record.status, record.parameters, record.message, *record.outputs)
+    numbers = (record.size, record.mtime_ns, record.seconds)
+    if not (
+        all(isinstance(one, str) for one in texts) and all(isinstance(one, int | float) for one in numbers)
+    ):
+        raise TypeError("a value of another type")
+    return record
 
 
 class ManifestWriter(RecordWriter):

@@ -1,5 +1,6 @@
 """Which name the outputs of each image get: short where possible, never shared, never outside the folder."""
 
+import hashlib
 import os
 import unicodedata
 from collections import Counter
@@ -7,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from radseg.errors import InputError
+from radseg.jobs.manifest import MANIFEST_NAME
 from radseg.jobs.sources import SourceImage
+
+RESERVED = (MANIFEST_NAME, "classes.json", "coco.json")
+"""Files of the whole run, and no folders of it; neither is what begins with `.radseg-`."""
+
+MAX_BYTES = 190
+"""Most bytes of the last part of a name: a file name has 255, and the longest ending, of a heat map, 55."""
 
 OUTPUT_KINDS = ("overlay", "heat", "pca", "coco")
 """What may stand between an output's name and its suffix, as in photo.overlay.png."""
@@ -19,7 +27,8 @@ def output_names(images: Sequence[SourceImage], *, known: Mapping[str, str] | No
     The name is the path below the source's folder, without suffix (`trip/day1/photo.jpg` of the folder `trip`
     is `day1/photo`). Images that would share a name all move to the next form: the path below the deepest
     folder that holds every image of the run, then that with the suffix (`photo.jpg`, `photo.png`), then a
-    number (`photo.jpg~2`). Upper and lower case count as equal, as many file systems have it.
+    number (`photo.jpg~2`). Upper and lower case count as equal, as many file systems have it. A folder that
+    is called like a file of the run gets a `_` in front; what is too long ends in a hash of the whole.
 
     Args:
         known: names given in an earlier part of this run, by absolute path of the image; they are kept.
@@ -89,7 +98,20 @@ def _below(path: Path, root: Path) -> str:
     """Return `path` relative to `root` in forward slashes; only the last part if it does not lie below."""
     inside = Path(os.path.relpath(path, root))
     parts = inside.parts if ".." not in inside.parts and not inside.is_absolute() else (path.name,)
-    return PurePosixPath(*parts).as_posix()
+    return PurePosixPath(*map(_unreserved, parts[:-1]), *map(_shortened, parts[-1:])).as_posix()
+
+
+def _unreserved(folder: str) -> str:
+    folded = _fold(folder)
+    return f"_{folder}" if folded in RESERVED or folded.startswith(".radseg-") else folder
+
+
+def _shortened(name: str) -> str:
+    whole = os.fsencode(name)
+    if len(whole) <= MAX_BYTES:
+        return name
+    mark = hashlib.sha256(whole).hexdigest()[:12]
+    return f"{whole[: MAX_BYTES - len(mark) - 1].decode(errors='ignore')}~{mark}"
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -102,9 +124,10 @@ def inside(folder: Path, name: str) -> Path:
     if relative.is_absolute() or ".." in relative.parts or "\0" in name or not relative.parts:
         raise InputError(f"The output name {name!r} would leave the output folder {folder}.")
     target = folder / relative
-    if not target.parent.resolve().is_relative_to(folder.resolve()):
+    parent = Path(os.path.realpath(target.parent))  # `Path.resolve` raises where a link leads to itself
+    if not parent.is_relative_to(os.path.realpath(folder)):
         raise InputError(
-            f"The output {target} would be written to {target.parent.resolve()}, outside {folder}: "
+            f"The output {target} would be written to {parent}, outside {folder}: "
             "a link in the output folder leads there. Remove the link or choose another folder with -o."
         )
     return target

@@ -1,9 +1,11 @@
 """Who receives the progress of a run over images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from radseg.errors import ResourceError
 from radseg.jobs.folder import Report
 from radseg.jobs.manifest import Record
 
@@ -30,3 +32,13 @@ class RunReporter(Protocol[ResultT_contra]):
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
         """Sum up; `extra` are the files of the whole run, such as classes.json."""
+
+
+@contextmanager
+def told_if_stopped(reporter: RunReporter[Any], folder: Path) -> Iterator[None]:
+    """Let the reporter say how the run goes on where a full disk or a person ends it; both can be mended."""
+    try:
+        yield
+    except (KeyboardInterrupt, ResourceError, OSError):
+        reporter.stopped(folder)
+        raise

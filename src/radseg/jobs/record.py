@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import NO_LINK, failures_named, shown, write_all
+from radseg.files import NO_LINK, failures_named, json_of, shown, write_all
 
 EntryT = TypeVar("EntryT")
 ParsedT = TypeVar("ParsedT")
@@ -70,8 +70,8 @@ def read_record(path: Path, form: str, parse: Callable[[Any], EntryT]) -> Record
 
     def parsed(number: int, make: Callable[[Any], ParsedT]) -> ParsedT:
         try:
-            return make(json.loads(lines[number]))
-        except (ValueError, TypeError, KeyError) as error:
+            return make(json_of(lines[number]))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise ResourceError(
                 f"Line {number + 1} of {shown(path)} is not one that radseg wrote ({error}). "
                 "Start again with --overwrite, or choose another folder with -o."
@@ -101,10 +101,15 @@ class RecordWriter:
     def __enter__(self) -> Self:
         with failures_named(self.path):
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
-            os.ftruncate(self._handle, self._sound_bytes)
-            os.lseek(self._handle, 0, os.SEEK_END)
-        if not self._sound_bytes:
-            self.append(self._first)
+        try:
+            with failures_named(self.path):
+                os.ftruncate(self._handle, self._sound_bytes)
+                os.lseek(self._handle, 0, os.SEEK_END)
+            if not self._sound_bytes:
+                self.append(self._first)
+        except BaseException:
+            os.close(self._handle)
+            raise
         return self
 
     def __exit__(

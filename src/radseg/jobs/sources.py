@@ -3,6 +3,8 @@
 Paths only: nothing is opened but list files, nothing is decoded. Output names are given in `naming`.
 """
 
+# ruff: noqa: PTH112, PTH113 - those of pathlib raise where a name is too long; a name that cannot be is no folder
+
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -89,11 +91,11 @@ class _Search:
         path = Path(source)
         if "\0" in source:
             raise InputError(f"The source {source!r} contains a NUL character; no file can have that name.")
-        if source.startswith("@") and not path.exists():
+        if source.startswith("@") and not os.path.lexists(path):
             self._add_list(Path(source[1:]))
-        elif path.is_dir():
+        elif os.path.isdir(path):
             self._add_folder(path)
-        elif path.is_file() and path.suffix.lower() == ".txt":
+        elif os.path.isfile(path) and path.suffix.lower() == ".txt":
             self._add_list(path)
         elif os.path.lexists(path):
             self._take(path, path.parent)
@@ -115,7 +117,7 @@ class _Search:
             if "\0" in line:
                 raise InputError(f"The list file {path} contains a NUL character; it is not a list of paths.")
             entry = path.parent / line
-            if entry.is_dir():
+            if os.path.isdir(entry):
                 self._add_folder(entry)
             else:
                 inside = not Path(line).is_absolute() and ".." not in Path(line).parts
@@ -127,7 +129,7 @@ class _Search:
             raise MissingFileError(f"Nothing matches {pattern}.")
         root = _fixed_part(pattern)
         for match in matches:
-            if match.is_file():
+            if os.path.isfile(match):
                 self._take_if_image(match, root)
             elif "**" not in pattern:  # there `**` lists folders beside their files
                 self._add_folder(match)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError
+from radseg.files import json_of
 from radseg.ops.inference import inference
 
 SPACE = "miniature"
@@ -65,9 +66,9 @@ class MiniatureTokenizer:
             CheckpointError: the file is not one.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json_of(path.read_text(encoding="utf-8"))
             return cls(tuple(content["words"]), dict(content["synonyms"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path.name} is not a word list: {error}.") from error
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from radseg.errors import MissingFileError, ResourceError
-from radseg.files import write_bytes
+from radseg.files import json_of, write_bytes
 
 _FILES = ("config.json", "tokenizer.json", "model.safetensors")
 _MEMO = "identity.json"
@@ -42,7 +42,7 @@ def tower_identity(folder: Path) -> str:
 
 def _remembered(memo: Path, seen: list[list[int]]) -> str:
     try:
-        note = json.loads(memo.read_text(encoding="utf-8"))
+        note = json_of(memo.read_text(encoding="utf-8"))
         return str(note["identity"]) if note["files"] == seen else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
-from radseg.jobs.progress import RunReporter
+from radseg.jobs.progress import RunReporter, told_if_stopped
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
 from radseg.runs.outputs import (
@@ -90,15 +90,12 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     request, reporter = work.request, work.reporter
     if plan.todo:
         work.load()
-    extra = [write_classes(plan.folder, work.names(), plan.parameters)]
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
-    try:
+    with told_if_stopped(reporter, plan.folder):
+        extra = [write_classes(plan.folder, work.names(), plan.parameters)]
         report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
-    except (KeyboardInterrupt, ResourceError, OSError):
-        reporter.stopped(plan.folder)
-        raise
-    if "coco" in request.kinds:
-        extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
+        if "coco" in request.kinds:
+            extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
     return report, tuple(extra)
 
 
@@ -159,6 +156,8 @@ class _Lazy:
         request = self.request
         self._check()
         prompts = request.prompts if isinstance(request.prompts, Vocabulary) else load_pack(request.prompts)
+        if isinstance(prompts, VocabularyPack):
+            _require_known_width(prompts)
         weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
         self.reporter.loading(request.model.name)
         segmenter = load(request.model, weights=weights, reporter=self.downloads)
@@ -214,6 +213,15 @@ class _Lazy:
             image=image,
         )
         return Segmented(result, features)
+
+
+def _require_known_width(pack: "VocabularyPack") -> None:
+    """Refuse a pack of another width than its text tower's before weights are loaded."""
+    from radseg.models.text_towers import TOWERS  # noqa: PLC0415
+
+    for tower in TOWERS:
+        if tower.space == pack.embeddings.space:
+            pack.embeddings.require_width(tower.width_out)
 
 
 def _read(image: Path) -> "Rgb":

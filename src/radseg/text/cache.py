@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from radseg.errors import RadsegError
+from radseg.errors import NoteWarning, RadsegError
 from radseg.files import make_folder, write_bytes
 
 _FORMAT = "radseg-text-row/1"
@@ -67,6 +67,7 @@ class TextCache:
             warnings.warn(
                 f"Text embeddings cannot be kept in {self.folder}: {error} They will be computed again "
                 "next time. Free some space there or set RADSEG_HOME to a folder that can be written.",
+                NoteWarning,
                 stacklevel=2,
             )
 

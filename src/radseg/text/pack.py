@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from radseg.errors import InputError, MissingFileError, VocabularyError
-from radseg.files import make_folder, write_bytes
+from radseg.files import json_of, make_folder, write_bytes
 from radseg.text.embed import given_embeddings
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
@@ -42,6 +42,14 @@ class VocabularyPack:
     contrast: TextEmbeddings | None = None
     templates: str = "given"
     tower: str = ""
+
+    def __post_init__(self) -> None:
+        widths = [one.values.shape[-1] for one in (self.embeddings, self.contrast) if one is not None]
+        if len(set(widths)) > 1:
+            raise InputError(
+                f"The vectors of the names have {widths[0]} numbers, those of the contrast bank {widths[1]}; "
+                "one text tower makes both"
+            )
 
 
 def save_pack(path: str | Path, pack: VocabularyPack) -> None:
@@ -92,12 +100,12 @@ def load_pack(path: str | Path) -> VocabularyPack:
             f"{path} is damaged: its content does not match its own checksum. Make the pack again."
         )
     try:
-        names = json.loads(metadata["names"])
+        names = json_of(metadata["names"])
         parts = {part: _embeddings(part, names[part], tensors, metadata["space"]) for part in names}
         return VocabularyPack(
             parts["vocabulary"], parts.get("contrast"), metadata["templates"], metadata["tower"]
         )
-    except (KeyError, TypeError, ValueError) as error:  # InputError is a ValueError
+    except (KeyError, TypeError, ValueError, OverflowError) as error:  # InputError is a ValueError
         raise VocabularyError(
             f"{path} is a damaged or foreign vocabulary pack: {error}. Make the pack again."
         ) from error

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from radseg.errors import CheckpointError
+from radseg.files import json_of
 from radseg.weights import catalog
 
 RADIO_FORMAT = "radseg-radio/1"
@@ -39,7 +40,7 @@ class JsonForm:
             CheckpointError: the text is not such an object.
         """
         try:
-            return cls(**cls._typed(json.loads(text)))
+            return cls(**cls._typed(json_of(text)))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise CheckpointError(f"Not a {cls.what} configuration: {error}.") from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from radseg.errors import MissingFileError, RadsegError, ResourceError
+from radseg.files import json_of
 
 
 def home() -> Path:
@@ -63,7 +64,7 @@ class FileRecord:
 def read_records(name: str) -> dict[str, FileRecord]:
     """Return what is written down about a model's files, by file name; empty if nothing or unreadable."""
     try:
-        listed = json.loads((model_folder(name) / "record.json").read_text(encoding="utf-8"))
+        listed = json_of((model_folder(name) / "record.json").read_text(encoding="utf-8"))
         return {entry["file"]: FileRecord(**entry) for entry in listed["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -172,7 +173,7 @@ def remembered_sha256(path: Path) -> str:
     stamp = [where, state.st_size, state.st_mtime_ns]
     note = home() / "stamps" / f"{hashlib.sha256(where.encode()).hexdigest()[:24]}.json"
     try:
-        kept = json.loads(note.read_text(encoding="utf-8"))
+        kept = json_of(note.read_text(encoding="utf-8"))
         if kept["stamp"] == stamp:
             return str(kept["sha256"])
     except (OSError, ValueError, KeyError, TypeError):

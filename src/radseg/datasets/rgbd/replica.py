@@ -1,6 +1,5 @@
 """Replica as NICE-SLAM lays it out (mapping spec 1.1): results/, traj.txt, cam_params.json one folder up."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, miss
 from radseg.datasets.rgbd.classes import ClassTable, class_table
 from radseg.datasets.rgbd.files import DepthFormat, pinhole, read_text
 from radseg.errors import InputError
-from radseg.files import lines_of, shown
+from radseg.files import json_of, lines_of, shown
 from radseg.types import Size
 
 TRAJECTORY = "traj.txt"
@@ -85,8 +84,8 @@ def read_json(file: Path) -> dict[str, Any]:
         InputError: missing, not JSON, or not an object.
     """
     try:
-        content = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
+        content = json_of(read_text(file))
+    except ValueError as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{shown(file)} is not JSON: {error}.") from error

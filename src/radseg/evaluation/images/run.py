@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from radseg.errors import InputError, ResourceError
+from radseg.errors import InputError
 from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_counts, log_path, read_logs
 from radseg.evaluation.images.loop import Stages, evaluate_images
@@ -21,7 +21,7 @@ from radseg.evaluation.images.summary import class_scores, scores_of, seconds_of
 from radseg.files import clear_parts, make_folder
 from radseg.jobs.folder import Report, locked
 from radseg.jobs.manifest import Record
-from radseg.jobs.progress import RunReporter
+from radseg.jobs.progress import RunReporter, told_if_stopped
 from radseg.jobs.record import parameters_hash, require_same
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
@@ -70,9 +70,11 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], downloads: 
             loaded = load_model(request, downloads)
             reporter.started(len(todo), len(report.earlier), request.output)
             mine = next((log for log in logs if log.path == log_path(request.output, request.shard)), None)
-            done, failed = _evaluate(request, loaded, mine, todo, reporter)
+            with told_if_stopped(reporter, request.output):
+                done, failed = _evaluate(request, loaded, mine, todo, reporter)
             report = Report(tuple(done), tuple(failed), report.earlier)
-    outcome = merge(request, parameters)
+    with told_if_stopped(reporter, request.output):
+        outcome = merge(request, parameters)
     extra = () if outcome.result is None else (RESULT_NAME, CONFUSION_NAME, IMAGES_NAME)
     reporter.ended(report, request.output, extra)
     return outcome
@@ -174,14 +176,10 @@ def _evaluate(
     failed: list[Record] = []
     path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
     with LogWriter(path, request.parameters(), session, earlier) as log:
-        try:
-            for counts in evaluate_images(todo, stages_of(store=log.add)):
-                record = _record(counts)
-                (failed if counts.message else done).append(record)
-                reporter.finished(record, None)
-        except (KeyboardInterrupt, ResourceError, OSError):
-            reporter.stopped(request.output)
-            raise
+        for counts in evaluate_images(todo, stages_of(store=log.add)):
+            record = _record(counts)
+            (failed if counts.message else done).append(record)
+            reporter.finished(record, None)
     return done, failed
 
 

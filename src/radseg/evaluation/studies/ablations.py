@@ -1,12 +1,12 @@
 """The paper's ablations as data: which options a sweep changes, and what the paper printed for them."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from radseg.errors import InputError
 from radseg.evaluation.paper import published as paper
+from radseg.files import json_of
 
 _A4: Mapping[tuple[str, str], float] = {(row.method, row.size): row.average for row in paper.TABLE_A4}
 _A7 = {row.method: row.average for row in paper.TABLE_A7 if row.size == "base"}
@@ -248,6 +248,6 @@ def _over_values(text: str) -> Sweep:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return json_of(text)
+    except ValueError:
         return text
