@@ -115,7 +115,7 @@ def warnings_in_one_line() -> Iterator[None]:
     pillow.addHandler(silent)  # without a handler of its own what it logs goes to standard error
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = show
+            warnings.showwarning = show  # type: ignore[assignment]  # the rest of its arguments is not read
             yield
     finally:
         pillow.removeHandler(silent)
