@@ -300,8 +300,8 @@ def model_of(
     channels = len(FeatureLift(segmenter)(torch.zeros(3, 32, 32)))
     if channels != semantic_map.channels:
         raise InputError(
-            f"The map's values have {semantic_map.channels} channels, the features of the model that it names "
-            f"have {channels}: it is not of this model. Build it again."
+            f"The map's values have {semantic_map.channels} channels, the features of the model that it "
+            f"names have {channels}: it is not of this model. Build it again."
         )
     return segmenter
 
