@@ -35,7 +35,7 @@ class RunReporter(Protocol[ResultT_contra]):
 
 
 @contextmanager
-def told_if_stopped(reporter: RunReporter[Any], folder: Path) -> Iterator[None]:
+def announcing_stops(reporter: RunReporter[Any], folder: Path) -> Iterator[None]:
     """Let the reporter say how the run goes on where a full disk or a person ends it; both can be mended."""
     try:
         yield

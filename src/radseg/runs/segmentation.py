@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
-from radseg.jobs.progress import RunReporter, told_if_stopped
+from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
 from radseg.runs.outputs import (
@@ -91,7 +91,7 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     if plan.todo:
         work.load()
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
-    with told_if_stopped(reporter, plan.folder):
+    with announcing_stops(reporter, plan.folder):
         extra = [write_classes(plan.folder, work.names(), plan.parameters)]
         report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
         if "coco" in request.kinds:
@@ -156,7 +156,7 @@ class _Lazy:
         request = self.request
         self._check()
         prompts = request.prompts if isinstance(request.prompts, Vocabulary) else load_pack(request.prompts)
-        if isinstance(prompts, VocabularyPack):
+        if isinstance(prompts, VocabularyPack) and request.model.checkpoint is None:
             _require_known_width(prompts)
         weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
         self.reporter.loading(request.model.name)

@@ -21,7 +21,7 @@ from radseg.evaluation.images.summary import class_scores, scores_of, seconds_of
 from radseg.files import clear_parts, make_folder
 from radseg.jobs.folder import Report, locked
 from radseg.jobs.manifest import Record
-from radseg.jobs.progress import RunReporter, told_if_stopped
+from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.record import parameters_hash, require_same
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
@@ -70,10 +70,10 @@ def run_evaluation(request: EvalRequest, reporter: RunReporter[Any], downloads: 
             loaded = load_model(request, downloads)
             reporter.started(len(todo), len(report.earlier), request.output)
             mine = next((log for log in logs if log.path == log_path(request.output, request.shard)), None)
-            with told_if_stopped(reporter, request.output):
+            with announcing_stops(reporter, request.output):
                 done, failed = _evaluate(request, loaded, mine, todo, reporter)
             report = Report(tuple(done), tuple(failed), report.earlier)
-    with told_if_stopped(reporter, request.output):
+    with announcing_stops(reporter, request.output):
         outcome = merge(request, parameters)
     extra = () if outcome.result is None else (RESULT_NAME, CONFUSION_NAME, IMAGES_NAME)
     reporter.ended(report, request.output, extra)
