@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from radseg.errors import InputError, MissingFileError, ResourceError
-from radseg.files import clear_parts, make_folder, write_bytes, write_pieces
+from radseg.files import bytes_of, clear_parts, json_of, make_folder, open_regular, write_bytes, write_pieces
 
 
 def entries(folder: Path) -> list[str]:
@@ -163,3 +163,20 @@ def test_a_folder_that_is_a_file_is_wrong_use_and_one_that_cannot_be_made_is_not
         make_folder(tmp_path / "file" / "folder")
     make_folder(tmp_path / "deep" / "folder")
     make_folder(tmp_path / "deep" / "folder")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are files on POSIX")
+def test_only_regular_files_up_to_a_size_are_opened(tmp_path: Path) -> None:
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    (tmp_path / "large").write_bytes(b"12345")
+    for name in ("endless", "."):
+        with pytest.raises(InputError, match="is not a regular file"):
+            open_regular(tmp_path / name)
+    with pytest.raises(InputError, match="5 bytes; at most 4 are read"):
+        bytes_of(tmp_path / "large", most=4)
+    assert bytes_of(tmp_path / "large", most=5) == b"12345"
+
+
+def test_json_nested_too_deeply_is_a_text_that_is_wrong() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        json_of("[" * 99_999 + "]" * 99_999)

@@ -10,15 +10,19 @@ import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from radseg.errors import InputError, OutputPathError, RadsegError, ResourceError
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | _BINARY
 """Flags for `os.open`: bytes as they are, and an error where the last part of the path is a link."""
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | _BINARY
+MAX_BYTES = 64 * 2**20
+"""Largest text or depth file that is read; a pose file of an hour at 30 Hz has 20 MB."""
 _PATH_ERRORS = frozenset(
     {
         errno.ENAMETOOLONG,
@@ -37,6 +41,35 @@ def shown(path: str | Path) -> str:
     """Return a path for use in a message: on one line, odd characters escaped."""
     text = str(path)
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BinaryIO:
+    """Open a file for reading that is none of what hangs or never ends: a FIFO, a device.
+
+    Args:
+        most: bytes it may have; None leaves that to the reader.
+
+    Raises:
+        InputError: not a regular file, or too large.
+        OSError: as `open`.
+    """
+    handle = os.open(path, os.O_RDONLY | _NO_WAIT)
+    try:
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError(f"{shown(path)} is not a regular file. Put one in its place.")
+        if most is not None and state.st_size > most:
+            raise InputError(f"{shown(path)} has {state.st_size:,} bytes; at most {most:,} are read.")
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def bytes_of(path: str | Path, *, most: int = MAX_BYTES) -> bytes:
+    """Return what a regular file holds; raises as `open_regular`."""
+    with open_regular(path, most=most) as stream:
+        return stream.read(most)
 
 
 def text_of(content: bytes) -> str:

@@ -1,10 +1,12 @@
 """What files, folders, globs and list files become."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from radseg.errors import InputError, MissingFileError
+from radseg.errors import InputError, MissingFileError, ResourceError
+from radseg.jobs.manifest import MANIFEST_NAME, holds_run, read_manifest
 from radseg.jobs.sources import collect
 
 
@@ -143,3 +145,11 @@ def test_a_name_that_is_too_long_stays_in_a_list_and_is_named_alone(tmp_path: Pa
     assert len(collect([str(tmp_path / "list.txt")]).images) == 2
     with pytest.raises(MissingFileError, match="There is no file or folder"):
         collect(["x" * 300])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs in folders")
+def test_a_fifo_called_like_a_record_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / MANIFEST_NAME)
+    assert not holds_run(tmp_path)
+    with pytest.raises(ResourceError, match="not a regular file"):
+        read_manifest(tmp_path / MANIFEST_NAME)

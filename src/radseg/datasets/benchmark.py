@@ -7,7 +7,7 @@ from pathlib import Path
 
 from radseg.datasets.base import FileSet, Item, LabelCode
 from radseg.errors import InputError, MissingFileError
-from radseg.files import lines_of, shown, text_of
+from radseg.files import bytes_of, lines_of, shown, text_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def listed(path: Path) -> tuple[str, ...]:
         InputError: it is not text.
     """
     try:
-        lines = [line.strip() for line in lines_of(text_of(path.read_bytes()))]
+        lines = [line.strip() for line in lines_of(text_of(bytes_of(path)))]
     except UnicodeDecodeError as error:
         raise InputError(f"{shown(path)} is not a list of names: {error}.") from error
     return tuple(dict.fromkeys(line for line in lines if line))

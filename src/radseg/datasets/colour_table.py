@@ -8,7 +8,7 @@ import numpy as np
 
 from radseg.datasets.base import IGNORE, Truth
 from radseg.errors import ImageError, InputError
-from radseg.files import lines_of, shown, text_of
+from radseg.files import bytes_of, lines_of, shown, text_of
 from radseg.io import read_label_colours
 
 TABLE = "labelmap.txt"
@@ -67,7 +67,7 @@ def colour_table(path: Path) -> dict[Colour, str]:
         InputError: not text, not such lines, or one colour for two classes.
     """
     try:
-        lines = lines_of(text_of(path.read_bytes()))
+        lines = lines_of(text_of(bytes_of(path)))
     except UnicodeDecodeError as error:
         raise InputError(f"{shown(path)} is not text: {error}.") from error
     table: dict[Colour, str] = {}

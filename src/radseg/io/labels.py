@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
@@ -15,7 +15,7 @@ from PIL import Image
 
 from radseg.colours import palette
 from radseg.errors import ImageError, InputError
-from radseg.files import shown
+from radseg.files import open_regular, shown
 from radseg.io import tiff
 from radseg.io.encode import image_bytes
 
@@ -100,11 +100,7 @@ def read_label_colours(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
 @contextmanager
 def _opened(path: str | Path, name: str) -> Iterator[Image.Image]:
     try:
-        with warnings.catch_warnings():
-            # Pillow refuses twice this size as an error: the limit of images, see io.image.MAX_PIXELS
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(path, formats=LABEL_FORMATS)
-        with opened as image, tiff.unheard():
+        with open_regular(path, most=None) as stream, _header(stream) as image, tiff.unheard():
             if getattr(image, "n_frames", 1) > 1:
                 raise ImageError(f"{name} has {image.n_frames} pages; a label map has one.")  # type: ignore[attr-defined]
             if tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,):
@@ -116,6 +112,13 @@ def _opened(path: str | Path, name: str) -> Iterator[Image.Image]:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
         raise ImageError(f"{name} is not a label map that can be read: {error}.") from error
+
+
+def _header(stream: BinaryIO) -> Image.Image:
+    with warnings.catch_warnings():
+        # Pillow refuses twice this size as an error: the limit of images, see io.image.MAX_PIXELS
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(stream, formats=LABEL_FORMATS)
 
 
 def _bits(path: str | Path, image: Image.Image) -> int:

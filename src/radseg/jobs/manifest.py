@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from radseg.errors import InputError
+from radseg.files import open_regular
 from radseg.jobs.record import Parameters, RecordWriter, read_record, start_of
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -49,9 +51,9 @@ def holds_run(folder: Path) -> bool:
     """Return whether `folder` is the output folder of a run."""
     start = start_of(FORMAT)
     try:
-        with (folder / MANIFEST_NAME).open("rb") as file:
+        with open_regular(folder / MANIFEST_NAME, most=None) as file:
             return file.read(len(start)) == start
-    except OSError:
+    except (InputError, OSError):
         return False
 
 

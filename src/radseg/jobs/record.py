@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import NO_LINK, failures_named, json_of, shown, write_all
+from radseg.files import NO_LINK, failures_named, json_of, open_regular, shown, write_all
 
 EntryT = TypeVar("EntryT")
 ParsedT = TypeVar("ParsedT")
@@ -53,9 +53,12 @@ def read_record(path: Path, form: str, parse: Callable[[Any], EntryT]) -> Record
         ResourceError: a line other than the last is damaged, or the file cannot be read.
     """
     try:
-        content = path.read_bytes()
+        with open_regular(path, most=None) as stream:
+            content = stream.read()
     except FileNotFoundError:
         return None
+    except InputError as error:
+        raise ResourceError(f"{shown(path)} cannot be read: {error}") from error
     except OSError as error:
         raise ResourceError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
     start = start_of(form)

@@ -1,6 +1,8 @@
 """Every layout gives the same frames; broken folders are named, one bad frame is an error of that frame."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from radseg.datasets.rgbd import Cameras, Sized, open_sequence
 from radseg.datasets.rgbd.classes import class_table
 from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
 from radseg.errors import ImageError, InputError, MissingFileError
+from radseg.io import read_label_map
 from radseg.types import Intrinsics, Size
 from rgbd_builders import (
     HEIGHT,
@@ -186,6 +189,55 @@ def test_byte_order_marks_in_text_files_change_nothing(layout, encoding, tmp_pat
     assert after.intrinsics == before.intrinsics
     for name in before.frame_ids():
         assert torch.equal(after.frames[name].pose(), before.frames[name].pose())
+
+
+@pytest.fixture
+def at_most_five_seconds():
+    """End what waits for a FIFO that nobody writes to."""
+
+    def give_up(*_):
+        raise TimeoutError("it waits for a FIFO")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs in folders")
+@pytest.mark.parametrize("layout", WRITERS)
+@pytest.mark.parametrize("ending", [".txt", ".json", ".png", ".jpg"])
+@pytest.mark.usefixtures("at_most_five_seconds")
+def test_a_fifo_in_place_of_a_file_is_refused_and_never_waited_for(layout, ending, tmp_path, recording):
+    path = WRITERS[layout](tmp_path, recording)
+    files = [file for file in tmp_path.rglob(f"*{ending}") if file.is_file()]
+    for file in files:
+        file.unlink()
+        os.mkfifo(file)
+    if not files:
+        return
+    with pytest.raises(InputError):
+        open_sequence(path, layout=layout).read(next(iter(open_sequence(path, layout=layout).frame_ids())))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs in folders")
+@pytest.mark.usefixtures("at_most_five_seconds")
+def test_labels_that_are_a_fifo_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "0.png")
+    with pytest.raises(ImageError, match="not a regular file"):
+        read_label_map(tmp_path / "0.png")
+
+
+def test_tum_list_that_names_a_link_to_itself_fails_that_frame_alone(tmp_path, recording):
+    path = write_tum(tmp_path, recording)
+    (path / "rgb/0.png").unlink()
+    (path / "rgb/0.png").symlink_to(path / "rgb/0.png")
+    sequence = open_sequence(path)
+    first, second = sequence.frame_ids()[:2]
+    with pytest.raises(InputError):
+        sequence.read(first)
+    sequence.read(second)
 
 
 def test_hidden_files_are_no_frames(tmp_path, recording):

@@ -13,13 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from radseg.errors import ImageError, InputError
-from radseg.files import shown, text_of
+from radseg.files import bytes_of, open_regular, shown, text_of
 from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]
 Axes = Literal["opencv", "opengl"]
-MAX_BYTES = 64 * 2**20
-"""Largest text file that is read; a pose file of an hour at 30 Hz has 20 MB."""
 
 _DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
@@ -94,13 +92,15 @@ class DepthFormat:
             ImageError: missing, damaged, cut short, not 16 bit of one channel, or not of `size`.
         """
         try:
-            with Image.open(path, formats=("PNG",)) as image:
+            with open_regular(path) as stream, Image.open(stream, formats=("PNG",)) as image:
                 _require_depth(image, path, size)
                 values = np.array(image)
         except (RecursionError, MemoryError):
             raise
         except ImageError:
             raise
+        except InputError as error:
+            raise ImageError(str(error)) from error
         except FileNotFoundError as error:
             raise ImageError(f"There is no depth image {shown(path)}.") from error
         except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
@@ -131,7 +131,7 @@ def _require_depth(image: Image.Image, path: Path, size: Size) -> None:
 def is_depth(path: Path) -> bool | None:
     """Say whether a PNG or JPEG has one channel of 16 bits; None where it cannot be read."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with open_regular(path, most=None) as stream, Image.open(stream, formats=("PNG", "JPEG")) as image:
             return image.mode in _DEPTH_MODES
     except Exception:  # whatever is wrong with it is said when it is read as a frame
         return None
@@ -144,7 +144,7 @@ def read_image_size(path: Path) -> Size:
         ImageError: not an image, or no such file.
     """
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with open_regular(path, most=None) as stream, Image.open(stream, formats=("PNG", "JPEG")) as image:
             return Size(image.height, image.width)
     except Exception as error:
         raise ImageError(f"{shown(path)} is not an image whose size can be read: {error}.") from error
@@ -178,14 +178,10 @@ def read_text(path: Path) -> str:
     """Return a text file; a byte-order mark is left out.
 
     Raises:
-        InputError: missing, too large, or not text.
+        InputError: missing, not a regular file, too large, or not text.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(
-                f"{shown(path)} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read."
-            )
-        return text_of(path.read_bytes())
+        return text_of(bytes_of(path))
     except FileNotFoundError as error:
         raise InputError(f"There is no file {shown(path)}.") from error
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """TUM RGB-D: rgb.txt, depth.txt, groundtruth.txt with time stamps; nearest in time belong together."""
 
 import math
+import os
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from itertools import count
@@ -164,6 +165,6 @@ def _numbers(row: Row, file: Path) -> list[float]:
 def _inside(folder: Path, name: str) -> Path:
     """Return the file a list names; nothing outside the folder is read."""
     target = folder / name
-    if not target.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
         raise InputError(f"A list in {shown(folder)} names {name!r}, outside the folder.")
     return target

@@ -17,7 +17,7 @@ from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
-from radseg.files import make_folder, write_bytes
+from radseg.files import bytes_of, json_of, make_folder, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
 from radseg.presets.load import fetch_and_load
@@ -111,7 +111,7 @@ def run_map_evaluation(
             file.parent.mkdir(exist_ok=True)
             _write_json(file, entry)
             reporter(f"[{i + 1}/{len(names)}] {_line(entry)}")
-        entries = [json.loads((request.output / SCENES / f"{name}.json").read_text()) for name in names]
+        entries = [_read_json(request.output / SCENES / f"{name}.json") for name in names]
         result = _summary(request, segmenter, entries)
         _write_json(request.output / RESULT, result)
     return result
@@ -181,7 +181,7 @@ def _claim(request: MapEvalRequest) -> None:
                 "or name another folder with -o."
             )
         if request.existing == "resume":
-            require_same(json.loads(file.read_text()), parameters)
+            require_same(_read_json(file), parameters)
             return
         for old in (request.output / SCENES).glob("*.json"):
             old.unlink()
@@ -254,9 +254,23 @@ def _line(entry: Mapping[str, Any]) -> str:
 
 def _done(file: Path) -> bool:
     try:
-        return "failed" not in json.loads(file.read_text())
-    except (OSError, ValueError):
+        return "failed" not in _read_json(file)
+    except (OSError, InputError):
         return False
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Return the object in a file of an earlier run; raises InputError where it holds none."""
+    try:
+        content = json_of(bytes_of(file))
+        if isinstance(content, dict):
+            return content
+        problem = f"it holds a {type(content).__name__}"
+    except InputError:
+        raise
+    except ValueError as error:
+        problem = str(error)
+    raise InputError(f"{file} is not a file that radseg wrote ({problem}). Start again with --overwrite.")
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
