@@ -166,3 +166,12 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, repository: Path) -
     assert child.stderr is not None
     assert b"Traceback" not in child.stderr.read()
     child.wait()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_closed_streams_end_nothing(closed: str, repository: Path) -> None:
+    command = f"{sys.executable} -m radseg.cli segment missing.jpg -p red -m toy {closed}"
+    environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
+    ended = subprocess.run(command, shell=True, env=environment, capture_output=True, check=False)
+    assert ended.returncode == ExitCode.WRONG_USE
+    assert b"Traceback" not in ended.stderr

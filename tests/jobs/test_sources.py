@@ -153,3 +153,9 @@ def test_a_fifo_called_like_a_record_is_never_waited_for(tmp_path: Path) -> None
     assert not holds_run(tmp_path)
     with pytest.raises(ResourceError, match="not a regular file"):
         read_manifest(tmp_path / MANIFEST_NAME)
+
+
+@pytest.mark.parametrize("query", ["", "?size=large"])
+def test_an_address_is_called_one(query: str) -> None:
+    with pytest.raises(InputError, match=r"photo\.jpg.* is an address"):
+        collect([f"https://example.org/photo.jpg{query}"])

@@ -100,14 +100,14 @@ def warnings_in_one_line() -> Iterator[None]:
     """
     said: set[str] = set()
 
-    def show(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
+    def show(message: Warning | str, kind: type[Warning], filename: str, line: int, *_: object) -> None:
         text = " ".join(str(message).split())
         place = PurePath(filename)
         if debugging():
-            typer.echo(warnings.formatwarning(message, category, filename, line), err=True, nl=False)
+            typer.echo(warnings.formatwarning(message, kind, filename, line), err=True, nl=False)
         elif "PIL" not in place.parts and text not in said:
             ours = place.is_relative_to(PurePath(__file__).parents[1])
-            if (ours and not issubclass(category, NoteWarning)) or not {"-q", "--quiet"} & {*sys.argv}:
+            if (ours and not issubclass(kind, NoteWarning)) or not {"-q", "--quiet"} & {*sys.argv}:
                 said.add(text)
                 typer.echo(f"Warning: {printable(text)}", err=True)
 
@@ -115,7 +115,7 @@ def warnings_in_one_line() -> Iterator[None]:
     pillow.addHandler(silent)  # without a handler of its own what it logs goes to standard error
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = show  # type: ignore[assignment]  # the rest of its arguments is not read
+            warnings.showwarning = show  # type: ignore[assignment]  # the rest is where Python would print it
             yield
     finally:
         pillow.removeHandler(silent)

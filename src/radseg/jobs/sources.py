@@ -58,7 +58,7 @@ def collect(sources: Sequence[str], *, exclude: Sequence[Path] = ()) -> Sources:
 
     Raises:
         MissingFileError: a source does not exist or a glob matches nothing.
-        InputError: there is no image in all the sources.
+        InputError: there is no image in all the sources, or one is an address of the web.
     """
     search = _Search(exclude={_absolute(folder) for folder in exclude})
     for source in sources:
@@ -99,8 +99,12 @@ class _Search:
             self._add_list(path)
         elif os.path.lexists(path):
             self._take(path, path.parent)
-        elif glob.has_magic(source):
+        elif glob.has_magic(source) and "://" not in source:
             self._add_glob(source)
+        elif "://" in source:
+            raise InputError(
+                f"{source} is an address, and files are read: download it first, as with curl -O."
+            )
         else:
             raise MissingFileError(f"There is no file or folder {source}.")
 
