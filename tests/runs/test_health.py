@@ -65,11 +65,12 @@ def test_a_model_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     [
         (
             {"amx_bf16", "avx512_vnni", "avx2"},
-            "--dtype bfloat16 (amx_bf16) and int8 for the text tower (avx512_vnni)",
+            "--dtype bfloat16 (amx_bf16) and --text-dtype int8 (avx512_vnni)",
         ),
-        ({"bf16", "i8mm"}, "--dtype bfloat16 (bf16) and int8 for the text tower (i8mm)"),
-        ({"avx_vnni"}, "fast in hardware: int8 for the text tower (avx_vnni)"),
-        ({"avx2", "fma"}, "no bfloat16 or int8 instructions: keep float32"),
+        ({"bf16", "i8mm"}, "--dtype bfloat16 (bf16) and --text-dtype int8 (i8mm)"),
+        ({"avx_vnni"}, "fast here: --text-dtype int8 (avx_vnni)"),
+        ({"avx2", "fma"}, "fast here: --text-dtype int8 (avx2)"),
+        ({"sse4_2"}, "no bfloat16 or int8 instructions: keep float32"),
     ],
 )
 def test_the_processor_decides_what_type_is_worth_it(
