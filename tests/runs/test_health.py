@@ -65,7 +65,7 @@ def test_a_model_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     [
         (
             {"amx_bf16", "avx512_vnni", "avx2"},
-            "--dtype bfloat16 (amx_bf16) and --text-dtype int8 (avx512_vnni)",
+            "--dtype bfloat16 (amx_bf16) and --text-dtype int8 (avx2, avx512_vnni)",
         ),
         ({"bf16", "i8mm"}, "--dtype bfloat16 (bf16) and --text-dtype int8 (i8mm)"),
         ({"avx_vnni"}, "fast here: --text-dtype int8 (avx_vnni)"),
