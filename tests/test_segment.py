@@ -224,6 +224,13 @@ def test_more_than_254_names_give_wide_labels():
     assert result.labels.dtype == np.uint16
 
 
+def test_equal_runs_give_equal_files():
+    first, second = (TOY.segment(flag("red", "green"), ["red", "green"]) for _ in range(2))
+    assert first.meta["seconds"] != second.meta["seconds"]
+    assert first.to_npz() == second.to_npz()
+    assert first.classes() == second.classes()
+
+
 def test_a_result_knows_the_file_it_came_from(tmp_path):
     from PIL import Image  # noqa: PLC0415
 

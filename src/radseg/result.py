@@ -294,7 +294,8 @@ class Segmentation:
         return int(self.labels.shape[0]), int(self.labels.shape[1])
 
     def _details(self) -> dict[str, Any]:
-        return {"mode": self.mode, "threshold": self.threshold, "meta": dict(self.meta)}
+        meta = {key: value for key, value in self.meta.items() if key != "seconds"}  # equal runs, equal files
+        return {"mode": self.mode, "threshold": self.threshold, "meta": meta}
 
     def _index(self, name: str) -> int:
         if name in self.names:

@@ -13,7 +13,7 @@ def test_an_int8_layer_is_near_the_float_one_whatever_the_scale_of_its_rows():
     layer.weight.data *= torch.logspace(-3, 2, 48)[:, None]
     layer.bias.data.zero_()
     x = torch.randn(3, 10, 64)
-    exact, near = layer(x), Int8Linear(layer)(x)
+    exact, near = layer(x).detach(), Int8Linear(layer)(x)
     assert near.shape == exact.shape
     for output in range(48):
         assert (
