@@ -140,7 +140,7 @@ def write_pieces(path: str | Path, pieces: Iterable[bytes], *, durable: bool = T
             part.unlink(missing_ok=True)
             raise
         if durable:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
 
 def write_all(handle: int, content: bytes) -> None:
@@ -202,7 +202,7 @@ def _kind(error: OSError) -> type[ResourceError]:
     return OutputPathError if is_about_path(error) else ResourceError
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; Windows has no such call and needs none."""
     if os.name != "posix":
         return

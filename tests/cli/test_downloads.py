@@ -1,17 +1,20 @@
 """How a download shows: the plan first, then bytes; as text, as JSON, and where only errors are wanted."""
 
+import io
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from cli_builders import Command
+from rich.console import Console
 from safetensors.torch import save
 
 from loopback_hub import Hub, address, running_hub
-from radseg.cli.downloads import JsonDownloads, download_reporter
+from radseg.cli.downloads import BarDownloads, JsonDownloads, download_reporter
 from radseg.weights import catalog
 from radseg.weights.reporters import FetchPlan, LineReporter, PlannedFetch
 
@@ -141,3 +144,41 @@ def test_the_bar_tells_the_plan_before_it_is_there(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(("log_format", "kind"), [("json", JsonDownloads), ("text", LineReporter)])
 def test_the_reporter_fits_the_output(log_format: Any, kind: type) -> None:
     assert type(download_reporter(log_format, quiet=False)) is kind
+
+
+def test_prompts_are_told_every_few_seconds_and_never_before_one_is_done(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = download_reporter("text", quiet=False)
+    with reporter.named("prompts", "prompts"):
+        clock[0] = 100.0  # the loading of the text tower
+        reporter.progress(0, 1000)
+        for call in range(1, 51):
+            clock[0] = 100.0 + 2.4 * call
+            reporter.progress(4 * call, 1000)
+    told = shares(capsys.readouterr().err)
+    assert told[:3] == [4, 12, 20]
+    assert max(b - a for a, b in pairwise(told)) <= 8  # two calls, below five seconds
+
+
+def test_programs_get_prompts_as_events(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = download_reporter("json", quiet=False)
+    with reporter.named("prompts", "prompts"):
+        reporter.progress(4, 8)
+        reporter.progress(8, 8)
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events == [{"event": "embedding", "prompts": done, "total": 8} for done in (4, 8)]
+
+
+@pytest.mark.parametrize(("unit", "counts"), [("bytes", "4.0/8.0 MB"), ("prompts", "4/8")])
+def test_a_bar_counts_what_is_waited_for(unit: Any, counts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(BarDownloads, "_console", Console(file=screen, force_terminal=True, width=120))
+    reporter = BarDownloads(lambda _: None)
+    scale = MEGABYTE if unit == "bytes" else 1
+    with reporter.named("x", unit):
+        reporter.progress(0, 8 * scale)
+        reporter.progress(4 * scale, 8 * scale)
+        reporter.announce("a line above")
+    assert counts in screen.getvalue()
+    assert "a line above" in screen.getvalue()

@@ -6,12 +6,13 @@ import torch
 from listener import Listener
 from radseg.errors import InputError
 from radseg.models import stored_text_encoder, text_towers
-from radseg.models.stored_text_encoder import PromptWait, StoredTextEncoder, at_once, readable_duration
+from radseg.models.stored_text_encoder import PromptWait, StoredTextEncoder, at_once
 from radseg.models.text_towers import TOWERS, lazy_tower
 from radseg.text.contrast import CONTRAST_PHRASES
 from radseg.text.templates import IMAGENET_7, IMAGENET_80, NONE
 from radseg.text.vocabulary import Vocabulary
 from radseg.weights.options import DownloadOptions
+from radseg.weights.reporters import duration_text
 from text_tower_builders import write_tower
 
 SPACE = "siglip2-so400m-patch16-naflex"
@@ -42,7 +43,7 @@ def test_the_wait_is_announced_once_with_its_number_and_moves_every_few_prompts(
     words = encoder(tiny, listener, IMAGENET_7)
     words.embed_with_contrast(Vocabulary.parse("sky, dog"))
     assert listener.lines == [
-        f"Embedding {10 * 7} prompts with {SPACE}, 7 for each new name; they are kept for next time."
+        f"Embedding {10 * 7} prompts with {SPACE}; they are kept for next time. A new name takes 7."
     ]
     assert listener.names == [("prompts", "prompts")]
     assert listener.counts == [(done, 70) for done in (*range(0, 70, 4), 70)]
@@ -65,7 +66,7 @@ def test_the_estimate_is_measured_on_the_first_call_without_the_loading(listener
         wait(done, 296)
     assert listener.lines[1:] == ["That takes about 4 minutes here."]
     assert listener.counts == [(0, 296), (4, 296), (8, 296)]
-    assert (readable_duration(44.6), readable_duration(100)) == ("45 seconds", "2 minutes")
+    assert (duration_text(44.6), duration_text(130)) == ("45 seconds", "2 minutes")
 
 
 def test_the_bank_is_ready_after_it_was_embedded(tiny, listener):

@@ -23,13 +23,6 @@ from radseg.viewer.page import MapPage
 
 
 @pytest.fixture(scope="module")
-def page():
-    made = MapPage(memory_map(), answer, port=0)
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def target(page):
     return Target.of(page.address)
 

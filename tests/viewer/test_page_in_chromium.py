@@ -7,12 +7,9 @@ from threading import Thread
 import pytest
 import viser
 
-from campaign.page_under_attack import answer
 from chromium import FOREIGN, chromium
 from page_client import Target
-from query_builders import memory_map
 from quiet_server import QuietServer
-from radseg.viewer.page import MapPage
 
 THEFT = """(async () => {
     const address = %s, socket = %s, protocol = %s;
@@ -49,13 +46,6 @@ NOTHING = {
 def tab(tmp_path_factory):
     with chromium(tmp_path_factory.mktemp("profile")) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def page():
-    made = MapPage(memory_map(), answer, port=0)
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

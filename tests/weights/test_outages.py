@@ -68,7 +68,7 @@ def test_a_busy_hub_is_asked_again_when_it_says(
     resolve_radio(NAME, DownloadOptions(reporter=listener))
     assert waits == [7.0, 7.0]
     host = serving.endpoint.removeprefix("http://")
-    busy = f"the server {host} answered {status}: it is busy and asks to come back in 7 s."
+    busy = f"the server {host} answered {status}: it is busy and asks to come back in 7 seconds."
     assert listener.lines[:2] == [f"{busy} Trying again in 7 s."] * 2
 
 
@@ -88,7 +88,7 @@ def test_the_hubs_own_limit_is_understood(serving: type[Hub], waits: list[float]
 def test_a_hub_that_asks_for_too_long_a_wait_is_left(serving: type[Hub], waits: list[float]) -> None:
     serving.refusals[:] = [Answer(429, {"Retry-After": "3600"})]
     message = refused()
-    assert "it is busy and asks to come back in 60 min. Run the command again" in message
+    assert "it is busy and asks to come back in 60 minutes. Run the command again" in message
     assert waits == []
 
 

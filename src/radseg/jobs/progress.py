@@ -36,7 +36,7 @@ class RunReporter(Protocol[ResultT_contra]):
 
 @contextmanager
 def announcing_stops(reporter: RunReporter[Any], folder: Path) -> Iterator[None]:
-    """Let the reporter say how the run goes on where a full disk or a person ends it; both can be mended."""
+    """Let the reporter say how the run goes on where a full disk or a person ends it."""
     try:
         yield
     except (KeyboardInterrupt, ResourceError, OSError):

@@ -17,7 +17,7 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 from radseg.weights.home import home
 from radseg.weights.options import DownloadOptions
-from radseg.weights.reporters import Reporter
+from radseg.weights.reporters import Reporter, duration_text
 from radseg.weights.resolve import resolve_text_tower
 
 _ON_CPU = 4  # prompts per call: a call is to take less than five seconds on two old cores, so a bar moves
@@ -108,8 +108,8 @@ class PromptWait:
         if done == 0:
             fewer = " (--templates imagenet7: 7)" if self.sentences > 7 else ""
             self.reporter.announce(
-                f"Embedding {total:,} prompts with {self.space}, {self.sentences} for each new name{fewer}; "
-                "they are kept for next time."
+                f"Embedding {total:,} prompts with {self.space}; they are kept for next time. A new name "
+                f"takes {self.sentences}{fewer}."
             )
             self.ready()
             self._begin = time.perf_counter()
@@ -118,10 +118,5 @@ class PromptWait:
             self._estimated = True
             seconds = (time.perf_counter() - self._begin) / done * (total - done)
             if seconds >= 10:
-                self.reporter.announce(f"That takes about {readable_duration(seconds)} here.")
+                self.reporter.announce(f"That takes about {duration_text(seconds)} here.")
         self.reporter.progress(done, total)
-
-
-def readable_duration(seconds: float) -> str:
-    """Return a duration as a person says it: "45 seconds", "7 minutes"."""
-    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"

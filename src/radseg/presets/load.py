@@ -178,7 +178,7 @@ def load_text_encoder(spec: ModelSpec, reporter: Reporter = LOGGED) -> TextEncod
     space = _tower_space(spec, row, _own_radio(spec, row))
     if space is None:
         raise InputError(f"{spec.weights} has no language adaptor, so there is nothing to embed prompts for.")
-    announce([row for row in required(spec) if row.kind in ("text", "text_map")], options, spec.name)
+    announce([row for row in required(spec) if parts.embeds_prompts(row)], options, spec.name)
     return _text_encoder(spec, _text_weights(spec, space, options), space, reporter)
 
 

@@ -155,6 +155,11 @@ def load_auxiliary(name: str, path: Path, target: Target) -> Any:
     return network(name, path, target)
 
 
+def embeds_prompts(row: catalog.Row) -> bool:
+    """Whether weights are needed to embed prompts, and not for images."""
+    return row.kind in ("text", "text_map")
+
+
 def brings_sam(names: Sequence[str]) -> str | None:
     """Return the whole SAM among a method's auxiliary networks, if there is one."""
     return next((name for name in names if catalog.row(name).kind == "sam"), None)

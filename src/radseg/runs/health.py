@@ -15,6 +15,7 @@ from pathlib import Path
 import radseg
 from radseg.runs.finding import Finding
 from radseg.weights.catalog import Row, size_text
+from radseg.weights.converted import CONVERTED_KINDS
 from radseg.weights.home import converted_folder
 
 _LOADS = "torch loads"
@@ -223,7 +224,7 @@ def _disk(cache: Path, missing: tuple[Row, ...] | None, model: str) -> Iterator[
         return
     fetched = sum(row.bytes for row in missing)
     # a published file lies beside its converted form for a while, which is smaller
-    converted = max((row.bytes for row in missing if row.kind in ("radio", "vision")), default=0)
+    converted = max((row.bytes for row in missing if row.kind in CONVERTED_KINDS), default=0)
     also = f", and {size_text(converted)} while it is converted" if converted else ""
     value = (
         f"{here}; {model} still needs {size_text(fetched)} ({', '.join(row.name for row in missing)}){also}"

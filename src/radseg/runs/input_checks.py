@@ -35,12 +35,12 @@ _REINSTALL = "pip install --force-reinstall torch radseg"
 def check_images() -> Iterator[Finding]:
     """Say whether images reach the model as they should; what fails on the way is a problem, too."""
     try:
-        yield from _look()
+        yield from _checked()
     except Exception as error:  # a broken install raises anything, as in `health`
         yield _wrong(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
 
 
-def _look() -> Iterator[Finding]:
+def _checked() -> Iterator[Finding]:
     """Segment a room given as uint8, as a PIL image, and in [0, 1]; hand it over in ways to be refused."""
     room = make_room(SEED, split="held_out")
     view = render(room, free_camera(room, 0))
@@ -109,7 +109,7 @@ def _refused(image: Any) -> bool:
 
 
 def _named_right(segmenter: Segmenter, view: Any) -> float:
-    """Return the share of the pixels of large enough things that get their true name."""
+    """Return the share of the pixels of large enough objects that get their true name."""
     names = tuple(name for name, share in view.shares().items() if share > _SMALLEST)
     label = np.array([names.index(name) + 1 if name in names else 0 for name in view.names])
     truth = label[view.semantic]

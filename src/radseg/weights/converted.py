@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from radseg.weights.published import Published
 
 CONVERTER = 1  # raise when the converted form of the same file changes
+CONVERTED_KINDS: tuple[catalog.Kind, ...] = ("radio", "vision")
+"""What is made into our form; all other kinds are loaded as they were published, whole or in part."""
 Converted = tuple[RadioConfig | VitConfig, "dict[str, Tensor]"]
 """What a converter returns: the configuration, and the tensors under our names."""
 

@@ -20,8 +20,9 @@ from huggingface_hub import constants
 from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
 
 from radseg.errors import CheckpointError, RadsegError, ResourceError, WeightsUnavailableError
+from radseg.files import sync_folder
 from radseg.weights.catalog import size_text
-from radseg.weights.home import discard, sha256_of, sync_folder, writing
+from radseg.weights.home import discard, sha256_of, writing
 from radseg.weights.hub import COMMIT, RemoteFile
 from radseg.weights.outages import HTTP, Patience
 from radseg.weights.reporters import LOGGED, Reporter

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from radseg.errors import MissingFileError, RadsegError, ResourceError
-from radseg.files import json_of
+from radseg.files import json_of, sync_folder
 
 
 def home() -> Path:
@@ -112,17 +112,6 @@ def replacing(target: Path) -> Iterator[Path]:
             sync_folder(target.parent)
         finally:
             discard(part)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that the names in a folder outlive a power failure, where the system can promise that."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from radseg.errors import WeightsUnavailableError
 from radseg.weights.catalog import HUB
+from radseg.weights.reporters import duration_text
 
 HTTP: Any = import_module(
     next(c for c in HfHubHTTPError.__mro__ if c.__name__ == "HTTPError").__module__.split(".")[0]
@@ -147,7 +148,7 @@ def _answer(response: Any) -> str:
         )
     asked = retry_after(response.headers)
     if status in _PASSING and asked is not None:
-        return f"{said}: it is busy and asks to come back in {_span(asked)}"
+        return f"{said}: it is busy and asks to come back in {duration_text(asked)}"
     return f"{said}: {message or response.reason_phrase or 'without a reason'}"[:500].rstrip(".")
 
 
@@ -156,10 +157,6 @@ def _token_of(response: Any) -> str:
         return "No token was sent"
     origin = "HF_TOKEN" if os.environ.get("HF_TOKEN") else "`hf auth login`"
     return f"The token that was sent, from {origin}, does not open it"
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 class Proxy(NamedTuple):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from huggingface_hub import constants
 
 from radseg.weights import catalog
-from radseg.weights.converted import made_before
+from radseg.weights.converted import CONVERTED_KINDS, made_before
 from radseg.weights.fetch import Span, remaining, require_space, whole
 from radseg.weights.home import home
 from radseg.weights.hub import NotPublishedError, RemoteFile, is_offline
@@ -54,7 +54,7 @@ def _planned(
     published: Published, options: DownloadOptions, planned: set[tuple[str, str]]
 ) -> PlannedFetch | None:
     row = published.row
-    published.made = bool(made_before(row, options) or (row.kind not in ("radio", "vision") and stored(row)))
+    published.made = bool(made_before(row, options) or (row.kind not in CONVERTED_KINDS and stored(row)))
     if published.made:
         return None
     with published.explained():

@@ -12,8 +12,9 @@ from radseg.weights.catalog import License, size_text
 
 _WORTH_A_LINE = 1_000_000  # bytes; a configuration or a list of words is there before it is read
 Unit = Literal["bytes", "prompts"]
-_PAUSES = {"bytes": (5.0, 60.0), "prompts": (5.0, 5.0)}
-"""Seconds between two lines of a slow wait: the first, and the longest they grow to."""
+_PAUSES = {"bytes": (5.0, 60.0), "prompts": (2.5, 2.5)}
+"""Seconds between two lines of a slow wait: the first, and the longest they grow to. Prompts come a few at a
+time, so the next line is up to twice as late."""
 
 
 class PlannedFetch(NamedTuple):
@@ -62,6 +63,11 @@ class FetchPlan:
 def _line(one: PlannedFetch) -> str:
     here = f" ({size_text(one.here)} more are here)" if one.here else ""
     return f"{one.name}, {one.kind}: {size_text(one.bytes)}{here}. {one.license.title}, {one.license.url}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as a person says it: "45 seconds", "7 minutes"."""
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 class Reporter(Protocol):

@@ -135,11 +135,12 @@ def resolve_sam(name: str, source: str | Path | None = None, options: DownloadOp
     if source is not None:
         weights_in(Path(source).expanduser())
         return _described(Path(source).expanduser(), row).parent
-    files = _published(row, options or DownloadOptions())
+    options = options or DownloadOptions()
+    files = _published(row, options)
     if len({file.parent for file in files}) > 1:  # one in the hub client's cache, another placed by hand
         from radseg.weights.published import Published  # noqa: PLC0415
 
-        published = Published(row, DownloadOptions())
+        published = Published.of(row, options)
         for file in files:
             published.copy(file.name)
         return model_folder(row.name)
