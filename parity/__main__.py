@@ -10,6 +10,8 @@ from pathlib import Path
 from parity.golden_set import Case, GoldenSet
 from parity.map_golden_set import is_map_folder
 from parity.maps import compare_maps
+from parity.methods import compare_methods
+from parity.methods_golden_set import is_methods_folder
 from parity.refine_stages import parity_stages
 from parity.report import Row, compare, uncovered
 from parity.stages import LoadRadio, case_stages
@@ -25,6 +27,8 @@ def main() -> int:
     options = parser.parse_args()
     if is_map_folder(options.folder):  # maps are made on the CPU
         rows, left_out = compare_maps(options.folder, options.case)
+    elif is_methods_folder(options.folder):
+        return compare_published(options.folder, options.case)
     else:
         rows, left_out = compare_cases(options.folder, options.case, options.device)
     for name, stages in left_out.items():
@@ -35,6 +39,22 @@ def main() -> int:
         f"{sum(map(len, left_out.values()))} not compared"
     )
     return 1 if failed or not rows else 0
+
+
+def compare_published(folder: Path, only: Sequence[str] | None) -> int:
+    """Compare a folder of published methods and return the exit code; what is not compared fails too."""
+    rows, missing, reasons = compare_methods(folder, only)
+    for name, stages in missing.items():
+        print(f"NOT COMPARED: {name}: {', '.join(stages)}")
+    for name, why in reasons.items():
+        print(*(f"left out: {name}: {stage}: {reason}" for stage, reason in why.items()), sep="\n")
+    failed = sum(not row.ok for row in rows)
+    left = sum(map(len, missing.values()))
+    print(
+        f"{len(rows)} stages compared, {failed} beyond tolerance, {left} not compared, "
+        f"{sum(map(len, reasons.values()))} left out for a stated reason"
+    )
+    return 1 if failed or left or not rows else 0
 
 
 def compare_cases(

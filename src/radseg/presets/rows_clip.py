@@ -25,7 +25,7 @@ METHODS = {
     "naclip": on_clip("naclip:NACLIP"),
     "segearth": on_clip("segearth:SegEarthOV"),
     "resclip": on_clip("resclip:ResCLIP", text_dependent=True),
-    "resclip-paper": on_clip("resclip:ResCLIP", text_dependent=True, rules="paper"),
+    "resclip-paper": on_clip("resclip:ResCLIP", text_dependent=True, rules="paper", affinity_dtype="float16"),
     "scclip": on_clip("scclip:SCCLIP"),
     "scclip-paper": on_clip("scclip:SCCLIP", mean_over="image"),
     "proxyclip": Method(proxyclip("window")),
