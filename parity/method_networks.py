@@ -157,8 +157,6 @@ def sam_decoder_of(case: MethodCase) -> SamDecoder:
     return build_sam(tensors, sizes)
 
 
-
-
 @dataclass(frozen=True)
 class GivenNetwork:
     """Stands where a method wants a network whose features the golden case gives.

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 from parity.method_stages import (
     clip,
+    corrclip,
     iou_metric,
+    naclip,
     proxyclip,
     radseg,
+    radsegplus,
     rayfronts,
     resclip,
     scclip,
@@ -18,9 +21,12 @@ from parity.methods_golden_set import MethodCase, Stages
 
 STAGES: dict[str, Callable[[MethodCase], Stages]] = {
     "clip_last_block": clip.last_block_stages,
+    "corrclip": corrclip.window_stages,
     "iou_metric": iou_metric.metric_stages,
+    "naclip_slide": naclip.slide_stages,
     "proxyclip": proxyclip.window_stages,
     "radseg": radseg.image_stages,
+    "radsegplus": radsegplus.image_stages,
     "rayfronts_attention": rayfronts.attention_stages,
     "resclip_parts": resclip.part_stages,
     "resclip_window": resclip.window_stages,

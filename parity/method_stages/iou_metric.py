@@ -13,7 +13,10 @@ def metric_stages(case: MethodCase) -> Stages:
     counts = Counts.of(
         sum(
             confusion_matrix(
-                truth.numpy(), found.numpy().astype(int) + 1, classes=params["classes"], ignore=params["ignore"]
+                truth.numpy(),
+                found.numpy().astype(int) + 1,
+                classes=params["classes"],
+                ignore=params["ignore"],
             )
             for truth, found in pairs
         )

@@ -53,10 +53,11 @@ def image_stages(case: MethodCase) -> Stages:
     size = Size(*params["label_size"])
     decision = decide(low, size, denoising=params["denoising"])
     kept = decision.kept[:, None, None]
-    yield "probabilities", F.interpolate(low.where(kept, low.new_zeros(()))[None], tuple(size), mode="bilinear")[0]
+    yield (
+        "probabilities",
+        F.interpolate(low.where(kept, low.new_zeros(()))[None], tuple(size), mode="bilinear")[0],
+    )
     # Where every word is dropped the published code gives the first one.
     yield "labels", (decision.labels.long() - 1).clamp_min(0)
-    if "threshold" not in params:
-        return
     limited = decide(low, size, denoising=params["denoising"], threshold=params["threshold"])
     yield "labels_with_ignore", limited.labels

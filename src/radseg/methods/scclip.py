@@ -14,6 +14,7 @@ from radseg.ops.attention import key_key_attention
 from radseg.ops.correlation import correlation_attention, unit_rows
 from radseg.ops.outliers import correct_outliers, find_outliers
 
+
 @dataclass(frozen=True)
 class Layers:
     """Which outputs x_l of the twelve blocks SC-CLIP looks at, from 1.

@@ -140,13 +140,9 @@ class TextRegion:
         size = image_size(image)
         counts = Size(*(max(length // self.view, 1) for length in size))
         tiles = _tiles(size, counts)
-        return torch.stack(
-            [self._square(v) for v in (image, *(image[:, r, c] for r, c in tiles))]
-        ), counts
+        return torch.stack([self._square(v) for v in (image, *(image[:, r, c] for r, c in tiles))]), counts
 
-    def canvas(
-        self, views: Float[Tensor, "n 3 H W"], counts: Size, last_block: LastBlock
-    ) -> FeatureMap:
+    def canvas(self, views: Float[Tensor, "n 3 H W"], counts: Size, last_block: LastBlock) -> FeatureMap:
         """Return tokens of the whole image plus those of its tiles, on the tiles' joint patch grid."""
         side = self.side
         limit = max(1, self.memory_budget // 4 // window_bytes(self.clip, image_size(views)))
