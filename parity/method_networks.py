@@ -168,4 +168,4 @@ class GivenNetwork:
 
     patch: int
     prefix_tokens: int = 1
-    device: torch.device = torch.device("cpu")
+    device: str = "cpu"

@@ -110,7 +110,9 @@ def compare_output(case: MethodCase, stage: str, ours: Any) -> Row:
         return Row(case.name, stage, float((ours != golden).sum()), 0, integer=True)
     if isinstance(allowed, dict):
         return _counted(case, stage, ours != golden, allowed)
-    return Row(case.name, stage, relative_difference(ours, golden), float(allowed), integer=False)
+    return Row(
+        case.name, stage, relative_difference(ours, golden), float(allowed), integer=False, measure="rel"
+    )
 
 
 def _counted(case: MethodCase, stage: str, differ: Array, allowed: Mapping[str, Any]) -> Row:

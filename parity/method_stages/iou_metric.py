@@ -10,17 +10,9 @@ def metric_stages(case: MethodCase) -> Stages:
     """Pixel counts, scores per class, means."""
     params = case.params
     pairs = zip(case.numbered("truth"), case.numbered("prediction"), strict=True)
-    counts = Counts.of(
-        sum(
-            confusion_matrix(
-                truth.numpy(),
-                found.numpy().astype(int) + 1,
-                classes=params["classes"],
-                ignore=params["ignore"],
-            )
-            for truth, found in pairs
-        )
-    )
+    limits = {"classes": params["classes"], "ignore": params["ignore"]}
+    matrices = (confusion_matrix(t.numpy(), p.numpy().astype(int) + 1, **limits) for t, p in pairs)
+    counts = Counts.of(sum(matrices))
     yield "intersection", counts.both
     yield "union", counts.truth + counts.predicted - counts.both
     yield "predicted", counts.predicted

@@ -1,5 +1,6 @@
 """ResCLIP: whole windows, and its parts on given inputs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
@@ -27,11 +28,7 @@ def window_stages(case: MethodCase) -> Stages:
                 pamr_iterations=params["pamr_iterations"], rules="paper", affinity_dtype="float16",
             )  # fmt: skip
             first: list[Tensor] = []
-
-            def label(crop: Tensor, features: Tensor, method: ResCLIP = method) -> Tensor:
-                first.append(method.first_result(crop, features, rows))  # noqa: B023 - called in this turn
-                return method.labels(first[-1])
-
+            label = _recording(method, rows, first)
             yield f"features_{i}_{t}", method.features(image[None], label)[0]
             labels = method.labels(first[0])
             if t == 0:
@@ -40,6 +37,16 @@ def window_stages(case: MethodCase) -> Stages:
             yield f"affinity_{i}_{t}", label_affinity(labels, sigma=params["sigma"], rules="paper")
             exact = replace(method, affinity_dtype="network")
             yield f"features_full_precision_{i}_{t}", exact.features(image[None], label)[0]
+
+
+def _recording(method: ResCLIP, rows: Tensor, first: list[Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the method's own labelling, which also keeps the probabilities it saw in `first`."""
+
+    def label(crop: Tensor, features: Tensor) -> Tensor:
+        first.append(method.first_result(crop, features, rows))
+        return method.labels(first[-1])
+
+    return label
 
 
 def part_stages(case: MethodCase) -> Stages:

@@ -18,7 +18,7 @@ class LinearPatches:
     """A backbone whose token is a linear map of the patch's normalised pixels."""
 
     case: MethodCase
-    device: torch.device = torch.device("cpu")
+    device: str = "cpu"
     dtype: torch.dtype = torch.float32
     width: int = 1
     mlp_width: int = 1

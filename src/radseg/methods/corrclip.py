@@ -88,12 +88,8 @@ class CorrCLIP(WindowedEncoder):
         prepared = [self.prepare(image) for image in images]
         grids = [Size(*(side // self.feature_stride for side in image_size(image))) for image in prepared]
         masks = [self.regions(image).to(image.device) for image in prepared]
-        beside = [
-            [
-                self.cells_of(paint(found, image_size(image)))
-                for found, image in zip(masks, prepared, strict=True)
-            ]
-        ]
+        sizes = map(image_size, prepared)
+        beside = [[self.cells_of(paint(*pair)) for pair in zip(masks, sizes, strict=True)]]
         if self.sees == "image":
             beside.append(
                 [self.spatial_tokens(image, grid) for image, grid in zip(prepared, grids, strict=True)]

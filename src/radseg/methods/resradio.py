@@ -82,4 +82,5 @@ class ResRADIO(RadioWindows):
             patch=self.radio.patch,
             temperature=self.temperature,
             threshold=self.residuals.threshold,
+            rules=self.rules,
         )

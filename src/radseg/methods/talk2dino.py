@@ -88,7 +88,7 @@ class PublishedTalk2DINO:
         return [sigmoids.logit() for sigmoids in self.sigmoids(images, rows)]
 
     def sigmoids(self, images: Sequence[Rgb], rows: Float[Tensor, "r e"]) -> list[Float[Tensor, "r H W"]]:
-        """Return per image the mean over windows of the sigmoid of every unit row's cosine, at every pixel."""
+        """Return per image and pixel the mean over windows of the sigmoid of every unit row's cosine."""
         return slide_windows(
             [image.to(self.backbone.device) for image in images],
             partial(self.window, rows=rows),

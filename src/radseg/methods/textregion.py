@@ -136,7 +136,7 @@ class TextRegion:
         return fuse(masks[left].clamp(0, MAX_LOGIT), boxes[left])
 
     def views(self, image: Rgb) -> tuple[Float[Tensor, "n 3 H W"], Size]:
-        """Return the whole image and its tiles as squares, and how many rows and columns of tiles there are."""
+        """Return the whole image and its tiles as squares, and the rows and columns of tiles."""
         size = image_size(image)
         counts = Size(*(max(length // self.view, 1) for length in size))
         tiles = _tiles(size, counts)

@@ -11,9 +11,9 @@ from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, mean_cosine, unit_rows
 def merge_regions(
     regions: Int[Tensor, " t"], unit: Float[Tensor, "t d"], *, within: float
 ) -> Int[Tensor, " t"]:
-    """Return the regions with those joined whose mean features are similar, numbered from 1; free ones are 0.
+    """Return the regions with those joined whose mean features are similar, from 1; what is free is 0.
 
-    Free is the lowest number present: 0, or the first region where regions cover all, as in the published code.
+    Free is the lowest number present: 0, or the first region where regions cover all (published code).
 
     Two are linked when the cosine of their means is at least 1 − `within`, and links chain: DBSCAN with a
     least count of 1, as CorrCLIP merges (methods spec 10b, where the distance is the matrix's largest cosine,

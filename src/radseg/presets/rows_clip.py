@@ -37,7 +37,8 @@ METHODS = {
     "corrclip": Method(corrclip("windows"), refines=REGIONS, refiner=region_labels),
     "corrclip-radio": Method(corrclip("image"), refines=REGIONS, refiner=region_labels),
     "textregion": Method(textregion, TextOptions),
-    "textregion-paper": Method(published_textregion, TextOptions, text_dependent=True),
+    "textregion-paper": Method(published_textregion("raw"), TextOptions, text_dependent=True),
+    "textregion-paper-unit": Method(published_textregion("unit"), TextOptions, text_dependent=True),
 }
 
 # Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
@@ -114,6 +115,10 @@ PRESETS = (
     Preset(
         "textregion-b-paper", _B, _TEXTREGION, "TextRegion with logits added where masks lie on each other",
         "textregion-paper", _SAM2_B, paper="A.2",
+    ),
+    Preset(
+        "textregion-b-paper-unit", _B, _TEXTREGION, "The same as in float32, where unit values are pooled",
+        "textregion-paper-unit", _SAM2_B, paper="A.2",
     ),
     Preset(
         "textregion-h", _H, _TEXTREGION, "TextRegion with CLIP ViT-H and SAM 2.1 large",
