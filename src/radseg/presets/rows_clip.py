@@ -119,12 +119,16 @@ PRESETS = (
         "textregion-paper", _SAM2_B, paper="A.2",
     ),
     Preset(
-        "textregion-b-paper-unit", _B, _TEXTREGION, "The same as in float32, where unit values are pooled",
-        "textregion-paper-unit", _SAM2_B, paper="A.2",
+        "textregion-b-paper-unit", _B, _TEXTREGION, f"The same as in float32: unit values; {_NOT}",
+        "textregion-paper-unit", _SAM2_B,
     ),
     Preset(
-        "textregion-h", _H, _TEXTREGION, "TextRegion with CLIP ViT-H and SAM 2.1 large",
-        "textregion", _SAM2_L, paper="A.2",
+        "textregion-h", _H, _TEXTREGION, f"TextRegion with CLIP ViT-H and SAM 2.1 large; {_NOT}",
+        "textregion", _SAM2_L,
+    ),
+    Preset(  # the published code runs this backbone in float32
+        "textregion-h-paper", _H, _TEXTREGION, "TextRegion with ViT-H as published: unit values are pooled",
+        "textregion-paper-unit", _SAM2_L, paper="A.2",
     ),
     Preset(
         "talk2dino-b", _DINOV2, _TALK, "Talk2DINO: DINOv2 and a trained text map (not training-free)",

@@ -34,7 +34,8 @@ class Published:
 
 
 _B: dict[str, ModelSize] = {"clip-vit-b-16": "base"}
-_B_AND_H: dict[str, ModelSize] = {**_B, "clip-vit-h-14-laion2b": "huge"}
+_H: dict[str, ModelSize] = {"clip-vit-h-14-laion2b": "huge"}
+_B_AND_H: dict[str, ModelSize] = {**_B, **_H}
 _RV3: dict[str, ModelSize] = {"c-radio_v3-b": "base"}
 _RV25: dict[str, ModelSize] = {"radio_v2.5-b": "base", "radio_v2.5-h": "huge"}
 _INTERNAL = 0.5
@@ -60,8 +61,12 @@ OTHERS: dict[str, Published] = {
     "proxyclip-paper": Published("A.2", "ProxyCLIP", "proxyclip-b-paper", _B, always=_OVER_THE_IMAGE),
     "trident": Published("A.2", "Trident", "trident-b-paper", _B_AND_H, elsewhere=_TRIDENT),
     "trident-paper": Published("A.2", "Trident", "trident-b-paper", _B, elsewhere=_TRIDENT),
-    "textregion": Published(
-        "A.2", "TextRegion", "textregion-b", _B_AND_H, _INTERNAL, {"cityscapes": _HALVES}
+    "textregion": Published("A.2", "TextRegion", "textregion-b", _B, _INTERNAL, {"cityscapes": _HALVES}),
+    "textregion-paper": Published(
+        "A.2", "TextRegion", "textregion-b-paper", _B, _INTERNAL, {"cityscapes": _HALVES}
+    ),
+    "textregion-paper-unit": Published(
+        "A.2", "TextRegion", "textregion-h-paper", _H, _INTERNAL, {"cityscapes": _HALVES}
     ),
     "talk2dino": Published("A.2", "Talk2DINO", "talk2dino-b", {"dinov2-vit-b-14-reg": "base"}),
     "rayfronts": Published(
