@@ -22,6 +22,9 @@ from radseg.types import FeatureMap, Rgb, Size
 Statistics = Literal["window", "image"]
 """What a mean is taken over: each window alone, or all of an image's, as code that batches them does."""
 
+GridOrder = Literal["rows", "transposed"]
+"""How a grid that is not square is read: row by row, or with its sides exchanged, as in some codes."""
+
 
 @dataclass(frozen=True)
 class Windows:
