@@ -14,6 +14,7 @@ from radseg.errors import RadsegError
 MOST_LETTERS = 1000
 """Of a message; the longest lists all that a folder lacks."""
 
+
 @dataclass(frozen=True)
 class Case:
     """One try: its number, what it draws from, and an empty folder for its input and output."""
@@ -75,7 +76,9 @@ def judged(
             AssertionError says that what it returned is wrong.
         wrong: whether the input is known to be wrong, so that accepting it is a failure.
     """
-    outcome = Outcome("failed", change, "accepted, although it is wrong") if wrong else Outcome("accepted", change)
+    outcome = (
+        Outcome("failed", change, "accepted, although it is wrong") if wrong else Outcome("accepted", change)
+    )
     try:
         with witness.watching():
             read()
@@ -85,7 +88,9 @@ def judged(
         fault, said = fault_of(str(error), named), f"{type(error).__name__}: {error}"
         outcome = Outcome("failed", change, f"{fault}: {said}") if fault else Outcome("refused", change, said)
     except BaseException as error:
-        outcome = Outcome("failed", change, f"foreign exception {type(error).__name__}: {error}"[:MOST_LETTERS])
+        outcome = Outcome(
+            "failed", change, f"foreign exception {type(error).__name__}: {error}"[:MOST_LETTERS]
+        )
     return Outcome("failed", change, "; ".join(dict.fromkeys(witness.deeds))) if witness.deeds else outcome
 
 

@@ -173,7 +173,9 @@ def png_changed(random: Random, data: bytes) -> bytes:
         other = random.randrange(len(chunks))
         chunks[place], chunks[other] = chunks[other], chunks[place]
     else:
-        chunks.insert(random.randint(1, len(chunks)), (random.choice(_KINDS), random.randbytes(random.randint(0, 64))))
+        chunks.insert(
+            random.randint(1, len(chunks)), (random.choice(_KINDS), random.randbytes(random.randint(0, 64)))
+        )
     return png_of(chunks)
 
 
@@ -199,11 +201,36 @@ def tiff_changed(random: Random, data: bytes) -> bytes:
     elif what == "count":
         number = random.choice((0, 1, 2, 3, 5, 2**16, 2**31, 2**32 - 1))
     else:
-        value = random.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 255, 2**16 - 1, 2**16, 2**31, 2**32 - 1, len(data)))
+        value = random.choice(
+            (0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 255, 2**16 - 1, 2**16, 2**31, 2**32 - 1, len(data))
+        )
     return data[:entry] + struct.pack(f"{order}HHII", tag, kind, number, value) + data[entry + 12 :]
 
 
-_TAGS = (256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339, 34665)
+_TAGS = (
+    256,
+    257,
+    258,
+    259,
+    262,
+    266,
+    273,
+    274,
+    277,
+    278,
+    279,
+    284,
+    317,
+    320,
+    322,
+    323,
+    324,
+    325,
+    330,
+    338,
+    339,
+    34665,
+)
 
 
 def jpeg_changed(random: Random, data: bytes) -> bytes:
@@ -217,13 +244,25 @@ def jpeg_changed(random: Random, data: bytes) -> bytes:
     if random.random() < 0.2:
         end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
         return data[:start] + data[start:end] + data[start:]
-    return data[: start + offset] + random.choice((b"\0", b"\1", b"\xff", random.randbytes(2))) + data[start + offset + 1 :]
+    return (
+        data[: start + offset]
+        + random.choice((b"\0", b"\1", b"\xff", random.randbytes(2)))
+        + data[start + offset + 1 :]
+    )
 
 
 def _interlaced(image: Image.Image) -> bytes:
     """Return an Adam7 PNG, which Pillow reads and does not write."""
     pixels = np.asarray(image)
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    passes = (
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    )
     rows = b"".join(b"\0" + row.tobytes() for top, left, down, right in passes
                     for row in pixels[top::down, left::right] if row.size)  # fmt: skip
     head = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 1)
@@ -236,7 +275,11 @@ def _tiled(image: Image.Image) -> bytes:
     down, across = -(-image.height // 16), -(-image.width // 16)
     padded = np.zeros((down * 16, across * 16, 3), np.uint8)
     padded[: image.height, : image.width] = pixels
-    tiles = [padded[16 * i : 16 * i + 16, 16 * j : 16 * j + 16].tobytes() for i in range(down) for j in range(across)]
+    tiles = [
+        padded[16 * i : 16 * i + 16, 16 * j : 16 * j + 16].tobytes()
+        for i in range(down)
+        for j in range(across)
+    ]
     entries = [(256, 4, 1, image.width), (257, 4, 1, image.height), (258, 3, 3, 0), (259, 3, 1, 1), (262, 3, 1, 2),
                (277, 3, 1, 3), (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, len(tiles), 0), (325, 4, len(tiles), 0)]  # fmt: skip
     beyond = 8 + 2 + 12 * len(entries) + 4
@@ -244,7 +287,9 @@ def _tiled(image: Image.Image) -> bytes:
     first = counts_at + 4 * len(tiles)
     places = {258: beyond, 324: offsets_at, 325: counts_at}
     head = b"II*\0" + struct.pack("<IH", 8, len(entries))
-    head += b"".join(struct.pack("<HHII", tag, kind, n, places.get(tag, value)) for tag, kind, n, value in entries)
+    head += b"".join(
+        struct.pack("<HHII", tag, kind, n, places.get(tag, value)) for tag, kind, n, value in entries
+    )
     head += struct.pack("<IHHH", 0, 8, 8, 8)
     head += struct.pack(f"<{len(tiles)}I", *(first + 768 * i for i in range(len(tiles))))
     head += struct.pack(f"<{len(tiles)}I", *(768,) * len(tiles))
