@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
-from radseg.io import to_rgb, to_uint8
+from radseg.io import DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.inference import inference, without_autocast
-from radseg.ops.resize import fit_short_side, image_size
+from radseg.ops.resize import fit_pixels, fit_short_side, image_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
@@ -115,14 +115,36 @@ class Segmenter:
         text, contrast = self.embed(prompts, mode=mode)
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
-            rgbs = [to_rgb(image) for image in group]
-            clock = Stopwatch()
-            with clock("encode"):
-                encoded = self.encode_many(rgbs, text, contrast)
-            for given, rgb, one in zip(group, rgbs, encoded, strict=True):
-                own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
-                found = self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
-                yield replace(found, source=str(given)) if isinstance(given, str | Path) else found
+            sources = [str(given) if isinstance(given, str | Path) else "" for given in group]
+            found = self.segment_pixels([to_pixels(image) for image in group], text, contrast, mode=mode)
+            del group  # an image may be larger than all that is made of it
+            for source, one in zip(sources, found, strict=True):
+                yield replace(one, source=source)
+
+    def segment_pixels(
+        self,
+        images: Sequence[DecodedImage | Rgb],
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
+        *,
+        mode: Mode,
+    ) -> Iterator[Segmentation]:
+        """Yield one segmentation per image; each keeps its 8-bit image, so nobody may change that later.
+
+        Args:
+            images: as `to_pixels` gives them; they share backbone calls.
+            text, contrast: of `embed` for the same mode.
+        """
+        clock = Stopwatch()
+        with clock("encode"):
+            seen = list(self.encode_many(images, text, contrast))
+        shared = {stage: seconds / len(images) for stage, seconds in clock.seconds.items()}
+        waiting = list(reversed(images))
+        while waiting:
+            image = waiting.pop()
+            own = Stopwatch(shared)
+            size = _size_of(image)
+            yield self.decode(seen.pop(0), size, text, contrast, mode=mode, image=image, clock=own)
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
@@ -132,11 +154,14 @@ class Segmenter:
             InputError: the method is text-dependent: it has no features without prompts.
         """
         encoder = require_features(self.encoder, "A map of features")
-        return encoded(encoder, [self.fitted(to_rgb(image))])[0]
+        return encoded(encoder, [self.fitted(to_pixels(image))])[0]
 
     @without_autocast()
     def encode_many(
-        self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
+        self,
+        images: Sequence[DecodedImage | Rgb],
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
     ) -> Sequence[LanguageFeatures | Cosines]:
         """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
         fitted = [self.fitted(image) for image in images]
@@ -145,8 +170,12 @@ class Segmenter:
         joint = text if contrast is None else text.followed_by(contrast)
         return [Cosines.of_rows(rows, text, contrast) for rows in scored(self.encoder, fitted, joint)]
 
-    def fitted(self, image: Rgb) -> Rgb:
-        """Return the image at the size it is encoded at."""
+    def fitted(self, image: DecodedImage | Rgb) -> Rgb:
+        """Return the image at the size it is encoded at; the same numbers from 8 bits as from float32."""
+        if isinstance(image, np.ndarray):
+            if self.short_side is None:
+                return rgb_of(image)
+            return fit_pixels(image, self.short_side, long_max=self.long_side)
         if self.short_side is None:
             return image
         return fit_short_side(image, self.short_side, long_max=self.long_side)
@@ -199,7 +228,7 @@ class Segmenter:
         contrast: TextEmbeddings | None,
         *,
         mode: Mode,
-        image: Rgb | None = None,
+        image: DecodedImage | Rgb | None = None,
         clock: "Stopwatch | None" = None,
     ) -> Segmentation:
         """Return the segmentation at `size` of what `encode` or `encode_many` gave: all after the encoder."""
@@ -234,7 +263,7 @@ class Segmenter:
                 "parameters": self._parameters(),
             },
             # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
-            image=to_uint8(image) if image is not None and image_size(image) == size else None,
+            image=None if image is None or _size_of(image) != size else _eight_bits(image),
         )
 
     def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
@@ -254,16 +283,27 @@ class Segmenter:
         default = INDEPENDENT_THRESHOLD if mode == "independent" else 0.0
         return default if self.threshold is None else self.threshold
 
-    def _refine(self, coarse: CoarseResult, image: Rgb | None) -> tuple[Refinement, dict[str, int]]:
+    def _refine(
+        self, coarse: CoarseResult, image: DecodedImage | Rgb | None
+    ) -> tuple[Refinement, dict[str, int]]:
         if image is None:
             raise InputError("Refinement needs the image; pass `image` to `decode`.")
         assert self.refine is not None
-        refined = self.refine.refine([image], [coarse])[0]
+        rgb = rgb_of(image) if isinstance(image, np.ndarray) else image
+        refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
     def _parameters(self) -> dict[str, Any]:
         names = ("short_side", "long_side", "temperature", "denoising", "threshold")
         return {name: getattr(self, name) for name in names}
+
+
+def _size_of(image: DecodedImage | Rgb) -> Size:
+    return Size(*image.shape[:2]) if isinstance(image, np.ndarray) else image_size(image)
+
+
+def _eight_bits(image: DecodedImage | Rgb) -> DecodedImage:
+    return image if isinstance(image, np.ndarray) else to_uint8(image)
 
 
 class Stopwatch:

@@ -1,6 +1,6 @@
 """Images in, results out: reading images safely, and encoding results. Writing is in `radseg.files`."""
 
-from radseg.io.convert import read_image, to_rgb, to_uint8
+from radseg.io.convert import read_image, rgb_of, to_pixels, to_rgb, to_uint8
 from radseg.io.encode import IMAGE_ENDINGS, arrays_bytes, image_bytes
 from radseg.io.image import FORMATS, MAX_PIXELS, DecodedImage, decode_image, read_pixels
 from radseg.io.labels import (
@@ -26,6 +26,8 @@ __all__ = [
     "read_label_colours",
     "read_label_map",
     "read_pixels",
+    "rgb_of",
+    "to_pixels",
     "to_rgb",
     "to_uint8",
 ]

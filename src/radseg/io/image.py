@@ -5,9 +5,11 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 """
 
 import warnings
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
 from radseg.files import shown
 from radseg.io import tiff
+from radseg.ops.bands import row_bands
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
 """An 8-bit sRGB image in the usual layout: rows, columns, channels."""
@@ -26,22 +29,22 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
 
+MAX_SIDE = 65_000
+"""Most pixels of one side. libjpeg reads and writes 65,500 at most, and an overlay is a JPEG with a legend
+below the image."""
+
 _ORIENTATION = 0x0112
 """EXIF's tag; its values 2 to 8 are the turns that make an image upright."""
-_TURNS = dict(
-    enumerate(
-        (
-            Image.Transpose.FLIP_LEFT_RIGHT,
-            Image.Transpose.ROTATE_180,
-            Image.Transpose.FLIP_TOP_BOTTOM,
-            Image.Transpose.TRANSPOSE,
-            Image.Transpose.ROTATE_270,
-            Image.Transpose.TRANSVERSE,
-            Image.Transpose.ROTATE_90,
-        ),
-        2,
-    )
-)
+_AS_STORED: dict[int, Callable[[DecodedImage], DecodedImage]] = {
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: np.rot90(upright, 2).swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, 3),
+}
+"""Per orientation a view of the upright image whose rows are those of the file."""
 _DARK = 16  # of 255: where 4095 of 65535 lies, the white of 12 bits
 _DARK_HINT = (
     "A 16-bit image is nearly black: no value is above a 16th of white. If its values have 12 bits, multiply "
@@ -103,10 +106,7 @@ def decode_image(image: Image.Image, name: str) -> DecodedImage:
         deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
         with tiff.unheard():
             image.load()
-        sixteen = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM")
-        turn = _turn(image)
-        rgb = _from_sixteen_bits(image) if sixteen else _rgb8(image, name)
-        pixels = np.asarray(rgb if turn is None else rgb.transpose(turn))
+        pixels = _upright(image, _to_rgb8(image, name))
     except (RadsegError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes, even TypeError
@@ -189,6 +189,11 @@ def _size_of_bomb(stream: BinaryIO, name: str) -> tuple[int, int]:
 
 def _require_size(size: tuple[int, int], name: str) -> None:
     width, height = size
+    if max(size) > MAX_SIDE:
+        raise ImageError(
+            f"{name} is {width}×{height} pixels; each side may have at most {MAX_SIDE:,}. Cut it into tiles "
+            "first."
+        )
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"{name} is {width}×{height} pixels ({width * height / 1e6:,.0f} million); at most "
@@ -207,25 +212,36 @@ def _frames(image: Image.Image, name: str) -> int:
         ) from error
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what makes an image upright; nothing where EXIF says nothing, or nothing that can be read."""
+def _upright(image: Image.Image, convert: Callable[[Image.Image], Any]) -> DecodedImage:
+    """Return the pixels as EXIF turns them, converted a few rows at a time.
+
+    Broken EXIF says nothing, too: every viewer opens such a photo, and its pixels are judged elsewhere.
+    """
     try:
         orientation = image.getexif().get(_ORIENTATION)
-    except Exception:  # every viewer opens a photo with broken EXIF; its pixels are judged elsewhere
-        return None
-    return _TURNS.get(orientation) if isinstance(orientation, int) else None
+    except Exception:
+        orientation = None
+    as_stored = _AS_STORED.get(orientation) if isinstance(orientation, int) else None
+    width, height = image.size
+    turned = as_stored is not None and orientation >= 5
+    upright = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
+    stored = upright if as_stored is None else as_stored(upright)
+    for rows in row_bands(height, width):
+        stored[rows] = np.asarray(convert(image.crop((0, rows.start, width, rows.stop))))
+    return upright
 
 
-def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    (bits,) = tiff.tag(image, tiff.BITS) or (16,)
-    white = 2**bits - 1  # 4095 of 12 bits
-    values = np.asarray(image).astype(np.uint32)
-    if tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,):  # Pillow turns these round in 8 bits only
-        values = white - values
-    return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8)).convert("RGB")
+def _to_rgb8(image: Image.Image, name: str) -> Callable[[Image.Image], Any]:
+    """Return what turns rows of this image into 8-bit RGB, transparency over white.
 
-
-def _rgb8(image: Image.Image, name: str) -> Image.Image:
+    Raises:
+        ImageError: a mode with no defined range.
+    """
+    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM"):
+        (bits,) = tiff.tag(image, tiff.BITS) or (16,)
+        # Pillow turns white that is zero round in 8 bits only.
+        inverted = tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,)
+        return partial(_from_sixteen_bits, white=2**bits - 1, inverted=inverted)
     if image.mode in ("I", "F"):
         kind = "32-bit integers" if image.mode == "I" else "floating point numbers"
         raise ImageError(
@@ -234,13 +250,21 @@ def _rgb8(image: Image.Image, name: str) -> Image.Image:
         )
     if image.mode == "LAB":
         raise ImageError(f"{name} is in the LAB colour space; save it as RGB.")
-    if image.mode in ("RGBA", "LA") and image.format == "TIFF" and not tiff.declares_alpha(image):
-        return image.convert("RGB")  # a near-infrared band, say
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
+    near_infrared = image.format == "TIFF" and image.mode in ("RGBA", "LA") and not tiff.declares_alpha(image)
+    if image.has_transparency_data and not near_infrared:
+        return _over_white
+    return partial(Image.Image.convert, mode="RGB")
+
+
+def _from_sixteen_bits(rows: Image.Image, *, white: int, inverted: bool) -> np.ndarray[Any, Any]:
+    values = np.asarray(rows).astype(np.uint32)
+    values = white - values if inverted else values
+    return ((values * 255 + white // 2) // white).astype(np.uint8)[..., None]
+
+
+def _over_white(rows: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", rows.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, rows.convert("RGBA")).convert("RGB")
 
 
 def _not_an_image(stream: BinaryIO, name: str) -> str:

@@ -26,11 +26,11 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
+    from radseg.io import DecodedImage
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
-    from radseg.types import Rgb
 
 DEFAULT_OUTPUT = Path("radseg-output")
 RELIEF = "Lower --memory-budget or --short-side."
@@ -138,7 +138,7 @@ class _Lazy:
         request: SegmentRequest,
         reporter: "RunReporter[Segmentation]",
         downloads: Reporter,
-        read: "dict[Path, Rgb]",
+        read: "dict[Path, DecodedImage]",
     ) -> None:
         self.request = request
         self.downloads = downloads
@@ -196,22 +196,17 @@ class _Lazy:
 
     def segment(self, path: Path) -> Segmented:
         """Return the result of one image file."""
-        from radseg.ops.resize import image_size  # noqa: PLC0415
+        from radseg.types import Size  # noqa: PLC0415
 
         assert self.segmenter is not None
         assert self.pack is not None
         image = self.read.pop(path) if path in self.read else _read(path)
+        text, contrast, mode = self.pack.embeddings, self.pack.contrast, self.request.mode
         if "pca" not in self.request.kinds:
-            return Segmented(self.segmenter.segment(image, self.pack, mode=self.request.mode))
+            return Segmented(next(self.segmenter.segment_pixels([image], text, contrast, mode=mode)))
         features = self.segmenter.encode(image)
-        result = self.segmenter.decode(
-            features,
-            image_size(image),
-            self.pack.embeddings,
-            self.pack.contrast,
-            mode=self.request.mode,
-            image=image,
-        )
+        size = Size(*image.shape[:2])
+        result = self.segmenter.decode(features, size, text, contrast, mode=mode, image=image)
         return Segmented(result, features)
 
 
@@ -224,12 +219,12 @@ def _require_known_width(pack: "VocabularyPack") -> None:
             pack.embeddings.require_width(tower.width_out)
 
 
-def _read(image: Path) -> "Rgb":
+def _read(image: Path) -> "DecodedImage":
     """Return an image file, or raise ImageError: whatever is wrong with one file, the next may be fine."""
-    from radseg.io import read_image  # noqa: PLC0415
+    from radseg.io import read_pixels  # noqa: PLC0415
 
     try:
-        return read_image(image)
+        return read_pixels(image)
     except (MissingFileError, ResourceError) as error:
         raise ImageError(str(error)) from error
 
