@@ -174,6 +174,7 @@ def decide(
             better = value > best[rows]  # strictly: the first of equal names wins, as in argmax
             best[rows] = torch.where(better, value, best[rows])
             labels[rows] = torch.where(better, numbers[index], labels[rows])
+        del upsampled, part  # not beside the next ones
     confidence = best.clamp_min_(0)
     if threshold > 0:
         labels.masked_fill_(confidence < threshold, 0)
