@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radseg.budget import Work, require_room
 from radseg.errors import InputError, VocabularyError
-from radseg.io import DecodedImage, rgb_of, to_pixels, to_uint8
-from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
+from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
+from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.inference import inference, without_autocast
-from radseg.ops.resize import fit_pixels, fit_short_side, image_size
+from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
+
+REFINING = 40
+"""Bytes a pixel that refinement takes beside the coarse result: the image in float32, regions, evidence."""
 
 Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
@@ -70,7 +74,9 @@ class Segmenter:
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
         refine: sharpens the masks by the image (RADSeg+); None leaves them.
-        memory_budget: bytes of working memory; a quarter of it holds upsampled probabilities.
+        memory_budget: bytes that an image may take beside the weights, itself and its result included; a
+            quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
+            published, and methods of one's own take is not counted.
         origin: preset, checkpoint and parameters, copied into every result.
     """
 
@@ -116,7 +122,12 @@ class Segmenter:
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
             sources = [str(given) if isinstance(given, str | Path) else "" for given in group]
-            found = self.segment_pixels([to_pixels(image) for image in group], text, contrast, mode=mode)
+            admit = self.admitting(
+                text, contrast, f"Each of {len(group)} images" if len(group) > 1 else "The image"
+            )
+            found = self.segment_pixels(
+                [to_pixels(image, admit) for image in group], text, contrast, mode=mode
+            )
             del group  # an image may be larger than all that is made of it
             for source, one in zip(sources, found, strict=True):
                 yield replace(one, source=source)
@@ -145,6 +156,44 @@ class Segmenter:
             own = Stopwatch(shared)
             size = _size_of(image)
             yield self.decode(seen.pop(0), size, text, contrast, mode=mode, image=image, clock=own)
+
+    def admitting(
+        self, text: TextEmbeddings, contrast: TextEmbeddings | None, name: str, *, output: int = 0
+    ) -> Admit:
+        """Return what refuses an image, called `name`, that the memory budget does not allow.
+
+        Args:
+            output: bytes a pixel of the largest file that is made of a result.
+        """
+
+        def admit(size: Size, decoding: int) -> None:
+            work = self._work(size, text, contrast)
+            require_room(replace(work, decoding=decoding, output=output), self.memory_budget, name)
+
+        return admit
+
+    def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+        fitted = size
+        if self.short_side is not None:
+            fitted = short_side_size(size, self.short_side, long_max=self.long_side)
+        stride = getattr(self.encoder, "feature_stride", 8)
+        bank = 0 if contrast is None else len(contrast.row_class)
+
+        def encoding(budget: int) -> int:
+            resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
+            if not isinstance(self.encoder, MeasuredMethod):
+                return resizing
+            own = self.encoder.encoding_bytes(fitted, budget)
+            return max(resizing, 12 * fitted.height * fitted.width + own)
+
+        return Work(
+            size=size,
+            cells=(fitted.height // stride + 1) * (fitted.width // stride + 1),
+            names=len(text.names),
+            rows=len(text.row_class) + bank,
+            encoding=encoding,
+            refining=0 if self.refine is None else REFINING,
+        )
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
@@ -237,7 +286,8 @@ class Segmenter:
             cosines = features if isinstance(features, Cosines) else Cosines.of(features, text, contrast)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
-            decision = self._decide(low, none, size, mode=mode)
+            stream = self._work(size, text, contrast).upsampled(self.memory_budget)
+            decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = None if isinstance(features, Cosines) else features.regions
         coarse = CoarseResult(low, decision.labels, decision.confidence, none, self._threshold(mode), regions)
@@ -266,14 +316,16 @@ class Segmenter:
             image=None if image is None or _size_of(image) != size else _eight_bits(image),
         )
 
-    def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
+    def _decide(
+        self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode, stream_bytes: int
+    ) -> Decision:
         decision = decide(
             low,
             size,
             none=none,
             denoising=0.0 if mode == "independent" else self.denoising,
             threshold=self._threshold(mode),
-            stream_bytes=self.memory_budget // 4,
+            stream_bytes=stream_bytes,
         )
         if mode == "assign" and self.all_denoised == "first" and not bool(decision.kept.any()):
             decision = replace(decision, labels=torch.ones_like(decision.labels))

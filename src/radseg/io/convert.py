@@ -11,9 +11,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from radseg.errors import ImageError
-from radseg.io.image import DecodedImage, decode_image, read_pixels
+from radseg.io.image import Admit, DecodedImage, decode_image, read_pixels
 from radseg.ops.bands import row_bands
-from radseg.types import RGB_ROUNDING, Rgb
+from radseg.types import RGB_ROUNDING, Rgb, Size
 
 _ACCEPTED = "a path, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
 
@@ -27,18 +27,25 @@ def read_image(path: str | Path) -> Rgb:
     return rgb_of(read_pixels(path))
 
 
-def to_pixels(image: Any) -> DecodedImage | Rgb:
+def to_pixels(image: Any, admit: Admit | None = None) -> DecodedImage | Rgb:
     """Return an image of any kind that `to_rgb` accepts as 8-bit sRGB, or as the Rgb tensor it is.
 
-    A quarter of the memory of float32; nobody else holds it. Raises as `to_rgb`.
+    A quarter of the memory of float32; nobody else holds it. `admit` is as of `read_pixels`; raises as
+    `to_rgb`.
     """
     if isinstance(image, str | Path):
-        return read_pixels(image)
+        return read_pixels(image, admit)
     if isinstance(image, Image.Image):
-        return decode_image(image, _name_of(image))
+        return decode_image(image, _name_of(image), admit)
     if isinstance(image, np.ndarray):
-        return _checked_array(image).copy()
-    return to_rgb(image)
+        height, width = _checked_array(image).shape[:2]
+        if admit is not None:
+            admit(Size(height, width), 0)
+        return image.copy()
+    rgb = to_rgb(image)
+    if admit is not None:
+        admit(Size(*rgb.shape[1:]), 0)
+    return rgb
 
 
 def to_rgb(image: Any) -> Rgb:

@@ -19,9 +19,13 @@ from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceErr
 from radseg.files import shown
 from radseg.io import tiff
 from radseg.ops.bands import row_bands
+from radseg.types import Size
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
 """An 8-bit sRGB image in the usual layout: rows, columns, channels."""
+
+Admit = Callable[[Size, int], None]
+"""Refuses an image by its size and the bytes that decoding it takes, or returns."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""
@@ -68,11 +72,14 @@ _FOREIGN = (
 )
 
 
-def read_pixels(path: str | Path) -> DecodedImage:
+def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
     """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
     Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off. EXIF that
     cannot be read means upright. A fourth band of a TIFF is transparency only where the file says so.
+
+    Args:
+        admit: is called with the size and the bytes that decoding takes, before it; may refuse.
 
     Raises:
         MissingFileError: there is no such file.
@@ -82,7 +89,7 @@ def read_pixels(path: str | Path) -> DecodedImage:
     name = shown(path)
     try:
         with _regular_file(path).open("rb") as stream:
-            return _decode_stream(stream, name)
+            return _decode_stream(stream, name, admit)
     except RadsegError:
         raise
     except PermissionError as error:
@@ -93,15 +100,18 @@ def read_pixels(path: str | Path) -> DecodedImage:
         raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def decode_image(image: Image.Image, name: str) -> DecodedImage:
+def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:
     """Return an opened Pillow image as 8-bit sRGB; `name` stands for it in messages.
 
-    An animation is taken at the frame it stands on: whoever opened it chose that.
+    `admit` is as of `read_pixels`. An animation is taken at the frame it stands on: whoever opened it chose
+    that.
 
     Raises:
         ImageError: damaged, without pixels, larger than MAX_PIXELS, or of a mode with no defined range.
     """
     _require_size(image.size, name)
+    if admit is not None:
+        admit(Size(image.height, image.width), decoding_bytes(image))
     try:
         deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
         with tiff.unheard():
@@ -140,7 +150,7 @@ def _regular_file(path: str | Path) -> Path:
     return file
 
 
-def _decode_stream(stream: BinaryIO, name: str) -> DecodedImage:
+def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedImage:
     with closing(_open(stream, name)) as image:
         _require_size(image.size, name)
         frames = _frames(image, name)
@@ -149,7 +159,19 @@ def _decode_stream(stream: BinaryIO, name: str) -> DecodedImage:
                 f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
                 f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
             )
-        return decode_image(image, name)
+        return decode_image(image, name, admit)
+
+
+def decoding_bytes(image: Image.Image) -> int:
+    """Return the bytes alive while an opened image is decoded to 8-bit RGB (measured, Pillow 13).
+
+    Pillow's own form and ours; what a decoder holds beside the first: WebP two canvases and a copy, a
+    progressive JPEG its coefficients, a TIFF at worst all of it as one strip.
+    """
+    stored = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode in _SIXTEEN_BIT else 4)
+    progressive = image.format == "JPEG" and image.info.get("progressive", 0)
+    beside = 12 if image.format == "WEBP" else 6 if progressive else stored if image.format == "TIFF" else 0
+    return image.width * image.height * (stored + max(3, beside))
 
 
 def _open(stream: BinaryIO, name: str) -> Image.Image:

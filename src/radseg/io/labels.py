@@ -50,9 +50,7 @@ def label_counts(labels: LabelMap, names: int) -> Int[np.ndarray, " n"]:
     return counts
 
 
-def label_sums(
-    labels: LabelMap, values: Float[np.ndarray, "H W"], names: int
-) -> Float64[np.ndarray, " n"]:
+def label_sums(labels: LabelMap, values: Float[np.ndarray, "H W"], names: int) -> Float64[np.ndarray, " n"]:
     """Return the sum of the values of the pixels of label 0, 1, … up to the number of names."""
     every = np.arange(names + 1)
     sums = np.zeros(len(every))
