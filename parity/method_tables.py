@@ -1,4 +1,4 @@
-"""The table at the end of a method's page: what was compared with which published code, and how near it is."""
+"""The table at the end of a method's page: what was compared with which published code, and how near."""
 
 import re
 from collections.abc import Sequence
@@ -48,9 +48,8 @@ def table_of(goldens: MethodsGoldenSet, rows: Sequence[Row], page: str) -> str:
     lines = [
         HEADING,
         "",
-        "Random weights, every stage of the folder of goldens: `python -m parity FOLDER --table docs/methods` writes",
-        "this. Worst: relative to the array's largest value; or entries that differ, of labels and masks. What is left",
-        "different on purpose stands above.",
+        "With random weights, every stage. `python -m parity FOLDER --table docs/methods` writes this. Worst: relative",
+        "to the array's largest value. Differ: entries of labels and masks. What differs on purpose stands above.",
         "",
         "| published code | commit | function | stages | worst | differ |",
         "|---|---|---|---|---|---|",

@@ -12,7 +12,7 @@ from oracles.clip_methods import softmax
 
 
 def merged(regions, features, within):
-    """Regions joined while any two have means that near, from 1 by the least old number; the lowest is free."""
+    """Regions joined while any two have means that near, from 1 by least old number; the lowest is free."""
     free = min(regions)
     groups = {int(r): int(r) for r in sorted(set(regions)) if r != free}
     means = {r: np.mean([f / np.linalg.norm(f) for f in features[regions == r]], axis=0) for r in groups}

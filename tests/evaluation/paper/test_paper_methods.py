@@ -144,7 +144,7 @@ def tables_of(preset):
         return {table[0].table for table in rows if preset.checkpoint in measured}
     if preset.method in ("scclip-paper", "proxyclip-paper"):  # means over all windows, as only A.3 has them
         return {"A.3"}
-    known = OTHERS.get(preset.method) or OTHERS.get(preset.method.removesuffix("-paper"))
+    known = OTHERS.get(preset.method) or OTHERS.get(preset.method.partition("-paper")[0])
     return {known.table} if known and preset.checkpoint in known.sizes else set()
 
 
