@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from radseg.errors import ImageError
 from radseg.io import read_pixels, to_rgb, to_uint8
@@ -166,3 +166,15 @@ def test_the_known_files_are_read(shared: Path) -> None:
         assert read_pixels(file).std() > 20
     white, black = (read_pixels(faults / "tiff" / name) for name in ("g16miniswhite.tif", "g8miniswhite.tif"))
     assert np.abs(white.astype(int) - black).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(
+    tmp_path: Path, orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radseg.ops.bands.BAND_PIXELS", 20)
+    path, tags = tmp_path / "a.png", Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(PHOTO).save(path, exif=tags)
+    with Image.open(path) as image:
+        assert np.array_equal(read_pixels(path), np.asarray(ImageOps.exif_transpose(image)))
