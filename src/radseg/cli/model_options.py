@@ -177,7 +177,7 @@ GROUPS: dict[str, dict[str, Any]] = {
         "memory_budget": Annotated[
             str | None,
             _option(
-                "--memory-budget", help="Working memory beside the weights, such as 1GiB.", panel=MACHINE
+                "--memory-budget", help="Memory that an image may take beside the weights, with its result and files: 1GiB.", panel=MACHINE
             ),
         ],
     },
