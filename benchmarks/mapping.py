@@ -1,8 +1,8 @@
 """Sparse mixtures against a feature per pixel: `python -m benchmarks.mapping [--plot growth.png]`.
 
 One frame of 320 × 568 pixels with 768 channels; then the cost of a frame against the size of the map, with
-few channels so that the straightforward form fits into memory at 5 million voxels. Last, writing a map of voxels far
-apart and one of a dense room, 768 channels, with and without a budget for tiles.
+few channels so that the straightforward form fits into memory at 5 million voxels. Last, writing
+a map of voxels far apart and one of a dense room, 768 channels, with and without a budget for tiles.
 """
 
 import argparse

@@ -106,7 +106,7 @@ def merge_slowly(folder, begun, sources):
 
 
 def killed(processes, folder, moments, *arguments, work=build_slowly, steps=5):
-    """Do `work` in a process of its own and kill it between two of the first `steps` frames or tiles or in one."""
+    """Do `work` in a process of its own and kill it in or between the first `steps` frames or tiles."""
     begun = processes.Semaphore(0)
     child = processes.Process(target=work, args=(folder, begun, *arguments))
     child.start()

@@ -1,4 +1,4 @@
-"""Small tiles share files: few of them, the same for equal maps, each on the disk before the manifest names it."""
+"""Small tiles share files: few of them, the same for equal maps, on the disk before a manifest names them."""
 
 import os
 from itertools import pairwise

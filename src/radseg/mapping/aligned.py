@@ -101,7 +101,7 @@ class AlignedCache:
         return self.folder / f"{name}.keys.npy", self.folder / f"{name}.features.npy"
 
     def _load(self, part: StoredPart) -> AlignedPart | None:
-        """Return what is kept of a file of tiles; None where nothing is, or what this encoder never made of it."""
+        """Return what is kept of a file; None where nothing is, or what this encoder never made of it."""
         keys_file, features_file = self._files(part)
         try:  # copy on write: torch wants a writable array, and nothing must reach the file
             stored = np.lib.format.open_memmap(keys_file, mode="c")

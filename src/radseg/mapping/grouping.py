@@ -1,8 +1,9 @@
 """Which tiles lie in one file: a large tile alone, small ones with their neighbours in order.
 
-A map of places far apart has thousands of tiles of a few voxels, and a file for each costs the disk more than the
-voxels do. What shares a file is decided by the tiles alone, never by the order in which they came, so equal maps
-are equal files. Files end where the hash of a tile's place says so: a new tile changes one file, not all behind it.
+A map of places far apart has thousands of tiles of a few voxels, and a file for each costs the disk more than
+the voxels do. What shares a file is decided by the tiles alone, never by the order in which they came, so
+equal maps are equal files. A file ends where the hash of a tile's place says so: a new tile changes one file,
+not all behind it.
 """
 
 import zlib

@@ -1,8 +1,8 @@
 """Tiles as safetensors files, named after place and content; read only if they are what they claim.
 
-A large tile has a file of its own, small ones share one (`mapping.grouping`). Tensors: `indices` int32 "n 3", tile
-after tile, in lexicographic order within each; `counts` int64 "n", `values` "n c" (absent where a map has none)
-and `colours` "n 3" in the map's dtype.
+A large tile has a file of its own, small ones share one (`mapping.grouping`). Tensors: `indices` int32 "n 3",
+tile after tile, in lexicographic order within each; `counts` int64 "n", `values` "n c" (absent where a map
+has none) and `colours` "n 3" in the map's dtype.
 """
 
 import hashlib
@@ -161,7 +161,7 @@ def read_shard(
 
 
 def delete_tiles(folder: Path, keep: Collection[str]) -> None:
-    """Delete the files of tiles in `folder` that are not to be kept, and parts left by kill -9; nothing else."""
+    """Delete files of tiles in `folder` that are not to be kept, and parts left by kill -9; nothing else."""
     clear_parts(folder)
     for path in list(folder.iterdir()):
         if FILE_NAME.fullmatch(path.name) and path.name not in keep:
