@@ -23,7 +23,7 @@ def groups_of(rows: Mapping[TileIndex, int]) -> tuple[tuple[TileIndex, ...], ...
     Args:
         rows: voxels of every tile of the map.
     """
-    groups, held = [], list[TileIndex]()
+    groups, held = list[tuple[TileIndex, ...]](), list[TileIndex]()
     for index in sorted(rows):
         if rows[index] >= SMALL:
             groups.append((index,))
