@@ -1,6 +1,7 @@
 """`radseg map`: build a map from RGB-D frames; look at, check, merge and export maps."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -185,9 +186,15 @@ def build(
         except (KeyboardInterrupt, ResourceError, OSError):
             if _stamp(output) != held:
                 typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
+            elif reporter.begun:  # --resume would go on with a map that was there before
+                typer.echo(f"No frame is stored yet. Begin again with: {_again()}", err=True)
             raise
     if progress.skipped:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _again() -> str:
+    return shlex.join(["radseg", *sys.argv[1:]])
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
