@@ -1,7 +1,7 @@
 """ResCLIP (arXiv 2411.15851): NACLIP with inner blocks' attention and a look at its own first result."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ from radseg.methods.shared.windows import Windows
 from radseg.models.image_tower import ImageTower
 from radseg.ops.correlation import unit_rows
 from radseg.ops.cosine import row_cosine
-from radseg.ops.feedback import PUBLISHED, Residuals, Rules, patch_votes, pixel_probabilities
+from radseg.ops.feedback import Residuals, Rules, patch_votes, pixel_probabilities
 from radseg.ops.inference import inference
 from radseg.ops.pamr import pamr, pamr_weights
 from radseg.types import Rgb, Size, TextEmbeddings
@@ -31,7 +31,7 @@ class ResCLIP(Windows):
     Attributes:
         backbone: CLIP's image tower.
         sigma: of ω in patches; 5 as in NACLIP.
-        residuals: the numbers of RCS and SFR; the published ones are tuned per data set (`PUBLISHED`).
+        residuals: the numbers of RCS and SFR; the published ones are tuned per data set.
         inner: blocks from 1 whose maps RCS uses; None takes 6 to 9 of 12.
         temperature: multiplies the cosines with the prompts in the first labelling; 40.
         pamr_iterations: on the first segmentation; 10, which is most of the method's time. 0 leaves it out.
@@ -41,7 +41,7 @@ class ResCLIP(Windows):
 
     backbone: ImageTower
     sigma: float = 5.0
-    residuals: Residuals = PUBLISHED["ade20k"]
+    residuals: Residuals = field(default_factory=Residuals)
     inner: tuple[int, ...] | None = None
     temperature: float = 40.0
     pamr_iterations: int = 10

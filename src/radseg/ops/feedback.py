@@ -23,7 +23,8 @@ SIGMA = 5.0
 
 @dataclass(frozen=True)
 class Residuals:
-    """ResCLIP's numbers; published ones are tuned per data set, on its evaluation images (methods spec 3).
+    """ResCLIP's numbers, here those of ADE20K; the published code tunes them per data set, on its evaluation
+    images (methods spec 3): `evaluation.paper.protocols` has all five.
 
     Attributes:
         threshold: a pixel whose best row is less probable than this is unsure.
@@ -36,16 +37,6 @@ class Residuals:
     share: float = 0.3
     feedback_gain: float = 2.1
     feedback_share: float = 0.7
-
-
-PUBLISHED = {
-    "voc20": Residuals(0.10, 2.0, 0.6, 2.1, 0.6),
-    "context59": Residuals(0.25, 2.0, 0.4, 1.8, 0.7),
-    "coco-stuff": Residuals(0.11, 2.0, 0.4, 1.8, 0.7),
-    "ade20k": Residuals(0.25, 2.0, 0.3, 2.1, 0.7),
-    "cityscapes": Residuals(0.10, 2.0, 0.2, 2.1, 0.6),
-}
-"""ResCLIP's settings per data set."""
 
 
 def inner_blocks(depth: int) -> tuple[int, ...]:

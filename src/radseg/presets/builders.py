@@ -11,6 +11,7 @@ from radseg.presets.options import (
     Options,
     RadioOptions,
     RadsegOptions,
+    ResclipOptions,
     StrideOptions,
     TridentOptions,
     WindowOptions,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from radseg.methods.corrclip import CorrCLIP
     from radseg.methods.proxyclip import ProxyCLIP
     from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
+    from radseg.methods.resclip import ResCLIP
     from radseg.methods.shared.windows import GridOrder, Statistics
     from radseg.methods.talk2dino import PublishedTalk2DINO
     from radseg.methods.textregion import PublishedTextRegion, TextRegion
@@ -101,14 +103,41 @@ def published_talk2dino(dino: Any, _: Sequence[Any], options: StrideOptions) -> 
     return PublishedTalk2DINO(dino, options.crop, options.stride, options.memory_budget)
 
 
+def resclip(**numbers: Any) -> Method:
+    """Return the row of ResCLIP; `numbers` are fields of the class that differ from its own."""
+
+    def build(clip: Any, _: Sequence[Any], options: ResclipOptions) -> "ResCLIP":
+        from radseg.methods.resclip import ResCLIP  # noqa: PLC0415
+        from radseg.ops.feedback import Residuals  # noqa: PLC0415
+
+        residuals = Residuals(
+            options.feedback_threshold,
+            options.residual_gain,
+            options.residual_share,
+            options.feedback_gain,
+            options.feedback_share,
+        )
+        return ResCLIP(clip, *_windows(options), residuals=residuals, **numbers)
+
+    return Method(build, ResclipOptions, text_dependent=True)
+
+
 def trident(mean_over: "Statistics") -> "Build":
     """Return what builds Trident with this mean."""
 
-    def build(clip: Any, auxiliary: Sequence[Any], options: WindowOptions) -> "Trident":
+    def build(clip: Any, auxiliary: Sequence[Any], options: TridentOptions) -> "Trident":
         from radseg.methods.trident import Trident  # noqa: PLC0415
 
         dino, sam = auxiliary
-        return Trident(clip, *_windows(options), vfm=dino, sam=sam.encoder, mean_over=mean_over)
+        return Trident(
+            clip,
+            *_windows(options),
+            vfm=dino,
+            sam=sam.encoder,
+            mean_over=mean_over,
+            cosine_factor=options.cosine_factor,
+            below_zero=options.below_zero,
+        )
 
     return build
 
