@@ -302,7 +302,7 @@ def _break(root, what):
         ("mirrored pose", "mirrors the world"),
         ("transposed pose", "transposed"),
         ("pose of words", "frame-000002.pose.txt holds something that is no number"),
-        ("three numbers", "holds 3 numbers; 4×4 are needed"),
+        ("three numbers", "holds 3 numbers; a pose has 4×4 or 3×4"),
     ],
 )
 def test_one_bad_frame_is_an_error_of_that_frame_alone(tmp_path, recording, what, message):
@@ -319,12 +319,48 @@ def test_one_bad_frame_is_an_error_of_that_frame_alone(tmp_path, recording, what
     [
         ("nan 0 1 0 1 1 0 0 1", "camera-intrinsics.txt: Intrinsics need finite numbers"),
         ("-5 0 1 0 1 1 0 0 1", "positive focal lengths"),
-        ("1 2 3", "3 numbers; 3×3 are needed"),
+        ("1 2 3", "3 numbers; 3×3, 4×4 or fx fy cx cy are needed"),
     ],
 )
 def test_bad_intrinsics_are_refused_at_once_and_name_their_file(tmp_path, recording, text, message):
     write(write_folder(tmp_path, recording) / "camera-intrinsics.txt", text)
     with pytest.raises(InputError, match=message):
+        open_sequence(tmp_path)
+
+
+def test_a_camera_may_be_four_numbers_and_lie_one_folder_up_but_the_nearer_wins(tmp_path, recording):
+    folder = write_folder(tmp_path / "seq-01", recording)
+    write(tmp_path / "camera-intrinsics.txt", "30 31 24 18")
+    (folder / "camera-intrinsics.txt").rename(tmp_path / "kept")
+    assert open_sequence(folder).intrinsics == Intrinsics(30, 31, 24, 18, Size(HEIGHT, WIDTH))
+    write(folder / "camera-intrinsics.txt", "40, 41, 24, 18")
+    assert open_sequence(folder).intrinsics == Intrinsics(40, 41, 24, 18, Size(HEIGHT, WIDTH))
+    (folder / "camera-intrinsics.txt").unlink()
+    (folder / "camera-intrinsics.txt").symlink_to("nowhere")
+    with pytest.raises(InputError, match="seq-01/camera-intrinsics.txt"):
+        open_sequence(folder)
+    (folder / "camera-intrinsics.txt").unlink()
+    (tmp_path / "camera-intrinsics.txt").unlink()
+    with pytest.raises(InputError, match="a folder up.* 7-Scenes has 585 585 320 240"):
+        open_sequence(folder)
+
+
+def test_a_pose_may_leave_out_its_last_row(tmp_path, recording):
+    folder = write_folder(tmp_path, recording)
+    whole = open_sequence(folder).read("frame-000002").camera_to_world
+    file = folder / "frame-000002.pose.txt"
+    words = file.read_text().split()
+    file.write_text(" ".join(words[:12]))
+    assert torch.equal(open_sequence(folder).read("frame-000002").camera_to_world, whole)
+    file.write_text(" ".join(words[:13]))
+    with pytest.raises(InputError, match="13 numbers; a pose has 4×4 or 3×4"):
+        open_sequence(folder).read("frame-000002")
+
+
+def test_kitti_s_twelve_numbers_are_no_poses_of_tum(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    write(tmp_path / "groundtruth.txt", "# poses\n1 0 0 0 0 1 0 0 0 0 1 0\n")
+    with pytest.raises(InputError, match="Line 2 of .*12 columns.*KITTI"):
         open_sequence(tmp_path)
 
 

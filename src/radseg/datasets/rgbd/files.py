@@ -196,26 +196,46 @@ def read_matrix(path: Path, rows: int, columns: int) -> Float[Tensor, "rows colu
     Raises:
         InputError: missing, not numbers, or another count of them.
     """
-    words = read_text(path).replace(",", " ").split()
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError as error:
-        raise InputError(f"{shown(path)} holds something that is no number: {error}.") from error
+    numbers = _numbers(path)
     if len(numbers) != rows * columns:
         raise InputError(f"{shown(path)} holds {len(numbers)} numbers; {rows}×{columns} are needed.")
     return torch.tensor(numbers, dtype=torch.float64).reshape(rows, columns)
 
 
-def read_intrinsics(path: Path, size: Size) -> Intrinsics:
-    """Return the pinhole camera of a file with its 3 × 3 or 4 × 4 matrix.
+def _numbers(path: Path) -> list[float]:
+    try:
+        return [float(word) for word in read_text(path).replace(",", " ").split()]
+    except ValueError as error:
+        raise InputError(f"{shown(path)} holds something that is no number: {error}.") from error
+
+
+def read_pose(path: Path) -> Float[Tensor, "4 4"]:
+    """Return the matrix of a pose file, 4 × 4 or its upper 3 × 4; float64, possibly not finite.
 
     Raises:
-        InputError: missing, not finite, or not such a matrix.
+        InputError: missing, not numbers, or another count of them.
     """
-    side = 4 if len(read_text(path).replace(",", " ").split()) == 16 else 3
-    k = read_matrix(path, side, side)
+    numbers = _numbers(path)
+    if len(numbers) == 12:
+        numbers += [0.0, 0.0, 0.0, 1.0]
+    if len(numbers) != 16:
+        raise InputError(f"{shown(path)} holds {len(numbers)} numbers; a pose has 4×4 or 3×4.")
+    return torch.tensor(numbers, dtype=torch.float64).reshape(4, 4)
+
+
+def read_intrinsics(path: Path, size: Size) -> Intrinsics:
+    """Return the pinhole camera of a file with its 3 × 3 or 4 × 4 matrix, or the four numbers fx fy cx cy.
+
+    Raises:
+        InputError: missing, not finite, or neither.
+    """
+    numbers = _numbers(path)
+    if len(numbers) not in (4, 9, 16):
+        raise InputError(f"{shown(path)} holds {len(numbers)} numbers; 3×3, 4×4 or fx fy cx cy are needed.")
+    side = 4 if len(numbers) == 16 else 3
+    fx, fy, cx, cy = numbers if len(numbers) == 4 else (numbers[i] for i in (0, side + 1, 2, side + 2))
     try:
-        return Intrinsics(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), size)
+        return Intrinsics(fx, fy, cx, cy, size)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from error
 

@@ -1,5 +1,6 @@
 """The plain folder: frame-NNN.color.jpg, .depth.png, .pose.txt and one camera file (3DMatch, 7-Scenes)."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,8 @@ def plain_folder(
 ) -> FileSequence:
     """Return the sequence of a plain folder.
 
-    Beside the frames lies `camera-intrinsics.txt`, the 3 × 3 matrix of the depth camera. Where colour is not
+    Beside the frames, or one folder up (3DMatch), lies `camera-intrinsics.txt`, the matrix of the depth
+    camera or its fx fy cx cy; the nearer file wins. Where colour is not
     registered to depth, `color-intrinsics.txt` (3 × 3) and `depth-to-color.txt` (4 × 4, metres) describe
     the colour camera.
 
@@ -60,10 +62,20 @@ def plain_folder(
     shift = path / DEPTH_TO_COLOUR
     return FileSequence(
         frames,
-        intrinsics or read_intrinsics(path / CAMERA, first_size(sorted(depths.values()))),
+        intrinsics or read_intrinsics(_camera_file(path), first_size(sorted(depths.values()))),
         depth,
         colour_intrinsics=colour_camera,
         depth_to_colour=read_matrix(shift, 4, 4) if shift.exists() else None,
+    )
+
+
+def _camera_file(folder: Path) -> Path:
+    places = (folder / CAMERA, folder.resolve().parent / CAMERA)
+    if found := next((place for place in places if os.path.lexists(place)), None):
+        return found
+    raise InputError(
+        f"There is no file {shown(places[0])}, nor one a folder up: write the depth camera's fx fy cx cy "
+        "into it. 7-Scenes has 585 585 320 240."
     )
 
 
