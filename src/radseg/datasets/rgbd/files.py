@@ -12,14 +12,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from radseg.datasets.rgbd.depth_files import DEPTH_MODES, Numbers, depth_header, depth_numbers
 from radseg.errors import ImageError, InputError
 from radseg.files import bytes_of, open_regular, shown, text_of
 from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]
 Axes = Literal["opencv", "opengl"]
-
-_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,19 @@ def inverse_pose(pose: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
 
 @dataclass(frozen=True)
 class DepthFormat:
-    """How the integers of a depth image become metres along the optical axis.
+    """How the numbers of a depth file become metres along the optical axis.
 
     Attributes:
         per_metre: units per metre: 1000 for millimetres, 5000 in TUM RGB-D, 6553.5 in Replica.
-        invalid: integers that stand for "unknown"; they become NaN.
+        invalid: numbers that stand for "unknown"; they become NaN.
         limit: metres beyond which depth becomes infinite, that is, is dropped; None keeps all.
+        numbers: of the files; one of the other kind is refused, since its unit would be another.
     """
 
     per_metre: float = 1000.0
     invalid: tuple[int, ...] = (0,)
     limit: float | None = None
+    numbers: Numbers = "integer"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.per_metre) and self.per_metre > 0):
@@ -86,15 +87,14 @@ class DepthFormat:
             raise InputError(f"The depth limit is {self.limit} m; it must be above 0.")
 
     def read(self, path: Path, size: Size) -> Float[Tensor, "H W"]:
-        """Return the depth in a 16-bit PNG, metres, NaN where unknown.
+        """Return the depth in a PNG, PGM, TIFF or NPY file, metres, NaN where unknown.
 
         Raises:
-            ImageError: missing, damaged, cut short, not 16 bit of one channel, or not of `size`.
+            ImageError: missing, damaged, cut short, 8 bits, several channels, or not of `size`.
         """
         try:
-            with open_regular(path) as stream, Image.open(stream, formats=("PNG",)) as image:
-                _require_depth(image, path, size)
-                values = np.array(image)
+            self._require_fitting(path, size)
+            values = depth_numbers(path)
         except (RecursionError, MemoryError):
             raise
         except ImageError:
@@ -114,25 +114,25 @@ class DepthFormat:
             metres[metres > self.limit] = math.inf
         return metres
 
-
-def _require_depth(image: Image.Image, path: Path, size: Size) -> None:
-    if (image.height, image.width) != tuple(size):
-        raise ImageError(
-            f"The depth image {shown(path)} is {image.height}×{image.width} pixels, but its camera is "
-            f"calibrated for {size}; the intrinsics belong to another size, or the file to another camera."
-        )
-    if image.mode not in _DEPTH_MODES:
-        raise ImageError(
-            f"The depth image {shown(path)} has mode {image.mode}, not one channel of 16 bits; depth as "
-            "colours or in 8 bits has lost its unit. Export it again as 16-bit PNG."
-        )
+    def _require_fitting(self, path: Path, size: Size) -> None:
+        found, numbers = depth_header(path)
+        if found != size:
+            raise ImageError(
+                f"The depth image {shown(path)} is {found} pixels, but its camera is calibrated "
+                f"for {size}; the intrinsics belong to another size, or the file to another camera."
+            )
+        if numbers != self.numbers:
+            raise ImageError(
+                f"The depth file {shown(path)} holds {numbers} numbers, the recording's first {self.numbers} "
+                "ones: the unit would change. Export all frames alike."
+            )
 
 
 def is_depth(path: Path) -> bool | None:
     """Say whether a PNG or JPEG has one channel of 16 bits; None where it cannot be read."""
     try:
         with open_regular(path, most=None) as stream, Image.open(stream, formats=("PNG", "JPEG")) as image:
-            return image.mode in _DEPTH_MODES
+            return image.mode in DEPTH_MODES
     except Exception:  # whatever is wrong with it is said when it is read as a frame
         return None
 
