@@ -166,3 +166,18 @@ def test_the_known_files_are_read(shared: Path) -> None:
         assert read_pixels(file).std() > 20
     white, black = (read_pixels(faults / "tiff" / name) for name in ("g16miniswhite.tif", "g8miniswhite.tif"))
     assert np.abs(white.astype(int) - black).max() <= 1
+
+
+@pytest.mark.parametrize("kind", [1, 2, 5, 7, 12])  # bytes, text, fractions, anything, floats
+@pytest.mark.parametrize("tag", [258, 262, 277])
+def test_a_number_of_an_odd_type_in_a_tiff_that_cannot_be_read_is_no_other_exception(tmp_path, tag, kind):
+    path = tiff(tmp_path / "odd.tif", np.zeros((4, 16, 4)), bits=8, photometric=9)
+    data = bytearray(path.read_bytes())
+    (at,) = struct.unpack("<I", data[4:8])
+    (count,) = struct.unpack("<H", data[at : at + 2])
+    entries = range(at + 2, at + 2 + 12 * count, 12)
+    (entry,) = (one for one in entries if data[one : one + 2] == struct.pack("<H", tag))
+    data[entry + 2 : entry + 4] = struct.pack("<H", kind)
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="odd.tif"):
+        read_pixels(path)

@@ -66,10 +66,10 @@ def kind_of(stream: BinaryIO) -> str | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is cut short; the caller says that it is damaged
             directory.load(stream)
-        bits, photometric = directory[BITS], directory[PHOTOMETRIC]
-    except Exception:  # a damaged header breaks its reader in any way
+        bits, bands = directory[BITS], int(directory.get(SAMPLES, 1))
+        photometric = int(directory[PHOTOMETRIC])
+        depth = "/".join(str(one) for one in dict.fromkeys(bits))
+    except Exception:  # a damaged header breaks its reader in any way; its numbers may be of any type
         return None
     meaning = _PHOTOMETRIC.get(photometric, f"photometric {photometric}")
-    depth = "/".join(str(one) for one in dict.fromkeys(bits))
-    bands = directory.get(SAMPLES, 1)
     return f"{bands} band{'s' if bands > 1 else ''} of {depth} bits, {meaning}"
