@@ -236,9 +236,9 @@ def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
     from radseg.datasets.rgbd import check_conventions
 
     report = check_conventions(frames)
-    if report.ok and not quiet:
+    if report.ok is None or (report.ok and not quiet):  # what was not checked is always said
         typer.echo(report.verdict, err=True)
-    if not report.ok:
+    if report.ok is False:
         options = dict(report.suggestion)
         if (times := options.pop("depth_scale_times", None)) is not None:
             options["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"
