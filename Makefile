@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-GOLDEN ?= ../shared/golden/2d ../shared/golden/3d
+GOLDEN ?= ../shared/golden/2d ../shared/golden/3d ../shared/golden/methods
 
 .PHONY: demo test check parity bench miniature-eval cli-docs docs clean
 

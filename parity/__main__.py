@@ -10,6 +10,9 @@ from pathlib import Path
 from parity.golden_set import Case, GoldenSet
 from parity.map_golden_set import is_map_folder
 from parity.maps import compare_maps
+from parity.method_tables import write_tables
+from parity.methods import compare_methods
+from parity.methods_golden_set import MethodsGoldenSet, is_methods_folder
 from parity.refine_stages import parity_stages
 from parity.report import Row, compare, uncovered
 from parity.stages import LoadRadio, case_stages
@@ -22,9 +25,14 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="a golden folder with its manifest.json")
     parser.add_argument("--case", action="append", help="only this case; may be repeated")
     parser.add_argument("--device", default="cpu", help="where the networks run, e.g. cuda")
+    parser.add_argument(
+        "--table", type=Path, metavar="DOCS", help="write the tables at the end of the methods' pages"
+    )
     options = parser.parse_args()
     if is_map_folder(options.folder):  # maps are made on the CPU
         rows, left_out = compare_maps(options.folder, options.case)
+    elif is_methods_folder(options.folder):
+        return compare_published(options.folder, options.case, options.table)
     else:
         rows, left_out = compare_cases(options.folder, options.case, options.device)
     for name, stages in left_out.items():
@@ -35,6 +43,24 @@ def main() -> int:
         f"{sum(map(len, left_out.values()))} not compared"
     )
     return 1 if failed or not rows else 0
+
+
+def compare_published(folder: Path, only: Sequence[str] | None, pages: Path | None = None) -> int:
+    """Compare a folder of published methods and return the exit code; what is not compared fails too."""
+    rows, missing, reasons = compare_methods(folder, only)
+    if pages is not None:
+        write_tables(MethodsGoldenSet(folder), rows, pages)
+    for name, stages in missing.items():
+        print(f"NOT COMPARED: {name}: {', '.join(stages)}")
+    for name, why in reasons.items():
+        print(*(f"left out: {name}: {stage}: {reason}" for stage, reason in why.items()), sep="\n")
+    failed = sum(not row.ok for row in rows)
+    left = sum(map(len, missing.values()))
+    print(
+        f"{len(rows)} stages compared, {failed} beyond tolerance, {left} not compared, "
+        f"{sum(map(len, reasons.values()))} left out for a stated reason"
+    )
+    return 1 if failed or left or not rows else 0
 
 
 def compare_cases(

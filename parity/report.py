@@ -23,6 +23,7 @@ class Row:
     worst: float  # largest absolute error, or number of entries that differ
     allowed: float
     integer: bool
+    measure: str = "abs"  # of a float array: "abs", or "rel" to the largest golden value
 
     @property
     def ok(self) -> bool:
@@ -31,7 +32,7 @@ class Row:
 
     def __str__(self) -> str:
         verdict = "ok  " if self.ok else "FAIL"
-        unit = "differ" if self.integer else "abs   "
+        unit = "differ" if self.integer else self.measure.ljust(6)
         error = f"{self.worst:11.3g} {unit} of {self.allowed:9.3g} allowed"
         return f"{verdict}  {self.case:18} {self.stage:22} {error}"
 

@@ -17,6 +17,10 @@ class ImageError(InputError):
     """A file or array is not an image that can be segmented."""
 
 
+class MemoryBudgetError(ImageError):
+    """An image needs more memory than the budget allows; the message says how much."""
+
+
 class MissingFileError(RadsegError, FileNotFoundError):
     """A file or folder that was named does not exist."""
 

@@ -25,4 +25,4 @@ AllDenoised = Literal["none", "first"]
 """What mode `assign` gives where denoising drops every name: no label, or the first name as published."""
 
 DEFAULT_MEMORY_BUDGET = 2**30
-"""Bytes of working memory that one call may use beside weights, inputs and outputs."""
+"""Bytes that one image may take beside the weights: the image, working memory, result and its files."""

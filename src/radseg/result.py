@@ -25,7 +25,7 @@ from radseg.io.formats.masks import ClassMask
 from radseg.io.formats.npz import NPZ_FORMAT, npz_bytes
 from radseg.io.formats.supervision import supervision_detections
 from radseg.io.formats.transformers import pipeline_entries, segments_info
-from radseg.io.labels import LabelMap
+from radseg.io.labels import LabelMap, label_counts, label_sums
 from radseg.modes import Mode
 from radseg.visual import heat_map, overlay
 
@@ -91,7 +91,7 @@ class Segmentation:
         pixels = max(self.labels.size, 1)
         if self.mode == "independent":
             return {name: int(self.mask(name).sum()) / pixels for name in self.names}
-        counts = np.bincount(self.labels.reshape(-1), minlength=len(self.names) + 1)
+        counts = label_counts(self.labels, len(self.names))
         return {name: int(counts[label]) / pixels for label, name in enumerate(self.names, start=1)}
 
     @property
@@ -140,9 +140,8 @@ class Segmentation:
         if self.mode == "independent":
             yield from self._overlapping_masks()
             return
-        flat, values = self.labels.reshape(-1), self.confidence.reshape(-1)
-        counts = np.bincount(flat, minlength=len(self.names) + 1)
-        sums = np.bincount(flat, weights=values, minlength=len(self.names) + 1)
+        counts = label_counts(self.labels, len(self.names))
+        sums = label_sums(self.labels, self.confidence, len(self.names))
         columns = np.asfortranarray(
             self.labels
         )  # COCO's runs go down the columns: 8 × faster than turning masks

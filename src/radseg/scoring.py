@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.modes import Mode
+from radseg.ops.bands import row_bands
 from radseg.ops.cosine import row_cosine
 from radseg.ops.inference import without_autocast
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
@@ -151,6 +152,7 @@ def decide(
     kept = torch.zeros_like(low_peak, dtype=torch.bool)
     shape = probabilities.shape[1:] if size is None else tuple(size)
     best = probabilities.new_full(shape, -1.0) if none is None else _upsample(none, size)[0]
+    best = best.clone() if size is None else best  # else ours already
     label_type = torch.uint8 if len(probabilities) <= 254 else torch.int32
     labels = torch.zeros(shape, dtype=label_type, device=probabilities.device)
     # One part in 10⁶ below, so that rounding in the upsampling cannot drop a name that the plain form keeps.
@@ -164,11 +166,16 @@ def decide(
             continue
         kept[chunk] = alive
         chosen = chunk[alive]
-        value, index = (upsampled if bool(alive.all()) else upsampled[alive]).max(dim=0)
-        better = value > best  # strictly: the first of equal names wins, as in argmax
-        best = torch.where(better, value, best)
-        labels = torch.where(better, (chosen + 1).to(label_type)[index], labels)
-    confidence = best.clamp_min(0)
+        numbers = (chosen + 1).to(label_type)
+        # Rows by and by: the index of a maximum has 8 bytes a place.
+        for rows in row_bands(len(labels), labels.numel() // max(1, len(labels))):
+            part = upsampled[:, rows]
+            value, index = (part if len(chosen) == len(chunk) else part[alive]).max(dim=0)
+            better = value > best[rows]  # strictly: the first of equal names wins, as in argmax
+            best[rows] = torch.where(better, value, best[rows])
+            labels[rows] = torch.where(better, numbers[index], labels[rows])
+        del upsampled, part  # not beside the next ones
+    confidence = best.clamp_min_(0)
     if threshold > 0:
         labels.masked_fill_(confidence < threshold, 0)
     return Decision(labels, confidence, peak, kept)

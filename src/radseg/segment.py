@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radseg.budget import Work, require_room
 from radseg.errors import InputError, VocabularyError
-from radseg.io import to_rgb, to_uint8
-from radseg.methods.base import DenseEncoder, Scorer, encoded, require_features, scored
+from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
+from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
 from radseg.ops.inference import inference, without_autocast
-from radseg.ops.resize import fit_short_side, image_size
+from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.result import Segmentation
 from radseg.scoring import (
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
+
+REFINING = 40
+"""Bytes a pixel that refinement takes beside the coarse result: the image in float32, regions, evidence."""
 
 Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
@@ -70,7 +74,9 @@ class Segmenter:
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
         refine: sharpens the masks by the image (RADSeg+); None leaves them.
-        memory_budget: bytes of working memory; a quarter of it holds upsampled probabilities.
+        memory_budget: bytes that an image may take beside the weights, itself and its result included; a
+            quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
+            published, and methods of one's own take is not counted.
         origin: preset, checkpoint and parameters, copied into every result.
     """
 
@@ -115,14 +121,79 @@ class Segmenter:
         text, contrast = self.embed(prompts, mode=mode)
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
-            rgbs = [to_rgb(image) for image in group]
-            clock = Stopwatch()
-            with clock("encode"):
-                encoded = self.encode_many(rgbs, text, contrast)
-            for given, rgb, one in zip(group, rgbs, encoded, strict=True):
-                own = Stopwatch({k: v / len(group) for k, v in clock.seconds.items()})
-                found = self.decode(one, image_size(rgb), text, contrast, mode=mode, image=rgb, clock=own)
-                yield replace(found, source=str(given)) if isinstance(given, str | Path) else found
+            sources = [str(given) if isinstance(given, str | Path) else "" for given in group]
+            admit = self.admitting(
+                text, contrast, f"Each of {len(group)} images" if len(group) > 1 else "The image"
+            )
+            found = self.segment_pixels(
+                [to_pixels(image, admit) for image in group], text, contrast, mode=mode
+            )
+            del group  # an image may be larger than all that is made of it
+            for source, one in zip(sources, found, strict=True):
+                yield replace(one, source=source)
+
+    def segment_pixels(
+        self,
+        images: Sequence[DecodedImage | Rgb],
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
+        *,
+        mode: Mode,
+    ) -> Iterator[Segmentation]:
+        """Yield one segmentation per image; each keeps its 8-bit image, so nobody may change that later.
+
+        Args:
+            images: as `to_pixels` gives them; they share backbone calls.
+            text, contrast: of `embed` for the same mode.
+        """
+        clock = Stopwatch()
+        with clock("encode"):
+            seen = list(self.encode_many(images, text, contrast))
+        shared = {stage: seconds / len(images) for stage, seconds in clock.seconds.items()}
+        waiting = list(reversed(images))
+        while waiting:
+            image = waiting.pop()
+            own = Stopwatch(shared)
+            size = _size_of(image)
+            yield self.decode(seen.pop(0), size, text, contrast, mode=mode, image=image, clock=own)
+
+    def admitting(
+        self, text: TextEmbeddings, contrast: TextEmbeddings | None, name: str, *, output: int = 0
+    ) -> Admit:
+        """Return what refuses an image, called `name`, that the memory budget does not allow.
+
+        Args:
+            output: bytes a pixel of the largest file that is made of a result.
+        """
+
+        def admit(size: Size, decoding: int) -> None:
+            work = self._work(size, text, contrast)
+            require_room(replace(work, decoding=decoding, output=output), self.memory_budget, name)
+
+        return admit
+
+    def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+        fitted = size
+        if self.short_side is not None:
+            fitted = short_side_size(size, self.short_side, long_max=self.long_side)
+        stride = getattr(self.encoder, "feature_stride", 8)
+        bank = 0 if contrast is None else len(contrast.row_class)
+
+        def encoding(budget: int) -> int:
+            resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
+            if not isinstance(self.encoder, MeasuredMethod):
+                return resizing
+            own = self.encoder.encoding_bytes(fitted, budget)
+            return max(resizing, 12 * fitted.height * fitted.width + own)
+
+        return Work(
+            size=size,
+            cells=(fitted.height // stride + 1) * (fitted.width // stride + 1),
+            names=len(text.names),
+            rows=len(text.row_class) + bank,
+            encoding=encoding,
+            refining=0 if self.refine is None else REFINING,
+        )
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
@@ -132,11 +203,14 @@ class Segmenter:
             InputError: the method is text-dependent: it has no features without prompts.
         """
         encoder = require_features(self.encoder, "A map of features")
-        return encoded(encoder, [self.fitted(to_rgb(image))])[0]
+        return encoded(encoder, [self.fitted(to_pixels(image))])[0]
 
     @without_autocast()
     def encode_many(
-        self, images: Sequence[Rgb], text: TextEmbeddings, contrast: TextEmbeddings | None
+        self,
+        images: Sequence[DecodedImage | Rgb],
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
     ) -> Sequence[LanguageFeatures | Cosines]:
         """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
         fitted = [self.fitted(image) for image in images]
@@ -145,8 +219,12 @@ class Segmenter:
         joint = text if contrast is None else text.followed_by(contrast)
         return [Cosines.of_rows(rows, text, contrast) for rows in scored(self.encoder, fitted, joint)]
 
-    def fitted(self, image: Rgb) -> Rgb:
-        """Return the image at the size it is encoded at."""
+    def fitted(self, image: DecodedImage | Rgb) -> Rgb:
+        """Return the image at the size it is encoded at; the same numbers from 8 bits as from float32."""
+        if isinstance(image, np.ndarray):
+            if self.short_side is None:
+                return rgb_of(image)
+            return fit_pixels(image, self.short_side, long_max=self.long_side)
         if self.short_side is None:
             return image
         return fit_short_side(image, self.short_side, long_max=self.long_side)
@@ -199,7 +277,7 @@ class Segmenter:
         contrast: TextEmbeddings | None,
         *,
         mode: Mode,
-        image: Rgb | None = None,
+        image: DecodedImage | Rgb | None = None,
         clock: "Stopwatch | None" = None,
     ) -> Segmentation:
         """Return the segmentation at `size` of what `encode` or `encode_many` gave: all after the encoder."""
@@ -208,7 +286,8 @@ class Segmenter:
             cosines = features if isinstance(features, Cosines) else Cosines.of(features, text, contrast)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
-            decision = self._decide(low, none, size, mode=mode)
+            stream = self._work(size, text, contrast).upsampled(self.memory_budget)
+            decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = None if isinstance(features, Cosines) else features.regions
         coarse = CoarseResult(low, decision.labels, decision.confidence, none, self._threshold(mode), regions)
@@ -234,17 +313,19 @@ class Segmenter:
                 "parameters": self._parameters(),
             },
             # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
-            image=to_uint8(image) if image is not None and image_size(image) == size else None,
+            image=None if image is None or _size_of(image) != size else _eight_bits(image),
         )
 
-    def _decide(self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode) -> Decision:
+    def _decide(
+        self, low: Tensor, none: Tensor | None, size: Size, *, mode: Mode, stream_bytes: int
+    ) -> Decision:
         decision = decide(
             low,
             size,
             none=none,
             denoising=0.0 if mode == "independent" else self.denoising,
             threshold=self._threshold(mode),
-            stream_bytes=self.memory_budget // 4,
+            stream_bytes=stream_bytes,
         )
         if mode == "assign" and self.all_denoised == "first" and not bool(decision.kept.any()):
             decision = replace(decision, labels=torch.ones_like(decision.labels))
@@ -254,16 +335,27 @@ class Segmenter:
         default = INDEPENDENT_THRESHOLD if mode == "independent" else 0.0
         return default if self.threshold is None else self.threshold
 
-    def _refine(self, coarse: CoarseResult, image: Rgb | None) -> tuple[Refinement, dict[str, int]]:
+    def _refine(
+        self, coarse: CoarseResult, image: DecodedImage | Rgb | None
+    ) -> tuple[Refinement, dict[str, int]]:
         if image is None:
             raise InputError("Refinement needs the image; pass `image` to `decode`.")
         assert self.refine is not None
-        refined = self.refine.refine([image], [coarse])[0]
+        rgb = rgb_of(image) if isinstance(image, np.ndarray) else image
+        refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
     def _parameters(self) -> dict[str, Any]:
         names = ("short_side", "long_side", "temperature", "denoising", "threshold")
         return {name: getattr(self, name) for name in names}
+
+
+def _size_of(image: DecodedImage | Rgb) -> Size:
+    return Size(*image.shape[:2]) if isinstance(image, np.ndarray) else image_size(image)
+
+
+def _eight_bits(image: DecodedImage | Rgb) -> DecodedImage:
+    return image if isinstance(image, np.ndarray) else to_uint8(image)
 
 
 class Stopwatch:

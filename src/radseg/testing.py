@@ -20,7 +20,7 @@ from radseg.errors import VocabularyError
 from radseg.ops.resize import image_size, resize, round_to_patch
 from radseg.text.contrast import CONTRAST_PHRASES
 from radseg.text.vocabulary import Vocabulary
-from radseg.types import LanguageFeatures, Rgb, TextEmbeddings
+from radseg.types import LanguageFeatures, Rgb, Size, TextEmbeddings
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (0, 0, 0),
@@ -55,6 +55,11 @@ class ColourEncoder:
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one feature map per image."""
         return [LanguageFeatures(self._features(image), self.space) for image in images]
+
+    def encoding_bytes(self, size: Size, _: int) -> int:
+        """Return the bytes that features of an image of `size` take: a lattice of 125 per patch."""
+        legal = round_to_patch(size, self.patch)
+        return legal.height * legal.width * (12 + 5 * 4 * 126 // self.patch**2)
 
     def _features(self, image: Rgb) -> Float[Tensor, "e h w"]:
         legal = resize(image, round_to_patch(image_size(image), self.patch))

@@ -49,7 +49,9 @@ def test_resclip_equals_its_formulas(rules, iterations):
     def label(tokens):
         features = DOUBLE.to_language(torch.from_numpy(tokens[1:])).mT.unflatten(1, (4, 5))
         large = upsampled(row_cosine(features, rows).double().numpy(), 16)
-        return pixel_votes(pamr_oracle(CROP[0].numpy(), large, (8, 16), iterations), 16, 40.0, 0.4)
+        return pixel_votes(
+            pamr_oracle(CROP[0].numpy(), large, (8, 16), iterations), 16, 40.0, 0.4, rules == "paper"
+        )
 
     bias = last_block.neighbours(4, 5, 1, 5.0)
     how = {"label": label, "prefix": 1, "paper": rules == "paper", "tail": "reduced"}
@@ -131,7 +133,7 @@ def test_equal_tokens_have_no_outliers():
 
 
 def test_averaging_unlike_tokens_leaves_each_alone():
-    same(like_average(torch.eye(6)[None], torch.arange(6.0)[None, :, None])[0, :, 0], torch.arange(6.0))
+    same(like_average(torch.eye(6)[None], torch.arange(6.0)[None, :, None], 0.4)[0, :, 0], torch.arange(6.0))
 
 
 def test_layers_are_the_published_ones_of_twelve():

@@ -70,11 +70,8 @@ def test_window_equals_the_published_form(within, weights):
     )
     features = DINO.encode(crop[None], query_plus_key).patches[0].double().numpy()
     regions = oracle.merged(cells.flatten().numpy(), features, within)
-    held = [
-        {int(regions[(2 * y + a) * 8 + 2 * x + b]) for a in (0, 1) for b in (0, 1)}
-        for y in range(3)
-        for x in range(4)
-    ]
+    held = [int(regions[2 * y * 8 + 2 * x]) for y in range(3) for x in range(4)]  # its first cell's
+    of_cell = [(y // 2) * 4 + x // 2 for y in range(6) for x in range(8)]
 
     def resize(values):
         maps = values.T.reshape(-1, 3, 4)
@@ -86,7 +83,9 @@ def test_window_equals_the_published_form(within, weights):
     blocks = [LastBlock(block.state_dict(), CLIP.config.heads) for block in CLIP.vit.blocks]
     start = CLIP.vit.embed(CLIP.pixels(crop[None]))[0].double().numpy()
     numbers = {"layers": (1, 3), "temperature": 6.0, "weights": weights}
-    expected = oracle.window(blocks, start, features, regions, held, resize=resize, head=head, **numbers)
+    expected = oracle.window(
+        blocks, start, features, regions, held, of_cell, resize=resize, head=head, **numbers
+    )
     found = method.window(crop[None], cells[None, None])[0].numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 

@@ -87,7 +87,7 @@ def test_resradio_equals_its_formulas(rules, tail):
 
     def label(tokens):
         features = DOUBLE.to_language(patches(tokens)).mT.unflatten(1, (4, 6))
-        return patch_labels(row_cosine(features, rows).numpy(), 16, 100.0, 0.3)
+        return patch_labels(row_cosine(features, rows).numpy(), 16, 100.0, 0.3, rules == "paper")
 
     bias = oracle.neighbours(4, 6, PREFIX, 7.0)
     how = {"label": label, "prefix": PREFIX, "paper": rules == "paper", "tail": tail}

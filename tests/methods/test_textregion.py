@@ -14,8 +14,9 @@ from oracles import textregion as oracle
 from oracles.decision import bilinear
 from radseg.errors import InputError, SpaceMismatchError
 from radseg.methods.sclip import SCLIP
-from radseg.methods.textregion import PublishedTextRegion, TextRegion, plain_values
+from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.models.sam2 import PointMasks
+from radseg.nn.vit import plain_values
 from radseg.ops.cosine import row_cosine
 from radseg.types import TextEmbeddings
 from tower_builders import SPACE, tiny_clip
@@ -64,7 +65,7 @@ def test_features_are_the_regions_added_up_per_pixel():
     whole = values(image).T.unflatten(1, (6, 6))
     tiles = [values(image[:, :, a : a + 105]).T.unflatten(1, (6, 6)) for a in (0, 105)]
     canvas = F.interpolate(whole[None], (6, 12), mode="bilinear")[0] + torch.cat(tiles, dim=2)
-    torch.testing.assert_close(ours.canvas(image, plain_values), canvas, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ours.canvas(*ours.views(image), plain_values), canvas, rtol=0, atol=1e-5)
     regions = ours.regions(image)
     expected = torch.zeros(20, 24, 24)
     for region in regions:
@@ -83,7 +84,7 @@ def test_as_published_cosines_of_regions_on_each_other_add_up():
     regions, texts = ours.regions(image), F.normalize(torch.randn(4, 20), dim=1)
     assert ((regions > 0).sum(dim=0) > 1).any()
     assert (regions == 0).all(dim=0).any()
-    canvas = ours.canvas(image, plain_values)  # as in the test above
+    canvas = ours.canvas(*ours.views(image), plain_values)  # as in the test above
     small = np.stack([bilinear(region, 6, 12) for region in regions.double().numpy()]).clip(0, 1)
     sums = torch.from_numpy(small).float().flatten(1) @ canvas.flatten(1).T
     tokens = F.normalize(CLIP.to_language(CLIP.vit.blocks[-1].attention.out(sums)), dim=1)

@@ -52,15 +52,17 @@ def test_the_wait_is_announced_once_with_its_number_and_moves_every_few_prompts(
 
 
 def test_the_estimate_is_measured_on_the_first_call_without_the_loading(listener, monkeypatch):
-    now = [0.0]
+    now, loads = [0.0], []
     monkeypatch.setattr(stored_text_encoder.time, "perf_counter", lambda: now[0])
 
     def load() -> None:
         now[0] += 1000
+        loads.append(list(listener.counts))
 
     wait = PromptWait(listener, SPACE, IMAGENET_80, load)
     wait(0, 296)
     assert "(--templates imagenet7: 7)" in listener.lines[0]
+    assert loads == [[]]  # before the bar begins: else the first call would load, and be measured with it
     for done in (4, 8):
         now[0] += 3
         wait(done, 296)

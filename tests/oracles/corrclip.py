@@ -12,15 +12,16 @@ from oracles.clip_methods import softmax
 
 
 def merged(regions, features, within):
-    """Regions joined while any two have means that near; numbered from 1 by their least old number."""
-    groups = {int(r): int(r) for r in sorted(set(regions)) if r}
+    """Regions joined while any two have means that near, from 1 by least old number; the lowest is free."""
+    free = min(regions)
+    groups = {int(r): int(r) for r in sorted(set(regions)) if r != free}
     means = {r: np.mean([f / np.linalg.norm(f) for f in features[regions == r]], axis=0) for r in groups}
     for a, b in itertools.product(means, means):
         if 1 - cosine(means[a], means[b]) <= within:
             old, new = groups[b], groups[a]
             groups = {r: new if g == old else g for r, g in groups.items()}
     order = {g: i + 1 for i, g in enumerate(dict.fromkeys(groups.values()))}
-    return np.array([order[groups[int(r)]] if r else 0 for r in regions])
+    return np.array([order[groups[int(r)]] if r != free else 0 for r in regions])
 
 
 def scoped(features, values, regions, temperature):
@@ -49,20 +50,21 @@ def block_with_mask(block, x, allowed):
     return y + block.mlp(y)
 
 
-def window(blocks, tokens, features, cells, patches, *, resize, layers, temperature, weights, head):
+def window(blocks, tokens, features, cells, patches, of_cell, *, resize, layers, temperature, weights, head):
     """Language features per cell.
 
-    cells: merged region of each cell. patches: per patch the set of its cells' regions. resize: (p, d) of
+    cells: merged region of each cell, 0 the free area, which has a copy too. patches: per patch its region;
+    of_cell: per cell its patch, whose region's copy it gets. resize: (p, d) of
     patches to (q, d) of cells. head: final norm and projection.
     """
-    count, last = int(cells.max()), blocks[-1]
+    count, last = int(cells.max()) + 1, blocks[-1]
     x = np.concatenate([np.repeat(tokens[:1], count, axis=0), tokens])
     allowed = np.zeros((len(x), len(x)), dtype=bool)
     allowed[count:, count:] = True
     for r in range(count):
         allowed[r, count] = True
         for i, held in enumerate(patches):
-            allowed[r, count + 1 + i] = r + 1 in held
+            allowed[r, count + 1 + i] = r == held
     outputs = [x]
     for block in blocks:
         outputs.append(block_with_mask(block, outputs[-1], allowed))
@@ -76,7 +78,6 @@ def window(blocks, tokens, features, cells, patches, *, resize, layers, temperat
     inner = np.mean([outputs[layer] for layer in layers], axis=0)
     copies = head(outputs[-1][:count])
     found = mixed(outputs[-2]) + spatial * mixed(inner)
-    for i, r in enumerate(cells):
-        if r:
-            found[i] = found[i] + semantic * copies[r - 1]
+    for i, patch in enumerate(of_cell):
+        found[i] = found[i] + semantic * copies[patches[patch]]
     return found

@@ -12,15 +12,18 @@ def upsampled(cosines, patch):
     return torch.nn.functional.interpolate(torch.from_numpy(cosines)[None], size, mode="bilinear")[0].numpy()
 
 
-def patch_labels(cosines, patch, temperature, threshold):
-    return pixel_votes(upsampled(cosines, patch), patch, temperature, threshold)
+def patch_labels(cosines, patch, temperature, threshold, paper=False):
+    return pixel_votes(upsampled(cosines, patch), patch, temperature, threshold, paper)
 
 
-def pixel_votes(large, patch, temperature, threshold):
-    """Maps (r, H, W) of cosines at the pixels to the label of every patch, pixel by pixel; -1 is unsure."""
+def pixel_votes(large, patch, temperature, threshold, paper=False):
+    """Maps (r, H, W) of cosines at the pixels to the label of every patch, pixel by pixel; -1 is unsure.
+
+    paper: an unsure pixel votes for row 0.
+    """
     rows, height, width = large.shape[0], large.shape[1] // patch, large.shape[2] // patch
     weights = np.exp(temperature * (large - large.max(0)))
-    chosen = np.where(weights.max(0) / weights.sum(0) < threshold, rows, large.argmax(0))
+    chosen = np.where(weights.max(0) / weights.sum(0) < threshold, 0 if paper else rows, large.argmax(0))
     out = np.zeros((height, width), int)
     for y in range(height):
         for x in range(width):
@@ -45,9 +48,10 @@ def gaussian(size):
     return values / values.sum()
 
 
-def smooth(line, run):
+def smooth(line, run, paper):
     size = min(run, 31)
-    size = size if size % 2 else size - 1
+    if size % 2 == 0:
+        size += 1 if paper else -1
     kernel, out = gaussian(size), np.zeros(len(line))
     for at in range(len(line)):
         for k in range(size):
@@ -72,6 +76,6 @@ def affinity(labels, paper):
             elif labels[a] == labels[b] and labels[a] >= 0:
                 far = max(abs(a[0] - b[0]), abs(a[1] - b[1]))
                 matrix[i, j] = math.exp(-far / longest) if crosses(labels, a, b, longest, paper) else 1
-    rows = np.array([smooth(row, len(cells) if paper else width) for row in matrix])
+    rows = np.array([smooth(row, len(cells) if paper else width, paper) for row in matrix])
     rows = rows / (rows.sum(1, keepdims=True) + 1e-8)
     return rows / rows.max()

@@ -9,6 +9,7 @@ from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAtt
 from radseg.nn.vit import standard_block
 from radseg.presets.load import load
 from radseg.presets.options import RadsegOptions
+from radseg.presets.spec import model_spec
 from radseg.presets.table import BACKBONES, METHODS, PRESETS
 from radseg.types import TextEmbeddings
 
@@ -142,3 +143,15 @@ def test_a_method_whose_teacher_is_not_in_the_checkpoint_says_so():
     row = METHODS["proxyradio-s"]
     with pytest.raises(InputError, match="no feature head 'sam'"):
         row.build(tiny_part("c-radio_v3-b"), (), PRESETS["proxyradio-s-b"].options)
+
+
+@pytest.mark.parametrize(
+    "place", [{"dtype": "bfloat16"}, {"text_dtype": "int8"}, {"drop": ("head.",)}, {"scra_recursions": 2}]
+)
+def test_what_decides_results_tells_two_runs_apart(place):
+    assert model_spec("radseg-b", **place).parameters() != model_spec("radseg-b").parameters()
+
+
+@pytest.mark.parametrize("place", [{"device": "cuda"}, {"accept_license": True}, {"memory_budget": 2**28}])
+def test_where_a_run_computes_does_not(place):
+    assert model_spec("radseg-b", **place).parameters() == model_spec("radseg-b").parameters()

@@ -11,6 +11,8 @@ from radseg.presets.choose import required_by
 from radseg.weights import catalog, hub, resolve
 from radseg.weights.home import model_folder
 from radseg.weights.installed import installed, is_cached
+from radseg.weights.options import DownloadOptions
+from radseg.weights.published import Published
 from radseg.weights.resolve import resolve_image_tower, resolve_sam
 
 
@@ -81,6 +83,18 @@ def test_a_whole_sam_lies_in_one_folder(hub_cache):
     assert (own / "model.safetensors").read_bytes() == b"weights"
     (hub_cache / "config.json").write_text("{}")
     assert resolve_sam("sam2.1-hiera-b+") == hub_cache
+
+
+def test_files_in_two_folders_are_joined_by_what_the_command_knows_of_the_hub(hub_cache, monkeypatch):
+    hub_cache.mkdir()
+    (hub_cache / "model.safetensors").write_bytes(b"weights")
+    own = model_folder("sam2.1-hiera-l")
+    own.mkdir(parents=True)
+    (own / "config.json").write_text("{}")
+    options, joined, copy = DownloadOptions(), [], Published.copy
+    monkeypatch.setattr(Published, "copy", lambda self, file: (joined.append(self), copy(self, file)))
+    resolve_sam("sam2.1-hiera-l", options=options)
+    assert joined == [options.rows["sam2.1-hiera-l"]] * 2
 
 
 def test_conversion_happens_once(tmp_path, monkeypatch):

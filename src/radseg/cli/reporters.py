@@ -98,7 +98,7 @@ class PlainReporter:
     def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Print one line: counter, image, seconds or the reason, images per second and the time left."""
         self._count += 1
-        self._last = result
+        self._last = result if self._todo == 1 else None  # not beside the next one
         if record.status == "failed":
             self._say(_failure(record))
         elif self._todo > 1:

@@ -1,8 +1,8 @@
 """Images in, results out: reading images safely, and encoding results. Writing is in `radseg.files`."""
 
-from radseg.io.convert import read_image, to_rgb, to_uint8
+from radseg.io.convert import read_image, rgb_of, to_pixels, to_rgb, to_uint8
 from radseg.io.encode import IMAGE_ENDINGS, arrays_bytes, image_bytes
-from radseg.io.image import FORMATS, MAX_PIXELS, DecodedImage, decode_image, read_pixels
+from radseg.io.image import FORMATS, MAX_PIXELS, MAX_SIDE, Admit, DecodedImage, decode_image, read_pixels
 from radseg.io.labels import (
     LABEL_ENDINGS,
     label_dtype,
@@ -16,6 +16,8 @@ __all__ = [
     "IMAGE_ENDINGS",
     "LABEL_ENDINGS",
     "MAX_PIXELS",
+    "MAX_SIDE",
+    "Admit",
     "DecodedImage",
     "arrays_bytes",
     "decode_image",
@@ -26,6 +28,8 @@ __all__ = [
     "read_label_colours",
     "read_label_map",
     "read_pixels",
+    "rgb_of",
+    "to_pixels",
     "to_rgb",
     "to_uint8",
 ]

@@ -11,8 +11,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from radseg.errors import ImageError
-from radseg.io.image import decode_image, read_pixels
-from radseg.types import RGB_ROUNDING, Rgb
+from radseg.io.image import Admit, DecodedImage, decode_image, read_pixels
+from radseg.ops.bands import row_bands
+from radseg.types import RGB_ROUNDING, Rgb, Size
 
 _ACCEPTED = "a path, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
 
@@ -23,7 +24,28 @@ def read_image(path: str | Path) -> Rgb:
     Raises:
         MissingFileError, ImageError, ResourceError: as `read_pixels`.
     """
-    return _rgb_of(read_pixels(path))
+    return rgb_of(read_pixels(path))
+
+
+def to_pixels(image: Any, admit: Admit | None = None) -> DecodedImage | Rgb:
+    """Return an image of any kind that `to_rgb` accepts as 8-bit sRGB, or as the Rgb tensor it is.
+
+    A quarter of the memory of float32; nobody else holds it. `admit` is as of `read_pixels`; raises as
+    `to_rgb`.
+    """
+    if isinstance(image, str | Path):
+        return read_pixels(image, admit)
+    if isinstance(image, Image.Image):
+        return decode_image(image, _name_of(image), admit)
+    if isinstance(image, np.ndarray):
+        height, width = _checked_array(image).shape[:2]
+        if admit is not None:
+            admit(Size(height, width), 0)
+        return image.copy()
+    rgb = to_rgb(image)
+    if admit is not None:
+        admit(Size(*rgb.shape[1:]), 0)
+    return rgb
 
 
 def to_rgb(image: Any) -> Rgb:
@@ -37,12 +59,10 @@ def to_rgb(image: Any) -> Rgb:
             normalised already, or go to 255, are such.
         MissingFileError: a path that does not exist.
     """
-    if isinstance(image, str | Path):
-        return read_image(image)
-    if isinstance(image, Image.Image):
-        return _rgb_of(decode_image(image, _name_of(image)))
+    if isinstance(image, str | Path | Image.Image):
+        return rgb_of(to_pixels(image))
     if isinstance(image, np.ndarray):
-        return _rgb_of(_checked_array(image))
+        return rgb_of(_checked_array(image))
     if isinstance(image, torch.Tensor):
         return _checked_tensor(image)
     if isinstance(image, bytes | bytearray | memoryview):
@@ -56,12 +76,21 @@ def to_rgb(image: Any) -> Rgb:
 
 def to_uint8(rgb: Rgb) -> UInt8[np.ndarray, "H W 3"]:
     """Return an Rgb tensor as an 8-bit image, rounded to the nearest value."""
-    return (rgb.detach().float() * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy()
+    _, height, width = rgb.shape
+    image = np.empty((height, width, 3), np.uint8)
+    for rows in row_bands(height, width):
+        part = (rgb[:, rows].detach().float() * 255).round().to(torch.uint8)
+        image[rows] = part.permute(1, 2, 0).cpu().numpy()
+    return image
 
 
-def _rgb_of(image: UInt8[np.ndarray, "H W 3"]) -> Rgb:
-    channels_first = np.array(image.transpose(2, 0, 1), order="C")  # a copy: tensors must own their memory
-    return torch.from_numpy(channels_first).to(torch.float32).div_(255)
+def rgb_of(image: UInt8[np.ndarray, "H W 3"]) -> Rgb:
+    """Return an 8-bit image as float32 in [0, 1], channel first."""
+    rgb = torch.empty(3, *image.shape[:2])
+    for rows in row_bands(*image.shape[:2]):
+        part = np.ascontiguousarray(image[rows].transpose(2, 0, 1))
+        torch.div(torch.from_numpy(part).to(torch.float32), 255, out=rgb[:, rows])
+    return rgb
 
 
 def _name_of(image: Image.Image) -> str:

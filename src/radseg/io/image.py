@@ -5,9 +5,11 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 """
 
 import warnings
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,9 +18,14 @@ from PIL import Image, UnidentifiedImageError
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
 from radseg.files import shown
 from radseg.io import tiff
+from radseg.ops.bands import row_bands
+from radseg.types import Size
 
 DecodedImage = UInt8[np.ndarray, "H W 3"]
 """An 8-bit sRGB image in the usual layout: rows, columns, channels."""
+
+Admit = Callable[[Size, int], None]
+"""Refuses an image by its size and the bytes that decoding it takes, or returns."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""
@@ -26,22 +33,22 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
 
+MAX_SIDE = 65_000
+"""Most pixels of one side. libjpeg reads and writes 65,500 at most, and an overlay is a JPEG with a legend
+below the image."""
+
 _ORIENTATION = 0x0112
 """EXIF's tag; its values 2 to 8 are the turns that make an image upright."""
-_TURNS = dict(
-    enumerate(
-        (
-            Image.Transpose.FLIP_LEFT_RIGHT,
-            Image.Transpose.ROTATE_180,
-            Image.Transpose.FLIP_TOP_BOTTOM,
-            Image.Transpose.TRANSPOSE,
-            Image.Transpose.ROTATE_270,
-            Image.Transpose.TRANSVERSE,
-            Image.Transpose.ROTATE_90,
-        ),
-        2,
-    )
-)
+_AS_STORED: dict[int, Callable[[DecodedImage], DecodedImage]] = {
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: np.rot90(upright, 2).swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, 3),
+}
+"""Per orientation a view of the upright image whose rows are those of the file."""
 _DARK = 16  # of 255: where 4095 of 65535 lies, the white of 12 bits
 _DARK_HINT = (
     "A 16-bit image is nearly black: no value is above a 16th of white. If its values have 12 bits, multiply "
@@ -65,11 +72,14 @@ _FOREIGN = (
 )
 
 
-def read_pixels(path: str | Path) -> DecodedImage:
+def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
     """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
     Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off. EXIF that
     cannot be read means upright. A fourth band of a TIFF is transparency only where the file says so.
+
+    Args:
+        admit: is called with the size and the bytes that decoding takes, before it; may refuse.
 
     Raises:
         MissingFileError: there is no such file.
@@ -79,7 +89,7 @@ def read_pixels(path: str | Path) -> DecodedImage:
     name = shown(path)
     try:
         with _regular_file(path).open("rb") as stream:
-            return _decode_stream(stream, name)
+            return _decode_stream(stream, name, admit)
     except RadsegError:
         raise
     except PermissionError as error:
@@ -90,23 +100,23 @@ def read_pixels(path: str | Path) -> DecodedImage:
         raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def decode_image(image: Image.Image, name: str) -> DecodedImage:
+def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:
     """Return an opened Pillow image as 8-bit sRGB; `name` stands for it in messages.
 
-    An animation is taken at the frame it stands on: whoever opened it chose that.
+    `admit` is as of `read_pixels`. An animation is taken at the frame it stands on: whoever opened it chose
+    that.
 
     Raises:
         ImageError: damaged, without pixels, larger than MAX_PIXELS, or of a mode with no defined range.
     """
     _require_size(image.size, name)
+    if admit is not None:
+        admit(Size(image.height, image.width), decoding_bytes(image))
     try:
         deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
         with tiff.unheard():
             image.load()
-        sixteen = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM")
-        turn = _turn(image)
-        rgb = _from_sixteen_bits(image) if sixteen else _rgb8(image, name)
-        pixels = np.asarray(rgb if turn is None else rgb.transpose(turn))
+        pixels = _upright(image, _to_rgb8(image, name))
     except (RadsegError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes, even TypeError
@@ -140,7 +150,7 @@ def _regular_file(path: str | Path) -> Path:
     return file
 
 
-def _decode_stream(stream: BinaryIO, name: str) -> DecodedImage:
+def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedImage:
     with closing(_open(stream, name)) as image:
         _require_size(image.size, name)
         frames = _frames(image, name)
@@ -149,7 +159,19 @@ def _decode_stream(stream: BinaryIO, name: str) -> DecodedImage:
                 f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
                 f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
             )
-        return decode_image(image, name)
+        return decode_image(image, name, admit)
+
+
+def decoding_bytes(image: Image.Image) -> int:
+    """Return the bytes alive while an opened image is decoded to 8-bit RGB (measured, Pillow 13).
+
+    Pillow's own form and ours; what a decoder holds beside the first: WebP two canvases and a copy, a
+    progressive JPEG its coefficients, a TIFF at worst all of it as one strip.
+    """
+    stored = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode in _SIXTEEN_BIT else 4)
+    progressive = image.format == "JPEG" and image.info.get("progressive", 0)
+    beside = 12 if image.format == "WEBP" else 6 if progressive else stored if image.format == "TIFF" else 0
+    return image.width * image.height * (stored + max(3, beside))
 
 
 def _open(stream: BinaryIO, name: str) -> Image.Image:
@@ -189,6 +211,11 @@ def _size_of_bomb(stream: BinaryIO, name: str) -> tuple[int, int]:
 
 def _require_size(size: tuple[int, int], name: str) -> None:
     width, height = size
+    if max(size) > MAX_SIDE:
+        raise ImageError(
+            f"{name} is {width}×{height} pixels; each side may have at most {MAX_SIDE:,}. Cut it into tiles "
+            "first."
+        )
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"{name} is {width}×{height} pixels ({width * height / 1e6:,.0f} million); at most "
@@ -207,25 +234,36 @@ def _frames(image: Image.Image, name: str) -> int:
         ) from error
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what makes an image upright; nothing where EXIF says nothing, or nothing that can be read."""
+def _upright(image: Image.Image, convert: Callable[[Image.Image], Any]) -> DecodedImage:
+    """Return the pixels as EXIF turns them, converted a few rows at a time.
+
+    Broken EXIF says nothing, too: every viewer opens such a photo, and its pixels are judged elsewhere.
+    """
     try:
         orientation = image.getexif().get(_ORIENTATION)
-    except Exception:  # every viewer opens a photo with broken EXIF; its pixels are judged elsewhere
-        return None
-    return _TURNS.get(orientation) if isinstance(orientation, int) else None
+    except Exception:
+        orientation = None
+    as_stored = _AS_STORED.get(orientation) if isinstance(orientation, int) else None
+    width, height = image.size
+    turned = as_stored is not None and orientation >= 5
+    upright = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
+    stored = upright if as_stored is None else as_stored(upright)
+    for rows in row_bands(height, width):
+        stored[rows] = np.asarray(convert(image.crop((0, rows.start, width, rows.stop))))
+    return upright
 
 
-def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    (bits,) = tiff.tag(image, tiff.BITS) or (16,)
-    white = 2**bits - 1  # 4095 of 12 bits
-    values = np.asarray(image).astype(np.uint32)
-    if tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,):  # Pillow turns these round in 8 bits only
-        values = white - values
-    return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8)).convert("RGB")
+def _to_rgb8(image: Image.Image, name: str) -> Callable[[Image.Image], Any]:
+    """Return what turns rows of this image into 8-bit RGB, transparency over white.
 
-
-def _rgb8(image: Image.Image, name: str) -> Image.Image:
+    Raises:
+        ImageError: a mode with no defined range.
+    """
+    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format == "PPM"):
+        (bits,) = tiff.tag(image, tiff.BITS) or (16,)
+        # Pillow turns white that is zero round in 8 bits only.
+        inverted = tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,)
+        return partial(_from_sixteen_bits, white=2**bits - 1, inverted=inverted)
     if image.mode in ("I", "F"):
         kind = "32-bit integers" if image.mode == "I" else "floating point numbers"
         raise ImageError(
@@ -234,13 +272,21 @@ def _rgb8(image: Image.Image, name: str) -> Image.Image:
         )
     if image.mode == "LAB":
         raise ImageError(f"{name} is in the LAB colour space; save it as RGB.")
-    if image.mode in ("RGBA", "LA") and image.format == "TIFF" and not tiff.declares_alpha(image):
-        return image.convert("RGB")  # a near-infrared band, say
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
+    near_infrared = image.format == "TIFF" and image.mode in ("RGBA", "LA") and not tiff.declares_alpha(image)
+    if image.has_transparency_data and not near_infrared:
+        return _over_white
+    return partial(Image.Image.convert, mode="RGB")
+
+
+def _from_sixteen_bits(rows: Image.Image, *, white: int, inverted: bool) -> np.ndarray[Any, Any]:
+    values = np.asarray(rows).astype(np.uint32)
+    values = white - values if inverted else values
+    return ((values * 255 + white // 2) // white).astype(np.uint8)[..., None]
+
+
+def _over_white(rows: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", rows.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, rows.convert("RGBA")).convert("RGB")
 
 
 def _not_an_image(stream: BinaryIO, name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import UInt8, UInt16
+from jaxtyping import Float, Float64, Int, UInt8, UInt16
 from PIL import Image
 
 from radseg.colours import palette
@@ -18,6 +18,7 @@ from radseg.errors import ImageError, InputError
 from radseg.files import open_regular, shown
 from radseg.io import tiff
 from radseg.io.encode import image_bytes
+from radseg.ops.bands import row_bands
 
 LABEL_FORMATS = ("PNG", "TIFF")
 LABEL_ENDINGS = (".png", ".tif", ".tiff")
@@ -36,6 +37,27 @@ def label_dtype(names: int) -> type[np.uint8] | type[np.uint16]:
     if names > 65534:
         raise InputError(f"A label map holds at most 65,534 names, not {names:,}; split the vocabulary.")
     return np.uint8 if names <= 254 else np.uint16
+
+
+def label_counts(labels: LabelMap, names: int) -> Int[np.ndarray, " n"]:
+    """Return how many pixels have label 0, 1, … up to the number of names.
+
+    A few rows at a time: NumPy counts in copies of 8 bytes a pixel.
+    """
+    counts = np.zeros(names + 1, np.int64)
+    for rows in row_bands(*labels.shape):
+        counts += np.bincount(labels[rows].reshape(-1), minlength=names + 1)[: names + 1]
+    return counts
+
+
+def label_sums(labels: LabelMap, values: Float[np.ndarray, "H W"], names: int) -> Float64[np.ndarray, " n"]:
+    """Return the sum of the values of the pixels of label 0, 1, … up to the number of names."""
+    every = np.arange(names + 1)
+    sums = np.zeros(len(every))
+    for rows in row_bands(*labels.shape):  # the sums so far come first: the same order of additions as of all
+        known = np.append(every, np.minimum(labels[rows], len(every)))
+        sums = np.bincount(known, weights=np.append(sums, values[rows]), minlength=len(every))[: len(every)]
+    return sums
 
 
 def label_png_bytes(labels: LabelMap, names: tuple[str, ...]) -> bytes:

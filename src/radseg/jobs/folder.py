@@ -148,6 +148,7 @@ def run(
             manifest.add(record)
             (failed if result is None else done).append(record)
             finished(record, result)
+            del finding, result  # not beside the next one
     return Report(tuple(done), tuple(failed), plan.done)
 
 

@@ -12,7 +12,7 @@ from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
 from radseg.modes import DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.nn.vit import LastBlock, standard_block
-from radseg.ops.resize import image_size, resize, round_to_patch, round_up_to_stride
+from radseg.ops.resize import image_size, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
 from radseg.types import FeatureMap, LanguageFeatures, Rgb, Size, TextEmbeddings, Window
 
@@ -26,6 +26,14 @@ class DenseEncoder(Protocol):
 
     def encode(self, images: Sequence[Rgb]) -> list[LanguageFeatures]:
         """Return one feature map per image; no result depends on the other images."""
+
+
+@runtime_checkable
+class MeasuredMethod(Protocol):
+    """A method that knows what memory it takes; of another one the network's share of a budget is unknown."""
+
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that the features of an image of `size` pixels take under a memory budget."""
 
 
 @runtime_checkable
@@ -136,12 +144,11 @@ def _kind(value: object) -> str:
     return f"a {type(value).__name__}{shape}"
 
 
-def fit_windows(image: Rgb, *, size_divisor: int, crop: int | None, stride: int, size_rule: SizeRule) -> Rgb:
-    """Return `image` with both sides multiples of `size_divisor` pixels, by the rule."""
-    size = image_size(image)
+def window_size(size: Size, *, size_divisor: int, crop: int | None, stride: int, size_rule: SizeRule) -> Size:
+    """Return the legal size for an image of `size`: both sides multiples of `size_divisor`, by the rule."""
     if size_rule == "stride" and crop is not None:
-        return resize(image, round_up_to_stride(size, stride=stride, crop=crop))
-    return resize(image, round_to_patch(size, size_divisor))
+        return round_up_to_stride(size, stride=stride, crop=crop)
+    return round_to_patch(size, size_divisor)
 
 
 def require_windows(*, size_divisor: int, crop: int | None, stride: int) -> None:

@@ -31,7 +31,9 @@ class CorrCLIP(WindowedEncoder):
 
     Main: values of the last block, mixed by `scoped_attention`; no residual, no MLP, no CLS. Spatial: the
     mean of inner layers through the same values and weights. Semantic: per region a copy of CLS that, from
-    the first block on, looks at CLS and at its region's patches alone; where no region lies it is zero.
+    the first block on, looks at CLS and at its region's patches alone; the area without a region has a copy
+    too. In a window that masks cover wholly the region of the lowest number counts as that area, as in the
+    published code.
 
     Patches never look at the copies, so the copies walk beside the ordinary transformer instead of in it.
 
@@ -86,7 +88,8 @@ class CorrCLIP(WindowedEncoder):
         prepared = [self.prepare(image) for image in images]
         grids = [Size(*(side // self.feature_stride for side in image_size(image))) for image in prepared]
         masks = [self.regions(image).to(image.device) for image in prepared]
-        beside = [[paint(found, grid)[None] for found, grid in zip(masks, grids, strict=True)]]
+        sizes = map(image_size, prepared)
+        beside = [[self.cells_of(paint(*pair)) for pair in zip(masks, sizes, strict=True)]]
         if self.sees == "image":
             beside.append(
                 [self.spatial_tokens(image, grid) for image, grid in zip(prepared, grids, strict=True)]
@@ -102,6 +105,11 @@ class CorrCLIP(WindowedEncoder):
             memory_budget=self.memory_budget,
         )
         return [LanguageFeatures(one, self.space, found) for one, found in zip(maps, masks, strict=True)]
+
+    def cells_of(self, regions: Int[Tensor, "H W"]) -> Int[Tensor, "1 h w"]:
+        """Return the region of every cell by nearest sampling, as published: that of its top left pixel."""
+        grid = tuple(side // self.feature_stride for side in regions.shape)
+        return nearest_cells(regions[None], Size(*grid))
 
     def spatial_tokens(self, image: Rgb, grid: Size) -> Float[Tensor, "d h w"]:
         """Return the other network's tokens of the whole image, enlarged until a cell is a patch of its."""
@@ -120,6 +128,16 @@ class CorrCLIP(WindowedEncoder):
             regions: number of the region at every cell, 0 for none; None where no region lies anywhere.
             seen: what `spatial_tokens` gives, cut to the window; None where that network sees windows.
         """
+        main, spatial, semantic = map(self.backbone.to_language, self.streams(crops, regions, seen))
+        return main + self.spatial * spatial + self.semantic * semantic
+
+    def streams(
+        self,
+        crops: Float[Tensor, "n 3 H W"],
+        regions: Int[Tensor, "n 1 h w"] | None = None,
+        seen: Float[Tensor, "n d h w"] | None = None,
+    ) -> tuple[Float[Tensor, "n p d"], Float[Tensor, "n p d"], Float[Tensor, "n p d"]]:
+        """Return the main, spatial and semantic stream of every cell before the final norm; see `window`."""
         cells = grid_of(crops, self.feature_stride)
         features = self.vfm.encode(crops, query_plus_key).patches if seen is None else seen.flatten(2).mT
         found = crops.new_zeros(len(crops), cells.height * cells.width, dtype=torch.int64)
@@ -135,10 +153,11 @@ class CorrCLIP(WindowedEncoder):
             temperature=self.temperature,
             block_bytes=self.memory_budget // 16,
         )
-        main, spatial = (self.backbone.to_language(part) for part in mixed.chunk(2, dim=-1))
-        named = F.pad(self.backbone.to_language(copies), (0, 0, 1, 0))  # row 0: no region, nothing added
-        spread = named.gather(1, found[..., None].expand(-1, -1, named.shape[-1]))
-        return main + self.spatial * spatial + self.semantic * spread
+        main, spatial = mixed.chunk(2, dim=-1)
+        # A cell has the copy of its patch's region, which need not be the cell's own: as published.
+        of_patches = nearest_cells(found.unflatten(-1, tuple(cells)), grid_of(crops, self.backbone.patch))
+        named = nearest_cells(of_patches, cells).flatten(1)
+        return main, spatial, copies.gather(1, named[..., None].expand(-1, -1, copies.shape[-1]))
 
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window: the block's, and two streams before and after mixing."""
@@ -186,17 +205,19 @@ def query_plus_key(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor
 def member_bias(regions: Int[Tensor, "n p"], cells: Size, grid: Size) -> Float[Tensor, "n 1 r t"]:
     """Return what is added to the logits of the copies: 0 for CLS and the region's patches, −inf for others.
 
-    A patch belongs to every region that one of its cells lies in. Regions are numbered per window; the copies
-    that a window does not need see CLS alone and are not read. Made on the CPU: not every device pools to a
-    grid that its cells do not divide.
+    The first copy is that of the area without a region. A patch belongs to one region, by nearest sampling of
+    the cells. Regions are numbered per window; the copies that a window does not need see CLS alone and are
+    not read.
     """
-    numbers = torch.arange(1, int(regions.max()) + 1)
-    inside = (regions.cpu()[:, None] == numbers[:, None]).float().unflatten(-1, tuple(cells))
-    patches = inside.new_zeros(len(regions), 0, *grid)
-    if len(numbers):
-        patches = F.adaptive_max_pool2d(inside, tuple(grid))
-    seen = F.pad(patches.flatten(2), (1, 0), value=1.0) > 0
-    return torch.where(seen, 0.0, -torch.inf)[:, None].to(regions.device)
+    numbers = torch.arange(int(regions.max()) + 1, device=regions.device)
+    patches = nearest_cells(regions.unflatten(-1, tuple(cells)), grid).flatten(1)
+    seen = F.pad(patches[:, None] == numbers[:, None], (1, 0), value=True)
+    return torch.where(seen, 0.0, -torch.inf)[:, None]
+
+
+def nearest_cells(regions: Int[Tensor, "n H W"], grid: Size) -> Int[Tensor, "n h w"]:
+    """Return the regions on another grid by nearest sampling: source index = floor(i · in / out)."""
+    return F.interpolate(regions[:, None].double(), tuple(grid), mode="nearest")[:, 0].to(regions.dtype)
 
 
 def cross_attend(

@@ -6,8 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
-from radseg.methods.shared.last_block import neighbour_block
+from radseg.methods.shared.last_block import KeyKeyBlock, neighbour_block
 from radseg.methods.shared.windowed import WindowedEncoder, grid_of
+from radseg.types import Size
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class NACLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window."""
-        grid = grid_of(crops, self.backbone.patch)
-        last = neighbour_block(self.backbone, grid, sigma=self.sigma, tail="reduced")
+        last = self.last_block(grid_of(crops, self.backbone.patch))
         return self.backbone.to_language(self.backbone.encode(crops, last).patches)
+
+    def last_block(self, grid: Size) -> KeyKeyBlock:
+        """Return the last block of windows of this patch grid."""
+        return neighbour_block(self.backbone, grid, sigma=self.sigma, tail="reduced")

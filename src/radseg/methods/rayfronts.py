@@ -1,14 +1,14 @@
 """The image encoder of RayFronts (arXiv 2504.06994): neighbour-aware RADIO, the whole image as one window."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.shared.last_block import neighbour_block
+from radseg.methods.shared.last_block import KeyKeyBlock, neighbour_block
 from radseg.methods.shared.on_radio import RadioMethod
 from radseg.methods.shared.windowed import grid_of
+from radseg.methods.shared.windows import GridOrder
 from radseg.types import Size
 
 
@@ -28,11 +28,14 @@ class RayFronts(RadioMethod):
 
     crop: int | None = None
     sigma: float = 7.0
-    grid_order: Literal["rows", "transposed"] = "rows"
+    grid_order: GridOrder = "rows"
 
     def window_features(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
         """Return the patches after the neighbour-aware last block."""
-        grid = grid_of(crops, self.radio.patch)
+        return self.radio.encode(crops, self.last_block(grid_of(crops, self.radio.patch))).patches
+
+    def last_block(self, grid: Size) -> KeyKeyBlock:
+        """Return the last block of windows of this patch grid."""
         if self.grid_order == "transposed":
             grid = Size(grid.width, grid.height)
-        return self.radio.encode(crops, neighbour_block(self.radio, grid, sigma=self.sigma)).patches
+        return neighbour_block(self.radio, grid, sigma=self.sigma)

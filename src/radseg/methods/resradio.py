@@ -5,7 +5,7 @@ refine the first segmentation, as the printed latency leaves no time for it; the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from jaxtyping import Float, Int
@@ -16,11 +16,11 @@ from radseg.methods.shared.last_block import Tail
 from radseg.methods.shared.on_radio import RadioWindows
 from radseg.methods.shared.residual import ResidualAttention
 from radseg.ops.cosine import row_cosine
-from radseg.ops.feedback import PUBLISHED, Residuals, Rules, patch_labels
+from radseg.ops.feedback import Residuals, Rules, patch_labels
 from radseg.ops.inference import inference
 from radseg.types import Rgb, Size, TextEmbeddings
 
-RESIDUALS = replace(PUBLISHED["ade20k"], gain=1.0)
+RESIDUALS = Residuals(gain=1.0)
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,5 @@ class ResRADIO(RadioWindows):
             patch=self.radio.patch,
             temperature=self.temperature,
             threshold=self.residuals.threshold,
+            rules=self.rules,
         )

@@ -14,10 +14,6 @@ from radseg.ops.attention import key_key_attention
 from radseg.ops.correlation import correlation_attention, unit_rows
 from radseg.ops.outliers import correct_outliers, find_outliers
 
-FLOOR = 0.4
-"""Cosines below it do not count where tokens are averaged with their like."""
-CLS_SHARE = 0.3
-
 
 @dataclass(frozen=True)
 class Layers:
@@ -40,6 +36,24 @@ class Layers:
         return cls(at[0], at[1], tuple(range(at[1], at[2] + 1)))
 
 
+@dataclass(frozen=True, eq=False)
+class CorrectedTokens:
+    """What SC-CLIP keeps of a batch of windows: tokens before the last block, and of the inner layers.
+
+    Attributes:
+        last: the block they are for.
+        middle, corrected: outliers replaced, of the middle layer and of x_{L-1}; the latter averaged.
+        levels: the sum of the levels, CLS first.
+    """
+
+    last: Block
+    cls: Float[Tensor, "n 1 d"]
+    middle: Float[Tensor, "n p d"]
+    corrected: Float[Tensor, "n p d"]
+    early: Float[Tensor, "n p d"]
+    levels: Float[Tensor, "n t d"]
+
+
 @dataclass(frozen=True)
 class SCCLIP(WindowedEncoder):
     """CLIP with corrected tokens, mixed by an inner layer's similarity and joined by a multi-level stream.
@@ -60,6 +74,8 @@ class SCCLIP(WindowedEncoder):
         outlier_share: of the tokens that are taken as outliers.
         temperature: of the middle layer's cosines.
         mean_over: what the mean cosine of the middle layer is taken over.
+        floor: cosines below it do not count where tokens are averaged with their like.
+        cls_share: of the CLS tokens that is added.
     """
 
     layers: Layers | None = None
@@ -67,6 +83,8 @@ class SCCLIP(WindowedEncoder):
     outlier_share: float = 0.05
     temperature: float = 3.0
     mean_over: Statistics = "window"
+    floor: float = 0.4
+    cls_share: float = 0.3
 
     @property
     def statistics(self) -> Statistics:
@@ -75,6 +93,15 @@ class SCCLIP(WindowedEncoder):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p e"]:
         """Return the language features of every window."""
+        seen = self.correct(crops)
+        block, levels = seen.last, seen.levels
+        mixed = [self.attend(block, one, seen.middle) for one in (seen.corrected, levels[:, 1:])]
+        together = block.attention.out(mixed[0]) + block.attention.out(mixed[1])
+        shared = together + self.cls_share * (seen.cls + levels[:, :1])
+        return self.backbone.to_language(like_average(seen.early, shared, self.floor))
+
+    def correct(self, crops: Float[Tensor, "n 3 H W"]) -> "CorrectedTokens":
+        """Return the tokens of every window that the last attention and the averages take."""
         clip, grid = self.backbone, grid_of(crops, self.backbone.patch)
         assert isinstance(clip, ImageTower)
         layers = self.layers or Layers.of(len(clip.vit.blocks))
@@ -89,16 +116,14 @@ class SCCLIP(WindowedEncoder):
         cls, patches = tokens[:, :1], tokens[:, 1:]
         outliers = find_outliers(patches, neighbours=self.neighbours, share=self.outlier_share)
         middle = correct_outliers(kept[layers.middle][:, 1:], outliers, grid)
-        corrected = like_average(middle, correct_outliers(patches, outliers, grid))
+        corrected = like_average(middle, correct_outliers(patches, outliers, grid), self.floor)
         levels = torch.stack([kept[layer] for layer in layers.levels]).sum(dim=0)
-        early = kept[layers.early][:, 1:]
-        mixed = self._attend(last, corrected, middle) + self._attend(last, levels[:, 1:], middle)
-        return clip.to_language(like_average(early, mixed + CLS_SHARE * (cls + levels[:, :1])))
+        return CorrectedTokens(last, cls, middle, corrected, kept[layers.early][:, 1:], levels)
 
-    def _attend(
+    def attend(
         self, block: Block, tokens: Float[Tensor, "n p d"], middle: Float[Tensor, "n p d"]
     ) -> Float[Tensor, "n p d"]:
-        """Return the last attention over patches: half the middle layer's similarity, half the keys'."""
+        """Return the values mixed half by the middle layer's similarity, half by the keys', heads joined."""
         _, keys, values = block.attention.project(block.norm1(tokens))
         together = values.transpose(1, 2).flatten(2)
         alike = correlation_attention(
@@ -108,12 +133,15 @@ class SCCLIP(WindowedEncoder):
             threshold=mean_cosine_over(self.mean_over, middle),
             block_bytes=self.memory_budget // 16,
         )
-        return block.attention.merge((block.attention.split(alike) + key_key_attention(keys, values)) / 2)
+        mixed = (block.attention.split(alike) + key_key_attention(keys, values)) / 2
+        return block.attention.join(mixed)
 
 
-def like_average(tokens: Float[Tensor, "n p d"], values: Float[Tensor, "n p d"]) -> Float[Tensor, "n p d"]:
-    """Return per token the mean of the values, weighted by the tokens' cosines from 0.4."""
+def like_average(
+    tokens: Float[Tensor, "n p d"], values: Float[Tensor, "n p d"], floor: float
+) -> Float[Tensor, "n p d"]:
+    """Return per token the mean of the values, weighted by the tokens' cosines from `floor`."""
     unit = unit_rows(tokens)
     cosine = unit @ unit.mT
-    weights = torch.where(cosine >= FLOOR, cosine, 0)
+    weights = torch.where(cosine >= floor, cosine, 0)
     return (weights / (weights.sum(dim=-1, keepdim=True) + 1e-6)).to(values) @ values

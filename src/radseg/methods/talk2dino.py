@@ -85,7 +85,11 @@ class PublishedTalk2DINO:
         """Return per image the cosine of every text row at every pixel."""
         text.require_space(self.space)
         rows = unit_rows(text.values.to(self.backbone.device))
-        maps = slide_windows(
+        return [sigmoids.logit() for sigmoids in self.sigmoids(images, rows)]
+
+    def sigmoids(self, images: Sequence[Rgb], rows: Float[Tensor, "r e"]) -> list[Float[Tensor, "r H W"]]:
+        """Return per image and pixel the mean over windows of the sigmoid of every unit row's cosine."""
+        return slide_windows(
             [image.to(self.backbone.device) for image in images],
             partial(self.window, rows=rows),
             patch=1,
@@ -94,16 +98,21 @@ class PublishedTalk2DINO:
             window_bytes=partial(self.window_bytes, rows=len(rows)),
             memory_budget=self.memory_budget,
         )
-        return [sigmoids.logit() for sigmoids in maps]
 
     def window(self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "n p r"]:
         """Return the sigmoid of the cosine of every unit row at every pixel of every window."""
+        sigmoids = self.cosines(crops, rows).sigmoid()
+        pixels = F.interpolate(sigmoids, tuple(image_size(crops)), mode="bilinear", align_corners=True)
+        return pixels.flatten(2).mT
+
+    def cosines(
+        self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]
+    ) -> Float[Tensor, "n r h w"]:
+        """Return the cosine of every unit row with every patch of every window's view."""
         side = self.view // self.backbone.patch
         views = resize(crops.flatten(0, 1), Size(self.view, self.view)).unflatten(0, (-1, 3))
         patches = unit_rows(self.backbone.normalise(self.backbone.encode(views).patches))
-        sigmoids = (patches @ rows.mT).sigmoid().mT.unflatten(-1, (side, side))
-        pixels = F.interpolate(sigmoids, tuple(image_size(crops)), mode="bilinear", align_corners=True)
-        return pixels.flatten(2).mT
+        return (patches @ rows.mT).mT.unflatten(-1, (side, side))
 
     def window_bytes(self, size: Size, rows: int) -> int:
         """Return the working memory of one window: a block's, and the rows' maps at its pixels, twice."""

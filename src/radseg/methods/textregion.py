@@ -5,9 +5,10 @@ Everything is text-free: what a region is and its feature come from the image al
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,7 +18,7 @@ from radseg.methods.shared.windowed import correlative_block
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam2 import Sam2
 from radseg.modes import DEFAULT_MEMORY_BUDGET
-from radseg.nn.vit import Block, LastBlock
+from radseg.nn.vit import Block, LastBlock, plain_values
 from radseg.ops.correlation import unit_rows
 from radseg.ops.inference import inference
 from radseg.ops.region_masks import boxes_of, fuse, stability, suppress, without_global_patches
@@ -28,12 +29,6 @@ MAX_LOGIT = 3.0
 """Mask logits are cut here: a mask is sure enough."""
 SMALLEST = 100 / 256**2
 """Masks of no more than this part of the image are dropped: 100 cells of the published 256 × 256."""
-
-
-def plain_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
-    """Return the block's values, heads side by side, before the output projection."""
-    _, _, values = block.attention.project(block.norm1(tokens))
-    return values.transpose(1, 2).flatten(-2)
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,10 @@ class TextRegion:
         box_iou: of two masks whose boxes overlap by more, the one of less predicted IoU is dropped.
         min_locality: see `without_global_patches`.
         memory_budget: bytes of working memory; views go through CLIP a few at a time.
+        pooled_values: "raw" pools the values as they are: the published code in float16, and its formula.
+            "unit" pools them at length 1: the published code in float32 normalises them in place before.
+        overshoot: what becomes of values beyond [0, 1] after the bicubic resizing of a view; the published
+            code keeps them.
     """
 
     clip: ImageTower
@@ -65,6 +64,8 @@ class TextRegion:
     box_iou: float = 0.9
     min_locality: float = 0.07
     memory_budget: int = DEFAULT_MEMORY_BUDGET
+    pooled_values: Literal["raw", "unit"] = "raw"
+    overshoot: Literal["cut", "kept"] = "cut"
 
     def __post_init__(self) -> None:
         if self.view % self.clip.patch:
@@ -96,14 +97,19 @@ class TextRegion:
     def encode_regions(self, image: Rgb) -> tuple[Float[Tensor, "r e"], Float[Tensor, "r k k"]]:
         """Return the unit feature of every region, and its share in [0, 1] of the cells of SAM's grid."""
         regions = self.regions(image).to(self.clip.device)
-        canvas = self.canvas(image, plain_values)
+        canvas = self.canvas(*self.views(image), plain_values)
         small = F.interpolate(regions[:, None], canvas.shape[1:], mode="bilinear", align_corners=False)
-        values = canvas.flatten(1).mT
-        masks = without_global_patches(
-            small.flatten(1).clamp(0, 1), unit_rows(values), min_locality=self.min_locality
-        )
-        kept = masks.sum(dim=1) > 0
-        return self.pool(masks[kept], values), regions[kept].clamp(max=1)
+        features, kept = self.region_features(small.flatten(1).clamp(0, 1), canvas.flatten(1).mT)
+        return features, regions[kept].clamp(max=1)
+
+    def region_features(
+        self, masks: Float[Tensor, "r p"], values: Float[Tensor, "p d"]
+    ) -> tuple[Float[Tensor, "s e"], Bool[Tensor, " r"]]:
+        """Return the unit features of the regions that keep a patch, and which these are."""
+        unit = unit_rows(values)
+        local = without_global_patches(masks, unit, min_locality=self.min_locality)
+        kept = local.sum(dim=1) > 0
+        return self.pool(local[kept], unit if self.pooled_values == "unit" else values), kept
 
     def pool(self, masks: Float[Tensor, "r p"], values: Float[Tensor, "p d"]) -> Float[Tensor, "r e"]:
         """Return the unit language feature of every region: the sum of its values, projected and aligned."""
@@ -129,12 +135,16 @@ class TextRegion:
         left = left[torch.sort(level[left], stable=True).indices]  # by level, inside by predicted IoU
         return fuse(masks[left].clamp(0, MAX_LOGIT), boxes[left])
 
-    def canvas(self, image: Rgb, last_block: LastBlock) -> FeatureMap:
-        """Return tokens of the whole image plus those of its tiles, on the tiles' joint patch grid."""
-        size, side = image_size(image), self.side
+    def views(self, image: Rgb) -> tuple[Float[Tensor, "n 3 H W"], Size]:
+        """Return the whole image and its tiles as squares, and the rows and columns of tiles."""
+        size = image_size(image)
         counts = Size(*(max(length // self.view, 1) for length in size))
         tiles = _tiles(size, counts)
-        views = torch.stack([self._square(v) for v in (image, *(image[:, r, c] for r, c in tiles))])
+        return torch.stack([self._square(v) for v in (image, *(image[:, r, c] for r, c in tiles))]), counts
+
+    def canvas(self, views: Float[Tensor, "n 3 H W"], counts: Size, last_block: LastBlock) -> FeatureMap:
+        """Return tokens of the whole image plus those of its tiles, on the tiles' joint patch grid."""
+        side = self.side
         limit = max(1, self.memory_budget // 4 // window_bytes(self.clip, image_size(views)))
         tokens = torch.cat([self.clip.encode(some, last_block).patches for some in views.split(limit)])
         maps = tokens.float().mT.unflatten(-1, (side, side))
@@ -145,19 +155,22 @@ class TextRegion:
         return whole + rows.flatten(3).flatten(1, 2)
 
     def fallback(self, image: Rgb, size: Size) -> FeatureMap:
-        """Return the sum of the unit features SCLIP gives the same views: for what no mask covers."""
+        """Return `sclip_canvas` at `size`: for what no mask covers."""
+        return resize(self.sclip_canvas(*self.views(image)), size)
+
+    def sclip_canvas(self, views: Float[Tensor, "n 3 H W"], counts: Size) -> FeatureMap:
+        """Return the sum of the unit features SCLIP gives the views."""
 
         def aligned(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t e"]:
             return unit_rows(self.clip.to_language(correlative_block(block, tokens)))
 
-        features = self.canvas(image, aligned)
-        return resize(features, size)
+        return self.canvas(views, counts, aligned)
 
     def _square(self, view: Rgb) -> Rgb:
         square = F.interpolate(
             view[None], (self.view, self.view), mode="bicubic", align_corners=False, antialias=True
         )
-        return square[0].clamp(0, 1)
+        return square[0].clamp(0, 1) if self.overshoot == "cut" else square[0]
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,20 @@ class Trident(ProxyMixing):
             keys = seen(weights.float().mT).mT.unflatten(1, (-1, side))[:, :, : grid.width].flatten(1, 2)
             first = part.start // side * grid.width
             cosine = agreeing[:, first : first + keys.shape[1]] @ agreeing.mT
-            kept = (keys * (cosine > self.threshold(cosine))).mean(dim=0)
-            out.append(kept / kept.sum(dim=-1, keepdim=True) @ mixed)
+            out.append(self.guidance(keys, cosine) @ mixed)
         return torch.cat(out).mT.unflatten(1, tuple(grid))
+
+    def guidance(
+        self, attention: Float[Tensor, "m q p"], cosine: Float[Tensor, "m q p"]
+    ) -> Float[Tensor, "q p"]:
+        """Return the weights of SAM's mixing; rows sum to 1.
+
+        Args:
+            attention: of SAM's last block.
+            cosine: of its values.
+        """
+        kept = (attention * (cosine > self.threshold(cosine))).mean(dim=0)
+        return kept / kept.sum(dim=-1, keepdim=True)
 
     def threshold(self, cosine: Float[Tensor, "m q p"]) -> Float[Tensor, "q 1"]:
         """Return per query the cosine above which a key counts."""

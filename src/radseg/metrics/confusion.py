@@ -76,6 +76,19 @@ class Counts:
         """Return the found share of each class's true pixels; NaN where the truth has none."""
         return _ratio(self.both, self.truth)
 
+    def precision(self) -> Float64[np.ndarray, "*b c"]:
+        """Return the right share of each class's predicted pixels; NaN where none is predicted."""
+        return _ratio(self.both, self.predicted)
+
+    def dice(self) -> Float64[np.ndarray, "*b c"]:
+        """Return 2·both / (truth + predicted) per class; NaN where neither side has the class."""
+        return _ratio(2 * self.both, self.truth + self.predicted)
+
+    def f_score(self) -> Float64[np.ndarray, "*b c"]:
+        """Return the harmonic mean of precision and accuracy; NaN where either is NaN, or both are 0."""
+        precision, accuracy = self.precision(), self.accuracy()
+        return _ratio(2 * precision * accuracy, precision + accuracy)
+
 
 def mean_iou(counts: Counts) -> Float64[np.ndarray, "*b"]:
     """Return the mean IoU of the classes that truth or prediction has (mIoU; mmseg's mean without NaN)."""

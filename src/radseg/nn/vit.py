@@ -63,7 +63,11 @@ class Attention(nn.Module):
 
     def merge(self, per_head: Float[Tensor, "n m t k"]) -> Float[Tensor, "n t d"]:
         """Return the output projection of the concatenated heads."""
-        return self.out(per_head.transpose(1, 2).flatten(-2))
+        return self.out(self.join(per_head))
+
+    def join(self, per_head: Float[Tensor, "n m t k"]) -> Float[Tensor, "n t d"]:
+        """Return the heads side by side, before any projection."""
+        return per_head.transpose(1, 2).flatten(-2)
 
     def split(self, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n m t k"]:
         """Return `tokens` cut into one contiguous chunk of channels per head."""
@@ -157,6 +161,12 @@ def project_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor
     """
     _, _, values = block.attention.project(block.norm1(tokens))
     return block.attention.merge(values)
+
+
+def plain_values(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+    """Return the block's values, heads side by side, before the output projection."""
+    _, _, values = block.attention.project(block.norm1(tokens))
+    return block.attention.join(values)
 
 
 class VisionTransformer(nn.Module):

@@ -19,12 +19,12 @@ from radseg.types import Size
 Rules = Literal["corrected", "paper"]
 UNSURE = -1
 SIGMA = 5.0
-LONGEST_KERNEL = 31
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """ResCLIP's numbers; published ones are tuned per data set, on its evaluation images (methods spec 3).
+    """ResCLIP's numbers, here those of ADE20K; the published code tunes them per data set, on its evaluation
+    images (methods spec 3): `evaluation.paper.protocols` has all five.
 
     Attributes:
         threshold: a pixel whose best row is less probable than this is unsure.
@@ -37,16 +37,6 @@ class Residuals:
     share: float = 0.3
     feedback_gain: float = 2.1
     feedback_share: float = 0.7
-
-
-PUBLISHED = {
-    "voc20": Residuals(0.10, 2.0, 0.6, 2.1, 0.6),
-    "context59": Residuals(0.25, 2.0, 0.4, 1.8, 0.7),
-    "coco-stuff": Residuals(0.11, 2.0, 0.4, 1.8, 0.7),
-    "ade20k": Residuals(0.25, 2.0, 0.3, 2.1, 0.7),
-    "cityscapes": Residuals(0.10, 2.0, 0.2, 2.1, 0.6),
-}
-"""ResCLIP's settings per data set."""
 
 
 def inner_blocks(depth: int) -> tuple[int, ...]:
@@ -65,6 +55,7 @@ def patch_labels(
     temperature: float,
     threshold: float,
     refine: Callable[[Float[Tensor, "r H W"]], Float[Tensor, "r H W"]] | None = None,
+    rules: Rules = "corrected",
 ) -> Int[Tensor, "h w"]:
     """Return for every patch the row that most of its pixels choose, UNSURE where most are unsure.
 
@@ -73,23 +64,51 @@ def patch_labels(
         temperature: multiplies the cosine before the softmax over the rows.
         threshold: a pixel whose best row is less probable than this is unsure.
         refine: applied to the rows' maps at the pixels before the softmax; PAMR in ResCLIP.
+        rules: see `patch_votes`.
     """
-    rows, height, width = cosines.shape
-    pixels = resize(cosines, Size(height * patch, width * patch))
-    best, index = (pixels if refine is None else refine(pixels)).mul(temperature).softmax(dim=0).max(dim=0)
-    index = torch.where(best < threshold, rows, index)
+    probabilities = pixel_probabilities(cosines, patch=patch, temperature=temperature, refine=refine)
+    return patch_votes(probabilities, patch=patch, threshold=threshold, rules=rules)
+
+
+def pixel_probabilities(
+    cosines: Float[Tensor, "r h w"],
+    *,
+    patch: int,
+    temperature: float,
+    refine: Callable[[Float[Tensor, "r H W"]], Float[Tensor, "r H W"]] | None = None,
+) -> Float[Tensor, "r H W"]:
+    """Return the softmax over the rows at the pixels of the window; see `patch_labels`."""
+    pixels = resize(cosines, Size(*(side * patch for side in cosines.shape[1:])))
+    return (pixels if refine is None else refine(pixels)).mul(temperature).softmax(dim=0)
+
+
+def patch_votes(
+    probabilities: Float[Tensor, "r H W"], *, patch: int, threshold: float, rules: Rules = "corrected"
+) -> Int[Tensor, "h w"]:
+    """Return the row that most pixels of a patch choose; of equal votes the lowest row wins.
+
+    Args:
+        rules: "corrected" counts pixels below the threshold as UNSURE; "paper" counts them for the first row
+            before the vote, as the published code does.
+    """
+    rows, height, width = len(probabilities), *(side // patch for side in probabilities.shape[1:])
+    best, index = probabilities.max(dim=0)
+    index = torch.where(best < threshold, rows if rules == "corrected" else 0, index)
     cells = index.unflatten(1, (width, patch)).unflatten(0, (height, patch)).transpose(1, 2).flatten(2)
     votes = F.one_hot(cells, rows + 1).sum(dim=2)  # the first of equal rows wins
     chosen = votes.argmax(dim=2)
     return torch.where(chosen == rows, UNSURE, chosen)
 
 
-def label_affinity(labels: Int[Tensor, "h w"], *, rules: Rules = "corrected") -> Float[Tensor, "p p"]:
+def label_affinity(
+    labels: Int[Tensor, "h w"], *, sigma: float = SIGMA, rules: Rules = "corrected"
+) -> Float[Tensor, "p p"]:
     """Return how much each patch belongs with each other, in [0, 1]: same label, near, nothing else between.
 
     Equal labels give 1; a pair whose straight connection leaves the label is damped by exp(−d/max d), d the
-    Chebyshev distance. Every row is smoothed by a Gaussian of σ = 5 patches, made to sum to 1, and all are
-    divided by the largest entry (methods spec 3).
+    Chebyshev distance. Every row is smoothed by a Gaussian of σ patches, made to sum to 1, and all are
+    divided by the largest entry (methods spec 3). The Gaussian is cut to 6σ + 1 entries; where a stretch is
+    shorter, to its length, made odd downwards ("corrected") or upwards ("paper").
 
     Differs from the published code, which "paper" repeats: it examines only the first part of a short
     connection, smooths over the flattened index so that the end of an image row runs into the next one, and
@@ -102,10 +121,10 @@ def label_affinity(labels: Int[Tensor, "h w"], *, rules: Rules = "corrected") ->
     same = (flat[:, None] == flat) & (flat != UNSURE)[:, None]
     same.fill_diagonal_(True)
     distance = chebyshev(Size(height, width), labels.device)
-    crossing = same & _leaves_label(flat.view(height, width), distance, rules)
+    crossing = same & leaves_label(flat.view(height, width), distance, rules)
     damping = (-distance / distance.max().clamp_min(1)).exp()
     affinity = torch.where(crossing, damping, same.to(damping))
-    smoothed = _smoothed(affinity, width if rules == "corrected" else flat.numel())
+    smoothed = _smoothed(affinity, width if rules == "corrected" else flat.numel(), sigma, rules)
     rowwise = smoothed / (smoothed.sum(dim=1, keepdim=True) + 1e-8)
     return rowwise / rowwise.max()
 
@@ -118,7 +137,7 @@ def chebyshev(grid: Size, device: torch.device | str = "cpu") -> Float[Tensor, "
     return torch.maximum(rows, columns).flatten(2).flatten(0, 1).float()
 
 
-def _leaves_label(
+def leaves_label(
     labels: Int[Tensor, "h w"], distance: Float[Tensor, "p p"], rules: Rules
 ) -> Bool[Tensor, "p p"]:
     """Return for all pairs whether a sample of the straight line between them has another label."""
@@ -139,11 +158,11 @@ def _leaves_label(
     return leaves
 
 
-def _smoothed(affinity: Float[Tensor, "p p"], run: int) -> Float[Tensor, "p p"]:
+def _smoothed(affinity: Float[Tensor, "p p"], run: int, sigma: float, rules: Rules) -> Float[Tensor, "p p"]:
     """Return each row smoothed by a Gaussian along stretches of `run` entries, zeros beyond their ends."""
-    size = min(run, LONGEST_KERNEL)
-    size -= 1 - size % 2
+    size = min(run, int(6 * sigma) + 1)
+    size += (1 - size % 2) * (1 if rules == "paper" else -1)
     place = torch.arange(size, device=affinity.device) - size // 2
-    kernel = (-(place.float().square()) / (2 * SIGMA**2)).exp()
+    kernel = (-(place.float().square()) / (2 * sigma**2)).exp()
     stretches = affinity.reshape(-1, 1, run)
     return F.conv1d(stretches, (kernel / kernel.sum())[None, None], padding=size // 2).view_as(affinity)

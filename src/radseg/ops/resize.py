@@ -1,11 +1,13 @@
 """Resizing of images and the two rules that make their sides legal for a patch transformer."""
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import ImageError
+from radseg.ops.bands import row_bands
 from radseg.types import Rgb, Size
 
 
@@ -47,6 +49,31 @@ def _nearest(length: int, wanted: int, device: torch.device) -> Int[Tensor, " w"
     # product may fall just below, and the reference picks that pixel.
     indices = torch.arange(length, dtype=torch.float32, device=device)
     return F.interpolate(indices[None, None], wanted, mode="nearest-exact")[0, 0].long()
+
+
+def resize_pixels(image: UInt8[np.ndarray, "H W 3"], size: Size) -> Rgb:
+    """Return an 8-bit image as float32 in [0, 1] at `size`, bilinear, antialiased.
+
+    Equals resizing the whole image in float32 bit by bit: torch resizes columns first, each row on its own,
+    then rows. So columns can be resized a few rows at a time, and the whole is never there in float32.
+    """
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return torch.cat([_float_rows(image[rows]) for rows in row_bands(height, width)], dim=1)
+    narrow = torch.empty(3, height, size.width)
+    for rows in row_bands(height, width):
+        part = _float_rows(image[rows])
+        narrow[:, rows] = resize_antialiased(part, Size(part.shape[1], size.width))
+    return resize_antialiased(narrow, size).clamp_(0, 1)  # weights sum to 1 only up to rounding
+
+
+def _float_rows(rows: UInt8[np.ndarray, "h W 3"]) -> Rgb:
+    return torch.from_numpy(np.ascontiguousarray(rows.transpose(2, 0, 1))).to(torch.float32).div_(255)
+
+
+def fit_pixels(image: UInt8[np.ndarray, "H W 3"], short: int, *, long_max: int | None = None) -> Rgb:
+    """Return an 8-bit image as `fit_short_side` returns it of the same image in float32."""
+    return resize_pixels(image, short_side_size(Size(*image.shape[:2]), short, long_max=long_max))
 
 
 def fit_short_side(image: Rgb, short: int, *, long_max: int | None = None) -> Rgb:

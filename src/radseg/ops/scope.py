@@ -11,7 +11,9 @@ from radseg.ops.correlation import DEFAULT_BLOCK_BYTES, mean_cosine, unit_rows
 def merge_regions(
     regions: Int[Tensor, " t"], unit: Float[Tensor, "t d"], *, within: float
 ) -> Int[Tensor, " t"]:
-    """Return the regions with those joined whose mean features are similar, numbered from 1; 0 stays 0.
+    """Return the regions with those joined whose mean features are similar, from 1; what is free is 0.
+
+    Free is the lowest number present: 0, or the first region where regions cover all (published code).
 
     Two are linked when the cosine of their means is at least 1 − `within`, and links chain: DBSCAN with a
     least count of 1, as CorrCLIP merges (methods spec 10b, where the distance is the matrix's largest cosine,
@@ -24,12 +26,10 @@ def merge_regions(
     """
     present, at = regions.unique(return_inverse=True)
     sums = unit.new_zeros(len(present), unit.shape[1]).index_add_(0, at, unit)
-    means = unit_rows(sums[present > 0])
+    means = unit_rows(sums[1:])
     linked = (1 - means @ means.mT <= within).cpu().numpy()
     groups = torch.from_numpy(connected_components(linked, directed=False)[1] + 1).to(at)
-    numbers = at.new_zeros(len(present))
-    numbers[present > 0] = groups
-    return numbers[at]
+    return torch.cat([at.new_zeros(1), groups])[at]
 
 
 def scoped_attention(

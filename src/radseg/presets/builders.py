@@ -1,6 +1,7 @@
 """How the methods of this package are put together; a method's module is imported when one is built."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,7 @@ from radseg.presets.options import (
     Options,
     RadioOptions,
     RadsegOptions,
+    ResclipOptions,
     StrideOptions,
     TridentOptions,
     WindowOptions,
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from radseg.methods.corrclip import CorrCLIP
     from radseg.methods.proxyclip import ProxyCLIP
     from radseg.methods.radseg import RADSeg, SelfCorrelatingAggregation
-    from radseg.methods.shared.windows import Statistics
+    from radseg.methods.resclip import ResCLIP
+    from radseg.methods.shared.windows import GridOrder, Statistics
     from radseg.methods.talk2dino import PublishedTalk2DINO
     from radseg.methods.textregion import PublishedTextRegion, TextRegion
     from radseg.methods.trident import Trident
@@ -87,7 +90,8 @@ def proxyclip(mean_over: "Statistics") -> "Build":
         from radseg.methods.proxyclip import ProxyCLIP  # noqa: PLC0415
 
         (vfm,) = auxiliary
-        return ProxyCLIP(clip, *_windows(options), vfm=vfm, mean_over=mean_over)
+        order: GridOrder = "transposed" if mean_over == "image" else "rows"
+        return ProxyCLIP(clip, *_windows(options), vfm=vfm, mean_over=mean_over, grid_order=order)
 
     return build
 
@@ -99,14 +103,41 @@ def published_talk2dino(dino: Any, _: Sequence[Any], options: StrideOptions) -> 
     return PublishedTalk2DINO(dino, options.crop, options.stride, options.memory_budget)
 
 
+def resclip(**numbers: Any) -> Method:
+    """Return the row of ResCLIP; `numbers` are fields of the class that differ from its own."""
+
+    def build(clip: Any, _: Sequence[Any], options: ResclipOptions) -> "ResCLIP":
+        from radseg.methods.resclip import ResCLIP  # noqa: PLC0415
+        from radseg.ops.feedback import Residuals  # noqa: PLC0415
+
+        residuals = Residuals(
+            options.feedback_threshold,
+            options.residual_gain,
+            options.residual_share,
+            options.feedback_gain,
+            options.feedback_share,
+        )
+        return ResCLIP(clip, *_windows(options), residuals=residuals, **numbers)
+
+    return Method(build, ResclipOptions, text_dependent=True)
+
+
 def trident(mean_over: "Statistics") -> "Build":
     """Return what builds Trident with this mean."""
 
-    def build(clip: Any, auxiliary: Sequence[Any], options: WindowOptions) -> "Trident":
+    def build(clip: Any, auxiliary: Sequence[Any], options: TridentOptions) -> "Trident":
         from radseg.methods.trident import Trident  # noqa: PLC0415
 
         dino, sam = auxiliary
-        return Trident(clip, *_windows(options), vfm=dino, sam=sam.encoder, mean_over=mean_over)
+        return Trident(
+            clip,
+            *_windows(options),
+            vfm=dino,
+            sam=sam.encoder,
+            mean_over=mean_over,
+            cosine_factor=options.cosine_factor,
+            below_zero=options.below_zero,
+        )
 
     return build
 
@@ -132,11 +163,16 @@ def textregion(clip: Any, auxiliary: Sequence[Any], options: Options) -> "TextRe
     return TextRegion(clip, sam, memory_budget=options.memory_budget)
 
 
-def published_textregion(clip: Any, auxiliary: Sequence[Any], options: Options) -> "PublishedTextRegion":
-    """Return TextRegion as its code computes."""
-    from radseg.methods.textregion import PublishedTextRegion  # noqa: PLC0415
+def published_textregion(pooled_values: Literal["raw", "unit"]) -> "Build":
+    """Return what builds TextRegion as its code computes, which pools by its precision."""
 
-    return PublishedTextRegion(textregion(clip, auxiliary, options))
+    def build(clip: Any, auxiliary: Sequence[Any], options: Options) -> "PublishedTextRegion":
+        from radseg.methods.textregion import PublishedTextRegion  # noqa: PLC0415
+
+        regions = textregion(clip, auxiliary, options)
+        return PublishedTextRegion(replace(regions, pooled_values=pooled_values, overshoot="kept"))
+
+    return build
 
 
 def own_sam(_: Any, auxiliary: Sequence[Any], options: TridentOptions) -> "SamRefiner":

@@ -155,7 +155,23 @@ class RadsegOptions(RadioOptions, MaskOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TridentOptions(WindowOptions, MaskOptions):
-    """Trident: windows, and masks through its own SAM."""
+    """Trident: windows, and masks through its own SAM. Its code has other constants per data set; see Trident
+    and `evaluation.paper.protocols`.
+    """
+
+    cosine_factor: float = 1.2
+    below_zero: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResclipOptions(WindowOptions):
+    """ResCLIP: the numbers of `ops.feedback.Residuals`. Its code has others per data set."""
+
+    feedback_threshold: float = field(default=0.25, metadata=PROBABILITY)
+    residual_gain: float = 2.0
+    residual_share: float = field(default=0.3, metadata=PROBABILITY)
+    feedback_gain: float = 2.1
+    feedback_share: float = field(default=0.7, metadata=PROBABILITY)
 
 
 def _require_inside(name: str, value: Any, limit: Limit) -> None:

@@ -12,10 +12,11 @@ from radseg.presets.builders import (
     published_talk2dino,
     published_textregion,
     region_labels,
+    resclip,
     textregion,
     trident,
 )
-from radseg.presets.options import StrideOptions, TextOptions, TridentOptions, WindowOptions
+from radseg.presets.options import ResclipOptions, StrideOptions, TextOptions, TridentOptions, WindowOptions
 from radseg.presets.registry import Method, Preset
 
 METHODS = {
@@ -24,8 +25,8 @@ METHODS = {
     "clearclip": on_clip("clearclip:ClearCLIP"),
     "naclip": on_clip("naclip:NACLIP"),
     "segearth": on_clip("segearth:SegEarthOV"),
-    "resclip": on_clip("resclip:ResCLIP", text_dependent=True),
-    "resclip-paper": on_clip("resclip:ResCLIP", text_dependent=True, rules="paper"),
+    "resclip": resclip(),
+    "resclip-paper": resclip(rules="paper", affinity_dtype="float16"),
     "scclip": on_clip("scclip:SCCLIP"),
     "scclip-paper": on_clip("scclip:SCCLIP", mean_over="image"),
     "proxyclip": Method(proxyclip("window")),
@@ -37,13 +38,15 @@ METHODS = {
     "corrclip": Method(corrclip("windows"), refines=REGIONS, refiner=region_labels),
     "corrclip-radio": Method(corrclip("image"), refines=REGIONS, refiner=region_labels),
     "textregion": Method(textregion, TextOptions),
-    "textregion-paper": Method(published_textregion, TextOptions, text_dependent=True),
+    "textregion-paper": Method(published_textregion("raw"), TextOptions, text_dependent=True),
+    "textregion-paper-unit": Method(published_textregion("unit"), TextOptions, text_dependent=True),
 }
 
 # Windows and scale of SCLIP's harness, which its followers kept; no prompt denoising outside of RADSeg.
 _CLIP = WindowOptions(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # SegEarth-OV fits images into a square of 448.
 _SEGEARTH = replace(_CLIP, short_side=448, long_side=448, temperature=50.0)
+_RESCLIP = ResclipOptions(crop=224, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 _PROXY = WindowOptions(crop=336, stride=112, short_side=336, temperature=40.0, denoising=0.0)
 # Trident's published rows include its refinement; iou_threshold is that of its configuration.
 _TRIDENT = TridentOptions(
@@ -75,8 +78,8 @@ PRESETS = (
     Preset("clearclip-b", _B, _CLIP, f"ClearCLIP: query-query, no residual; {_NOT}", "clearclip"),
     Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", "naclip", paper="A.2"),
     Preset("segearth-b", _B, _SEGEARTH, f"SegEarth-OV without its upsampler; {_NOT}", "segearth"),
-    Preset("resclip-b", _B, _CLIP, "ResCLIP: NACLIP and a look at its own result", "resclip", paper="A.2"),
-    Preset("resclip-b-paper", _B, _CLIP, "ResCLIP as its code computes", "resclip-paper", paper="A.2"),
+    Preset("resclip-b", _B, _RESCLIP, "ResCLIP: NACLIP and a look at its own result", "resclip", paper="A.2"),
+    Preset("resclip-b-paper", _B, _RESCLIP, "ResCLIP as its code computes", "resclip-paper", paper="A.2"),
     Preset("scclip-b", _B, _CLIP, "SC-CLIP: calibrated by its inner layers", "scclip", paper="A.2"),
     Preset("scclip-b-paper", _B, _CLIP, f"SC-CLIP {_MEAN}", "scclip-paper", paper="A.3"),
     Preset("proxyclip-b", _B, _PROXY, "ProxyCLIP: CLIP mixed by DINO", "proxyclip", _DINO_8, paper="A.2"),
@@ -116,8 +119,16 @@ PRESETS = (
         "textregion-paper", _SAM2_B, paper="A.2",
     ),
     Preset(
-        "textregion-h", _H, _TEXTREGION, "TextRegion with CLIP ViT-H and SAM 2.1 large",
-        "textregion", _SAM2_L, paper="A.2",
+        "textregion-b-paper-unit", _B, _TEXTREGION, f"The same as in float32: unit values; {_NOT}",
+        "textregion-paper-unit", _SAM2_B,
+    ),
+    Preset(
+        "textregion-h", _H, _TEXTREGION, f"TextRegion with CLIP ViT-H and SAM 2.1 large; {_NOT}",
+        "textregion", _SAM2_L,
+    ),
+    Preset(  # the published code runs this backbone in float32
+        "textregion-h-paper", _H, _TEXTREGION, "TextRegion with ViT-H as published: unit values are pooled",
+        "textregion-paper-unit", _SAM2_L, paper="A.2",
     ),
     Preset(
         "talk2dino-b", _DINOV2, _TALK, "Talk2DINO: DINOv2 and a trained text map (not training-free)",

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.ops.bands import row_bands
 from radseg.ops.inference import inference
 from radseg.ops.pamr import DILATIONS, ITERATIONS, pamr, pamr_weights
 from radseg.ops.resize import fit_short_side, image_size
@@ -58,10 +59,14 @@ class Pamr:
             best = decide(self._refined(coarse.none, weights), coarse.size).confidence
         at_once = max(1, self.memory_budget // (4 * weights[0].numel() * weights.element_size()))
         for names in alive.split(at_once):
-            found = decide(self._refined(coarse.probabilities[names], weights), coarse.size)
-            better = found.confidence > best
-            best = torch.where(better, found.confidence, best)
-            labels = torch.where(better, (names + 1).to(labels)[found.labels.long() - 1], labels)
+            maps = self._refined(coarse.probabilities[names], weights)
+            found = decide(maps, coarse.size, stream_bytes=self.memory_budget)
+            numbers = (names + 1).to(labels)
+            for rows in row_bands(*coarse.size):
+                better = found.confidence[rows] > best[rows]
+                best[rows] = torch.where(better, found.confidence[rows], best[rows])
+                index = found.labels[rows].long() - 1
+                labels[rows] = torch.where(better, numbers[index], labels[rows])
         labels.masked_fill_(best < coarse.threshold, 0)
         return Refinement(labels, best.clamp_min_(0), regions=0, accepted=0)
 

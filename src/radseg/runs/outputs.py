@@ -30,6 +30,15 @@ _ENDINGS: Mapping[str, str] = {
     "npz": ".npz",
     "coco": ".coco.json",
 }
+OUTPUT_BYTES: Mapping[Kind, int] = {
+    "labels": 3,
+    "overlay": 6,
+    "heatmaps": 11,
+    "pca": 34,
+    "npz": 9,
+    "coco": 6,
+}
+"""Bytes a pixel that making each takes beside the result: canvas, working copies, and the file at worst."""
 _SLUG_LENGTH = 40  # of a class name inside a file name; its number tells classes apart
 
 

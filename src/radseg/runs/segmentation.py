@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
+from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
+from radseg.files import shown
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
@@ -14,6 +15,7 @@ from radseg.jobs.sources import Sources, collect
 from radseg.modes import Mode
 from radseg.runs.outputs import (
     KINDS,
+    OUTPUT_BYTES,
     Kind,
     Segmented,
     endings_of,
@@ -26,13 +28,15 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
+    from radseg.io import Admit, DecodedImage
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
-    from radseg.types import Rgb
 
 DEFAULT_OUTPUT = Path("radseg-output")
+SMALL = 32 * 2**20
+"""Bytes of decoding below which every budget suffices that a model can work with."""
 RELIEF = "Lower --memory-budget or --short-side."
 
 
@@ -76,7 +80,7 @@ def segment_sources(
     sources = collect(request.sources, exclude=[folder])
     parameters = parameters_of(request)
     lone = sources.images[0].path if len(sources.images) == 1 else None
-    first = {} if lone is None else {lone: _read(lone)}  # said before anything is loaded, and not read again
+    first = {} if lone is None else _read_at_once(lone)  # said before anything is loaded, and not read again
     reporter.found(len(sources.images), notes_of(sources))
     endings = endings_of(request.kinds)
     with opened(folder, sources.images, parameters, endings=endings, existing=request.existing) as plan:
@@ -138,7 +142,7 @@ class _Lazy:
         request: SegmentRequest,
         reporter: "RunReporter[Segmentation]",
         downloads: Reporter,
-        read: "dict[Path, Rgb]",
+        read: "dict[Path, DecodedImage]",
     ) -> None:
         self.request = request
         self.downloads = downloads
@@ -152,6 +156,7 @@ class _Lazy:
         from radseg.models.stored_text_encoder import StoredTextEncoder  # noqa: PLC0415
         from radseg.presets.load import ensure, load  # noqa: PLC0415
         from radseg.text.pack import VocabularyPack, load_pack  # noqa: PLC0415
+        from radseg.types import Size  # noqa: PLC0415
 
         request = self.request
         self._check()
@@ -165,6 +170,14 @@ class _Lazy:
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
             segmenter.text_encoder.release()  # all is embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
+        self._admit("Even an image")(Size(1, 1), 0)
+
+    def _admit(self, name: str) -> "Admit":
+        """Return what refuses an image that the memory budget does not allow."""
+        assert self.segmenter is not None
+        assert self.pack is not None
+        output = max(OUTPUT_BYTES[kind] for kind in self.request.kinds)
+        return self.segmenter.admitting(self.pack.embeddings, self.pack.contrast, name, output=output)
 
     def _check(self) -> None:
         """Say what is wrong with the request before anything is fetched."""
@@ -196,22 +209,17 @@ class _Lazy:
 
     def segment(self, path: Path) -> Segmented:
         """Return the result of one image file."""
-        from radseg.ops.resize import image_size  # noqa: PLC0415
+        from radseg.types import Size  # noqa: PLC0415
 
         assert self.segmenter is not None
         assert self.pack is not None
-        image = self.read.pop(path) if path in self.read else _read(path)
+        image = self.read.pop(path) if path in self.read else _read(path, self._admit(shown(path)))
+        text, contrast, mode = self.pack.embeddings, self.pack.contrast, self.request.mode
         if "pca" not in self.request.kinds:
-            return Segmented(self.segmenter.segment(image, self.pack, mode=self.request.mode))
+            return Segmented(next(self.segmenter.segment_pixels([image], text, contrast, mode=mode)))
         features = self.segmenter.encode(image)
-        result = self.segmenter.decode(
-            features,
-            image_size(image),
-            self.pack.embeddings,
-            self.pack.contrast,
-            mode=self.request.mode,
-            image=image,
-        )
+        size = Size(*image.shape[:2])
+        result = self.segmenter.decode(features, size, text, contrast, mode=mode, image=image)
         return Segmented(result, features)
 
 
@@ -224,12 +232,25 @@ def _require_known_width(pack: "VocabularyPack") -> None:
             pack.embeddings.require_width(tower.width_out)
 
 
-def _read(image: Path) -> "Rgb":
-    """Return an image file, or raise ImageError: whatever is wrong with one file, the next may be fine."""
-    from radseg.io import read_image  # noqa: PLC0415
+def _read_at_once(image: Path) -> "dict[Path, DecodedImage]":
+    """Return an image file by its path; none where only the loaded model can tell whether its memory does."""
+
+    def admit(_: object, decoding: int) -> None:
+        if decoding > SMALL:
+            raise MemoryBudgetError
 
     try:
-        return read_image(image)
+        return {image: _read(image, admit)}
+    except MemoryBudgetError:
+        return {}
+
+
+def _read(image: Path, admit: "Admit") -> "DecodedImage":
+    """Return an image file, or raise ImageError: whatever is wrong with one file, the next may be fine."""
+    from radseg.io import read_pixels  # noqa: PLC0415
+
+    try:
+        return read_pixels(image, admit)
     except (MissingFileError, ResourceError) as error:
         raise ImageError(str(error)) from error
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image, ImageDraw
 
 from radseg.errors import InputError
+from radseg.ops.bands import row_bands
 from radseg.visual.legend import FAINT, INK, NARROWEST, PANEL, letter_size
 from radseg.visual.text import legible, shorten
 
@@ -32,24 +33,39 @@ def heat_map(
     Raises:
         InputError: image and probability differ in size.
     """
-    heat = Image.fromarray(heat_colours(probability))
-    if image is not None:
-        if image.shape[:2] != probability.shape:
-            raise InputError(f"The image is {image.shape[:2]}, the probability {probability.shape}.")
-        heat = Image.blend(Image.fromarray(image).convert("L").convert("RGB"), heat, HEAT)
+    if image is not None and image.shape[:2] != probability.shape:
+        raise InputError(f"The image is {image.shape[:2]}, the probability {probability.shape}.")
+    height, width = probability.shape
     peak = float(np.nanmax(probability)) if probability.size else 0.0
-    return with_scale(heat, name, peak)
+    canvas, left = _with_scale(width, height, name, peak)
+    for rows in row_bands(height, width):
+        heat = Image.fromarray(heat_colours(probability[rows]))
+        if image is not None:
+            photo = Image.fromarray(np.ascontiguousarray(image[rows]))
+            heat = Image.blend(photo.convert("L").convert("RGB"), heat, HEAT)
+        canvas.paste(heat, (left, rows.start))
+    return canvas
 
 
 def with_scale(image: Image.Image, name: str, peak: float) -> Image.Image:
     """Return the image over its name, its highest probability, and the scale of the heat colours."""
-    width = max(image.width, NARROWEST)
-    size = letter_size(width, image.height)
-    canvas = Image.new("RGB", (width, image.height + round(size * 3.4)), PANEL)
-    canvas.paste(image, ((width - image.width) // 2, 0))
+    canvas, left = _with_scale(image.width, image.height, name, peak)
+    canvas.paste(image, (left, 0))
+    return canvas
+
+
+def _with_scale(width: int, height: int, name: str, peak: float) -> tuple[Image.Image, int]:
+    """Return a canvas with room for an image above its name, its highest probability, and the scale.
+
+    And the column where the image begins.
+    """
+    wide = max(width, NARROWEST)
+    beside = (wide - width) // 2
+    width, size = wide, letter_size(wide, height)
+    canvas = Image.new("RGB", (width, height + round(size * 3.4)), PANEL)
     draw = ImageDraw.Draw(canvas)
     bar_width = min(round(width * 0.42), size * 22)
-    left, top = width - size - bar_width, image.height + round(size * 0.75)
+    left, top = width - size - bar_width, height + round(size * 0.75)
     bar = heat_colours(np.tile(np.linspace(0, 1, bar_width), (round(size * 0.8), 1)))
     canvas.paste(Image.fromarray(bar), (left, top))
     for value in (0.0, 0.5, 1.0):
@@ -58,11 +74,11 @@ def with_scale(image: Image.Image, name: str, peak: float) -> Image.Image:
         place = (left + value * (bar_width - 1), top + size * 1.15)
         draw.text(place, label.letters, font=label.font, fill=FAINT, anchor=anchor)
     text = shorten(legible(name, size=size, otherwise="prompt"), left - 2 * size)
-    middle = image.height + size * 1.15
+    middle = height + size * 1.15
     draw.text((size, middle), text.letters, font=text.font, fill=INK, anchor="lm")
     note = legible(f"highest {peak:.2f}", size=round(size * 0.85), otherwise="")
     draw.text((size, middle + size * 1.2), note.letters, font=note.font, fill=FAINT, anchor="lm")
-    return canvas
+    return canvas, beside
 
 
 @lru_cache(maxsize=1)

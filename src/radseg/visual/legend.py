@@ -14,6 +14,10 @@ NARROWEST = 360
 """Pixels an image with a legend is wide at least; a smaller image stands in the middle."""
 
 
+_TALLEST = 65_500
+"""Pixels that libjpeg writes; an image of io.image.MAX_SIDE leaves room for four lines."""
+
+
 class Entry(NamedTuple):
     """One line of a legend: `note` is printed faintly after the name."""
 
@@ -30,24 +34,41 @@ def letter_size(width: int, height: int) -> int:
 
 def with_legend(image: Image.Image, entries: Sequence[Entry]) -> Image.Image:
     """Return the image with a legend below; entries flow in lines, the last one counts what is left out."""
-    if not entries:
+    legend = legend_strip(image.width, image.height, entries)
+    if legend is None:
         return image
-    width = max(image.width, NARROWEST)
-    size = letter_size(width, image.height)
+    canvas, left = with_room(image.width, image.height, legend)
+    canvas.paste(image, (left, 0))
+    canvas.paste(legend, (0, image.height))
+    return canvas
+
+
+def with_room(width: int, height: int, below: Image.Image | None) -> tuple[Image.Image, int]:
+    """Return a canvas for an image and what stands below it, and the column where the image begins."""
+    if below is None:
+        return Image.new("RGB", (width, height)), 0
+    return Image.new("RGB", (below.width, height + below.height), PANEL), (below.width - width) // 2
+
+
+def legend_strip(width: int, height: int, entries: Sequence[Entry]) -> Image.Image | None:
+    """Return the legend that stands below an image of this size; None without entries."""
+    if not entries:
+        return None
+    width = max(width, NARROWEST)
+    size = letter_size(width, height)
     chips = [_Chip.of(entry, size, widest=width - 2 * size) for entry in entries]
-    rows = _flow(chips, width, size, max_rows=_max_rows(image.height, size))
+    rows = _flow(chips, width, size, max_rows=_max_rows(height, size))
     line = round(size * 1.75)
-    canvas = Image.new("RGB", (width, image.height + len(rows) * line + size), PANEL)
-    canvas.paste(image, ((width - image.width) // 2, 0))
-    draw = ImageDraw.Draw(canvas)
-    middle = image.height + size // 2 + line / 2
+    strip = Image.new("RGB", (width, len(rows) * line + size), PANEL)
+    draw = ImageDraw.Draw(strip)
+    middle = size // 2 + line / 2
     for row in rows:
         left = float(size)
         for chip in row:
             chip.draw(draw, left, middle, size)
             left += chip.width(size) + size * 1.4
         middle += line
-    return canvas
+    return strip
 
 
 class _Chip(NamedTuple):
@@ -77,7 +98,8 @@ class _Chip(NamedTuple):
 
 
 def _max_rows(height: int, size: int) -> int:
-    return max(4, int(height * 0.5 / (size * 1.75)))
+    line = round(size * 1.75)
+    return max(4, min(int(height * 0.5 / (size * 1.75)), (_TALLEST - height - size) // line))
 
 
 def _flow(chips: Sequence[_Chip], width: int, size: int, *, max_rows: int) -> list[list[_Chip]]:

@@ -1,6 +1,6 @@
 """Labels over a photo: regions tinted in their colour with a crisp edge, named inside where there is room."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from radseg.colours import colours
-from radseg.io.labels import LabelMap
-from radseg.visual.legend import Entry, letter_size, with_legend
+from radseg.io.labels import LabelMap, label_counts
+from radseg.ops.bands import row_bands
+from radseg.visual.legend import Entry, legend_strip, letter_size, with_room
 from radseg.visual.text import Text, legible, shorten
 
 TINT = 0.52
@@ -27,11 +28,9 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: S
 
     The legend stands below the image, never on it; pixels of label 0 show the photo unchanged.
     """
-    canvas = Image.fromarray(paint(image, labels, names))
-    counts = np.bincount(labels.reshape(-1), minlength=len(names) + 1)[: len(names) + 1]
+    counts = label_counts(labels, len(names))
     table = colours(names)
     present = sorted(np.flatnonzero(counts[1:]).tolist(), key=lambda index: -counts[index + 1])
-    _write_names(canvas, labels, names, present)
     entries = [
         Entry(
             names[index],
@@ -41,7 +40,14 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: S
         )
         for index in present
     ]
-    return with_legend(canvas, entries)
+    height, width = labels.shape
+    canvas, left = with_room(width, height, legend := legend_strip(width, height, entries))
+    for rows, part in _painted(image, labels, names):
+        canvas.paste(Image.fromarray(part), (left, rows.start))
+    _write_names(canvas, labels, names, present, left)
+    if legend is not None:  # last, as it covers what a name leaves of itself below the image
+        canvas.paste(legend, (0, height))
+    return canvas
 
 
 def paint(
@@ -52,26 +58,36 @@ def paint(
     Without an image the regions are flat and label 0 is dark grey. Labels above the number of names
     (ignore) stay untouched.
     """
+    painted = np.empty((*labels.shape, 3), np.uint8)
+    for rows, part in _painted(image, labels, names):
+        painted[rows] = part
+    return painted
+
+
+def _painted(
+    image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+) -> Iterator[tuple[slice, UInt8[np.ndarray, "h W 3"]]]:
+    """Yield what `paint` returns, a few rows at a time: of all rows it takes 20 bytes a pixel."""
     table = np.zeros((int(np.iinfo(labels.dtype).max) + 1, 3), np.uint8)
     table[1 : len(names) + 1] = colours(names)
-    named = (labels > 0) & (labels <= len(names))
-    tints = table[labels]
-    if image is None:
-        return np.where(named[..., None], tints, np.uint8(40))
-    photo = Image.fromarray(image)
-    drained = Image.blend(photo, photo.convert("L").convert("RGB"), GREYED)
-    mixed = np.array(Image.blend(drained, Image.fromarray(tints), TINT))
-    edge = _edges(labels) & named
-    mixed[edge] = tints[edge]
-    mixed[_outline(labels)] //= 4
-    return np.where(named[..., None], mixed, image)
-
-
-def _edges(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
-    """Pixels within a few of another label: two and more for large images, inside each region."""
     width = max(1, round(min(labels.shape) / 300))
-    border = _outline(labels)
-    return np.asarray(ndimage.binary_dilation(border, iterations=width))
+    for rows in row_bands(*labels.shape):
+        some = labels[rows]
+        named = ((some > 0) & (some <= len(names)))[..., None]
+        tints = table[some]
+        if image is None:
+            yield rows, np.where(named, tints, np.uint8(40))
+            continue
+        photo = Image.fromarray(np.ascontiguousarray(image[rows]))
+        drained = Image.blend(photo, photo.convert("L").convert("RGB"), GREYED)
+        mixed = np.array(Image.blend(drained, Image.fromarray(tints), TINT))
+        first = max(0, rows.start - width - 1)
+        outline = _outline(labels[first : rows.stop + width + 1])
+        inside = slice(rows.start - first, rows.stop - first)
+        edge = ndimage.binary_dilation(outline, iterations=width)[inside] & named[..., 0]
+        mixed[edge] = tints[edge]
+        mixed[outline[inside]] //= 4
+        yield rows, np.where(named, mixed, image[rows])
 
 
 def _outline(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
@@ -87,10 +103,12 @@ class _Place(NamedTuple):
     row: float
 
 
-def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int]) -> None:
+def _write_names(
+    canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int], left: int
+) -> None:
     """Write each name once, at the widest place of its region, where it fits and covers no other name."""
     draw = ImageDraw.Draw(canvas)
-    size = letter_size(canvas.width, canvas.height)
+    size = letter_size(labels.shape[1], labels.shape[0])
     step = max(1, -(-max(labels.shape) // _COARSE))
     small = labels[step // 2 :: step, step // 2 :: step]
     used: list[tuple[float, float, float, float]] = []
@@ -102,7 +120,7 @@ def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], pr
             continue
         used.append(box)
         draw.text(
-            ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
+            (left + (box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
             text.letters,
             font=text.font,
             fill=(255, 255, 255),

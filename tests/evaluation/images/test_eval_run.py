@@ -210,7 +210,7 @@ def test_the_result_names_everything_that_decided_it(data, tmp_path):
 def test_names_may_be_replaced_one_per_class(data, tmp_path):
     words = Vocabulary.parse(["pink", "green", "blue", "yellow", ("white", "grey")])
     result = run(data, tmp_path / "out", vocabulary=words)[0].result
-    assert result.names == words.names
+    assert result.names == ("pink", "green", "blue", "yellow", "white, grey")
     assert [one.name for one in result.per_class] == list(NAMES)
     with pytest.raises(InputError, match="4 names are given for the 5 classes"):
         run(data, tmp_path / "other", vocabulary=Vocabulary.parse(["pink", "green", "blue", "yellow"]))

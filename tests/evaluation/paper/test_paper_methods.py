@@ -5,14 +5,17 @@ from dataclasses import asdict, replace
 import pytest
 
 from evaluation_builders import changed, paper_run
+from radseg.datasets.catalog import BENCHMARKS
 from radseg.evaluation.paper import published as paper
 from radseg.evaluation.paper.methods import OTHERS
-from radseg.evaluation.paper.protocols import protocol
+from radseg.evaluation.paper.protocols import constants, protocol, released_names
 from radseg.evaluation.report.comparison import compare, tolerance
 from radseg.evaluation.report.report import render
 from radseg.presets.load import check
 from radseg.presets.spec import model_spec
 from radseg.presets.table import METHODS, PRESETS
+
+VOC = BENCHMARKS["voc20"].names
 
 
 def run_of(preset, dataset="context59", name="mid", miou=40.0, **options):
@@ -20,7 +23,8 @@ def run_of(preset, dataset="context59", name="mid", miou=40.0, **options):
     known = PRESETS[preset]
     model = model_spec(preset, defaults=protocol(dataset, name).options, **options)
     run = paper_run(dataset, name=name, miou=miou)
-    run = replace(run, preset=preset, options=asdict(model.options))
+    names = released_names(dataset, BENCHMARKS[dataset].names, known.method)
+    run = replace(run, preset=preset, options=asdict(model.options), names=names)
     return changed(run, "model", checkpoint=known.checkpoint, version=known.checkpoint)
 
 
@@ -34,7 +38,7 @@ def run_of(preset, dataset="context59", name="mid", miou=40.0, **options):
         ("proxyclip-h", "cocostuff", "low", 26.19),
         ("trident-b-paper", "context59", "mid", 42.16),
         ("textregion-b", "ade20k", "high", 22.55),
-        ("textregion-h", "voc20", "low", 89.53),
+        ("textregion-h-paper", "voc20", "low", 89.53),
         ("talk2dino-b", "context59", "high", 40.23),
         ("rayfronts-b-paper", "ade20k", "mid", 24.63),
         ("naradio-b", "ade20k", "mid", 27.19),
@@ -60,7 +64,15 @@ def test_the_tolerance_is_the_methods(preset, off, verdict):
 
 def test_tolerances_of_methods_are_those_of_the_spec():
     wide = {m for m in METHODS if tolerance("ade20k", m) == 0.5}
-    assert wide == {"scclip", "resclip", "resclip-paper", "textregion", "resradio"}
+    assert wide == {
+        "scclip",
+        "resclip",
+        "resclip-paper",
+        "textregion",
+        "textregion-paper",
+        "textregion-paper-unit",
+        "resradio",
+    }
     assert tolerance("voc20", "naclip") == 0.3
 
 
@@ -71,8 +83,13 @@ def test_tolerances_of_methods_are_those_of_the_spec():
         (run_of("rayfronts-b", "ade20k"), "rayfronts-b-paper computes it as published"),
         (run_of("trident-b"), "refine is 'corrected', not 'reference'"),
         (run_of("trident-b-paper", "cityscapes"), "cuts these wide images in halves"),
-        (run_of("resclip-b-paper"), "constants of ADE20K"),
-        (run_of("naclip-b", "voc20"), "by several phrases"),
+        (run_of("resclip-b-paper", residual_share=0.3), "residual_share is 0.3, not 0.4"),
+        (run_of("trident-b-paper", "ade20k", below_zero=None), "below_zero is None, not 0.6"),
+        (run_of("naclip-b", "voc20", "low"), "NACLIP's own, of whole images"),
+        (
+            replace(run_of("naclip-b", "voc20"), names=released_names("voc20", VOC)),
+            "asked for by other names",
+        ),
         (run_of("naclip-b", stride=336), "stride is 336, not 224"),
         (run_of("naclip-b", temperature=100.0), "temperature is 100.0, not 40.0"),
         (run_of("proxyradio-d-b", scga_temperature=10.0), "scga_temperature is 10.0, not None"),
@@ -127,7 +144,7 @@ def tables_of(preset):
         return {table[0].table for table in rows if preset.checkpoint in measured}
     if preset.method in ("scclip-paper", "proxyclip-paper"):  # means over all windows, as only A.3 has them
         return {"A.3"}
-    known = OTHERS.get(preset.method) or OTHERS.get(preset.method.removesuffix("-paper"))
+    known = OTHERS.get(preset.method) or OTHERS.get(preset.method.partition("-paper")[0])
     return {known.table} if known and preset.checkpoint in known.sizes else set()
 
 
@@ -138,9 +155,9 @@ def test_a_preset_names_its_table_of_the_paper_or_says_that_it_is_unmeasured(pre
     assert ("unmeasured" in preset.note) == (not known)
 
 
-def options_of(preset, name="low"):
-    """Options of a preset under a protocol of ADE20K."""
-    return model_spec(preset, defaults=protocol("ade20k", name).options).options
+def options_of(preset, name="low", dataset="ade20k"):
+    """Options of a preset under a protocol."""
+    return model_spec(preset, defaults=protocol(dataset, name).options).options
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -157,3 +174,32 @@ def test_a_protocol_leaves_another_method_its_own_numbers():
     assert options_of("talk2dino-b").templates == "imagenet7"
     radio = options_of("rayfronts-b")
     assert (radio.temperature, radio.crop, radio.size_rule) == (100.0, 224, "stride")
+
+
+@pytest.mark.parametrize("preset", ["resclip-b-paper", "trident-b-paper"])
+@pytest.mark.parametrize("dataset", BENCHMARKS)
+def test_constants_tuned_per_data_set_are_those_of_the_row(preset, dataset):
+    tuned = constants(PRESETS[preset].method, dataset)
+    options = asdict(options_of(preset, dataset=dataset))
+    assert tuned
+    assert {name: options[name] for name in tuned} == tuned
+    reasons = compare(run_of(preset, dataset)).reasons
+    assert [("halves" in why) for why in reasons] == [True] * ((preset[0], dataset) == ("t", "cityscapes"))
+
+
+def test_they_are_the_published_ones_where_data_sets_differ():
+    shares = [constants("resclip", name)["residual_share"] for name in BENCHMARKS]
+    assert shares == [0.6, 0.4, 0.4, 0.3, 0.2]
+    guidance = [tuple(constants("trident-paper", name).values()) for name in BENCHMARKS]
+    assert guidance == [(0.0, None), (1.2, None), (1.2, None), (1.2, 0.6), (3.0, 0.6)]
+    assert (constants("naclip", "voc20"), constants("trident", "folder")) == ({}, {})
+    defaults = asdict(PRESETS["resclip-b"].options)
+    assert constants("resclip", "ade20k").items() <= defaults.items()
+
+
+def test_the_methods_in_sclips_harness_ask_for_vocs_person_by_seven_phrases():
+    counts = [name.count(", ") + 1 for name in released_names("voc20", VOC, "resclip-paper")]
+    assert (counts[14], counts[19], sum(counts)) == (7, 5, 30)
+    plain = [name for name in released_names("voc20", VOC, "naclip") if ", " not in name]
+    assert plain == [name for name in released_names("voc20", VOC) if name not in ("person", "tvmonitor")]
+    assert released_names("ade20k", BENCHMARKS["ade20k"].names, "naclip")[0] == "wall"

@@ -75,6 +75,7 @@ def test_the_weights_decide_the_size():
         (paper_run(name="mid-patch"), "size_rule is 'patch', not 'stride'"),
         (changed(paper_run(), "protocol", short_side=600), "protocol's short_side is 600, not 576"),
         (replace(paper_run(), names=("wall",)), "asked for by other names"),
+        (changed(paper_run(), "environment", text_dtype="int8"), "the prompts are embedded in int8"),
         (replace(paper_run(), images=Images(2000, 1999, {"a": "bad"})), "1999 of the official 2000 images"),
         (
             replace(paper_run(), images=Images(2001, 2000)),

@@ -55,10 +55,10 @@ class EvalRequest:
         """
         classes = self.images.names
         if self.vocabulary is None:
-            asked = (
-                released_names(self.images.name, classes) if self.protocol.names == "released" else classes
-            )
-            return Vocabulary.parse(list(asked))
+            if self.protocol.names == "dataset":
+                return Vocabulary.parse(list(classes))
+            asked = released_names(self.images.name, classes, self.model.preset.method)
+            return Vocabulary.parse([name.split(", ") for name in asked])
         if len(self.vocabulary.phrases) != len(classes):
             raise InputError(
                 f"{len(self.vocabulary.phrases)} names are given for the {len(classes)} classes of "

@@ -90,7 +90,7 @@ class EvalResult:
         options: every option of the method as it ran (see options.Options).
         model: checkpoint, sha256, version, space; None where a model has none. `given` holds what was to be
             used instead of the preset's own: checkpoint, text_tower, sam.
-        names: class names as they were asked for, in the order of the classes.
+        names: class names as they were asked for, in the order of the classes, ", " before each synonym.
         per_class: one entry per class, in order, named as the dataset does.
         scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1.
         environment: radseg, commit, torch, python, device, dtype, threads of the first process; `processes`

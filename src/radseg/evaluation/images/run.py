@@ -152,7 +152,7 @@ def result_of(
         preset=request.model.name,
         options=asdict(request.model.options),
         model=sessions[0]["model"],
-        names=request.prompts.names,
+        names=tuple(map(", ".join, request.prompts.phrases)),
         per_class=class_scores(done, request.images.names),
         scores=scores_of(done, len(request.images.names)),
         images=Images(len(counts), len(done), failed),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from radseg.datasets.benchmark import class_names
 from radseg.errors import InputError
 from radseg.presets.options import RadioOptions
 from radseg.presets.table import Preset
@@ -37,6 +38,7 @@ class Protocol:
         min_area: of RADSeg+, in pixels at full size; 225 at half size in the released code.
         iou_threshold: of RADSeg+.
         source: where the row comes from.
+        dataset: whose row it is; methods with constants per data set take those of this one.
     """
 
     name: str
@@ -54,10 +56,12 @@ class Protocol:
     min_area: int = 900
     iou_threshold: float = 0.9
     source: str = "RADSeg Table A.1"
+    dataset: str = ""
 
     def options(self, preset: Preset) -> dict[str, Any]:
         """Return what stands in place of a preset's options; images keep their size: they are resized before.
 
+        Constants that a method's code has per data set are part of it (`constants`).
         Methods that are not on RADIO keep their own temperature, templates, denoising, size rule and IoU
         threshold: those numbers of a row are RADSeg's. What a method does not take is left out by
         `presets.spec.model_spec`.
@@ -66,6 +70,7 @@ class Protocol:
         if isinstance(preset.options, RadioOptions):
             given += ["size_rule", "templates", "temperature", "denoising", "iou_threshold"]
         values = {name: getattr(self, name) for name in given if getattr(self, name) is not None}
+        values |= constants(preset.method, self.dataset)
         return values | {"threshold": None, "short_side": None, "long_side": None}
 
     def as_dict(self) -> dict[str, Any]:
@@ -136,7 +141,7 @@ def protocol(dataset: str, name: str) -> Protocol:
 def _rows(dataset: str) -> Iterator[Protocol]:
     coarse, resolutions = _TABLE[dataset]
     for name, (short, long, crop, stride) in resolutions.items():
-        row = Protocol(name, short, long, crop, stride, coarse_threshold=coarse)
+        row = Protocol(name, short, long, crop, stride, coarse_threshold=coarse, dataset=dataset)
         rows = [row]
         if name in _RELEASED[dataset]:
             changes: dict[str, Any] = dict(_RELEASED[dataset][name])
@@ -147,10 +152,52 @@ def _rows(dataset: str) -> Iterator[Protocol]:
             yield replace(one, name=f"{one.name}-patch", size_rule="patch")
 
 
+# What the methods' own codes tune per data set, on the images they are then measured on. ResCLIP: threshold
+# of the first segmentation, τ_r, λ_r, τ_s, λ_s (methods spec 3). Trident: factor on SAM's mean cosine, and
+# what takes the place of a negative threshold (spec 6 and 16).
+_RESIDUALS: dict[str, tuple[float, ...]] = {
+    "voc20": (0.10, 2.0, 0.6, 2.1, 0.6),
+    "context59": (0.25, 2.0, 0.4, 1.8, 0.7),
+    "cocostuff": (0.11, 2.0, 0.4, 1.8, 0.7),
+    "ade20k": (0.25, 2.0, 0.3, 2.1, 0.7),
+    "cityscapes": (0.10, 2.0, 0.2, 2.1, 0.6),
+}
+_RESIDUAL_NAMES = (
+    "feedback_threshold",
+    "residual_gain",
+    "residual_share",
+    "feedback_gain",
+    "feedback_share",
+)
+_GUIDANCE: dict[str, tuple[float, float | None]] = {
+    "voc20": (0.0, None),
+    "context59": (1.2, None),
+    "cocostuff": (1.2, None),
+    "ade20k": (1.2, 0.6),
+    "cityscapes": (3.0, 0.6),
+}
+_PHRASES = {"sclip", "naclip", "scclip", "resclip"}
+"""Methods whose codes share SCLIP's class file of VOC."""
 _RENAMED = {"voc20": {"boat": "ship", "diningtable": "table"}}
 
 
-def released_names(dataset: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return class names as the released code asks for them: without spaces, two of VOC's renamed (6.2)."""
+def constants(method: str, dataset: str) -> dict[str, Any]:
+    """Return the options for which a method's own code has other values on each data set; {} for most."""
+    method = method.removesuffix("-paper")
+    if method == "resclip" and dataset in _RESIDUALS:
+        return dict(zip(_RESIDUAL_NAMES, _RESIDUALS[dataset], strict=True))
+    if method == "trident" and dataset in _GUIDANCE:
+        return dict(zip(("cosine_factor", "below_zero"), _GUIDANCE[dataset], strict=True))
+    return {}
+
+
+def released_names(dataset: str, names: tuple[str, ...], method: str = "radseg") -> tuple[str, ...]:
+    """Return class names as the released code asks for them: without spaces, two of VOC's renamed (6.2).
+
+    SCLIP, NACLIP, SC-CLIP and ResCLIP ask for VOC's person by seven phrases and for its television by five: a
+    name, then ", " before each further phrase, as in a class file. The best phrase counts.
+    """
+    if dataset == "voc20" and method.removesuffix("-paper") in _PHRASES:
+        return class_names("voc20-phrases")
     renamed = _RENAMED.get(dataset, {})
     return tuple(renamed.get(name, name.replace(" ", "")) for name in names)

@@ -159,11 +159,12 @@ def _differences(result: EvalResult) -> Iterator[str]:
         yield from _changed("", result.options, _expected(result, paper_like))
     other = OTHERS.get(method_of(result))
     if other is not None:
-        yield from (why for why in (other.always, other.elsewhere.get(result.dataset)) if why is not None)
+        places = (result.dataset, f"{result.dataset} {name.removesuffix('-patch')}")
+        yield from filter(None, (other.always, *map(other.elsewhere.get, places)))
     benchmark = BENCHMARKS.get(result.dataset)
     if benchmark is None:
         return
-    if tuple(result.names) != released_names(result.dataset, benchmark.names):
+    if tuple(result.names) != released_names(result.dataset, benchmark.names, method_of(result)):
         yield "the classes are asked for by other names"
     if (text_dtype := result.environment.get("text_dtype", "float32")) != "float32":
         yield f"the prompts are embedded in {text_dtype}"

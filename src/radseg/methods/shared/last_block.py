@@ -40,9 +40,13 @@ class KeyKeyBlock:
 
     def __call__(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Return the tokens after the block."""
-        _, keys, values = block.attention.project(block.norm1(tokens))
-        attended = block.attention.merge(key_key_attention(keys, values, bias=self.bias))
+        attended = block.attention.merge(self.mix(block, tokens))
         return complete_block(block, tokens, attended, self.tail)
+
+    def mix(self, block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n m t k"]:
+        """Return the mixed values per head, before the output projection."""
+        _, keys, values = block.attention.project(block.norm1(tokens))
+        return key_key_attention(keys, values, bias=self.bias)
 
 
 def neighbour_block(

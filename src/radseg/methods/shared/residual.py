@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -11,8 +12,10 @@ from torch.nn import functional as F
 from radseg.methods.shared.last_block import Tail, complete_block
 from radseg.nn.vit import VisionTransformer
 from radseg.ops.attention import mean_attention, neighbour_bias, softmax_attention
-from radseg.ops.feedback import Residuals, Rules, inner_blocks, label_affinity
+from radseg.ops.feedback import SIGMA, Residuals, Rules, inner_blocks, label_affinity
 from radseg.types import Size
+
+AffinityDtype = Literal["network", "float16"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class ResidualAttention:
         inner: blocks from 1 whose maps RCS uses; None takes `inner_blocks`.
         rules: see `label_affinity`.
         tail: what follows the attention.
+        affinity_sigma: of the smoothing in `label_affinity`, in patches.
+        affinity_dtype: what the affinity is rounded to; ResCLIP's code has float16 whatever the network.
     """
 
     sigma: float
@@ -37,6 +42,8 @@ class ResidualAttention:
     inner: tuple[int, ...] | None
     rules: Rules
     tail: Tail
+    affinity_sigma: float = SIGMA
+    affinity_dtype: AffinityDtype = "network"
 
     def __call__(
         self,
@@ -67,7 +74,11 @@ class ResidualAttention:
             mixed = numbers.gain * ((1 - numbers.share) * own + numbers.share * crossed)
             return complete_block(block, tokens, block.attention.merge(mixed), self.tail)
 
-        affinities = [label_affinity(labels, rules=self.rules) for labels in label(run(bias, 1.0))]
-        extra = F.pad(torch.stack(affinities), (prefix, 0, prefix, 0))[:, None]
+        labels = label(run(bias, 1.0))
+        affinities = [label_affinity(one, sigma=self.affinity_sigma, rules=self.rules) for one in labels]
+        affinity = torch.stack(affinities)
+        if self.affinity_dtype == "float16":
+            affinity = affinity.half().to(bias)
+        extra = F.pad(affinity, (prefix, 0, prefix, 0))[:, None]
         share = numbers.feedback_gain * numbers.feedback_share
         return run(bias + share * extra, numbers.feedback_gain * (1 - numbers.feedback_share))

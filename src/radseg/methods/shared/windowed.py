@@ -71,7 +71,11 @@ def correlative_block(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Ten
 
     The weights sum to 2 per token. Residual and MLP stay, CLS takes part (methods spec 13).
     """
-    attention = block.attention
-    queries, keys, values = attention.project(block.norm1(tokens))
-    mixed = query_query_attention(queries, values) + key_key_attention(keys, values)
-    return block.add_mlp(block.add_attention(tokens, attention.merge(mixed)))
+    attended = block.attention.merge(correlative_attention(block, tokens))
+    return block.add_mlp(block.add_attention(tokens, attended))
+
+
+def correlative_attention(block: Block, tokens: Float[Tensor, "n t d"]) -> Float[Tensor, "n m t k"]:
+    """Return the mixed values of `correlative_block` per head, before the output projection."""
+    queries, keys, values = block.attention.project(block.norm1(tokens))
+    return query_query_attention(queries, values) + key_key_attention(keys, values)

@@ -10,17 +10,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.methods.base import (
-    fit_windows,
     require_windows,
     slide_windows,
     window_bytes,
+    window_size,
 )
 from radseg.models.base import Backbone, PatchBackbone
 from radseg.modes import DEFAULT_MEMORY_BUDGET, SizeRule
+from radseg.ops.resize import image_size, resize
 from radseg.types import FeatureMap, Rgb, Size
+
+_LANGUAGE = 1536
+"""Channels of the widest text space there is, SigLIP 2 giant."""
 
 Statistics = Literal["window", "image"]
 """What a mean is taken over: each window alone, or all of an image's, as code that batches them does."""
+
+GridOrder = Literal["rows", "transposed"]
+"""How a grid that is not square is read: row by row, or with its sides exchanged, as in some codes."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +105,35 @@ class Windows:
 
     def prepare(self, image: Rgb) -> Rgb:
         """Return `image` at the size the windows need, on the backbone's device."""
-        return fit_windows(
-            image.to(self.backbone.device),
+        return resize(image.to(self.backbone.device), self._legal(image_size(image)))
+
+    def _legal(self, size: Size) -> Size:
+        return window_size(
+            size,
             size_divisor=self.size_divisor,
             crop=self.crop,
             stride=self.stride,
             size_rule=self.size_rule,
         )
+
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that the features of an image of `size` pixels take under a memory budget.
+
+        The image legal and in windows, the widest point of a batch of these, the stitched map with what is
+        made of it, and the blocks in which that is done. Held against measured peaks, not derived.
+        """
+        legal = self._legal(size)
+        side = max(legal) if self.crop is None else self.crop
+        window = Size(min(side, legal.height), min(side, legal.width))
+        grid = Size(*(length // self.feature_stride for length in legal))
+        step = side if self.crop is None else self.stride
+        count = math.prod(1 + -(-max(0, a - side) // step) for a in legal)
+        each = self.window_bytes(window) + 24 * window.height * window.width
+        batch = count if self.statistics == "image" else min(count, max(1, budget // 4 // each))
+        cells = grid.height * grid.width
+        maps = 4 * cells * (8 * self.backbone.width + 4 * max(self.backbone.width, _LANGUAGE))
+        blocks = min(3 * (budget // 16), 12 * cells**2) + min(budget // 4, 4 * 4096 * cells)
+        return 12 * legal.height * legal.width + max(2 * batch * each, maps + blocks) + maps
 
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window of `size` pixels."""
