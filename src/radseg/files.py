@@ -43,6 +43,18 @@ def shown(path: str | Path) -> str:
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
+def shortened(text: str, most: int = 200) -> str:
+    """Return foreign text for use in a message: one line, odd characters escaped, `most` letters at most."""
+    line = shown(" ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def listed(names: Iterable[str], most: int = 6) -> str:
+    """Return names of a foreign file for use in a message: the first of them, each shortened."""
+    every = list(names)
+    return ", ".join(shortened(name, 80) for name in every[:most]) + (", …" if len(every) > most else "")
+
+
 def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BinaryIO:
     """Open a file for reading that is none of what hangs or never ends: a FIFO, a device.
 

@@ -64,7 +64,10 @@ def use(folder: Path, exported: Path) -> None:
     """Read a map through and export it; raise RadsegError, or AssertionError for what must not be accepted."""
     faults = [fault for _, fault in verify_map(folder) if fault]
     assert all("\n" not in fault for fault in faults), f"a fault in several lines: {faults}"
-    refusals = [_refusal(lambda: _read(folder)), _refusal(lambda: radseg("map", "export", folder, "-o", exported))]
+    refusals = [
+        _refusal(lambda: _read(folder)),
+        _refusal(lambda: radseg("map", "export", folder, "-o", exported)),
+    ]
     assert not faults or any(refusals), f"read, although verify says: {faults[0]}"
     facts_of(folder)
     for refusal in refusals:

@@ -83,7 +83,13 @@ def header_changed(random: Random, file: Path) -> tuple[str, bool]:
     """Change the table at the begin of a safetensors file."""
     data = file.read_bytes()
     length = int.from_bytes(data[:8], "little")
-    place, value = json_changed(random, json.loads(data[8 : 8 + length]))
+    header = json.loads(data[8 : 8 + length])
+    described = [key for key in ("config", "sizes") if key in header.get("__metadata__", {})]
+    if described and random.random() < 0.5:
+        place, inside = json_changed(random, json.loads(header["__metadata__"][described[0]]))
+        value = header | {"__metadata__": header["__metadata__"] | {described[0]: json.dumps(inside)}}
+    else:
+        place, value = json_changed(random, header)
     text = json_text(value)
     size = random.choice((len(text),) * 4 + (0, 2**40, 2**63))
     file.write_bytes(size.to_bytes(8, "little") + text + data[8 + length :])

@@ -99,6 +99,13 @@ def test_a_manifest_that_cannot_be_true_is_refused(folder, change):
         SemanticMap.open(folder)
 
 
+def test_foreign_text_in_a_message_is_cut(folder):
+    tamper(folder, lambda content: content["tiles"][0].update(file="x" * 10_000))
+    with pytest.raises(CheckpointError, match="xxx") as error:
+        SemanticMap.open(folder)
+    assert len(str(error.value)) < 600
+
+
 def test_tiles_of_other_channels_than_the_manifest_says_are_not_read(folder):
     tamper(folder, lambda content: content["description"].update(channels=10**9))
     with pytest.raises(CheckpointError, match="instead of F32"):

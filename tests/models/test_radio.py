@@ -115,5 +115,5 @@ def test_configuration_survives_json():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', tiny_config().to_json()[:-9]])
 def test_broken_configuration_is_refused(text):
-    with pytest.raises(CheckpointError, match="Not a RADIO configuration"):
+    with pytest.raises(CheckpointError, match="holds no RADIO configuration"):
         RadioConfig.from_json(text)

@@ -126,6 +126,7 @@ def rewrite(path: Path, change) -> None:
         lambda t, m: m.update(names=json.dumps({"vocabulary": ["sky", "car", "sea"]})),
         lambda t, m: m.update(names='{"vocabulary": ' + "[" * 99_999 + "]" * 99_999 + "}"),
         lambda t, m: t.update({"vocabulary.row_class": torch.tensor([0.0, 1.0, float("inf")])}),
+        lambda t, m: t.update({"vocabulary.values": torch.ones(3, 4).to(torch.float8_e4m3fn)}),
         lambda t, m: (
             m.update(names=json.dumps({"vocabulary": ["sky", "car"], "contrast": ["object"]})),
             t.update({"contrast.values": torch.ones(1, 3), "contrast.row_class": torch.tensor([0])}),

@@ -1,9 +1,11 @@
 """Getting image towers and whole SAMs: placed by hand, in the hub client's cache, or missing."""
 
+import json
+
 import pytest
 
 from published_folders import any_shape, clip_folder
-from radseg.errors import MissingFileError, WeightsUnavailableError
+from radseg.errors import CheckpointError, MissingFileError, WeightsUnavailableError
 from radseg.models.image_tower import load_image_tower
 from radseg.presets.choose import required_by
 from radseg.weights import catalog, hub, resolve
@@ -35,6 +37,15 @@ def test_a_folder_placed_by_hand_is_used_and_counts_as_installed(tmp_path):
     clip_folder(folder, patch=14)
     assert load_image_tower("clip-vit-l-14").patch == 14
     assert "clip-vit-l-14" in {found.row.name for found in installed()}
+
+
+@pytest.mark.parametrize("heads", [[12], None, float("inf"), "many"])
+def test_an_odd_number_of_heads_is_refused_in_one_line(tmp_path, heads):
+    clip_folder(tmp_path / "tower")
+    file = tmp_path / "tower" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_attention_heads": heads}))
+    with pytest.raises(CheckpointError, match=r"^tower/model.safetensors is not laid out as its config.json"):
+        load_image_tower("clip-vit-b-16", tmp_path / "tower")
 
 
 def test_half_a_folder_does_not_count(tmp_path):

@@ -117,3 +117,8 @@ def test_others_may_read_what_is_written(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"")
     save_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(3)}, {})
     assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_value_that_is_not_finite_is_told_of_the_file_it_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="^folder/a.bin: w holds 1 value"):
+        save_tensors(tmp_path / "x", {"w": torch.tensor([1.0, float("nan")])}, {}, source="folder/a.bin")

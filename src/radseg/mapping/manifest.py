@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from radseg.errors import CheckpointError, InputError, MissingFileError, RadsegError
-from radseg.files import shown, write_bytes
+from radseg.files import shortened, shown, write_bytes
 from radseg.mapping.description import MapDescription
 from radseg.mapping.plain_files import read_plain
 from radseg.mapping.shards import FILE_NAME, Shard, shard_name
@@ -125,7 +125,7 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> MapManifest:
         OverflowError,
         RadsegError,
     ) as error:
-        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+        reason = shortened(f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error))
         raise CheckpointError(
             f"{shown(path)} is damaged or was changed: {reason}. "
             "Restore the map from a copy, or build it again."

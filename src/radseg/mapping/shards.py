@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from radseg.errors import CheckpointError
-from radseg.files import clear_parts, shown, write_bytes
+from radseg.files import clear_parts, listed, shown, write_bytes
 from radseg.mapping.description import PROBABILITIES, MapDescription
 from radseg.mapping.tiles import SIDE, TileArrays, TileIndex
 from radseg.ops.voxels import pack, unpack
@@ -174,7 +174,7 @@ def _require_layout(path: Path, file: Any, shard: Shard, description: MapDescrip
     if description.channels:
         expected["values"] = (number, description.channels)
     if set(file.keys()) != set(expected):
-        raise _damaged(path, f"it holds {', '.join(sorted(file.keys()))}")
+        raise _damaged(path, f"it holds {listed(sorted(file.keys()))}")
     for name, (dtype, columns) in expected.items():
         entry = file.get_slice(name)
         shape = [shard.rows] if columns is None else [shard.rows, columns]

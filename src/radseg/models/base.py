@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from radseg.models.strict import described, filled
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import LastBlock, VisionTransformer
 from radseg.ops.resize import image_size, require_multiple
@@ -133,14 +134,22 @@ def with_source(config: Config, path: Path) -> Config:
 
 
 def with_weights(
-    make: Callable[[], Network], tensors: Mapping[str, Tensor], device: str | torch.device, dtype: torch.dtype
+    make: Callable[[], Network],
+    tensors: Mapping[str, Tensor],
+    device: str | torch.device,
+    dtype: torch.dtype,
+    file: str,
 ) -> Network:
-    """Return the network with these weights, loaded strictly, in evaluation mode, without gradients."""
-    with torch.device("meta"):
-        network = make()
-    # The conditioner stays float32: rounding mean and std to half precision alone moves features by percents.
-    placed = {
-        k: v.to(device, torch.float32 if k.startswith("conditioner.") else dtype) for k, v in tensors.items()
-    }
-    network.load_state_dict(placed, strict=True, assign=True)
-    return network.eval().requires_grad_(False)
+    """Return the network with these weights, loaded strictly, in evaluation mode, without gradients.
+
+    Raises:
+        CheckpointError: `file` describes no network, or holds other tensors than the network's, or NaN.
+    """
+
+    def dtype_of(name: str) -> torch.dtype:
+        # The conditioner stays float32: rounding mean and std alone to half precision moves features by
+        # percents.
+        return torch.float32 if name.startswith("conditioner.") else dtype
+
+    what = "the network it describes"
+    return filled(described(file, make), tensors, dtype_of, device=device, file=file, what=what)

@@ -120,4 +120,4 @@ def load_image_tower(
     path = resolve_image_tower(name, source)
     config, tensors = load.load_image_tower(path)
     config = with_source(config if positions is None else replace(config, positions=positions), path)
-    return with_weights(lambda: ImageTower(config), tensors, device, dtype)
+    return with_weights(lambda: ImageTower(config), tensors, device, dtype, path.name)

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.files import listed
+from radseg.models.strict import filled
 from radseg.ops.inference import inference
 from radseg.text.clean import clean_phrases
 from radseg.text.contrast import contrast_templates, contrast_vocabulary
@@ -21,7 +23,7 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
 from radseg.weights.catalog import TALK2DINO
 from radseg.weights.reduced import MAP_PREFIX
-from radseg.weights.tensors import published_tensors, require_finite
+from radseg.weights.tensors import published_tensors
 
 __all__ = ["TALK2DINO", "MappedTextEncoder", "RawTower", "TextMap", "load_text_map"]
 
@@ -124,7 +126,7 @@ def load_text_map(path: str | Path) -> TextMap:
     weights = [key for key, tensor in tensors.items() if len(tensor.shape) == 2]
     layers = {key.removesuffix("weight") for key in weights}
     if len(weights) != 2 or tensors.keys() != {f"{a}{b}" for a in layers for b in ("weight", "bias")}:
-        raise CheckpointError(f"{path.name} holds {', '.join(tensors)[:200]}; a map is two linear layers.")
+        raise CheckpointError(f"{path.name} holds {listed(tensors)}; a map is two linear layers.")
     first, second = (key.removesuffix("weight") for key in weights)
     (hidden, width_in), (width_out, between) = (tensors[key].shape for key in weights)
     if between != hidden:
@@ -135,11 +137,5 @@ def load_text_map(path: str | Path) -> TextMap:
     state = {}
     for ours, theirs in (("first.", first), ("second.", second)):
         for part in ("weight", "bias"):
-            value = tensors[theirs + part]
-            require_finite(theirs + part, value, path.name)
-            state[ours + part] = value.float()
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path.name}: {error}") from error
-    return network.eval().requires_grad_(False)
+            state[ours + part] = tensors[theirs + part]
+    return filled(network, state, lambda _: torch.float32, device="cpu", file=path.name, what="a map")

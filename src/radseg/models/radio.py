@@ -195,4 +195,4 @@ def load_radio(
     summary_only = tuple(name for name in own if name not in asked)
     config, tensors = load_tensors(path, adaptors=wanted, summary_only=summary_only)
     config = with_source(config, path)
-    return with_weights(lambda: Radio(config, language=language), tensors, device, dtype)
+    return with_weights(lambda: Radio(config, language=language), tensors, device, dtype, path.name)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from radseg.errors import CheckpointError, MissingFileError
+from radseg.models.strict import described, filled
 from radseg.weights.config import SAM_FORMAT, SamSizes
 from radseg.weights.tensors import read_safetensors
 
@@ -148,6 +149,7 @@ def build_sam(
     tensors: Mapping[str, Tensor],
     sizes: SamSizes = SamSizes(),  # noqa: B008 - frozen
     *,
+    file: str = "weights",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> SamDecoder:
@@ -156,13 +158,8 @@ def build_sam(
     Raises:
         CheckpointError: tensors are missing, left over, or of another shape.
     """
-    with torch.device("meta"):
-        decoder = SamDecoder(sizes)
-    try:
-        decoder.load_state_dict({k: v.to(device, dtype) for k, v in tensors.items()}, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"These are not the weights of SAM's decoder: {error}") from error
-    return decoder.eval().requires_grad_(False)
+    decoder = described(file, lambda: SamDecoder(sizes))
+    return filled(decoder, tensors, lambda _: dtype, device=device, file=file, what="SAM's decoder")
 
 
 def load_sam(
@@ -181,5 +178,5 @@ def load_sam(
     if (found := metadata.get("format")) != SAM_FORMAT:
         raise CheckpointError(f"{path} has format {found!r}; a SAM decoder has {SAM_FORMAT!r}.")
     # Files of the published ViT-H say no sizes: theirs are the defaults.
-    sizes = SamSizes.from_json(metadata["sizes"]) if "sizes" in metadata else SamSizes()
-    return build_sam(tensors, sizes, device=device, dtype=dtype)
+    sizes = SamSizes.from_json(metadata["sizes"], path.name) if "sizes" in metadata else SamSizes()
+    return build_sam(tensors, sizes, file=path.name, device=device, dtype=dtype)

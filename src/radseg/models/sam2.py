@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radseg.errors import CheckpointError
 from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
+from radseg.models.strict import described, filled
 from radseg.types import Rgb
 from radseg.weights.home import identity_of
 from radseg.weights.load import read_description
@@ -129,18 +129,18 @@ def build_sam2(
     from transformers import Sam2Config  # noqa: PLC0415
 
     parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
-    config = Sam2Config(**{part: dict(description[part]) for part in parts if part in description})
-    with torch.device("meta"):
-        network = Sam2(config, source_sha256=source_sha256)
-    wanted = {f"network.{k}": v.to(device, dtype) for k, v in tensors.items() if not _VIDEO.fullmatch(k)}
+
+    def make() -> Sam2:
+        config = Sam2Config(**{part: dict(description[part]) for part in parts if part in description})
+        return Sam2(config, source_sha256=source_sha256)
+
+    network = described(file, make)
+    wanted = {f"network.{k}": v for k, v in tensors.items() if not _VIDEO.fullmatch(k)}
     _fill_tied(network, wanted)
-    try:
-        network.load_state_dict(wanted, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{file} does not hold SAM 2.1: {error}") from error
+    filled(network, wanted, lambda _: dtype, device=device, file=file, what="SAM 2.1")
     left = [name for name, buffer in network.named_buffers() if buffer.is_meta]
     assert not left, left
-    return network.to(device).eval().requires_grad_(False)
+    return network.to(device)
 
 
 _TIED = (

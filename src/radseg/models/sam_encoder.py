@@ -14,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radseg.errors import CheckpointError, InputError
+from radseg.errors import InputError
 from radseg.models.sam import SamDecoder, build_sam
+from radseg.models.strict import described, filled
 from radseg.ops.resize import image_size, require_multiple
 from radseg.types import FeatureMap, Rgb, Size
 from radseg.weights.config import SamSizes
@@ -177,7 +178,8 @@ def load_whole_sam(
     folder = resolve_sam(name, source)
     weights = weights_in(folder)
     label = f"{folder.name}/{weights[0].name}"
-    vision = dict(read_description(folder / "config.json").get("vision_config") or {})
+    description = read_description(folder / "config.json")
+    vision = described(label, lambda: dict(description.get("vision_config") or {}))
     published = published_tensors(*weights)
     own = {
         key.removeprefix(_PREFIX): tensor
@@ -187,7 +189,7 @@ def load_whole_sam(
     encoder = build_sam_encoder(vision, own, file=label, device=device, dtype=dtype)
     parts = convert_library(published, label)
     sizes = SamSizes(frame=encoder.frame, patch=encoder.patch, features=encoder.pos_embed.shape[-1])
-    return WholeSam(encoder, build_sam(parts, sizes, device=device), identity_of(weights))
+    return WholeSam(encoder, build_sam(parts, sizes, file=label, device=device), identity_of(weights))
 
 
 _PREFIX = "vision_encoder."
@@ -208,12 +210,12 @@ def build_sam_encoder(
     """
     from transformers import SamVisionConfig  # noqa: PLC0415
 
-    config = SamVisionConfig.from_dict(vision)
-    config._attn_implementation = "sdpa"
-    with torch.device("meta"):
-        encoder = SamEncoder(config)
-    try:
-        encoder.load_state_dict({k: v.to(device, dtype) for k, v in tensors.items()}, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{file} does not hold SAM's image encoder: {error}") from error
-    return encoder.to(device).eval().requires_grad_(False)
+    def make() -> SamEncoder:
+        config = SamVisionConfig.from_dict(vision)
+        config._attn_implementation = "sdpa"
+        return SamEncoder(config)
+
+    what = "SAM's image encoder"
+    return filled(described(file, make), tensors, lambda _: dtype, device=device, file=file, what=what).to(
+        device
+    )

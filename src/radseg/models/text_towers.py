@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radseg.errors import CheckpointError, InputError, MissingFileError, SpaceMismatchError
+from radseg.files import listed
+from radseg.models.strict import described, filled
 from radseg.models.tokenise import CLIP, SIGLIP, SIGLIP2, PromptTokeniser, TokenRules, load_tokeniser
 from radseg.nn.int8 import to_int8
 from radseg.ops.inference import inference
@@ -168,16 +170,17 @@ def load_described(
     config = _read_config(folder)
     tokenise = load_tokeniser(folder / "tokenizer.json", facts.rules)
     # The ids in published configs are partly wrong (CLIP's 2, SigLIP's 49407); the tokeniser knows them.
-    text = _text_config(config) | tokenise.special_ids
+    described_in = str(folder / "config.json")
+    text = described(described_in, lambda: _text_config(config) | tokenise.special_ids)
     # On "meta" nothing is allocated or initialised; `assign` then puts the file's tensors in place. What
     # stays there is the buffer of position numbers, which is why they are passed to the forward call.
-    with torch.device("meta"):
-        network = _network(_model_type(config), text)
+    network = described(described_in, lambda: _network(_model_type(config), text))
     _check_space(facts, network.config, folder)
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    tensors = _read_tensors(folder / "model.safetensors", shapes, device)
-    network.load_state_dict({name: tensor.to(dtype) for name, tensor in tensors.items()}, assign=True)
-    return EncoderTower(facts.space, network.eval().requires_grad_(False), tokenise)
+    weights = folder / "model.safetensors"
+    tensors = _read_tensors(weights, shapes, device)
+    filled(network, tensors, lambda _: dtype, device=device, file=str(weights), what="this tower")
+    return EncoderTower(facts.space, network, tokenise)
 
 
 def _network(model_type: str, text: dict[str, Any]) -> nn.Module:
@@ -215,17 +218,12 @@ def _read_tensors(
             missing = sorted(set(shapes) - set(names.values()))
             if unknown or missing or doubled:
                 raise CheckpointError(
-                    f"{weights} does not fit its config.json: missing {_some(missing)}; "
-                    f"unknown {_some(unknown)}; twice {_some(doubled)}."
+                    f"{weights} does not fit its config.json: missing {listed(missing) or 'none'}; "
+                    f"unknown {listed(unknown) or 'none'}; twice {listed(doubled) or 'none'}."
                 )
             tensors = {own: file.get_tensor(name) for name, own in names.items() if own is not None}
     except SafetensorError as error:
         raise CheckpointError(f"{weights} is damaged or not a safetensors file: {error}.") from error
-    for name, tensor in tensors.items():
-        if tensor.shape != shapes[name]:
-            raise CheckpointError(
-                f"{weights}: {name} has shape {tuple(tensor.shape)}; config.json says {tuple(shapes[name])}."
-            )
     return tensors
 
 
@@ -241,11 +239,6 @@ def _own_name(name: str, shapes: dict[str, torch.Size]) -> str | None:
         if candidate in shapes:
             return candidate
     return None
-
-
-def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(names[:4]) or "none"
-    return f"{listed} and {len(names) - 4} more" if len(names) > 4 else listed
 
 
 def _facts(space: str) -> TowerFacts:

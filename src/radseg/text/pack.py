@@ -24,6 +24,7 @@ from radseg.types import TextEmbeddings
 
 FORMAT = "radseg-vocabulary/1"
 _PARTS = ("vocabulary", "contrast")
+_NUMBERS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,7 @@ def _embeddings(part: str, names: Any, tensors: Mapping[str, Tensor], space: str
 
 
 def _check_directions(values: Tensor) -> None:
-    if values.ndim != 2 or not values.is_floating_point():
+    if values.ndim != 2 or values.dtype not in _NUMBERS:
         raise InputError(
             f"embeddings must be a floating point matrix, got {values.dtype} {tuple(values.shape)}"
         )

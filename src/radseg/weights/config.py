@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from radseg.errors import CheckpointError
-from radseg.files import json_of
+from radseg.files import json_of, shortened
 from radseg.weights import catalog
 
 RADIO_FORMAT = "radseg-radio/1"
@@ -33,16 +33,18 @@ class JsonForm:
         return json.dumps(asdict(self), sort_keys=True)  # type: ignore[call-overload]
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return what `to_json` wrote.
+    def from_json(cls, text: str, file: str = "The text") -> Self:
+        """Return what `to_json` wrote into `file`.
 
         Raises:
             CheckpointError: the text is not such an object.
         """
         try:
             return cls(**cls._typed(json_of(text)))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"Not a {cls.what} configuration: {error}.") from error
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+            raise CheckpointError(
+                f"{file} holds no {cls.what} configuration: {shortened(str(error))}."
+            ) from error
 
     @classmethod
     def _typed(cls, raw: dict[str, Any]) -> dict[str, Any]:

@@ -119,7 +119,8 @@ def converted(
         weights = [file for file in files if file.name != "config.json"]
         config = replace(config, source_sha256=home.identity_of(weights))
         kind = VIT_FORMAT if isinstance(config, VitConfig) else RADIO_FORMAT
-        save_tensors(target, tensors, {"format": kind, "config": config.to_json()})
+        source = "/".join(weights[0].parts[-2:])
+        save_tensors(target, tensors, {"format": kind, "config": config.to_json()}, source=source)
     return target
 
 

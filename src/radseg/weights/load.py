@@ -68,7 +68,7 @@ def load_image_tower(path: Path) -> "tuple[VitConfig, dict[str, Tensor]]":
             f"{path.name} has format {metadata.get('format')!r:.60}; an image tower has {VIT_FORMAT!r}. Pass "
             "the published folder."
         )
-    config = VitConfig.from_json(metadata.get("config", ""))
+    config = VitConfig.from_json(metadata.get("config", ""), path.name)
     require_tensors(tower_shapes(config), tensors, path.name)
     return config, tensors
 
@@ -98,6 +98,6 @@ def _read_radio(path: Path) -> "tuple[RadioConfig, dict[str, Tensor]]":
             f"{metadata.get('format', 'without a format')!r:.60}. "
             "Pass the published file to `resolve_radio`."
         )
-    config = RadioConfig.from_json(metadata["config"])
+    config = RadioConfig.from_json(metadata["config"], path.name)
     require_tensors(expected_shapes(config), tensors, path.name)
     return config, tensors

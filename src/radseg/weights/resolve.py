@@ -290,7 +290,7 @@ def _make_reduced(published: "Published", target: Path) -> None:
         published.fetch_parts(target, made_of)
         return
     row, files = published.row, published.weights()
-    save_tensors(target, reduced_tensors(row, files), REDUCTIONS[row.kind].metadata)
+    save_tensors(target, reduced_tensors(row, files), REDUCTIONS[row.kind].metadata, source=files[0].name)
     published.record_made(target, f"{files[0].name} of {row.page}")
 
 
@@ -348,5 +348,6 @@ def _decoder_from(path: Path) -> Path:
     target = converted_folder() / f"{digest[:24]}-sam-v{CONVERTER}.safetensors"
     if not target.is_file():
         convert = sam.convert_library if is_library else sam.convert_pth
-        save_tensors(target, convert(published_tensors(path), path.name), {"format": SAM_FORMAT})
+        tensors = convert(published_tensors(path), path.name)
+        save_tensors(target, tensors, {"format": SAM_FORMAT}, source=path.name)
     return target

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from radseg.errors import CheckpointError
+from radseg.files import listed
 from radseg.weights.config import HeadConfig, RadioConfig
 
 Shape = tuple[int, ...]
@@ -79,8 +80,7 @@ def require_tensors(expected: Mapping[str, Shape], found: Mapping[str, Shaped], 
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     if missing or extra:
         what, keys = ("lacks", missing) if missing else ("holds the unknown", extra)
-        shown = ", ".join(keys[:6]) + (", …" if len(keys) > 6 else "")
-        raise CheckpointError(f"{file} {what} tensor(s) {shown} ({len(keys)} in all).")
+        raise CheckpointError(f"{file} {what} tensor(s) {listed(keys)} ({len(keys)} in all).")
     for key, shape in expected.items():
         if (has := tuple(found[key].shape)) != shape:
             raise CheckpointError(f"{file}: {key} has shape {has}; {shape} is needed.")

@@ -107,7 +107,9 @@ def require_tensor(key: object, value: object, file: str) -> Tensor:
 
 def require_finite(name: str, tensor: Tensor, file: str) -> None:
     """Raise CheckpointError if a floating tensor holds NaN or infinity."""
-    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+    if not tensor.is_floating_point() or bool(tensor.sum().isfinite()):  # NaN and infinity stay in a sum
+        return
+    if not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
         raise CheckpointError(
             f"{file}: {name} holds {bad} value(s) that are NaN or infinite; the file is damaged or the "
@@ -115,15 +117,20 @@ def require_finite(name: str, tensor: Tensor, file: str) -> None:
         )
 
 
-def save_tensors(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def save_tensors(
+    target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, source: str = ""
+) -> None:
     """Write `tensors` to `target`: complete and finite, or not at all.
+
+    Args:
+        source: file that they come from, for messages.
 
     Raises:
         CheckpointError: a tensor holds NaN or infinity.
         ResourceError: the folder cannot be written or the disk is full.
     """
     for key, tensor in tensors.items():
-        require_finite(key, tensor, target.name)
+        require_finite(key, tensor, source or target.name)
     whole = {key: tensor.contiguous() for key, tensor in tensors.items()}
     end = 0
     for key in sorted(whole, key=lambda k: whole[k].data_ptr()):

@@ -90,5 +90,5 @@ def tower_from(folder: Path) -> Path:
             with replacing(made / file.name) as part:
                 shutil.copyfile(file, part)
         row = catalog.row(catalog.OPENAI_B)  # any text row: what is kept of a tower is the same for all
-        save_tensors(made / _WEIGHTS, reduced_tensors(row, files), {"format": "pt"})
+        save_tensors(made / _WEIGHTS, reduced_tensors(row, files), {"format": "pt"}, source=str(files[0]))
     return made

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from radseg.errors import CheckpointError
+from radseg.files import shortened
 from radseg.weights.catalog import Row
 from radseg.weights.convert.rename import Rule, needed, renamed, translate
 from radseg.weights.shapes import require_tensors
@@ -104,8 +105,14 @@ def convert_tower(
     layout = LAYOUTS[kind]
     plain = renamed(published, partial(translate, rules=layout.rules), file, dropped=layout.dropped)
     vision = description.get("vision_config", description)
-    config = _configure(plain, vision, layout, row, file)
-    tensors = _assemble(plain, config, layout, file)
+    try:
+        config = _configure(plain, vision, layout, row, file)
+        tensors = _assemble(plain, config, layout, file)
+    except CheckpointError:
+        raise
+    except Exception as error:  # odd shapes and an odd description break what puts them together anywhere
+        reason = shortened(f"{type(error).__name__}: {error}")
+        raise CheckpointError(f"{file} is not laid out as its config.json says: {reason}.") from error
     require_tensors(tower_shapes(config), tensors, file)
     _require_row(config, row, file)
     return config, tensors

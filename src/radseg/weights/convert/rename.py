@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from radseg.errors import CheckpointError
+from radseg.files import listed
 
 
 class Rule(NamedTuple):
@@ -106,9 +107,8 @@ def require_none_left(unknown: Iterable[str], file: str) -> None:
     """Raise CheckpointError naming keys that no rule knows."""
     left = sorted(unknown)
     if left:
-        listed = ", ".join(k[:80] for k in left[:8]) + (", …" if len(left) > 8 else "")
         raise CheckpointError(
-            f"{file} holds {len(left)} tensor(s) this version does not know: {listed}. If it is the "
+            f"{file} holds {len(left)} tensor(s) this version does not know: {listed(left, 8)}. If it is the "
             "publisher's own file, report the names."
         )
 
