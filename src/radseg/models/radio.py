@@ -190,8 +190,7 @@ def load_radio(
     *,
     adaptors: Sequence[str] | None = None,
     language: str | None = None,
-    language_head: LanguageHead = "cls",
-    speaking: bool = True,
+    language_head: LanguageHead | None = "cls",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     accept_license: bool = False,
@@ -205,8 +204,8 @@ def load_radio(
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default. Only its summary head is
             loaded, unless `adaptors` names it too or `language_head` is "patch".
-        language_head: which head of it patches go through.
-        speaking: False loads no language adaptor, for patches that are compared with no text.
+        language_head: which head of it patches go through; None loads no language adaptor, for patches that
+            are compared with no text.
         drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:
@@ -216,7 +215,7 @@ def load_radio(
     """
     path = resolve_radio(source, DownloadOptions(accept_license, tuple(drop)))
     full = read_config(path)
-    language = (language or language_adaptor(full)) if speaking else None
+    language = None if language_head is None else language or language_adaptor(full)
     if language is not None:
         full.adaptor(language)
     asked, own = tuple(adaptors or ()), (language,) if language else ()
@@ -226,6 +225,6 @@ def load_radio(
     config = with_source(config, path)
 
     def build() -> Radio:
-        return Radio(config, language=language, language_head=language_head)
+        return Radio(config, language=language, language_head=language_head or "cls")
 
     return with_weights(build, tensors, device, dtype, path.name)

@@ -41,7 +41,7 @@ class Kind:
 
 
 def _speechless_radio(_: str, path: Path, target: Target) -> Any:
-    return load_radio(path, speaking=False, device=target.device, dtype=target.dtype)
+    return load_radio(path, language_head=None, device=target.device, dtype=target.dtype)
 
 
 def _image_tower(name: str, path: Path, target: Target) -> Any:
