@@ -74,7 +74,7 @@ class Witness:
 
 @contextmanager
 def _streams_in_file(deeds: list[str]) -> Iterator[None]:
-    """Note what the process writes to standard output and error, C libraries included, and show it to nobody."""
+    """Note what the process writes to standard output and error, C libraries included, and hide it."""
     with tempfile.TemporaryFile() as file:
         kept = [os.dup(number) for number in (1, 2)]
         _into([file.fileno()] * 2)
