@@ -177,7 +177,8 @@ GROUPS: dict[str, dict[str, Any]] = {
         "memory_budget": Annotated[
             str | None,
             _option(
-                "--memory-budget", help="Memory that an image may take beside the weights, with its result and files: 1GiB.", panel=MACHINE
+                "--memory-budget", panel=MACHINE,
+                help="Memory that an image may take beside the weights, its result and files included: 1GiB.",
             ),
         ],
     },
