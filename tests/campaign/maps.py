@@ -1,8 +1,6 @@
 """Map folders changed in one place: by a byte, or by an attacker who makes sums and hashes fit again."""
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
