@@ -1,4 +1,4 @@
-"""`kill -9` in runs over images, builds, merges and evaluations; then the same command again, to the same bytes.
+"""`kill -9` in runs over images, builds, merges and evaluations; then the command again: the same bytes.
 
 A run is a forked child of this process, which has everything imported. It is killed by the kernel at its N-th
 step on the disk, or after a part of the time that it takes undisturbed.
@@ -46,7 +46,7 @@ class Command:
     Attributes:
         arguments: of `radseg`, the output folder left out.
         again: what is added when it is started again.
-        old: the arguments of a run whose output lies there before; it must stay whole until the new one stands.
+        old: the arguments of a run whose output lies there before; it stays whole until the new one stands.
     """
 
     arguments: tuple[str, ...]
@@ -111,7 +111,7 @@ def prepared(folder: Path) -> dict[str, Command]:
 
 
 def attempt(case: Case, folder: Path, commands: dict[str, Command], wanted: dict[str, list[Any]]) -> Outcome:
-    """Kill a command up to a few times, then let it finish; compare what lies there with the undisturbed run."""
+    """Kill a command up to a few times, then let it finish; compare the output with the undisturbed run's."""
     name = list(commands)[case.number % len(commands)]
     command, output = commands[name], case.folder / "out"
     if command.old:
@@ -146,7 +146,7 @@ def attempt(case: Case, folder: Path, commands: dict[str, Command], wanted: dict
 
 
 def again(command: Command, output: Path) -> tuple[str, ...]:
-    """Return the arguments that go on: --resume where there is a run, the same where a kill came before it."""
+    """Return the arguments that go on: --resume where there is a run, else the same."""
     kept = tuple(one for one in command.arguments if one != "--overwrite" or not command.again)
     return (*kept, *command.again) if command.again else command.arguments
 
@@ -222,7 +222,7 @@ def _run(arguments: list[str], log: Path, moment: Moment | None) -> None:
 
 
 class Steps:
-    """Counts what this process does to the disk below a folder and lets the kernel kill it before one of them."""
+    """Counts what this process does to the disk below a folder and has itself killed before one of them."""
 
     def __init__(self, last: int, folder: Path) -> None:
         self._left, self._below = last, str(folder)
