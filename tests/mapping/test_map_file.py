@@ -100,7 +100,7 @@ def test_a_manifest_that_cannot_be_true_is_refused(folder, change):
 
 
 def test_foreign_text_in_a_message_is_cut(folder):
-    tamper(folder, lambda content: content["tiles"][0].update(file="x" * 10_000))
+    tamper(folder, lambda content: content["files"][0].update(file="x" * 10_000))
     with pytest.raises(CheckpointError, match="xxx") as error:
         SemanticMap.open(folder)
     assert len(str(error.value)) < 600
