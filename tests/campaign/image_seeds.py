@@ -61,8 +61,8 @@ def _pngs(image: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "palette-two-bits", _saved(image.quantize(4), "PNG", bits=2)
     yield "transparent-grey", _saved(image.convert("L"), "PNG", transparency=9)
     yield "turned", _saved(image, "PNG", exif=exif)
-    yield "text", png_of([*png_chunks(_saved(image, "PNG"))[:1], (b"zTXt", b"a\0\0" + zlib.compress(b"b" * 99))]
-                         + png_chunks(_saved(image, "PNG"))[1:])  # fmt: skip
+    head, *others = png_chunks(_saved(image, "PNG"))
+    yield "text", png_of([head, (b"zTXt", b"a\0\0" + zlib.compress(b"b" * 99)), *others])
     yield "interlaced", _interlaced(image)
     yield "animated", _saved(image, "PNG", save_all=True, append_images=[image.rotate(90)])
 
@@ -280,8 +280,9 @@ def _tiled(image: Image.Image) -> bytes:
         for i in range(down)
         for j in range(across)
     ]
-    entries = [(256, 4, 1, image.width), (257, 4, 1, image.height), (258, 3, 3, 0), (259, 3, 1, 1), (262, 3, 1, 2),
-               (277, 3, 1, 3), (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, len(tiles), 0), (325, 4, len(tiles), 0)]  # fmt: skip
+    entries = [(256, 4, 1, image.width), (257, 4, 1, image.height), (258, 3, 3, 0), (259, 3, 1, 1)]
+    entries += [(262, 3, 1, 2), (277, 3, 1, 3), (322, 4, 1, 16), (323, 4, 1, 16)]
+    entries += [(324, 4, len(tiles), 0), (325, 4, len(tiles), 0)]
     beyond = 8 + 2 + 12 * len(entries) + 4
     offsets_at, counts_at = beyond + 6, beyond + 6 + 4 * len(tiles)
     first = counts_at + 4 * len(tiles)

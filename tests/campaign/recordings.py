@@ -124,7 +124,8 @@ def require_frames(path: Path) -> None:
             }
             stems = {Path(name).stem for name in told}
             fault = fault_of(str(error), {*told, *stems, path.name, path.parent.name})
-            assert fault is None, f"frame {frame_id}: {fault}: {error}"
+            if fault is not None:
+                raise AssertionError(f"frame {frame_id}: {fault}: {error}") from error
             refused.append(error)
     if len(refused) == len(sequence):
         raise InputError(f"{path}: no frame can be used: {refused[0] if refused else None}")
@@ -142,4 +143,4 @@ def require_frame(frame: Frame) -> None:
     assert bool((frame.depth[torch.isfinite(frame.depth)] >= 0).all()), "depth below 0"
 
 
-RECORDINGS = Campaign("recordings", 400, 16, 60, opened)
+RECORDINGS = Campaign("recordings", 400, 10, 60, opened)
