@@ -112,8 +112,8 @@ NUMBERS = (
 )
 
 
-_OF_TEXT = ("number", "number", "line removed", "line doubled", "lines swapped", "encoding", "long line", "ends",
-            "columns", "mark inside")  # fmt: skip
+_OF_TEXT = ("number", "number", "line removed", "line doubled", "lines swapped", "encoding", "long line",
+            "ends", "columns", "mark inside")  # fmt: skip
 _OF_PATH = ("missing", "empty", "a folder", "a link to itself", "a link outside", "a FIFO", "/dev/zero",
             "/dev/full", "unreadable")  # fmt: skip
 
