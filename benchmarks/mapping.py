@@ -1,11 +1,15 @@
 """Sparse mixtures against a feature per pixel: `python -m benchmarks.mapping [--plot growth.png]`.
 
 One frame of 320 × 568 pixels with 768 channels; then the cost of a frame against the size of the map, with
-few channels so that the straightforward form fits into memory at 5 million voxels.
+few channels so that the straightforward form fits into memory at 5 million voxels. Last, writing
+a map of voxels far apart and one of a dense room, 768 channels, with and without a budget for tiles.
 """
 
 import argparse
+import tempfile
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,9 @@ import torch
 from benchmarks.mapping_plain import PlainMap, integrate
 from benchmarks.measure import Cost, cost
 from radseg.mapping.description import MapDescription
+from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
+from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums, pack
 from radseg.types import Frame, Intrinsics, Size
@@ -92,6 +98,47 @@ def compare_growth() -> dict[str, list[Cost]]:
     return costs
 
 
+def far_apart() -> torch.Tensor:
+    """Return 3,072 voxels 32 m from each other at 5 cm, in no order."""
+    number = torch.randperm(3072, generator=torch.Generator().manual_seed(0))
+    return torch.stack([number % 16, number // 16 % 16, number // 256], 1) * 640
+
+
+def room() -> torch.Tensor:
+    """Return 180,000 voxels of eight floors."""
+    number = torch.arange(180_000)
+    return torch.stack([number % 150 - 75, number // 150 % 150 - 75, number // 22_500], 1)
+
+
+def compare_saving() -> None:
+    """Print the seconds of growing, writing and reading maps, and their files."""
+    print(f"\nwriting maps, {CHANNELS} channels")
+    print(
+        "{:>10} {:>8} {:>7} {:>7} {:>7} {:>6}".format("map", "budget", "grow s", "write s", "read s", "files")
+    )
+    for voxels in (far_apart, room):
+        parts = [pack(part).sort().values for part in voxels().split(60_000)]
+        for budget in (None, 2**26):
+            with tempfile.TemporaryDirectory(dir=".") as name:
+                folder, times = Path(name), [time.perf_counter()]
+                grown = VoxelMap(MapDescription(VOXEL, "benchmark", CHANNELS), folder=folder, budget=budget)
+                for keys in parts:
+                    values = torch.rand(len(keys), CHANNELS)
+                    grown.add(VoxelSums(keys, torch.ones_like(keys), values, torch.rand(len(keys), 3)))
+                times.append(time.perf_counter())
+                manifest = MapManifest(grown.description, grown.flush())
+                write_manifest(folder, manifest)
+                grown.published(manifest)
+                times.append(time.perf_counter())
+                for _ in SemanticMap.open(folder).chunks():
+                    pass
+                times.append(time.perf_counter())
+            spent = [after - before for before, after in pairwise(times)]
+            shown = "none" if budget is None else "64 MiB"
+            print(f"{voxels.__name__:>10} {shown:>8} " + "{:7.2f} {:7.2f} {:7.2f}".format(*spent)
+                  + f" {len(manifest.shards):6}", flush=True)  # fmt: skip
+
+
 def plot(costs: dict[str, list[Cost]], path: Path) -> None:
     """Draw seconds and megabytes of a frame against the size of the map."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
@@ -109,12 +156,13 @@ def plot(costs: dict[str, list[Cost]], path: Path) -> None:
 
 
 def main() -> None:
-    """Print both comparisons."""
+    """Print all comparisons."""
     parser = argparse.ArgumentParser(prog="benchmarks.mapping", description=__doc__)
     parser.add_argument("--plot", type=Path, help="write the growth as a PNG")
     options = parser.parse_args()
     compare_frames()
     costs = compare_growth()
+    compare_saving()
     if options.plot is not None:
         plot(costs, options.plot)
 

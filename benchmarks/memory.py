@@ -2,9 +2,10 @@
 
     PYTHONPATH=src:. python -m benchmarks.memory [--quick]
 
-The miniature, overlay and labels as `radseg segment` saves them. The peak is VmHWM above what is resident after
-the model is loaded and has segmented one small image. Where the budget is refused, the needed number is tried:
-the refusal must be true. Exits 1 where a peak is beyond its budget by more than a tenth. Linux only.
+The miniature, with the labels and the overlay that `radseg segment` saves. The peak is VmHWM above what is
+resident after the model is loaded and has segmented one small image. Where a budget is refused, the number
+that the refusal names is tried: it must suffice. Exits 1 where a peak is beyond its budget by more than a
+tenth. Linux only.
 """
 
 import argparse

@@ -48,8 +48,9 @@ def table_of(goldens: MethodsGoldenSet, rows: Sequence[Row], page: str) -> str:
     lines = [
         HEADING,
         "",
-        "With random weights, every stage. `python -m parity FOLDER --table docs/methods` writes this. Worst: relative",
-        "to the array's largest value. Differ: entries of labels and masks. What differs on purpose stands above.",
+        "With random weights, every stage; `python -m parity FOLDER --table docs/methods` writes this.",
+        "Worst: relative to the array's largest value. Differ: entries of labels and masks.",
+        "What differs on purpose stands above.",
         "",
         "| published code | commit | function | stages | worst | differ |",
         "|---|---|---|---|---|---|",

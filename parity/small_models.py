@@ -49,7 +49,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "sides": {"short_side": 200, "long_side": 210},
     "scores": {"temperature": 7.0, "denoising": 0.2, "threshold": 0.35},
     "all denoised": {"temperature": 1.0, "denoising": 1.0, "all_denoised": "first"},
-    "little memory": {"memory_budget": 2**27},
+    "little memory": {"memory_budget": 2**28},
 }
 """What is changed of every preset that reads it; random weights pass SAM's masks only without a threshold."""
 

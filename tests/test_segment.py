@@ -1,4 +1,5 @@
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 
 import radseg
 from builders import tiny_radio
-from radseg.errors import InputError, SpaceMismatchError, VocabularyError
+from radseg.errors import InputError, MemoryBudgetError, SpaceMismatchError, VocabularyError
+from radseg.io import to_rgb
 from radseg.methods.radseg import RADSeg
 from radseg.scoring import decide
 from radseg.segment import MODES, Segmenter
@@ -94,8 +96,45 @@ def test_the_memory_budget_bounds_the_upsampled_probabilities(monkeypatch):
     monkeypatch.setattr(
         "radseg.segment.decide", lambda *a, **k: seen.append(k["stream_bytes"]) or decide(*a, **k)
     )
-    replace(TOY, memory_budget=400).segment(flag("red"), ["red", "blue"])
-    assert seen == [100]
+    for budget in (2**27, 2**30):
+        replace(TOY, memory_budget=budget).segment(flag("red"), ["red", "blue"])
+    assert seen == [2**25, 2**28]
+
+
+def test_eight_bits_and_float32_give_the_same():
+    image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    small = replace(TOY, short_side=40)
+    first, other = (small.segment(one, ["red", "blue"]) for one in (image, to_rgb(image)))
+    for part in ("labels", "confidence", "image"):
+        np.testing.assert_array_equal(getattr(first, part), getattr(other, part))
+
+
+def test_a_result_does_not_change_with_the_array_it_came_from():
+    image = flag("red")
+    result = TOY.segment(image, ["red", "blue"])
+    image[:] = 0
+    np.testing.assert_array_equal(result.image, flag("red"))
+
+
+def test_images_that_are_alive_at_once_are_counted():
+    images = [np.zeros((700, 700, 3), np.uint8)] * 8
+    small = replace(TOY, memory_budget=80 * 2**20)
+    assert len(list(small.segment_many(images, ["red", "blue"]))) == 8
+    with pytest.raises(MemoryBudgetError, match="An image of 700×700"):
+        list(small.segment_many(images, ["red", "blue"], at_once=8))
+
+
+def test_the_number_that_a_refusal_names_suffices():
+    image = np.zeros((1500, 1500, 3), np.uint8)
+    with pytest.raises(MemoryBudgetError, match=r"1500×1500 pixels, with 2 names, needs \d+MiB") as refused:
+        replace(TOY, memory_budget=2**26).segment(image, ["red", "blue"])
+    needed = int(re.search(r"needs (\d+)MiB", str(refused.value))[1])
+    assert replace(TOY, memory_budget=needed * 2**20).segment(image, ["red", "blue"]).labels.shape == (
+        1500,
+        1500,
+    )
+    with pytest.raises(MemoryBudgetError):
+        replace(TOY, memory_budget=(needed - 1) * 2**20).segment(image, ["red", "blue"])
 
 
 def test_presence_tells_what_is_there():

@@ -27,6 +27,7 @@ class Work:
         cells: of the grid on which names are scored.
         names: among which is decided.
         rows: of cosines: names with their synonyms, and the contrast bank.
+        beside: bytes of other images that are alive at the same time.
         decoding: bytes alive while its file is decoded.
         encoding: bytes that its features take under a budget.
         refining: bytes a pixel that refinement takes beside the coarse result.
@@ -38,6 +39,7 @@ class Work:
     names: int
     rows: int
     encoding: Callable[[int], int]
+    beside: int = 0
     decoding: int = 0
     refining: int = 0
     output: int = 0
@@ -58,7 +60,7 @@ class Work:
         after = max(4, self.refining, self.output) if self.names else 0
         decided = self.decided + self.pixels * after if self.names else 0
         encoded = self.pixels * IMAGE + self.encoding(budget)
-        return FIXED + max(self.decoding, encoded, decided)
+        return FIXED + self.beside + max(self.decoding, encoded, decided)
 
     def needed(self, budget: int) -> int:
         """Return the smallest budget that suffices from `budget` on, in whole MiB.
@@ -71,7 +73,7 @@ class Work:
 
     def upsampled(self, budget: int) -> int:
         """Return the bytes of upsampled probabilities that fit: a quarter of the budget, or what is left."""
-        return min(budget // 4, max(4 * self.pixels, budget - FIXED - self.decided))
+        return min(budget // 4, max(4 * self.pixels, budget - FIXED - self.beside - self.decided))
 
 
 def require_room(work: Work, budget: int, name: str) -> None:
@@ -84,6 +86,6 @@ def require_room(work: Work, budget: int, name: str) -> None:
     if needed > budget:
         what = f"{name} of {work.size.width}×{work.size.height} pixels, with {work.names} names,"
         raise MemoryBudgetError(
-            f"{what} needs {needed // MIB}MiB of memory; the budget is {budget / MIB:.4g}MiB. Allow it: "
-            f"--memory-budget {needed // MIB}MiB. Or save fewer kinds of output, or shrink the image."
+            f"{what} needs {needed // MIB}MiB of memory; the budget is {budget / MIB:.4g}MiB. Allow it with "
+            f"--memory-budget {needed // MIB}MiB; fewer kinds of output and smaller images need less."
         )

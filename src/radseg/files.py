@@ -129,7 +129,8 @@ def write_pieces(path: str | Path, pieces: Iterable[bytes], *, durable: bool = T
     file and takes no notice where a full disk cuts it short.
 
     Args:
-        durable: wait until the disk has file and name; False is for what is checked when it is read.
+        durable: wait until the disk has file and name; False is for what is checked when it is read, or is
+            synced with others (`sync_files`).
 
     Raises:
         OutputPathError: the name is too long, a folder is in its place, a file in place of its folder.
@@ -212,6 +213,23 @@ def is_about_path(error: OSError) -> bool:
 
 def _kind(error: OSError) -> type[ResourceError]:
     return OutputPathError if is_about_path(error) else ResourceError
+
+
+def sync_files(folder: Path, names: Iterable[str]) -> None:
+    """Make files that were written with `durable=False`, and their names, durable: the folder once for all.
+
+    Raises:
+        ResourceError: the disk is full or fails.
+    """
+    for name in names:
+        with failures_named(folder / name):
+            handle = os.open(folder / name, os.O_RDWR | NO_LINK)  # Windows syncs only what can be written
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+    with failures_named(folder):
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

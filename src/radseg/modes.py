@@ -21,6 +21,10 @@ SizeRule = Literal["patch", "stride"]
 """How an image gets legal sides: the nearest multiples of the patch, so the image keeps its shape; or the
 published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
 
+LanguageHead = Literal["cls", "patch"]
+"""Which head of RADIO's language adaptor patches go through: the one of its CLS tokens, which aligns patches
+with language too, or the one trained on patches, which does not (RADSeg Table 3)."""
+
 AllDenoised = Literal["none", "first"]
 """What mode `assign` gives where denoising drops every name: no label, or the first name as published."""
 

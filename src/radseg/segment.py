@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radseg.budget import Work, require_room
+from radseg.budget import IMAGE, Work, require_room
 from radseg.errors import InputError, VocabularyError
 from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
@@ -122,9 +122,7 @@ class Segmenter:
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
             sources = [str(given) if isinstance(given, str | Path) else "" for given in group]
-            admit = self.admitting(
-                text, contrast, f"Each of {len(group)} images" if len(group) > 1 else "The image"
-            )
+            admit = self.admitting(text, contrast, "An image", together=len(group))
             found = self.segment_pixels(
                 [to_pixels(image, admit) for image in group], text, contrast, mode=mode
             )
@@ -158,24 +156,43 @@ class Segmenter:
             yield self.decode(seen.pop(0), size, text, contrast, mode=mode, image=image, clock=own)
 
     def admitting(
-        self, text: TextEmbeddings, contrast: TextEmbeddings | None, name: str, *, output: int = 0
+        self,
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
+        name: str,
+        *,
+        output: int = 0,
+        together: int = 1,
     ) -> Admit:
         """Return what refuses an image, called `name`, that the memory budget does not allow.
 
         Args:
             output: bytes a pixel of the largest file that is made of a result.
+            together: images alive at once; the others are counted as large as this one.
         """
 
         def admit(size: Size, decoding: int) -> None:
-            work = self._work(size, text, contrast)
-            require_room(replace(work, decoding=decoding, output=output), self.memory_budget, name)
+            fitted = self._fitted_size(size)
+            each = (
+                IMAGE * size.height * size.width + 24 * fitted.height * fitted.width
+            )  # as encoded, as legal
+            work = replace(
+                self._work(size, text, contrast),
+                beside=(together - 1) * each,
+                decoding=decoding,
+                output=output,
+            )
+            require_room(work, self.memory_budget, name)
 
         return admit
 
+    def _fitted_size(self, size: Size) -> Size:
+        if self.short_side is None:
+            return size
+        return short_side_size(size, self.short_side, long_max=self.long_side)
+
     def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
-        fitted = size
-        if self.short_side is not None:
-            fitted = short_side_size(size, self.short_side, long_max=self.long_side)
+        fitted = self._fitted_size(size)
         stride = getattr(self.encoder, "feature_stride", 8)
         bank = 0 if contrast is None else len(contrast.row_class)
 

@@ -150,6 +150,8 @@ def test_what_the_check_found_is_said(radseg, tum, recording):
     still = radseg("map", "build", recording, "-o", "still", *told)
     assert "Not checked: no two readable frames" in still.stderr
     assert "from 1 frame →" in still.stdout
+    quiet = radseg("map", "build", recording, "-o", "quiet", *told, "--quiet")
+    assert "Not checked: no two readable frames" in quiet.stderr
 
 
 def test_how_to_continue_is_said_only_where_something_was_begun(radseg, build, recording, monkeypatch):

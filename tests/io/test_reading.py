@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
+from radseg.errors import ImageError, MemoryBudgetError, MissingFileError, RadsegError, ResourceError
 from radseg.io import (
     MAX_PIXELS,
+    MAX_SIDE,
     read_image,
     read_pixels,
     to_rgb,
@@ -241,6 +242,24 @@ class TestRefusedFiles:
         path = tmp_path / "bomb.png"
         path.write_bytes(png_header(30000, 30000))
         assert "30000×30000" in refusal(path)
+
+    @pytest.mark.parametrize("sides", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (1, 178_000_000)])
+    def test_a_side_beyond_the_limit_is_refused_before_decoding(
+        self, tmp_path: Path, sides: tuple[int, int]
+    ) -> None:
+        path = tmp_path / "long.png"
+        path.write_bytes(png_header(*sides))
+        assert "each side may have at most 65,000" in refusal(path)
+
+    def test_a_refused_image_is_not_decoded(self, tmp_path: Path) -> None:
+        def admit(size: Size, decoding: int) -> None:
+            assert (size, decoding) == (Size(100, 200), 7 * 100 * 200)
+            raise MemoryBudgetError("too large")
+
+        path = tmp_path / "a.png"
+        path.write_bytes(png_header(200, 100))  # its data would be said to be cut short
+        with pytest.raises(MemoryBudgetError, match="too large"):
+            read_pixels(path, admit)
 
     @pytest.mark.filterwarnings("error")
     def test_sizes_between_pillows_warning_and_its_error_are_decided_by_us(self, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from radseg.errors import ImageError
 from radseg.io import read_pixels, to_rgb, to_uint8
@@ -181,3 +181,15 @@ def test_a_number_of_an_odd_type_in_a_tiff_that_cannot_be_read_is_no_other_excep
     path.write_bytes(data)
     with pytest.raises(ImageError, match="odd.tif"):
         read_pixels(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(
+    tmp_path: Path, orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radseg.ops.bands.BAND_PIXELS", 20)
+    path, tags = tmp_path / "a.png", Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(PHOTO).save(path, exif=tags)
+    with Image.open(path) as image:
+        assert np.array_equal(read_pixels(path), np.asarray(ImageOps.exif_transpose(image)))

@@ -10,7 +10,8 @@ from mapping.map_builders import description, frame, grid_lift
 from radseg.errors import ImageError
 from radseg.jobs.folder import LOCK_NAME
 from radseg.mapping.mapper import Mapper
-from radseg.runs.mapping import BuildRequest, MapSettings, build_map, verify_map
+from radseg.mapping.voxel_map import VoxelMap
+from radseg.runs.mapping import BuildRequest, MapSettings, build_map, merge_into, verify_map
 
 
 @dataclass
@@ -88,12 +89,28 @@ def build_slowly(folder, begun, existing="resume"):
     build(folder, Slow(150, begun), existing=existing, checkpoint_seconds=0, budget=40_000)
 
 
-def killed(processes, folder, moments, *existing):
-    """Build in a process of its own and kill it between two of the first frames or in one."""
+def merge_slowly(folder, begun, sources):
+    """What another child process does; it tells the parent of each tile that it adds."""
+    torch.set_num_threads(1)
+    add = VoxelMap.add
+
+    def slow(self, sums):
+        begun.release()
+        time.sleep(0.01)
+        add(self, sums)
+
+    VoxelMap.add = slow
+    merge_into(sources, folder, budget=1, overwrite=True)
+    begun.release()
+    time.sleep(60)  # whole now, and to be killed all the same
+
+
+def killed(processes, folder, moments, *arguments, work=build_slowly, steps=5):
+    """Do `work` in a process of its own and kill it in or between the first `steps` frames or tiles."""
     begun = processes.Semaphore(0)
-    child = processes.Process(target=build_slowly, args=(folder, begun, *existing))
+    child = processes.Process(target=work, args=(folder, begun, *arguments))
     child.start()
-    for _ in range(moments.randint(1, 5)):  # frames rather than seconds: a busy machine is no failure
+    for _ in range(moments.randint(1, steps)):  # steps rather than seconds: a busy machine is no failure
         assert begun.acquire(timeout=60)
     time.sleep(moments.uniform(0, 0.015))
     child.kill()

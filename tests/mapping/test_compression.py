@@ -163,15 +163,6 @@ def test_colours_and_probabilities_are_not_compressed(tmp_path):
         Mapper(what, lambda rgb: rgb).compressed(basis, "0" * 64)
 
 
-def test_a_map_whose_basis_has_the_first_name_still_opens(tmp_path):
-    folder = build(tmp_path / "map", 0, 1)
-    values = SemanticMap.open(folder).whole().values
-    basis_in(folder).rename(folder / "basis.safetensors")
-    assert torch.equal(SemanticMap.open(folder).whole().values, values)
-    build(folder, 0, 1, 2, existing="resume")
-    assert basis_in(folder).name == "basis.safetensors"
-
-
 def test_a_map_keeps_its_basis_while_another_replaces_it(tmp_path):
     folder, calls = build(tmp_path / "map", 0, 1), []
     before = basis_in(folder).read_bytes()

@@ -40,8 +40,8 @@ def tamper(folder: Path, change, *, sealed: bool = True) -> None:
     change(content)
     if sealed:
         if "description" in content and content["voxels"] != 3:
-            content["voxels"] = sum(entry["rows"] for entry in content["tiles"])
-            content["digest"] = _sha256([content["description"], content["tiles"]])
+            content["voxels"] = sum(rows for entry in content["files"] for _, rows in entry["tiles"])
+            content["digest"] = _sha256([content["description"], content["files"]])
         content.pop("checksum")
         content["checksum"] = _sha256(content)
     (folder / MANIFEST).write_text(json.dumps(content))
@@ -49,7 +49,9 @@ def tamper(folder: Path, change, *, sealed: bool = True) -> None:
 
 def move(entry, x: int) -> None:
     """Let a tile of the manifest lie elsewhere, with the file name that belongs to the place."""
-    entry.update(index=[x, 0, 0], file=f"tile_{x}_0_0_{entry['sha256'][:16]}.safetensors")
+    entry.update(
+        tiles=[[[x, 0, 0], entry["tiles"][0][1]]], file=f"tile_{x}_0_0_{entry['sha256'][:16]}.safetensors"
+    )
 
 
 def read_all(folder: Path) -> None:
@@ -63,7 +65,7 @@ def tile(folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["../../outside.safetensors", "/etc/passwd", "tile_0_0_0_x.safetensors", ""])
 def test_a_manifest_that_names_other_files_is_refused(folder, name):
-    tamper(folder, lambda content: content["tiles"][0].update(file=name))
+    tamper(folder, lambda content: content["files"][0].update(file=name))
     with pytest.raises(CheckpointError, match="not the file name of tile"):
         SemanticMap.open(folder)
 
@@ -79,10 +81,13 @@ def test_a_manifest_that_names_other_files_is_refused(folder, name):
         lambda content: content["description"].update(frame=["world"]),
         lambda content: content["description"].update(encoder={"preset": {}, "checkpoint": ["a"]}),
         lambda content: content["description"].update(encoder={"preset": "toy", "options": 5}),
-        lambda content: content["tiles"][0].update(rows=10**12),
-        lambda content: content["tiles"][0].update(rows=1.5),
-        lambda content: content["tiles"].append(content["tiles"][0]),
-        lambda content: move(content["tiles"][-1], 99_999),
+        lambda content: content["files"][0].update(tiles=[[[0, 0, 0], 10**12]]),
+        lambda content: content["files"][0].update(tiles=[[[0, 0, 0], 1.5]]),
+        lambda content: content["files"].append(content["files"][0]),
+        lambda content: move(content["files"][-1], 99_999),
+        lambda content: content["files"][0].update(tiles=[]),
+        lambda content: content["files"][0]["tiles"].append(content["files"][0]["tiles"][0]),
+        lambda content: content["files"].reverse(),
         lambda content: content.pop("description"),
         lambda content: content.update(voxels=3),
         lambda content: content.update(tile_side=8),
@@ -120,9 +125,10 @@ def test_a_manifest_that_is_no_table_is_refused(folder, text):
         SemanticMap.open(folder)
 
 
-def test_a_format_of_the_future_is_named(folder):
-    tamper(folder, lambda content: content.update(format="radseg-map/2"))
-    with pytest.raises(InputError, match="radseg-map/2"):
+@pytest.mark.parametrize("form", ["radseg-map/1", "radseg-map/3"])
+def test_another_format_is_named_with_the_way_out(folder, form):
+    tamper(folder, lambda content: content.update(format=form))
+    with pytest.raises(InputError, match=f"of format '{form}'.*Build the map again: radseg map build"):
         SemanticMap.open(folder)
 
 
@@ -187,11 +193,12 @@ def other_tile(folder: Path) -> None:
     """Name a tile's true file for another place, hash and all."""
 
     def change(content):
-        entry = content["tiles"][0]
+        entry = content["files"][0]
         name = entry["file"].split("_")
         moved = "_".join(["tile", "9", "9", "9", name[-1]])
         (folder / TILES / entry["file"]).rename(folder / TILES / moved)
-        content["tiles"] = [*content["tiles"][1:], {**entry, "file": moved, "index": [9, 9, 9]}]
+        tiles = [[[9, 9, 9], rows] for _, rows in entry["tiles"]]
+        content["files"] = [*content["files"][1:], {**entry, "file": moved, "tiles": tiles}]
 
     tamper(folder, change)
 
@@ -206,7 +213,7 @@ def forge(folder: Path, data: bytes) -> None:
     """Make this the content of the map's first tile, with sums and checksums that fit."""
 
     def change(content):
-        entry = content["tiles"][0]
+        entry = content["files"][0]
         (folder / TILES / entry["file"]).unlink()
         digest = hashlib.sha256(data).hexdigest()
         name = "_".join(entry["file"].split("_")[:4]) + f"_{digest[:16]}.safetensors"
@@ -370,9 +377,11 @@ def test_that_frames_agree_is_said_by_name_recording_or_person(tmp_path):
 
 def test_the_manifest_says_what_the_map_means(folder):
     content = json.loads((folder / MANIFEST).read_text())
-    assert content["format"] == "radseg-map/1"
+    assert content["format"] == "radseg-map/2"
     assert "round-half-to-even" in content["rule"]
     assert (
-        content["voxels"] == sum(entry["rows"] for entry in content["tiles"]) == len(SemanticMap.open(folder))
+        content["voxels"]
+        == sum(rows for entry in content["files"] for _, rows in entry["tiles"])
+        == len(SemanticMap.open(folder))
     )
     assert read_manifest(folder).description == description()

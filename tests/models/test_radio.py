@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from builders import tiny_config, tiny_radio
 from radseg.errors import CheckpointError, ImageError
-from radseg.models.radio import build_radio, language_adaptor, load_radio
+from radseg.models.radio import Radio, build_radio, language_adaptor, load_radio
 from radseg.weights.config import AdaptorConfig, HeadConfig, RadioConfig
 
 
@@ -36,6 +38,32 @@ def test_language_is_the_cls_head_on_patches():
     radio, patches = tiny_radio(), torch.randn(1, 6, 32)
     assert torch.equal(radio.to_language(patches), radio.adaptors["siglip2"].summary(patches))
     assert radio.space == "siglip2-so400m-patch16-naflex"
+
+
+def test_language_may_be_the_patch_head_on_patches(tmp_path):
+    whole, patches = tiny_radio(), torch.randn(1, 6, 32)
+    metadata = {"format": "radseg-radio/1", "config": whole.config.to_json()}
+    save_file(whole.state_dict(), tmp_path / "radio.safetensors", metadata)
+    radio = load_radio(tmp_path / "radio.safetensors", language_head="patch")
+    assert torch.equal(radio.to_language(patches), whole.adaptors["siglip2"].features(patches))
+    assert not torch.equal(radio.to_language(patches), whole.to_language(patches))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (None, "there is none"),
+        ({"width_out": 12}, "gives 12 values per patch and prompts have"),
+        ({"kind": "attention"}, "does not map every patch by itself"),
+        ({"upsample": 2}, "does not map every patch by itself"),
+    ],
+)
+def test_a_patch_head_that_cannot_be_compared_with_text_is_refused(changes, message):
+    adaptor = tiny_config().adaptors[0]
+    head = None if changes is None else replace(adaptor.summary, **changes)
+    config = tiny_config(adaptors=(replace(adaptor, features=head),))
+    with pytest.raises(CheckpointError, match=message):
+        Radio(config, language=adaptor.name, language_head="patch")
 
 
 def test_newest_siglip_is_preferred_for_language():

@@ -1,5 +1,7 @@
 import json
+from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from radseg.errors import ImageError
 from radseg.ops.resize import (
+    fit_pixels,
     fit_short_side,
     image_size,
     require_multiple,
@@ -65,3 +68,14 @@ def test_resize_of_a_ramp_stays_a_ramp():
 def test_illegal_side_names_the_nearest_legal_size():
     with pytest.raises(ImageError, match="500×333; both sides must be multiples of 16. Nearest: 496×336"):
         require_multiple(Size(500, 333), 16)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 120), st.integers(1, 500))
+def test_eight_bits_in_bands_give_the_numbers_of_the_whole_in_float32(
+    height: int, width: int, short: int, band: int
+) -> None:
+    image = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
+    whole = torch.from_numpy(image.transpose(2, 0, 1).copy()).float().div_(255)
+    with mock.patch("radseg.ops.bands.BAND_PIXELS", band):
+        found = fit_pixels(image, short, long_max=150)
+    assert torch.equal(found, fit_short_side(whole, short, long_max=150))

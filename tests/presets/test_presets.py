@@ -86,6 +86,11 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "toy", "templates": "simple"}, "toy has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
         ({"name": "miniature", "language": "clip"}, "no language adaptor but its own"),
+        ({"name": "miniature", "language_head": "patch"}, "a CLS head alone for language"),
+        (
+            {"name": "radseg-b", "language_head": "token"},
+            "language_head is 'token'; choose from 'cls', 'patch'",
+        ),
         ({"name": "radseg-x"}, "no model 'radseg-x' .*Did you mean radseg-h"),
         ({"name": "toy", "strid": 3}, "no option 'strid'; the options are short_side, long_side"),
         ({"name": "toy", "device": "gpu"}, "'gpu' is not a device"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mapping.map_folders import Walk, build, content, is_sound, killed
+from mapping.map_folders import Walk, build, content, is_sound, killed, merge_slowly
 from radseg.errors import CheckpointError, InputError
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.replacing import NEXT
@@ -83,3 +83,21 @@ def test_kill_9_of_a_replacement_leaves_the_map_and_nothing_half(tmp_path: Path)
     build(folder, Walk(frames=7), existing="overwrite")
     build(tmp_path / "fresh", Walk(frames=7))
     assert content(folder) == content(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("steps", [8, 1])
+def test_kill_9_of_a_merge_leaves_the_old_map_or_the_new_one(tmp_path: Path, steps: int) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["torch", "pytest", "radseg.mapping.builder", "mapping.map_folders"])
+    moments, folder, sources = random.Random(5), tmp_path / "map", [tmp_path / "a", tmp_path / "b"]
+    build(sources[0], Walk(frames=5))
+    build(sources[1], Walk(frames=10, broken=tuple(range(5))))
+    merge_into(sources, tmp_path / "fresh")
+    build(folder, Walk(frames=3))
+    before, fresh = content(folder), content(tmp_path / "fresh")
+    for _ in range(3):
+        killed(processes, folder, moments, sources, work=merge_slowly, steps=steps)
+        assert is_sound(folder)
+        assert before.items() <= content(folder).items() or fresh.items() <= content(folder).items()
+    merge_into(sources, folder, overwrite=True)
+    assert content(folder) == fresh

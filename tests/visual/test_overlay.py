@@ -8,7 +8,7 @@ import torch
 
 from radseg.colours import colours
 from radseg.errors import InputError
-from radseg.io import read_pixels
+from radseg.io import MAX_SIDE, read_pixels
 from radseg.types import Size
 from radseg.visual import heat_colours, heat_map, overlay, paint, pca_image
 from radseg.visual.legend import NARROWEST, PANEL
@@ -207,3 +207,25 @@ class TestPcaImage:
             pca_image(torch.full((4, 2, 2), torch.nan), Size(4, 4))
         with pytest.raises(InputError, match="at least 1"):
             pca_image(torch.ones(4, 2, 2), Size(0, 4))
+
+
+@pytest.mark.parametrize("size", [(300, 70), (610, 45)])
+def test_painting_in_bands_equals_painting_at_once(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 4, (size[0] // 10, size[1] // 5), np.uint8).repeat(10, 0).repeat(5, 1)
+    photo = random.integers(0, 256, (*size, 3), np.uint8)
+    probability = random.random(size, np.float32)
+    images = []
+    for pixels in (10**6, 100):
+        monkeypatch.setattr("radseg.ops.bands.BAND_PIXELS", pixels)
+        images.append((overlay(photo, labels, "abc"), heat_map(photo, probability, "a")))
+    for whole, banded in zip(*images, strict=True):
+        assert np.array_equal(np.asarray(whole), np.asarray(banded))
+
+
+def test_the_tallest_image_keeps_its_legend_within_what_a_jpeg_may_have() -> None:
+    names = [f"name {i}" for i in range(200)]
+    labels = (np.arange(MAX_SIDE)[:, None] // 300 + 1).clip(max=200).astype(np.uint8).repeat(2, 1)
+    assert overlay(None, labels, names).height <= 65_500

@@ -65,6 +65,8 @@ def test_heads_are_found_by_name_and_by_index(save: Save, build: Any, keys: tupl
     assert [a.name for a in model.config.adaptors] == ["clip", "siglip2", "sam"]
     ours = model.tensors["adaptors.siglip2.summary.blocks.0.fc.weight"]
     assert torch.equal(ours, tensors[f"_heads.{keys[1]}.blocks.0.2.weight"])
+    patch_head = model.tensors["adaptors.siglip2.features.blocks.0.fc.weight"]
+    assert torch.equal(patch_head, tensors[f"_feature_projections.{keys[1]}.blocks.0.2.weight"])
 
 
 def test_both_layouts_built_here_agree(save: Save, save_folder: Save, build: Any) -> None:

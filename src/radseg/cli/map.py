@@ -1,6 +1,7 @@
 """`radseg map`: build a map from RGB-D frames; look at, check, merge and export maps."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -185,9 +186,15 @@ def build(
         except (KeyboardInterrupt, ResourceError, OSError):
             if _stamp(output) != held:
                 typer.echo(f"Continue with: {resume_command(sys.argv[1:], output)}", err=True)
+            elif reporter.begun:  # --resume would go on with a map that was there before
+                typer.echo(f"No frame is stored yet. Begin again with: {_again()}", err=True)
             raise
     if progress.skipped:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _again() -> str:
+    return shlex.join(["radseg", *sys.argv[1:]])
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
@@ -229,9 +236,9 @@ def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
     from radseg.datasets.rgbd import check_conventions
 
     report = check_conventions(frames)
-    if report.ok and not quiet:
+    if report.ok is None or (report.ok and not quiet):  # what was not checked is always said
         typer.echo(report.verdict, err=True)
-    if not report.ok:
+    if report.ok is False:
         options = dict(report.suggestion)
         if (times := options.pop("depth_scale_times", None)) is not None:
             options["depth-scale"] = f"{frames.depth.per_metre * float(times):g}"

@@ -16,9 +16,14 @@ _EVERY = 5.0  # seconds between two lines of progress
 
 
 class PlainMapReporter:
-    """A line of progress every few seconds and one for each frame left out, on standard error."""
+    """A line of progress every few seconds and one for each frame left out, on standard error.
+
+    Attributes:
+        begun: whether frames are being done: what stops the build has cost work from here on.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
+        self.begun = False
         self._quiet = quiet
         self._done = 0
         self._todo = 0
@@ -26,6 +31,7 @@ class PlainMapReporter:
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Say how many frames are to be done."""
+        self.begun = True
         self._todo, self._start = todo, time.perf_counter()
         before = f" after {earlier} done before" if earlier else ""
         self._say(f"{_frames(todo)} to do{before} → {folder}")
@@ -64,8 +70,11 @@ def _frames(count: int) -> str:
 class JsonMapReporter:
     """One JSON object per line on standard output: started, frame, ended."""
 
+    begun = False
+
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Write the event."""
+        self.begun = True
         emit(event="started", todo=todo, earlier=earlier, folder=str(folder))
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:

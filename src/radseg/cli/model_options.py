@@ -177,7 +177,8 @@ GROUPS: dict[str, dict[str, Any]] = {
         "memory_budget": Annotated[
             str | None,
             _option(
-                "--memory-budget", help="Working memory beside the weights, such as 1GiB.", panel=MACHINE
+                "--memory-budget", panel=MACHINE,
+                help="Memory that an image may take beside the weights, its result and files included: 1GiB.",
             ),
         ],
     },

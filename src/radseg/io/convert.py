@@ -59,8 +59,10 @@ def to_rgb(image: Any) -> Rgb:
             normalised already, or go to 255, are such.
         MissingFileError: a path that does not exist.
     """
-    if isinstance(image, str | Path | Image.Image):
-        return rgb_of(to_pixels(image))
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return rgb_of(decode_image(image, _name_of(image)))
     if isinstance(image, np.ndarray):
         return rgb_of(_checked_array(image))
     if isinstance(image, torch.Tensor):

@@ -40,6 +40,7 @@ below the image."""
 _ORIENTATION = 0x0112
 """EXIF's tag; its values 2 to 8 are the turns that make an image upright."""
 _AS_STORED: dict[int, Callable[[DecodedImage], DecodedImage]] = {
+    1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
     4: lambda upright: upright[::-1],
@@ -240,14 +241,13 @@ def _upright(image: Image.Image, convert: Callable[[Image.Image], Any]) -> Decod
     Broken EXIF says nothing, too: every viewer opens such a photo, and its pixels are judged elsewhere.
     """
     try:
-        orientation = image.getexif().get(_ORIENTATION)
+        value = image.getexif().get(_ORIENTATION)
     except Exception:
-        orientation = None
-    as_stored = _AS_STORED.get(orientation) if isinstance(orientation, int) else None
+        value = None
+    orientation = value if isinstance(value, int) and value in _AS_STORED else 1
     width, height = image.size
-    turned = as_stored is not None and orientation >= 5
-    upright = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
-    stored = upright if as_stored is None else as_stored(upright)
+    upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    stored = _AS_STORED[orientation](upright)
     for rows in row_bands(height, width):
         stored[rows] = np.asarray(convert(image.crop((0, rows.start, width, rows.stop))))
     return upright

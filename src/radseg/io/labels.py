@@ -56,7 +56,8 @@ def label_sums(labels: LabelMap, values: Float[np.ndarray, "H W"], names: int) -
     sums = np.zeros(len(every))
     for rows in row_bands(*labels.shape):  # the sums so far come first: the same order of additions as of all
         known = np.append(every, np.minimum(labels[rows], len(every)))
-        sums = np.bincount(known, weights=np.append(sums, values[rows]), minlength=len(every))[: len(every)]
+        weights = np.append(sums, values[rows])
+        sums = np.bincount(known, weights, minlength=len(every))[: len(every)].astype(np.float64)
     return sums
 
 

@@ -1,9 +1,9 @@
-"""Aligned features of stored maps, so that a second question costs no network: one file per tile.
+"""Aligned features of stored maps, so that a second question costs no network.
 
 They are kept on this machine and not in the map, which may come from anywhere: what somebody else aligned is
-not believed. A folder per map and encoder holds per tile, named after the hash of the tile's file, its keys
-and its unit features in float16. A tile that changed has another hash, so its old file is never read, and is
-removed. Deleting the folders loses nothing but time.
+not believed. A folder per map and encoder holds per file of tiles, named after that file's hash, its keys and
+its unit features in float16. A file that changed has another hash, so what was kept of the old one is never
+read, and is removed. Deleting the folders loses nothing but time.
 """
 
 import contextlib
@@ -17,17 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.files import clear_parts, make_folder, write_bytes
 from radseg.mapping.query import AlignedPart
 from radseg.mapping.semantic_map import SemanticMap, StoredPart
-from radseg.mapping.tiles import SIDE
 from radseg.ops.cosine import unit_points
 from radseg.ops.inference import inference
-from radseg.ops.voxels import pack, unpack
+from radseg.ops.voxels import unpack
 
 Align = Callable[[Float[Tensor, "m d"]], Float[Tensor, "m e"]]
 """Maps averaged backbone features to a text space; applied after averaging (mapping spec 2.8)."""
@@ -65,13 +64,13 @@ class AlignedCache:
     def parts(
         self, semantic_map: SemanticMap, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[AlignedPart]:
-        """Yield every tile of the map with aligned features, making and keeping those that are missing.
+        """Yield every file of the map with aligned features, making and keeping those that are missing.
 
         Args:
-            progress: called with (voxels done, voxels in all) after each tile.
+            progress: called with (voxels done, voxels in all) after each file.
 
         Raises:
-            CheckpointError: a tile of the map is damaged.
+            CheckpointError: a file of the map is damaged.
             ResourceError: the cache cannot be written.
         """
         self._prepare(semantic_map)
@@ -85,7 +84,7 @@ class AlignedCache:
                 progress(done, len(semantic_map))
 
     def _prepare(self, semantic_map: SemanticMap) -> None:
-        """Make the folder, and remove what belongs to tiles that are no more and caches beyond the limit."""
+        """Make the folder, and remove what belongs to files that are no more and caches beyond the limit."""
         make_folder(self.folder)
         clear_parts(self.folder)
         os.utime(self.folder)  # "used now", for the order of removal
@@ -102,7 +101,7 @@ class AlignedCache:
         return self.folder / f"{name}.keys.npy", self.folder / f"{name}.features.npy"
 
     def _load(self, part: StoredPart) -> AlignedPart | None:
-        """Return what is kept of a tile; None where nothing is, or what this encoder never made of it."""
+        """Return what is kept of a file; None where nothing is, or what this encoder never made of it."""
         keys_file, features_file = self._files(part)
         try:  # copy on write: torch wants a writable array, and nothing must reach the file
             stored = np.lib.format.open_memmap(keys_file, mode="c")
@@ -114,7 +113,7 @@ class AlignedCache:
         if features.shape != (len(part), self.width) or features.dtype != np.float16:
             return None
         keys, values = torch.from_numpy(stored).long(), torch.from_numpy(features)
-        return AlignedPart(keys, values) if _are_of(part, keys) and _are_unit(values) else None
+        return AlignedPart(keys, values) if part.shard.are_own(keys) and _are_unit(values) else None
 
     @inference()
     def _make(self, part: StoredPart) -> AlignedPart:
@@ -135,12 +134,6 @@ def aligned_parts(semantic_map: SemanticMap, align: Align | None) -> Iterator[Al
     """Yield the voxels of a map, aligned on the way and kept nowhere: for maps in memory."""
     for chunk in semantic_map.chunks(ROWS):
         yield AlignedPart(chunk.keys, unit_points(chunk.values if align is None else align(chunk.values)))
-
-
-def _are_of(part: StoredPart, keys: Int[Tensor, "m 3"]) -> bool:
-    """Return whether these can be the voxels of a tile, each once."""
-    inside = keys.div(SIDE, rounding_mode="floor") == torch.tensor(part.shard.index)
-    return bool(inside.all()) and bool((pack(keys).diff() > 0).all())
 
 
 def _are_unit(features: Float[Tensor, "m e"]) -> bool:

@@ -5,7 +5,6 @@ that the basis keeps.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -110,19 +109,16 @@ def is_basis(name: str) -> bool:
 def basis_path(folder: Path, sha256: str) -> Path:
     """Return where the basis with this hash lies in a map folder.
 
-    Its name holds the hash: the basis of a map that replaces another lies beside it. The first maps have
-    `basis.safetensors`.
+    Its name holds the hash: the basis of a map that replaces another lies beside it.
     """
-    named = folder / f"basis_{sha256[:16]}.safetensors"
-    first = folder / "basis.safetensors"
-    return first if os.path.lexists(first) and not os.path.lexists(named) else named
+    return folder / f"basis_{sha256[:16]}.safetensors"
 
 
 def write_basis(folder: Path, basis: Basis) -> str:
     """Write the basis of a map and return its SHA-256."""
     content = save({"mean": basis.mean, "axes": basis.axes, "explained": torch.tensor([basis.explained])})
     sha256 = hashlib.sha256(content).hexdigest()
-    write_bytes(folder / f"basis_{sha256[:16]}.safetensors", content)
+    write_bytes(basis_path(folder, sha256), content)
     return sha256
 
 

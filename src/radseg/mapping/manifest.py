@@ -14,11 +14,11 @@ from radseg.errors import CheckpointError, InputError, MissingFileError, RadsegE
 from radseg.files import shortened, shown, write_bytes
 from radseg.mapping.description import MapDescription
 from radseg.mapping.plain_files import read_plain
-from radseg.mapping.shards import FILE_NAME, Shard
+from radseg.mapping.shards import FILE_NAME, Shard, shard_name
 from radseg.mapping.tiles import SIDE, is_tile_index
 
 MANIFEST, TILES = "map.json", "tiles"
-FORMAT = "radseg-map/1"
+FORMAT = "radseg-map/2"
 RULE = "index = round-half-to-even(position / voxel_size) per axis; centre = index * voxel_size; metres"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 256 * 2**20  # bytes; a million tiles take 200 MB
@@ -30,7 +30,7 @@ class MapManifest:
 
     Attributes:
         description: what the numbers mean.
-        shards: one per tile, in the order of their indices.
+        shards: the files of its tiles, in the order of their first ones.
         build: what the builder notes for going on: identity, parameters, frames done, frames skipped with
             reasons; of a merged map what was merged.
     """
@@ -83,7 +83,7 @@ def write_manifest(folder: Path, manifest: MapManifest, name: str = MANIFEST) ->
         "digest": manifest.digest,
         "description": manifest.description.as_json(),
         "build": dict(manifest.build),
-        "tiles": [asdict(shard) for shard in manifest.shards],
+        "files": [asdict(shard) for shard in manifest.shards],
     }
     content["checksum"] = _sha256(content)
     text = json.dumps(content, indent=1, ensure_ascii=True).encode() + b"\n"
@@ -107,7 +107,8 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> MapManifest:
         content = json.loads(read_plain(path, max_bytes=_LARGEST))
         if content["format"] != FORMAT:
             raise InputError(
-                f"{shown(path)} is of format {content['format']!r}; this version reads {FORMAT!r}."
+                f"{shown(path)} is of format {content['format']!r}; this version reads {FORMAT!r}. "
+                "Build the map again: radseg map build SEQUENCE -o MAP --overwrite"
             )
         if content.pop("checksum") != _sha256(content):
             raise ValueError("its checksum does not fit its content")
@@ -140,10 +141,11 @@ def _parsed(content: dict[str, Any]) -> MapManifest:
         description = MapDescription(**(raw | {"names": tuple(raw["names"])}))
     except InputError as error:
         raise ValueError(str(error)) from error
-    shards = tuple(_shard(entry) for entry in content["tiles"])
-    indices = [shard.index for shard in shards]
-    if indices != sorted(set(indices)):
-        raise ValueError("its tiles are not in order, or one is there twice")
+    shards = tuple(_shard(entry) for entry in content["files"])
+    indices = [index for shard in shards for index in shard.indices]
+    firsts = [shard.indices[0] for shard in shards]
+    if len(set(indices)) != len(indices) or firsts != sorted(firsts):
+        raise ValueError("its files are not in order, or a tile is there twice")
     _require_build(content["build"])
     manifest = MapManifest(description, shards, dict(content["build"]))
     if content["voxels"] != manifest.voxels or content["digest"] != manifest.digest:
@@ -183,15 +185,18 @@ def _require_build(build: Mapping[str, Any]) -> None:
 
 
 def _shard(entry: Mapping[str, Any]) -> Shard:
-    shard = Shard(**(dict(entry) | {"index": tuple(entry["index"])}))
-    x, y, z = shard.index
-    if not all(type(n) is int for n in (x, y, z, shard.rows, shard.bytes)):
+    tiles = tuple(((x, y, z), rows) for (x, y, z), rows in entry["tiles"])
+    shard = Shard(**(dict(entry) | {"tiles": tiles}))
+    if not all(type(n) is int for index, rows in tiles for n in (*index, rows, shard.bytes)):
         raise ValueError("a tile's numbers are not whole")
-    if not is_tile_index(shard.index) or not 0 < shard.rows <= SIDE**3:
-        raise ValueError(f"no map has a tile {shard.index} of {shard.rows} voxels")
-    expected = f"tile_{x}_{y}_{z}_{shard.sha256[:16]}.safetensors"
+    for index, rows in tiles:
+        if not is_tile_index(index) or not 0 < rows <= SIDE**3:
+            raise ValueError(f"no map has a tile {index} of {rows} voxels")
+    if not tiles or list(shard.indices) != sorted(shard.indices):
+        raise ValueError("a file has no tiles, or not in order")
+    expected = shard_name(shard.indices[0], shard.sha256)
     if not FILE_NAME.fullmatch(shard.file) or shard.file != expected:
-        raise ValueError(f"{shown(shard.file)!r} is not the file name of tile {shard.index}")
+        raise ValueError(f"{shown(shard.file)!r} is not the file name of tile {shard.indices[0]}")
     return shard
 
 

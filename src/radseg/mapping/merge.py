@@ -40,13 +40,17 @@ def merge_maps(
     if what.basis:
         write_basis(output, read_basis(sources[0], what.basis, what.channels))
     grown = VoxelMap(what, folder=output, budget=budget)
-    tables = [{shard.index: shard for shard in manifest.shards} for manifest in manifests]
+    tables = [{index: one for one in manifest.shards for index in one.indices} for manifest in manifests]
+    checked = set[Path]()
     for index in sorted(set().union(*tables)):
         for source, table in zip(sources, tables, strict=True):
             if index not in table:
                 continue
-            check_shard(source / TILES, table[index])
-            arrays = read_shard(source / TILES, table[index], grown.description)
+            shard, folder = table[index], source / TILES
+            if folder / shard.file not in checked:
+                checked.add(check_shard(folder, shard))
+            start, stop = shard.span(index)
+            arrays = read_shard(folder, shard, what, start=start, stop=stop)
             weight = arrays.counts[:, None].float()
             sums = (arrays.values.float() * weight, arrays.colours.float() * weight)
             grown.add(VoxelSums(arrays.keys, arrays.counts, *sums))

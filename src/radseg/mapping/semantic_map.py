@@ -44,7 +44,7 @@ class Part(Protocol):
         """Voxels in it."""
 
     def read(self, start: int, stop: int) -> TileArrays:
-        """Return some of its voxels, in ascending order of keys."""
+        """Return some of its voxels, tile after tile, in ascending order of keys within each."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class SemanticMap:
 
 
 class StoredPart:
-    """A tile in its file, whose hash is compared before the first read."""
+    """A file of tiles, whose hash is compared before the first read."""
 
     def __init__(
         self, folder: Path, shard: Shard, description: MapDescription, basis: Basis | None = None

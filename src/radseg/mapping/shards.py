@@ -1,20 +1,23 @@
-"""One tile as one safetensors file, named after its place and its content; read only if it is what it claims.
+"""Tiles as safetensors files, named after place and content; read only if they are what they claim.
 
-Tensors: `indices` int32 "n 3" in lexicographic order, `counts` int64 "n", `values` "n c" (absent where a map
+A large tile has a file of its own, small ones share one (`mapping.grouping`). Tensors: `indices` int32 "n 3",
+tile after tile, in lexicographic order within each; `counts` int64 "n", `values` "n c" (absent where a map
 has none) and `colours` "n 3" in the map's dtype.
 """
 
 import hashlib
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from radseg.errors import CheckpointError
 from radseg.files import clear_parts, listed, shown, write_bytes
@@ -23,7 +26,7 @@ from radseg.mapping.tiles import SIDE, TileArrays, TileIndex
 from radseg.ops.voxels import pack, unpack
 
 FILE_NAME = re.compile(r"tile_-?\d{1,6}_-?\d{1,6}_-?\d{1,6}_[0-9a-f]{16}\.safetensors")
-"""What the file of a tile may be called: no path separators, nothing that leads elsewhere."""
+"""What a file of tiles may be called: no path separators, nothing that leads elsewhere."""
 _MOST_PIXELS = 2**53
 """Of a voxel: sums of those of a thousand maps still fit into int64."""
 _ROUNDING = 1e-3
@@ -32,40 +35,76 @@ _ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class Shard:
-    """A tile's file as the manifest knows it.
+    """A file of tiles as the manifest knows it.
 
     Attributes:
-        index: of the tile along each axis.
-        file: name within the folder of tiles.
-        rows: voxels in it.
+        tiles: index and voxels of each tile in it, in ascending order of the indices.
+        file: name within the folder of tiles, after its first tile.
         bytes: length of the file.
         sha256: of the whole file.
     """
 
-    index: TileIndex
+    tiles: tuple[tuple[TileIndex, int], ...]
     file: str
-    rows: int
     bytes: int
     sha256: str
 
+    @property
+    def rows(self) -> int:
+        """Voxels in it."""
+        return sum(rows for _, rows in self.tiles)
 
-def write_shard(folder: Path, index: TileIndex, arrays: TileArrays) -> Shard:
-    """Write a tile whole or not at all, synced to disk; equal contents give equal files.
+    @property
+    def indices(self) -> tuple[TileIndex, ...]:
+        """The tiles in it."""
+        return tuple(index for index, _ in self.tiles)
+
+    def span(self, index: TileIndex) -> tuple[int, int]:
+        """Return the first row of one of its tiles, and the one behind its last."""
+        start = 0
+        for one, rows in self.tiles:
+            if one == index:
+                return start, start + rows
+            start += rows
+        raise KeyError(index)
+
+    def are_own(self, indices: Int[Tensor, "m 3"], start: int = 0) -> bool:
+        """Return whether these can be its voxels from row `start` on: in their tiles, each once, in order."""
+        places = torch.tensor(self.indices).repeat_interleave(
+            torch.tensor([rows for _, rows in self.tiles]), 0
+        )
+        places = places[start : start + len(indices)]
+        if len(places) != len(indices) or bool((indices.div(SIDE, rounding_mode="floor") != places).any()):
+            return False
+        same = (places[1:] == places[:-1]).all(1)
+        return bool((pack(indices).diff() > 0)[same].all())
+
+
+def shard_name(first: TileIndex, sha256: str) -> str:
+    """Return what the file of tiles with this first one and this hash is called."""
+    return "tile_{}_{}_{}_{}.safetensors".format(*first, sha256[:16])
+
+
+def write_shard(folder: Path, tiles: Sequence[tuple[TileIndex, TileArrays]]) -> Shard:
+    """Write tiles, in ascending order, as one file, whole or not at all; equal contents give equal files.
+
+    It is durable only after `files.sync_files`.
 
     Raises:
         ResourceError: the disk is full or not writable.
     """
+    arrays = TileArrays(*map(torch.cat, zip(*(one for _, one in tiles), strict=True)))
     tensors = {"indices": unpack(arrays.keys).int(), "counts": arrays.counts, "colours": arrays.colours}
     if arrays.values.shape[1]:
         tensors["values"] = arrays.values
     content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
     digest = hashlib.sha256(content).hexdigest()
-    name = "tile_{}_{}_{}_{}.safetensors".format(*index, digest[:16])
-    shard = Shard(index, name, len(arrays.keys), len(content), digest)
+    sizes = tuple((index, len(one.keys)) for index, one in tiles)
+    shard = Shard(sizes, shard_name(sizes[0][0], digest), len(content), digest)
     try:
         check_shard(folder, shard)  # the file of an earlier build may be there already
     except CheckpointError:
-        write_bytes(folder / name, content)
+        write_bytes(folder / shard.file, content, durable=False)
     return shard
 
 
@@ -111,11 +150,9 @@ def read_shard(
     except (SafetensorError, OSError) as error:
         raise _damaged(path, f"it cannot be read ({error})") from error
     indices = tensors["indices"].long()
-    if bool(((indices.div(SIDE, rounding_mode="floor")) != torch.tensor(shard.index)).any()):
-        raise _damaged(path, "it holds voxels that belong to another tile")
+    if not shard.are_own(indices, start):
+        raise _damaged(path, "it holds voxels that belong to another tile, or not in ascending order")
     keys = pack(indices)
-    if bool((keys.diff() <= 0).any()):
-        raise _damaged(path, "its voxels are not in ascending order")
     values = tensors.get("values", torch.empty(len(keys), 0, dtype=description.torch_dtype))
     arrays = TileArrays(keys, tensors["counts"], values, tensors["colours"])
     if fault := _fault_of(arrays, description):
@@ -124,7 +161,7 @@ def read_shard(
 
 
 def delete_tiles(folder: Path, keep: Collection[str]) -> None:
-    """Delete the tiles in `folder` that are not to be kept, and parts left by kill -9; nothing else."""
+    """Delete files of tiles in `folder` that are not to be kept, and parts left by kill -9; nothing else."""
     clear_parts(folder)
     for path in list(folder.iterdir()):
         if FILE_NAME.fullmatch(path.name) and path.name not in keep:

@@ -14,7 +14,7 @@ SIDE = 1 << TILE_BITS
 """Voxels along an edge of a tile: 3.2 m at 5 cm, about 25,000 voxels of a room (mapping spec 5.3 C)."""
 
 TileIndex = tuple[int, int, int]
-_FIRST_ROWS = 256
+_FIRST_ROWS = 16
 
 
 class TileArrays(NamedTuple):

@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 
 from radseg.errors import InputError, ResourceError
+from radseg.files import sync_files
 from radseg.mapping.description import MapDescription
+from radseg.mapping.grouping import groups_of
 from radseg.mapping.manifest import TILES, MapManifest
 from radseg.mapping.semantic_map import ArraysPart, SemanticMap
 from radseg.mapping.shards import Shard, check_shard, delete_tiles, read_shard, write_shard
-from radseg.mapping.tiles import Tile, TileIndex, tile_ids, tile_index
+from radseg.mapping.tiles import Tile, TileArrays, TileIndex, tile_ids, tile_index
 from radseg.ops.inference import without_autocast
 from radseg.ops.voxels import VoxelSums
 
@@ -48,16 +50,16 @@ class VoxelMap:
         self.budget = budget
         self.folder = None if folder is None else folder / TILES
         self._resident: OrderedDict[TileIndex, Tile] = OrderedDict()
-        self._shards = {shard.index: shard for shard in shards}
+        self._shards = {index: shard for shard in shards for index in shard.indices}
         self._keep = frozenset(keep)
         self._named = {shard.file for shard in self._shards.values()} | self._keep
         """Files that a manifest on disk names: not to be deleted before the next manifest is written."""
         self._unchecked = {shard.file for shard in self._shards.values()}
+        self._unsynced = set[str]()
         self._bytes = 0
 
     def __len__(self) -> int:
-        stored = sum(shard.rows for index, shard in self._shards.items() if index not in self._resident)
-        return stored + sum(len(tile) for tile in self._resident.values())
+        return sum(self._rows().values())
 
     @property
     def resident_bytes(self) -> int:
@@ -87,42 +89,66 @@ class VoxelMap:
     def _tile(self, index: TileIndex) -> Tile:
         """Return a tile, brought back from its file or new, as the most recently used one."""
         if index not in self._resident:
-            shard = self._shards.get(index)
-            tile = Tile(self.description) if shard is None else self._read(shard)
+            known = index in self._shards
+            tile = Tile.of(self.description, self._read(index)) if known else Tile(self.description)
             self._resident[index] = tile
             self._bytes += tile.bytes
         self._resident.move_to_end(index)
         return self._resident[index]
 
-    def _read(self, shard: Shard) -> Tile:
-        folder = self._folder()
+    def _read(self, index: TileIndex) -> TileArrays:
+        folder, shard = self._folder(), self._shards[index]
         if shard.file in self._unchecked:
             check_shard(folder, shard)
             self._unchecked.discard(shard.file)
-        return Tile.of(self.description, read_shard(folder, shard, self.description))
+        start, stop = shard.span(index)
+        return read_shard(folder, shard, self.description, start=start, stop=stop)
 
     def _evict(self) -> None:
         while self.budget is not None and self._bytes > self.budget and len(self._resident) > 1:
             index, tile = next(iter(self._resident.items()))
-            self._store(index, tile)
+            if tile.dirty:  # a file of its own, whatever its size, until the next flush
+                before = self._shards.get(index)
+                self._write((index,))
+                file = self._shards[index].file
+                if before and before.indices == (index,) and before.file not in self._named | {file}:
+                    (self._folder() / before.file).unlink(missing_ok=True)
             del self._resident[index]
             self._bytes -= tile.bytes
 
-    def _store(self, index: TileIndex, tile: Tile) -> None:
-        if not tile.dirty:
-            return
-        folder = self._folder()
-        before, shard = self._shards.get(index), write_shard(folder, index, tile.arrays())
-        if before is not None and before.file not in self._named and before.file != shard.file:
-            (folder / before.file).unlink(missing_ok=True)
-        self._shards[index] = shard
-        tile.dirty = False
+    def _write(self, group: tuple[TileIndex, ...]) -> None:
+        """Write tiles as one file, which is not durable yet."""
+        resident = {index: self._resident[index] for index in group if index in self._resident}
+        arrays = [resident[one].arrays() if one in resident else self._read(one) for one in group]
+        shard = write_shard(self._folder(), list(zip(group, arrays, strict=True)))
+        self._unsynced.add(shard.file)
+        self._shards |= dict.fromkeys(group, shard)
+        for tile in resident.values():
+            tile.dirty = False
+
+    def _rows(self) -> dict[TileIndex, int]:
+        """Return the voxels of every tile."""
+        stored = {index: dict(shard.tiles)[index] for index, shard in self._shards.items()}
+        return stored | {index: len(tile) for index, tile in self._resident.items()}
 
     def flush(self) -> tuple[Shard, ...]:
-        """Write every tile that changed; return all tiles' files, in the order of their indices."""
-        for index, tile in self._resident.items():
-            self._store(index, tile)
-        return tuple(self._shards[index] for index in sorted(self._shards))
+        """Write every tile that changed, durably; return the files of all, in the order of their first tiles.
+
+        Small tiles come together now, and each that has no file yet leaves the one that it was evicted to.
+        """
+        groups = groups_of(self._rows())
+        for group in groups:
+            held = {self._shards.get(index) for index in group}
+            together = all(shard is not None and shard.indices == group for shard in held)
+            dirty = any(index in self._resident and self._resident[index].dirty for index in group)
+            if dirty or not (together and len(held) == 1):
+                self._write(group)
+        shards = tuple(self._shards[group[0]] for group in groups)
+        fresh = [shard.file for shard in shards if shard.file in self._unsynced]
+        if fresh:
+            sync_files(self._folder(), fresh)
+        self._unsynced.clear()
+        return shards
 
     def published(self, manifest: MapManifest) -> None:
         """Delete the files that no manifest names any more, once `manifest` is on the disk."""

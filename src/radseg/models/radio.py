@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from radseg.errors import CheckpointError
 from radseg.models.base import PatchNetwork, with_source, with_weights
+from radseg.modes import LanguageHead
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.heads import AttentionHead, FeatureNormalizer, MlpV1, MlpV2
 from radseg.nn.vit import RADIO, LastBlock, VisionTransformer, standard_block
@@ -36,15 +37,21 @@ class Radio(PatchNetwork):
 
     Attributes:
         config: the numbers it was built from.
-        language: name of the adaptor whose summary head aligns patches with language; None if not loaded.
+        language: name of the adaptor that maps patches to language; None if not loaded.
+        language_head: which of its heads does.
     """
 
     config: RadioConfig
 
-    def __init__(self, config: RadioConfig, *, language: str | None) -> None:
+    def __init__(
+        self, config: RadioConfig, *, language: str | None, language_head: LanguageHead = "cls"
+    ) -> None:
         super().__init__()
+        if language_head == "patch" and language is not None:
+            _require_patch_head(config, language)
         self.config = config
         self.language = language
+        self.language_head = language_head
         self.conditioner = Conditioner()
         self.vit = VisionTransformer(
             width=config.width,
@@ -85,12 +92,13 @@ class Radio(PatchNetwork):
 
     @without_autocast()
     def to_language(self, tokens: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
-        """Return tokens mapped by the language adaptor's CLS head into `space` (RADSeg §3.2).
+        """Return tokens mapped by the language adaptor's head into `space` (RADSeg §3.2).
 
-        The head was trained on CLS tokens only; that it aligns patches too is the emergent property RADSeg
-        uses.
+        The CLS head was trained on CLS tokens only; that it aligns patches too is the emergent property
+        RADSeg uses. The patch head was trained on the teacher's patches, which text is not aligned with.
         """
-        return self._head(self._language_config().name, "summary")(tokens)
+        part = "summary" if self.language_head == "cls" else "features"
+        return self._head(self._language_config().name, part)(tokens)
 
     @without_autocast()
     def to_teacher(self, name: str, patches: Float[Tensor, "n p d"]) -> Float[Tensor, "n p e"]:
@@ -113,6 +121,24 @@ class Radio(PatchNetwork):
             raise CheckpointError(f"Adaptor {name!r} of {self.config.version} has no {part} head.")
         assert isinstance(head, nn.Module)
         return head
+
+
+def _require_patch_head(config: RadioConfig, language: str) -> None:
+    """Raise CheckpointError unless the patch head of an adaptor maps single patches into its text space."""
+    adaptor = config.adaptor(language)
+    head, summary = adaptor.features, adaptor.summary
+    if head is None:
+        problem = "there is none"
+    elif summary is not None and head.width_out != summary.width_out:  # CLIP's: 1280 and 1024
+        problem = f"it gives {head.width_out} values per patch and prompts have {summary.width_out}"
+    elif head.kind == "attention" or head.upsample > 1:
+        problem = "it does not map every patch by itself"
+    else:
+        return
+    raise CheckpointError(
+        f"The patch head of the adaptor {language!r} of {config.version} cannot be compared with text: "
+        f"{problem}. Use language_head cls, or another language adaptor."
+    )
 
 
 def _build_adaptor(config: AdaptorConfig) -> Adaptor:
@@ -164,7 +190,7 @@ def load_radio(
     *,
     adaptors: Sequence[str] | None = None,
     language: str | None = None,
-    speaking: bool = True,
+    language_head: LanguageHead | None = "cls",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     accept_license: bool = False,
@@ -177,22 +203,28 @@ def load_radio(
             converted file.
         adaptors: further adaptors to load beside the language one, e.g. ("sam",).
         language: the language adaptor; the best of the checkpoint by default. Only its summary head is
-            loaded, unless `adaptors` names it too.
-        speaking: False loads no language adaptor, for patches that are compared with no text.
+            loaded, unless `adaptors` names it too or `language_head` is "patch".
+        language_head: which head of it patches go through; None loads no language adaptor, for patches that
+            are compared with no text.
         drop: prefixes of tensors to leave out when a published file holds some that cannot be placed.
 
     Raises:
-        CheckpointError: the file is damaged or lacks what is asked for.
+        CheckpointError: the file is damaged or lacks what is asked for, such as a patch head whose values
+            can be compared with text.
         WeightsUnavailableError: not local, and cannot be fetched.
     """
     path = resolve_radio(source, DownloadOptions(accept_license, tuple(drop)))
     full = read_config(path)
-    language = (language or language_adaptor(full)) if speaking else None
+    language = None if language_head is None else language or language_adaptor(full)
     if language is not None:
         full.adaptor(language)
     asked, own = tuple(adaptors or ()), (language,) if language else ()
     wanted = tuple(dict.fromkeys((*own, *asked)))
-    summary_only = tuple(name for name in own if name not in asked)
+    summary_only = tuple(name for name in own if name not in asked and language_head == "cls")
     config, tensors = load_tensors(path, adaptors=wanted, summary_only=summary_only)
     config = with_source(config, path)
-    return with_weights(lambda: Radio(config, language=language), tensors, device, dtype, path.name)
+
+    def build() -> Radio:
+        return Radio(config, language=language, language_head=language_head or "cls")
+
+    return with_weights(build, tensors, device, dtype, path.name)

@@ -89,6 +89,8 @@ def _check_own(spec: ModelSpec, dtypes: Sequence[str], given: set[str]) -> None:
         )
     if getattr(spec.options, "language", None) is not None:
         raise InputError(f"{spec.name} has no language adaptor but its own; leave language out.")
+    if getattr(spec.options, "language_head", "cls") != "cls":
+        raise InputError(f"{spec.name} has a CLS head alone for language; leave language_head out.")
     if spec.text_dtype != "float32":
         raise InputError(f"{spec.name} embeds prompts in float32 only; leave the text dtype out.")
     if spec.dtype not in dtypes:
@@ -244,7 +246,7 @@ def _built(spec: ModelSpec, weights: Weights, reporter: Reporter) -> Segmenter:
         weights.backbone,
         target,
         adaptors=_adaptors(method, options),
-        language=getattr(options, "language", None),
+        options=options,
     )
     origin |= {"checkpoint": spec.weights, **_facts(backbone)}
     networks = [parts.load_auxiliary(name, weights.auxiliary[name], target) for name in preset.auxiliary]
@@ -288,6 +290,8 @@ def untrained(spec: ModelSpec) -> Segmenter:
         raise InputError(f"{spec.name} has no shapes to build from; RADSeg's presets have.")
     if getattr(options, "language", None) is not None:
         raise InputError("A model with random weights has one language adaptor; leave language out.")
+    if getattr(options, "language_head", "cls") != "cls":
+        raise InputError("A model with random weights has CLS heads alone; leave language_head out.")
     config = untrained_config(preset.checkpoint, sam=options.refine in WITH_SAM)
     radio = untrained_radio(config, device=spec.device, dtype=getattr(torch, spec.dtype))
     origin = {"preset": spec.name, "device": spec.device, "dtype": spec.dtype, "options": asdict(options)}

@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from radseg.errors import InputError
-from radseg.modes import DEFAULT_MEMORY_BUDGET, AllDenoised, Refine, SizeRule
+from radseg.modes import DEFAULT_MEMORY_BUDGET, AllDenoised, LanguageHead, Refine, SizeRule
 from radseg.text.templates import template_set
 
 
@@ -119,11 +119,13 @@ class WindowOptions(StrideOptions):
 @dataclass(frozen=True, kw_only=True)
 class RadioOptions(WindowOptions):
     """A method on RADIO. `scga_temperature` None leaves SCGA out. `language` names the language adaptor, such
-    as "clip"; None takes the best of the checkpoint.
+    as "clip"; None takes the best of the checkpoint. `language_head` is "cls", or "patch" for Table 3's
+    comparison.
     """
 
     scga_temperature: float | None = field(default=10.0, metadata=TEMPERATURE)
     language: str | None = None
+    language_head: LanguageHead = "cls"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from radseg.models.image_tower import load_image_tower
 from radseg.models.radio import language_adaptor, load_radio
 from radseg.models.sam2 import load_sam2
 from radseg.models.sam_encoder import load_whole_sam
+from radseg.presets.options import Options
 from radseg.presets.registry import BACKBONES, Preset
 from radseg.weights import catalog
 from radseg.weights import resolve as weights
@@ -40,7 +41,7 @@ class Kind:
 
 
 def _speechless_radio(_: str, path: Path, target: Target) -> Any:
-    return load_radio(path, speaking=False, device=target.device, dtype=target.dtype)
+    return load_radio(path, language_head=None, device=target.device, dtype=target.dtype)
 
 
 def _image_tower(name: str, path: Path, target: Target) -> Any:
@@ -133,12 +134,17 @@ def text_rows(space: str | None) -> tuple[catalog.Row, ...]:
 
 
 def load_backbone(
-    checkpoint: str, path: Path, target: Target, *, adaptors: Sequence[str], language: str | None
+    checkpoint: str, path: Path, target: Target, *, adaptors: Sequence[str], options: Options
 ) -> Any:
-    """Return a backbone with its weights; `adaptors` and `language` are a RADIO's."""
+    """Return a backbone with its weights; `adaptors` and the language in `options` are a RADIO's."""
     if is_radio(checkpoint):
         return load_radio(
-            path, adaptors=adaptors, language=language, device=target.device, dtype=target.dtype
+            path,
+            adaptors=adaptors,
+            language=getattr(options, "language", None),
+            language_head=getattr(options, "language_head", "cls"),
+            device=target.device,
+            dtype=target.dtype,
         )
     return load_image_tower(checkpoint, path, device=target.device, dtype=target.dtype)
 

@@ -170,7 +170,10 @@ class _Lazy:
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
             segmenter.text_encoder.release()  # all is embedded, and the tower is larger than the model
         self.segmenter, self.pack = segmenter, VocabularyPack(text, contrast)
-        self._admit("Even an image")(Size(1, 1), 0)
+        try:
+            self._admit("Even an image")(Size(1, 1), 0)
+        except MemoryBudgetError as error:
+            raise InputError(str(error)) from error  # of the request, not of one image
 
     def _admit(self, name: str) -> "Admit":
         """Return what refuses an image that the memory budget does not allow."""

@@ -78,6 +78,7 @@ def test_a_camera_at_rest_is_not_judged(tmp_path, recording):
     folder = write_folder(tmp_path, recording, lambda pose: recording.poses[0])
     report = check_conventions(open_sequence(folder))
     assert report.pairs == 0
+    assert report.ok is None
     assert report.verdict.startswith("Not checked")
 
 

@@ -7,9 +7,11 @@ import signal
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from radseg.datasets.rgbd import Cameras, Sized, open_sequence
 from radseg.datasets.rgbd.classes import class_table
+from radseg.datasets.rgbd.depth_files import depth_header
 from radseg.datasets.rgbd.scannet import scannet_classes, scannet_labels, scannet_scan
 from radseg.errors import ImageError, InputError, MissingFileError
 from radseg.io import read_label_map
@@ -302,7 +304,7 @@ def _break(root, what):
         ("mirrored pose", "mirrors the world"),
         ("transposed pose", "transposed"),
         ("pose of words", "frame-000002.pose.txt holds something that is no number"),
-        ("three numbers", "holds 3 numbers; 4×4 are needed"),
+        ("three numbers", "holds 3 numbers; a pose has 4×4 or 3×4"),
     ],
 )
 def test_one_bad_frame_is_an_error_of_that_frame_alone(tmp_path, recording, what, message):
@@ -319,12 +321,115 @@ def test_one_bad_frame_is_an_error_of_that_frame_alone(tmp_path, recording, what
     [
         ("nan 0 1 0 1 1 0 0 1", "camera-intrinsics.txt: Intrinsics need finite numbers"),
         ("-5 0 1 0 1 1 0 0 1", "positive focal lengths"),
-        ("1 2 3", "3 numbers; 3×3 are needed"),
+        ("1 2 3", "3 numbers; 3×3, 4×4 or fx fy cx cy are needed"),
     ],
 )
 def test_bad_intrinsics_are_refused_at_once_and_name_their_file(tmp_path, recording, text, message):
     write(write_folder(tmp_path, recording) / "camera-intrinsics.txt", text)
     with pytest.raises(InputError, match=message):
+        open_sequence(tmp_path)
+
+
+def test_a_camera_may_be_four_numbers_and_lie_one_folder_up_but_the_nearer_wins(tmp_path, recording):
+    folder = write_folder(tmp_path / "seq-01", recording)
+    write(tmp_path / "camera-intrinsics.txt", "30 31 24 18")
+    (folder / "camera-intrinsics.txt").rename(tmp_path / "kept")
+    assert open_sequence(folder).intrinsics == Intrinsics(30, 31, 24, 18, Size(HEIGHT, WIDTH))
+    write(folder / "camera-intrinsics.txt", "40, 41, 24, 18")
+    assert open_sequence(folder).intrinsics == Intrinsics(40, 41, 24, 18, Size(HEIGHT, WIDTH))
+    (folder / "camera-intrinsics.txt").unlink()
+    (folder / "camera-intrinsics.txt").symlink_to("nowhere")
+    with pytest.raises(InputError, match="seq-01/camera-intrinsics.txt"):
+        open_sequence(folder)
+    (folder / "camera-intrinsics.txt").unlink()
+    (tmp_path / "camera-intrinsics.txt").unlink()
+    with pytest.raises(InputError, match="a folder up.* 7-Scenes has 585 585 320 240"):
+        open_sequence(folder)
+
+
+def test_a_pose_may_leave_out_its_last_row(tmp_path, recording):
+    folder = write_folder(tmp_path, recording)
+    whole = open_sequence(folder).read("frame-000002").camera_to_world
+    file = folder / "frame-000002.pose.txt"
+    words = file.read_text().split()
+    file.write_text(" ".join(words[:12]))
+    assert torch.equal(open_sequence(folder).read("frame-000002").camera_to_world, whole)
+    file.write_text(" ".join(words[:13]))
+    with pytest.raises(InputError, match="13 numbers; a pose has 4×4 or 3×4"):
+        open_sequence(folder).read("frame-000002")
+
+
+def _write_depth(folder, ending, values):
+    """Replace the depth files of a folder by ones of another kind; `values` maps millimetres to numbers."""
+    for i in range(6):
+        old = folder / f"frame-{i:06d}.depth.png"
+        numbers, file = values(np.array(Image.open(old))), old.with_suffix(ending)
+        old.unlink()
+        if ending == ".npy":
+            np.save(file, numbers)
+        elif ending == ".pgm":
+            header = f"P5\n# Kinect\n{WIDTH} {HEIGHT}\n9000\n".encode()
+            file.write_bytes(header + numbers.astype(">u2").tobytes())
+        else:
+            Image.fromarray(numbers).save(file)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("ending", "values"),
+    [
+        (".tif", lambda mm: (mm / 1000).astype(np.float32)),
+        (".tiff", lambda mm: mm.astype(np.uint16)),
+        (".npy", lambda mm: mm / 1000),
+        (".npy", lambda mm: np.asfortranarray(mm.astype(np.uint16))),
+        (".pgm", lambda mm: mm),
+    ],
+)
+def test_depth_files_of_every_kind_give_the_same_metres(tmp_path, recording, ending, values):
+    frame = open_sequence(_write_depth(write_folder(tmp_path, recording), ending, values)).read(
+        "frame-000002"
+    )
+    assert np.allclose(frame.depth.numpy(), recording.depth[2] / UNIT, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (np.ones((HEIGHT, WIDTH), np.uint16), "holds integer numbers, the recording's first float ones"),
+        (np.ones((HEIGHT, WIDTH), np.uint8), "holds uint8 of shape"),
+        (np.ones((HEIGHT, WIDTH, 1)), r"shape \(36, 48, 1\)"),
+        (np.ones((HEIGHT, WIDTH + 1)), "36×49 pixels, but its camera is calibrated for 36×48"),
+        (np.full((HEIGHT, WIDTH), None), "holds object of shape"),
+    ],
+)
+def test_npy_depth_of_another_kind_is_refused(tmp_path, recording, numbers, message):
+    folder = _write_depth(write_folder(tmp_path, recording), ".npy", lambda mm: mm / 1000)
+    np.save(folder / "frame-000002.depth.npy", numbers)
+    with pytest.raises(ImageError, match=message):
+        open_sequence(folder).read("frame-000002")
+
+
+def test_pgm_depth_in_8_bits_or_cut_short_and_two_kinds_of_files_are_refused(tmp_path, recording):
+    folder = _write_depth(write_folder(tmp_path, recording), ".pgm", lambda mm: mm)
+    file = folder / "frame-000002.depth.pgm"
+    whole = file.read_bytes()
+    for content, message in ((whole[:-9], "cut short"), (whole.replace(b"9000", b"255"), "no binary PGM")):
+        file.write_bytes(content)
+        with pytest.raises(ImageError, match=message):
+            open_sequence(folder).read("frame-000002")
+    short = folder / "frame-000000.depth.npy"
+    np.save(short, recording.depth[0])
+    with pytest.raises(InputError, match="several kinds"):
+        open_sequence(folder)
+    short.write_bytes(short.read_bytes()[:-9])
+    with pytest.raises(ImageError, match="cut short"):
+        depth_header(short)
+
+
+def test_kitti_s_twelve_numbers_are_no_poses_of_tum(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    write(tmp_path / "groundtruth.txt", "# poses\n1 0 0 0 0 1 0 0 0 0 1 0\n")
+    with pytest.raises(InputError, match="Line 2 of .*12 columns.*KITTI"):
         open_sequence(tmp_path)
 
 

@@ -66,6 +66,7 @@ def test_the_weights_decide_the_size():
         (paper_run(scra_temperature=5.0), "scra_temperature is 5.0, not 10.0"),
         (paper_run(scra_recursions=2), "scra_recursions is 2, not 1"),
         (paper_run(language="clip"), "language is 'clip', not None"),
+        (paper_run(language_head="patch"), "language_head is 'patch', not 'cls'"),
         (paper_run(stride=112), "stride is 112, not 224"),
         (paper_run(templates="simple"), "templates is 'simple', not 'imagenet80'"),
         (paper_run(denoising=0.0), "denoising is 0.0, not 0.5"),

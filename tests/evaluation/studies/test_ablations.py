@@ -47,7 +47,9 @@ def test_rows_stand_beside_the_papers_numbers():
     assert printed["windows", "single pass, no SCGA"] == 47.85
     assert printed["versions", "radio_v2.5-l SCRA and SCGA"] == 45.05
     assert printed["versions", "c-radio_v3-h plain"] == 41.24
-    assert printed["adaptors", "c-radio_v3-b clip"] == 42.32
+    assert printed["adaptors", "c-radio_v3-b clip, CLS head"] == 42.32
+    assert printed["adaptors", "radio_v2.5-l siglip, patch head"] == 0.31
+    assert sum(sweep == "adaptors" for sweep, _ in printed) == len(paper.TABLE_A7)
     assert ("versions", "c-radio_v4-h plain") not in printed
     assert ("scra-temperature", "10") not in printed, "the figure prints no values"
     assert set(printed.values()) <= {

@@ -111,8 +111,12 @@ def test_refinement_is_part_of_a_refining_preset(monkeypatch):
     built = untrained(model_spec("radseg-b+"))
     assert isinstance(built.refine, SamRefiner)
     assert built.refine.sam.grid_position.isfinite().all()
-    for wrong in (model_spec("miniature"), model_spec("radseg-b", language="clip")):
-        with pytest.raises(InputError, match=r"own weights|one language adaptor"):
+    for wrong in (
+        model_spec("miniature"),
+        model_spec("radseg-b", language="clip"),
+        model_spec("radseg-b", language_head="patch"),
+    ):
+        with pytest.raises(InputError, match=r"own weights|one language adaptor|CLS heads alone"):
             untrained(wrong)
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from radseg.datasets.rgbd.files import DepthFormat, PoseReading, read_matrix, rigid
+from radseg.datasets.rgbd.files import DepthFormat, PoseReading, read_pose, rigid
 from radseg.errors import InputError, MissingFileError
 from radseg.files import shown
 from radseg.io import read_image
@@ -141,7 +141,7 @@ def fixed_pose(matrix: Float[Tensor, "4 4"]) -> Callable[[], Float[Tensor, "4 4"
 
 def pose_file(path: Path) -> Callable[[], Float[Tensor, "4 4"]]:
     """Return a pose that is read from its file when it is asked for."""
-    return lambda: read_matrix(path, 4, 4)
+    return lambda: read_pose(path)
 
 
 def missing_pose(message: str) -> Callable[[], Float[Tensor, "4 4"]]:

@@ -34,7 +34,7 @@ class ConventionReport:
     """What the check found.
 
     Attributes:
-        ok: False where another reading fits clearly better, or none fits.
+        ok: False where another reading fits clearly better, or none fits; None where nothing was compared.
         verdict: one sentence for people, with the option to change where there is one.
         residuals: per reading the median of |reprojected − measured depth| over all pairs, metres; NaN where
             too little overlaps.
@@ -44,7 +44,7 @@ class ConventionReport:
         skipped: frames that could not be read, with the reason.
     """
 
-    ok: bool
+    ok: bool | None
     verdict: str
     residuals: Mapping[PoseReading, float]
     pairs: int
@@ -73,7 +73,7 @@ def check_conventions(
     chosen = list(_pairs(sequence, pairs, skipped))
     if not chosen:
         verdict = "Not checked: no two readable frames between which the camera moves by 10 cm or 5 degrees."
-        return ConventionReport(True, verdict, {}, 0, {}, tuple(skipped))
+        return ConventionReport(None, verdict, {}, 0, {}, tuple(skipped))
     middle = float(torch.stack([_median_depth(a) for a, _ in chosen]).nanmedian())
     residuals = {other: _residual(chosen, reading, other, 1.0) for other in READINGS}
     unit = _unit_verdict(chosen, reading, middle)

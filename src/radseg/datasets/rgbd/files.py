@@ -12,14 +12,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from radseg.datasets.rgbd.depth_files import DEPTH_MODES, Numbers, depth_header, depth_numbers
 from radseg.errors import ImageError, InputError
 from radseg.files import bytes_of, open_regular, shown, text_of
 from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]
 Axes = Literal["opencv", "opengl"]
-
-_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,19 @@ def inverse_pose(pose: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
 
 @dataclass(frozen=True)
 class DepthFormat:
-    """How the integers of a depth image become metres along the optical axis.
+    """How the numbers of a depth file become metres along the optical axis.
 
     Attributes:
         per_metre: units per metre: 1000 for millimetres, 5000 in TUM RGB-D, 6553.5 in Replica.
-        invalid: integers that stand for "unknown"; they become NaN.
+        invalid: numbers that stand for "unknown"; they become NaN.
         limit: metres beyond which depth becomes infinite, that is, is dropped; None keeps all.
+        numbers: of the files; one of the other kind is refused, since its unit would be another.
     """
 
     per_metre: float = 1000.0
     invalid: tuple[int, ...] = (0,)
     limit: float | None = None
+    numbers: Numbers = "integer"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.per_metre) and self.per_metre > 0):
@@ -86,15 +87,14 @@ class DepthFormat:
             raise InputError(f"The depth limit is {self.limit} m; it must be above 0.")
 
     def read(self, path: Path, size: Size) -> Float[Tensor, "H W"]:
-        """Return the depth in a 16-bit PNG, metres, NaN where unknown.
+        """Return the depth in a PNG, PGM, TIFF or NPY file, metres, NaN where unknown.
 
         Raises:
-            ImageError: missing, damaged, cut short, not 16 bit of one channel, or not of `size`.
+            ImageError: missing, damaged, cut short, 8 bits, several channels, or not of `size`.
         """
         try:
-            with open_regular(path) as stream, Image.open(stream, formats=("PNG",)) as image:
-                _require_depth(image, path, size)
-                values = np.array(image)
+            self._require_fitting(path, size)
+            values = depth_numbers(path)
         except (RecursionError, MemoryError):
             raise
         except ImageError:
@@ -114,25 +114,25 @@ class DepthFormat:
             metres[metres > self.limit] = math.inf
         return metres
 
-
-def _require_depth(image: Image.Image, path: Path, size: Size) -> None:
-    if (image.height, image.width) != tuple(size):
-        raise ImageError(
-            f"The depth image {shown(path)} is {image.height}×{image.width} pixels, but its camera is "
-            f"calibrated for {size}; the intrinsics belong to another size, or the file to another camera."
-        )
-    if image.mode not in _DEPTH_MODES:
-        raise ImageError(
-            f"The depth image {shown(path)} has mode {image.mode}, not one channel of 16 bits; depth as "
-            "colours or in 8 bits has lost its unit. Export it again as 16-bit PNG."
-        )
+    def _require_fitting(self, path: Path, size: Size) -> None:
+        found, numbers = depth_header(path)
+        if found != size:
+            raise ImageError(
+                f"The depth image {shown(path)} is {found} pixels, but its camera is calibrated "
+                f"for {size}; the intrinsics belong to another size, or the file to another camera."
+            )
+        if numbers != self.numbers:
+            raise ImageError(
+                f"The depth file {shown(path)} holds {numbers} numbers, the recording's first {self.numbers} "
+                "ones: the unit would change. Export all frames alike."
+            )
 
 
 def is_depth(path: Path) -> bool | None:
     """Say whether a PNG or JPEG has one channel of 16 bits; None where it cannot be read."""
     try:
         with open_regular(path, most=None) as stream, Image.open(stream, formats=("PNG", "JPEG")) as image:
-            return image.mode in _DEPTH_MODES
+            return image.mode in DEPTH_MODES
     except Exception:  # whatever is wrong with it is said when it is read as a frame
         return None
 
@@ -196,26 +196,46 @@ def read_matrix(path: Path, rows: int, columns: int) -> Float[Tensor, "rows colu
     Raises:
         InputError: missing, not numbers, or another count of them.
     """
-    words = read_text(path).replace(",", " ").split()
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError as error:
-        raise InputError(f"{shown(path)} holds something that is no number: {error}.") from error
+    numbers = _numbers(path)
     if len(numbers) != rows * columns:
         raise InputError(f"{shown(path)} holds {len(numbers)} numbers; {rows}×{columns} are needed.")
     return torch.tensor(numbers, dtype=torch.float64).reshape(rows, columns)
 
 
-def read_intrinsics(path: Path, size: Size) -> Intrinsics:
-    """Return the pinhole camera of a file with its 3 × 3 or 4 × 4 matrix.
+def _numbers(path: Path) -> list[float]:
+    try:
+        return [float(word) for word in read_text(path).replace(",", " ").split()]
+    except ValueError as error:
+        raise InputError(f"{shown(path)} holds something that is no number: {error}.") from error
+
+
+def read_pose(path: Path) -> Float[Tensor, "4 4"]:
+    """Return the matrix of a pose file, 4 × 4 or its upper 3 × 4; float64, possibly not finite.
 
     Raises:
-        InputError: missing, not finite, or not such a matrix.
+        InputError: missing, not numbers, or another count of them.
     """
-    side = 4 if len(read_text(path).replace(",", " ").split()) == 16 else 3
-    k = read_matrix(path, side, side)
+    numbers = _numbers(path)
+    if len(numbers) == 12:
+        numbers += [0.0, 0.0, 0.0, 1.0]
+    if len(numbers) != 16:
+        raise InputError(f"{shown(path)} holds {len(numbers)} numbers; a pose has 4×4 or 3×4.")
+    return torch.tensor(numbers, dtype=torch.float64).reshape(4, 4)
+
+
+def read_intrinsics(path: Path, size: Size) -> Intrinsics:
+    """Return the pinhole camera of a file with its 3 × 3 or 4 × 4 matrix, or the four numbers fx fy cx cy.
+
+    Raises:
+        InputError: missing, not finite, or neither.
+    """
+    numbers = _numbers(path)
+    if len(numbers) not in (4, 9, 16):
+        raise InputError(f"{shown(path)} holds {len(numbers)} numbers; 3×3, 4×4 or fx fy cx cy are needed.")
+    side = 4 if len(numbers) == 16 else 3
+    fx, fy, cx, cy = numbers if len(numbers) == 4 else (numbers[i] for i in (0, side + 1, 2, side + 2))
     try:
-        return Intrinsics(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), size)
+        return Intrinsics(fx, fy, cx, cy, size)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from error
 

@@ -1,10 +1,12 @@
 """The plain folder: frame-NNN.color.jpg, .depth.png, .pose.txt and one camera file (3DMatch, 7-Scenes)."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, pose_file
+from radseg.datasets.rgbd.depth_files import Header, depth_header
 from radseg.datasets.rgbd.files import DepthFormat, read_image_size, read_intrinsics, read_matrix, rigid
 from radseg.errors import InputError
 from radseg.files import shown
@@ -14,56 +16,89 @@ CAMERA = "camera-intrinsics.txt"
 COLOUR_CAMERA = "color-intrinsics.txt"
 DEPTH_TO_COLOUR = "depth-to-color.txt"
 DEPTH = DepthFormat(per_metre=1000.0, invalid=(0, 65535))
+METRES = DepthFormat(per_metre=1.0, numbers="float")
+_DEPTH_ENDINGS = (".depth.png", ".depth.pgm", ".depth.tif", ".depth.tiff", ".depth.npy")
 _COLOUR_ENDINGS = (".color.jpg", ".color.png", ".color.jpeg")
 
 
 def is_plain_folder(path: Path) -> bool:
     """Say whether `path` looks like this layout."""
-    return next(_named(path, ".depth.png"), None) is not None
+    return any(next(_named(path, ending), None) for ending in _DEPTH_ENDINGS)
 
 
 def plain_folder(
-    path: Path, *, depth: DepthFormat = DEPTH, intrinsics: Intrinsics | None = None
+    path: Path, *, depth: DepthFormat | None = None, intrinsics: Intrinsics | None = None
 ) -> FileSequence:
     """Return the sequence of a plain folder.
 
-    Beside the frames lies `camera-intrinsics.txt`, the 3 × 3 matrix of the depth camera. Where colour is not
+    Beside the frames, or one folder up (3DMatch), lies `camera-intrinsics.txt`, the matrix of the depth
+    camera or its fx fy cx cy; the nearer file wins. Where colour is not
     registered to depth, `color-intrinsics.txt` (3 × 3) and `depth-to-color.txt` (4 × 4, metres) describe
     the colour camera.
 
     Args:
+        depth: by default metres where the files hold floats, millimetres where they hold integers.
         intrinsics: of the depth camera, instead of the file's.
 
     Raises:
-        InputError: no frames, or a bad camera file.
+        InputError: no frames, depth files of several endings, or a bad camera file.
     """
     colours = {
         file.name.removesuffix(ending): file
         for ending in _COLOUR_ENDINGS
         for file in sorted(_named(path, ending))
     }
-    depths = {file.name.removesuffix(".depth.png"): file for file in _named(path, ".depth.png")}
+    ending = _depth_ending(path)
+    depths = {file.name.removesuffix(ending): file for file in _named(path, ending)}
     names = sorted({*colours, *depths})
     if not names:
         raise InputError(f"{shown(path)} holds no frames: files like frame-000000.color.jpg and .depth.png.")
     frames = {
         name: FrameFiles(
             colours.get(name, path / f"{name}.color.jpg"),
-            depths.get(name, path / f"{name}.depth.png"),
+            depths.get(name, path / f"{name}{ending}"),
             pose_file(path / f"{name}.pose.txt"),
         )
         for name in names
     }
+    size, numbers = _first_header(sorted(depths.values()))
     colour_camera = None
     if (path / COLOUR_CAMERA).exists():
         colour_camera = read_intrinsics(path / COLOUR_CAMERA, first_size(sorted(colours.values())))
     shift = path / DEPTH_TO_COLOUR
     return FileSequence(
         frames,
-        intrinsics or read_intrinsics(path / CAMERA, first_size(sorted(depths.values()))),
-        depth,
+        intrinsics or read_intrinsics(_camera_file(path), size),
+        depth or (METRES if numbers == "float" else DEPTH),
         colour_intrinsics=colour_camera,
         depth_to_colour=read_matrix(shift, 4, 4) if shift.exists() else None,
+    )
+
+
+def _depth_ending(folder: Path) -> str:
+    found = [ending for ending in _DEPTH_ENDINGS if next(_named(folder, ending), None)]
+    if len(found) > 1:
+        raise InputError(f"{shown(folder)} has depth files of several kinds ({', '.join(found)}); keep one.")
+    return found[0] if found else ".depth.png"
+
+
+def _first_header(files: list[Path]) -> Header:
+    """Return the header of the first depth file that can be read; raises as `first_size`."""
+    for file in files:
+        try:
+            return depth_header(file)
+        except Exception:
+            continue
+    return first_size(files), "integer"
+
+
+def _camera_file(folder: Path) -> Path:
+    places = (folder / CAMERA, folder.resolve().parent / CAMERA)
+    if found := next((place for place in places if os.path.lexists(place)), None):
+        return found
+    raise InputError(
+        f"There is no file {shown(places[0])}, nor one a folder up: write the depth camera's fx fy cx cy "
+        "into it. 7-Scenes has 585 585 320 240."
     )
 
 

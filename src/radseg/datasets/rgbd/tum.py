@@ -40,7 +40,7 @@ def tum_sequence(
 ) -> FileSequence:
     """Return a recording; depth has 5000 units per metre and is registered to colour.
 
-    The folder brings no calibration: give `intrinsics`, or put the 3 × 3 matrix into camera-intrinsics.txt.
+    The folder brings no calibration: give `intrinsics`, or put fx fy cx cy into camera-intrinsics.txt.
 
     Args:
         limit: seconds that colour, depth and pose may lie apart; a colour image without depth in that time
@@ -50,7 +50,7 @@ def tum_sequence(
         InputError: no lists, nothing that belongs together, or no intrinsics.
     """
     pairs, alone = _pairs(path, limit)
-    poses = _rows(path / "groundtruth.txt", 8)
+    poses = _pose_rows(path / "groundtruth.txt")
     times = [time for time, _ in poses]
     frames: dict[str, FrameFiles] = {}
     for (time, (colour,)), (_, (depth_file,)) in pairs:
@@ -67,8 +67,8 @@ def tum_sequence(
         raise InputError(f"No colour and depth image of {shown(path)} lie within {limit} s of each other.")
     if intrinsics is None and not (path / CAMERA).is_file():
         raise InputError(
-            f"TUM RGB-D has no calibration: put fx 0 cx / 0 fy cy / 0 0 1 into {shown(path / CAMERA)}. "
-            "Published (fx fy cx cy): freiburg1 517.3 516.5 318.6 255.3, freiburg2 520.9 521.0 325.1 249.7, "
+            f"TUM RGB-D has no calibration: put fx fy cx cy into {shown(path / CAMERA)}. "
+            "Published: freiburg1 517.3 516.5 318.6 255.3, freiburg2 520.9 521.0 325.1 249.7, "
             "freiburg3 535.4 539.2 320.1 247.6."
         )
     camera = intrinsics or read_intrinsics(path / CAMERA, first_size([f.depth for f in frames.values()]))
@@ -153,6 +153,19 @@ def _rows(file: Path, columns: int) -> list[Row]:
             )
         rows.append((time, tuple(words[1:columns])))
     return sorted(rows)
+
+
+def _pose_rows(file: Path) -> list[Row]:
+    """Return (time, the seven numbers of a pose) of every line, by time."""
+    for number, line in enumerate(lines_of(read_text(file)), 1):
+        words = line.split()
+        if len(words) > 8 and not words[0].startswith("#"):
+            twelve = " Twelve are KITTI's 3×4 matrices, without times." if len(words) == 12 else ""
+            raise InputError(
+                f"Line {number} of {shown(file)} has {len(words)} columns; a pose of TUM has 8: time x y z "
+                f"qx qy qz qw.{twelve} Convert the poses to that."
+            )
+    return _rows(file, 8)
 
 
 def _numbers(row: Row, file: Path) -> list[float]:

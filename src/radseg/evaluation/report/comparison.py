@@ -197,6 +197,7 @@ def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
     radseg: dict[str, Any] = {
         "scra_recursions": 1,
         "language": None,
+        "language_head": "cls",
         "refine": "reference" if refining else "none",
     }
     for part in ("scra_temperature", "scga_temperature"):

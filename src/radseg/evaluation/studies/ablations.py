@@ -9,7 +9,7 @@ from radseg.evaluation.paper import published as paper
 from radseg.files import json_of
 
 _A4: Mapping[tuple[str, str], float] = {(row.method, row.size): row.average for row in paper.TABLE_A4}
-_A7 = {row.method: row.average for row in paper.TABLE_A7 if row.size == "base"}
+_A7 = {(row.method, row.size): row.average for row in paper.TABLE_A7}
 
 BASE = "c-radio_v3-b"
 """The weights with which the paper's ablations are made that do not name others."""
@@ -89,21 +89,26 @@ def _versions() -> tuple[Variant, ...]:
     return tuple(rows)
 
 
+_HEADS = {"cls": "CLS head", "patch": "patch head"}
+_TEACHERS = {"siglip2": "SigLIP2", "siglip": "SigLIP", "clip": "CLIP"}
+
+
 def _adaptors() -> tuple[Variant, ...]:
-    rows = (
-        ("c-radio_v3-b", "siglip2", "Rv3-SigLIP2, CLS head"),
-        ("c-radio_v3-b", "clip", "Rv3-CLIP, CLS head"),
-        ("radio_v2.5-b", "siglip", "Rv2.5-SigLIP, CLS head"),
-        ("radio_v2.5-b", "clip", "Rv2.5-CLIP, CLS head"),
+    families = (
+        ("c-radio_v3", "Rv3", (("siglip2", "cls"), ("clip", "cls"), ("siglip2", "patch"))),
+        ("radio_v2.5", "Rv2.5", (("siglip", "cls"), ("clip", "cls"), ("siglip", "patch"))),
     )
+    sizes: tuple[paper.ModelSize, ...] = ("base", "large", "huge")
     return tuple(
         Variant(
-            f"{checkpoint} {adaptor}",
-            {**_parts(None, None), "language": adaptor},
-            checkpoint,
-            paper=_A7[printed],
+            f"{family}-{size[0]} {adaptor}, {_HEADS[head]}",
+            {**_parts(None, None), "language": adaptor, "language_head": head},
+            f"{family}-{size[0]}",
+            paper=_A7[f"{short}-{_TEACHERS[adaptor]}, {_HEADS[head]}", size],
         )
-        for checkpoint, adaptor, printed in rows
+        for size in sizes
+        for family, short, rows in families
+        for adaptor, head in rows
     )
 
 
@@ -189,8 +194,8 @@ SWEEPS: dict[str, Sweep] = {
         ),
         Sweep(
             "adaptors",
-            "language adaptors of RADIO, plain patches",
-            "Tables 3 and A.7, base size, CLS heads",
+            "language adaptors of RADIO and their heads, plain patches",
+            "Tables 3 and A.7",
             _adaptors(),
             published_only=True,
         ),

@@ -131,9 +131,10 @@ class Windows:
         each = self.window_bytes(window) + 24 * window.height * window.width
         batch = count if self.statistics == "image" else min(count, max(1, budget // 4 // each))
         cells = grid.height * grid.width
-        maps = 4 * cells * (8 * self.backbone.width + 4 * max(self.backbone.width, _LANGUAGE))
+        summed = 8 * cells * self.backbone.width
+        maps = 12 * cells * (self.backbone.width + max(self.backbone.width, _LANGUAGE))
         blocks = min(3 * (budget // 16), 12 * cells**2) + min(budget // 4, 4 * 4096 * cells)
-        return 12 * legal.height * legal.width + max(2 * batch * each, maps + blocks) + maps
+        return 12 * legal.height * legal.width + max(2 * batch * each + summed, maps + blocks)
 
     def window_bytes(self, size: Size) -> int:
         """Return the working memory of one window of `size` pixels."""
