@@ -15,7 +15,7 @@ from pathlib import Path
 from campaign.cases import Campaign, Outcome, numbers
 from campaign.workers import run
 
-SHOWN = 200
+SHOWN = 20
 """Failures of a kind that are printed in full."""
 
 

@@ -1,4 +1,4 @@
-"""Changes that leave a file readable and its content wrong: of JSON, tensors, text, and what a path is."""
+"""Changes that leave a file readable and its content wrong: of JSON, tensors, texts, of what a path is."""
 
 import json
 import os
@@ -12,29 +12,9 @@ import torch
 from torch import Tensor
 
 ODD_VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    1,
-    1.5,
-    10**400,
-    2**63,
-    -(2**63),
-    float("nan"),
-    float("inf"),
-    "",
-    "a\nb",
-    "\0",
-    "../../x",
-    "\ud800",
-    "x" * 10_000,
-    [],
-    {},
-    [[[[]]]],
-    ["a", 1],
-    {"a": {"b": None}},
-)
+    None, True, -1, 0, 1, 1.5, 10**400, 2**63, -(2**63), float("nan"), float("inf"), "", "a\nb", "\0",
+    "../../x", "\ud800", "x" * 10_000, [], {}, [[[[]]]], ["a", 1], {"a": {"b": None}},
+)  # fmt: skip
 """What JSON may hold in place of what is expected."""
 
 
@@ -105,21 +85,12 @@ _OF_TENSOR: dict[str, Callable[[Random, Tensor], Tensor]] = {
     "dropped": lambda _, value: value,
     "renamed": lambda _, value: value,
     "one more": lambda _, __: torch.ones(2, 2),
-    "another type": lambda random, value: value.to(
-        random.choice(
-            (torch.int64, torch.bool, torch.float64, torch.uint8, torch.complex64, torch.float8_e4m3fn)
-        )
-    ),
-    "another shape": lambda random, value: random.choice(
-        (
-            value.flatten(),
-            value[None],
-            value[:0] if value.ndim else value,
-            torch.cat([value, value]) if value.ndim else value[None],
-        )
-    ),
+    "another type": lambda random, value: value.to(random.choice(
+        (torch.int64, torch.bool, torch.float64, torch.uint8, torch.complex64, torch.float8_e4m3fn))),
+    "another shape": lambda random, value: random.choice((value.flatten(), value[None], *(
+        (value[:0], torch.cat([value, value])) if value.ndim else ()))),
     "turned": lambda _, value: value.mT.contiguous() if value.ndim > 1 else value[None],
-}
+}  # fmt: skip
 
 
 NUMBERS = (
@@ -141,12 +112,18 @@ NUMBERS = (
 )
 
 
+_OF_TEXT = ("number", "number", "line removed", "line doubled", "lines swapped", "encoding", "long line",
+            "ends", "columns", "mark inside")  # fmt: skip
+_OF_PATH = ("missing", "empty", "a folder", "a link to itself", "a link outside", "a FIFO", "/dev/zero",
+            "/dev/full", "unreadable")  # fmt: skip
+
+
 def text_changed(random: Random, text: str) -> tuple[str, bytes]:
     """Return what was changed in a text of numbers, and its bytes."""
     words = text.split(" ")
     lines = text.split("\n")
     what = random.choice(
-        (
+        [
             "number",
             "number",
             "line removed",
@@ -157,7 +134,7 @@ def text_changed(random: Random, text: str) -> tuple[str, bytes]:
             "ends",
             "columns",
             "mark inside",
-        )
+        ]
     )
     place = random.randrange(len(lines))
     if what == "number":
@@ -184,10 +161,10 @@ def text_changed(random: Random, text: str) -> tuple[str, bytes]:
 
 
 def path_changed(random: Random, path: Path, outside: Path) -> str:
-    """Put something else in place of a file and return what; `outside` is a file that must not be read."""
+    """Put something else in place of a file and return what; `outside` is a file that belongs elsewhere."""
     path.unlink()
     what = random.choice(
-        (
+        [
             "missing",
             "empty",
             "a folder",
@@ -197,7 +174,7 @@ def path_changed(random: Random, path: Path, outside: Path) -> str:
             "/dev/zero",
             "/dev/full",
             "unreadable",
-        )
+        ]
     )
     if what == "empty":
         path.touch()

@@ -61,16 +61,8 @@ def _pngs(image: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "palette-two-bits", _saved(image.quantize(4), "PNG", bits=2)
     yield "transparent-grey", _saved(image.convert("L"), "PNG", transparency=9)
     yield "turned", _saved(image, "PNG", exif=exif)
-    yield (
-        "text",
-        png_of(
-            [
-                *png_chunks(_saved(image, "PNG"))[:1],
-                (b"zTXt", b"a\x00\x00" + zlib.compress(b"b" * 99)),
-                *png_chunks(_saved(image, "PNG"))[1:],
-            ]
-        ),
-    )
+    head, *others = png_chunks(_saved(image, "PNG"))
+    yield "text", png_of([head, (b"zTXt", b"a\0\0" + zlib.compress(b"b" * 99)), *others])
     yield "interlaced", _interlaced(image)
     yield "animated", _saved(image, "PNG", save_all=True, append_images=[image.rotate(90)])
 
@@ -98,40 +90,32 @@ def _tiffs(image: Image.Image) -> Iterator[tuple[str, bytes]]:
 def _others(image: Image.Image) -> dict[str, Iterator[tuple[str, bytes]]]:
     alpha = _with_alpha(image)
     return {
-        ".webp": iter(
-            [
-                ("lossy", _saved(image, "WEBP")),
-                ("lossless", _saved(alpha, "WEBP", lossless=True)),
-                ("alpha", _saved(alpha, "WEBP")),
-                ("animated", _saved(image, "WEBP", save_all=True, append_images=[image.rotate(90)])),
-            ]
-        ),
-        ".gif": iter(
-            [
-                ("plain", _saved(image, "GIF")),
-                ("transparent", _saved(image.quantize(16), "GIF", transparency=2)),
-                ("interlaced", _saved(image, "GIF", interlace=True)),
-                ("animated", _saved(image, "GIF", save_all=True, append_images=[image.rotate(90)])),
-            ]
-        ),
-        ".bmp": iter(
-            [
-                ("rgb", _saved(image, "BMP")),
-                ("palette", _saved(image.quantize(16), "BMP")),
-                ("one-bit", _saved(image.convert("1"), "BMP")),
-                ("alpha", _saved(alpha, "BMP")),
-            ]
-        ),
-        ".ppm": iter(
-            [
-                ("rgb", _saved(image, "PPM")),
-                ("grey", _saved(image.convert("L"), "PPM")),
-                ("one-bit", _saved(image.convert("1"), "PPM")),
-                ("sixteen-bits", _saved(image.convert("L").convert("I"), "PPM")),
-                ("plain-text", b"P3 4 2 255\n" + b"10 200 30 " * 8),
-            ]
-        ),
-    }
+        ".webp": iter([
+            ("lossy", _saved(image, "WEBP")),
+            ("lossless", _saved(alpha, "WEBP", lossless=True)),
+            ("alpha", _saved(alpha, "WEBP")),
+            ("animated", _saved(image, "WEBP", save_all=True, append_images=[image.rotate(90)])),
+        ]),
+        ".gif": iter([
+            ("plain", _saved(image, "GIF")),
+            ("transparent", _saved(image.quantize(16), "GIF", transparency=2)),
+            ("interlaced", _saved(image, "GIF", interlace=True)),
+            ("animated", _saved(image, "GIF", save_all=True, append_images=[image.rotate(90)])),
+        ]),
+        ".bmp": iter([
+            ("rgb", _saved(image, "BMP")),
+            ("palette", _saved(image.quantize(16), "BMP")),
+            ("one-bit", _saved(image.convert("1"), "BMP")),
+            ("alpha", _saved(alpha, "BMP")),
+        ]),
+        ".ppm": iter([
+            ("rgb", _saved(image, "PPM")),
+            ("grey", _saved(image.convert("L"), "PPM")),
+            ("one-bit", _saved(image.convert("1"), "PPM")),
+            ("sixteen-bits", _saved(image.convert("L").convert("I"), "PPM")),
+            ("plain-text", b"P3 4 2 255\n" + b"10 200 30 " * 8),
+        ]),
+    }  # fmt: skip
 
 
 _FORMATS = {
@@ -160,10 +144,8 @@ def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
     """Return the PNG of these chunks, checksums right."""
-    parts = (
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in chunks
-    )
+    parts = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+             for kind, body in chunks)  # fmt: skip
     return _PNG + b"".join(parts)
 
 
@@ -198,28 +180,8 @@ def png_changed(random: Random, data: bytes) -> bytes:
 
 
 _SIDES = (0, 1, 36, 38, 300, 5_000, 2**15, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
-_KINDS = (
-    b"IHDR",
-    b"PLTE",
-    b"IDAT",
-    b"tRNS",
-    b"gAMA",
-    b"iCCP",
-    b"zTXt",
-    b"iTXt",
-    b"eXIf",
-    b"acTL",
-    b"fcTL",
-    b"fdAT",
-    b"sBIT",
-    b"bKGD",
-    b"sRGB",
-    b"cHRM",
-    b"IEND",
-    b"aaAa",
-    b"AAAA",
-    b"\0\0\0\0",
-)
+_KINDS = (b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"gAMA", b"iCCP", b"zTXt", b"iTXt", b"eXIf", b"acTL", b"fcTL",
+          b"fdAT", b"sBIT", b"bKGD", b"sRGB", b"cHRM", b"IEND", b"aaAa", b"AAAA", b"\0\0\0\0")  # fmt: skip
 
 
 def tiff_changed(random: Random, data: bytes) -> bytes:
@@ -301,12 +263,8 @@ def _interlaced(image: Image.Image) -> bytes:
         (0, 1, 2, 2),
         (1, 0, 2, 1),
     )
-    rows = b"".join(
-        b"\0" + row.tobytes()
-        for top, left, down, right in passes
-        for row in pixels[top::down, left::right]
-        if row.size
-    )
+    rows = b"".join(b"\0" + row.tobytes() for top, left, down, right in passes
+                    for row in pixels[top::down, left::right] if row.size)  # fmt: skip
     head = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 1)
     return png_of([(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")])
 
@@ -322,18 +280,9 @@ def _tiled(image: Image.Image) -> bytes:
         for i in range(down)
         for j in range(across)
     ]
-    entries = [
-        (256, 4, 1, image.width),
-        (257, 4, 1, image.height),
-        (258, 3, 3, 0),
-        (259, 3, 1, 1),
-        (262, 3, 1, 2),
-        (277, 3, 1, 3),
-        (322, 4, 1, 16),
-        (323, 4, 1, 16),
-        (324, 4, len(tiles), 0),
-        (325, 4, len(tiles), 0),
-    ]
+    entries = [(256, 4, 1, image.width), (257, 4, 1, image.height), (258, 3, 3, 0), (259, 3, 1, 1)]
+    entries += [(262, 3, 1, 2), (277, 3, 1, 3), (322, 4, 1, 16), (323, 4, 1, 16)]
+    entries += [(324, 4, len(tiles), 0), (325, 4, len(tiles), 0)]
     beyond = 8 + 2 + 12 * len(entries) + 4
     offsets_at, counts_at = beyond + 6, beyond + 6 + 4 * len(tiles)
     first = counts_at + 4 * len(tiles)

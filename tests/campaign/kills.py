@@ -1,4 +1,4 @@
-"""`kill -9` in runs over images, builds, merges and evaluations; then the command again: the same bytes.
+"""`kill -9` in runs over images, builds, merges and evaluations, which are then to end in the same bytes.
 
 A run is a forked child of this process, which has everything imported. It is killed by the kernel at its N-th
 step on the disk, or after a part of the time that it takes undisturbed.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -22,6 +22,7 @@ from typing import Any
 import radseg.files
 from campaign.cases import Attempt, Campaign, Case, Outcome
 from campaign.image_seeds import photo
+from campaign.witness import own_streams
 from eval_cases import colour_folder
 from radseg.cli.app import app
 from radseg.errors import RadsegError
@@ -46,7 +47,7 @@ class Command:
     Attributes:
         arguments: of `radseg`, the output folder left out.
         again: what is added when it is started again.
-        old: the arguments of a run whose output lies there before; it stays whole until the new one stands.
+        old: the arguments of a run whose output lies there before; a map stays whole until the new stands.
     """
 
     arguments: tuple[str, ...]
@@ -58,64 +59,60 @@ class Command:
 def opened(folder: Path) -> Iterator[Attempt]:
     """Yield what kills a command and judges what is left of it."""
     commands = prepared(folder)
-    wanted = {}
-    for name, command in commands.items():
+
+    @cache
+    def wanted(name: str) -> dict[str, Any]:
         output = folder / "whole" / name
-        output.parent.mkdir(exist_ok=True)
-        for arguments in filter(None, (command.old, command.arguments)):
-            child = Child(arguments, output)
-            assert child.wait() == 0, f"{name}: {child.printed()}"
-            wanted.setdefault(name, []).append(content(output))
-    yield lambda case: attempt(case, folder, commands, wanted)
+        for arguments in filter(None, (commands[name].old, commands[name].arguments)):
+            finish(arguments, output)
+        return content(output)
+
+    yield lambda case: attempt(case, commands, wanted)
+
+
+def finish(arguments: tuple[str, ...], output: Path) -> None:
+    """Run a command undisturbed."""
+    output.parent.mkdir(exist_ok=True)
+    child = Child(arguments, output)
+    assert child.wait() == 0, f"{arguments}: {child.printed()}"
 
 
 def prepared(folder: Path) -> dict[str, Command]:
-    """Write inputs of every command; return the commands."""
+    """Write what the commands read; return them."""
     photos, data, walk = folder / "photos", folder / "data", folder / "walk"
     photos.mkdir()
     for index in range(5):
         photo(40 + index, 32).save(photos / f"{index}.png")
     colour_folder(data, 8)
     write_folder(walk, record(frames=6))
-    segment = (
-        "segment",
-        str(photos),
-        "-m",
-        "toy",
-        "-p",
-        "red, blue, green",
-        "--save",
-        "labels,overlay,npz",
-        "-q",
-    )
+    segment = ("segment", str(photos), "-m", "toy", "-p", "red, blue, green", "-q")
+    segment = (*segment, "--save", "labels,overlay,npz")
     classes = str(data / "classes.txt")
     judge = ("eval", "folder", "--data", str(data), "--classes", classes, "-m", "toy", "-q")
     build = ("map", "build", str(walk), "--space", "none", "--no-check", "-q")
-    parts = []
-    for name, skip in (("even", "1"), ("third", "2")):
-        parts.append(str(folder / name))
-        child = Child((*build, "--skip", skip), folder / name)
-        assert child.wait() == 0, child.printed()
-    merge = ("map", "merge", *parts, "--same-frame")
+    half, third = (*build, "--skip", "1"), (*build, "--skip", "2")
+    parts = folder / "half", folder / "third"
+    for arguments, part in zip((half, third), parts, strict=True):
+        finish(arguments, part)
+    merge = ("map", "merge", *map(str, parts), "--same-frame")
+    softer = (*segment, "--denoise", "0.4")
     return {
         "segment": Command(segment, ("--resume",)),
-        "segment over an old run": Command(
-            (*segment, "--overwrite"), ("--resume",), (*segment, "--denoise", "0.4")
-        ),
+        "map over an old one": Command((*build, "--overwrite"), ("--resume",), half),
         "eval": Command(judge, ("--resume",)),
+        "merge over an old map": Command((*merge, "--overwrite"), (), half),
+        "segment over an old run": Command((*segment, "--overwrite"), ("--resume",), softer),
         "map": Command(build, ("--resume",)),
-        "map over an old one": Command((*build, "--overwrite"), ("--resume",), (*build, "--skip", "1")),
         "merge": Command(merge, ()),
-        "merge over an old map": Command((*merge, "--overwrite"), (), (*build, "--skip", "1")),
     }
 
 
-def attempt(case: Case, folder: Path, commands: dict[str, Command], wanted: dict[str, list[Any]]) -> Outcome:
-    """Kill a command up to a few times, then let it finish; compare the output with the undisturbed run's."""
+def attempt(case: Case, commands: dict[str, Command], wanted: Callable[[str], dict[str, Any]]) -> Outcome:
+    """Kill a command up to a few times, let it finish, and compare it with the undisturbed run."""
     name = list(commands)[case.number % len(commands)]
     command, output = commands[name], case.folder / "out"
     if command.old:
-        assert Child(command.old, output).wait() == 0
+        finish(command.old, output)
     arguments, kills, said = command.arguments, [], ""
     for _ in range(case.random.randint(1, MOST_KILLS)):
         moment = Moment.drawn(case.random)
@@ -140,13 +137,13 @@ def attempt(case: Case, folder: Path, commands: dict[str, Command], wanted: dict
             status = child.wait()
         if status != 0:
             return Outcome("failed", f"{name}, {kills}", f"again: ended with {status}: {child.printed()}")
-    said = said or difference(content(output), wanted[name][-1])
+    said = said or difference(content(output), wanted(name))
     change = f"{name}, killed {len(kills)} times: {', '.join(map(str, kills))}"
     return Outcome("failed", change, said) if said else Outcome("accepted", change)
 
 
 def again(command: Command, output: Path) -> tuple[str, ...]:
-    """Return the arguments that go on: --resume where there is a run, else the same."""
+    """Return the arguments of a person who goes on."""
     kept = tuple(one for one in command.arguments if one != "--overwrite" or not command.again)
     return (*kept, *command.again) if command.again else command.arguments
 
@@ -200,29 +197,25 @@ class Child:
 
 def _run(arguments: list[str], log: Path, moment: Moment | None) -> None:
     """Run the command line in this process, which is a child, and end it."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
     code = 1
     try:
-        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(target, 1)
-        os.dup2(target, 2)
-        clock = SimpleNamespace(monotonic=partial(next, count(0, 100)))
-        builder.time = clock  # type: ignore[assignment]  # a checkpoint after every frame
-        if moment is not None and moment.step is not None:
-            Steps(moment.step, log.with_suffix(""))
-        app(arguments, standalone_mode=True)
-        code = 0
+        with own_streams():
+            clock = SimpleNamespace(monotonic=partial(next, count(0, 100)))
+            builder.time = clock  # type: ignore[assignment]  # a checkpoint after every frame
+            if moment is not None and moment.step is not None:
+                Steps(moment.step, log.with_suffix(""))
+            app(arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:
-        print(type(error).__name__, error, file=sys.stderr)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
 
 
 class Steps:
-    """Counts what this process does to the disk below a folder and has itself killed before one of them."""
+    """Counts what this process does to the disk below a folder, and kills it before one of these steps."""
 
     def __init__(self, last: int, folder: Path) -> None:
         self._left, self._below = last, str(folder)
@@ -296,4 +289,4 @@ def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     return "; ".join(f"{what}: {names}" for what, names in parts if names)
 
 
-KILLS = Campaign("kills", 70, 7, 120, opened)
+KILLS = Campaign("kills", 70, 4, 120, opened)

@@ -59,7 +59,7 @@ def attempt(case: Case, sound: Path, witness: Witness) -> Outcome:
 
 
 def use(folder: Path, exported: Path) -> None:
-    """Read a map through and export it; raise RadsegError, or AssertionError where it must be refused."""
+    """Read a map through and export it; AssertionError says what must not be accepted."""
     faults = [fault for _, fault in verify_map(folder) if fault]
     assert all("\n" not in fault for fault in faults), f"a fault in several lines: {faults}"
     refusals = [
@@ -167,14 +167,11 @@ _OF_TILE: dict[str, Callable[[dict[str, Tensor], int], None]] = {
     "a value that is infinite": lambda made, row: made["values"].__setitem__((row, 0), float("inf")),
     "a colour that is NaN": lambda made, row: made["colours"].__setitem__((row, 0), float("nan")),
     "a colour of 7": lambda made, row: made["colours"].__setitem__((row, 0), 7.0),
-    "a voxel of another tile": lambda made, row: made["indices"].__setitem__(
-        row, made["indices"][row] + 6400
-    ),
-    "voxels in another order": lambda made, _: (
-        made.update(indices=made["indices"].flip(0)) if len(made["indices"]) > 1 else _count(0)(made, 0)
-    ),
+    "a voxel of another tile": lambda made, row: made["indices"][row].add_(6400),
+    "voxels in another order": lambda made, _: made.update(indices=made["indices"].flip(0))
+    if len(made["indices"]) > 1 else _count(0)(made, 0),
     "values of another width": lambda made, _: made.update(values=made["values"][:, :-1]),
-}
+}  # fmt: skip
 
 _MADE: dict[str, Callable[[Random, Path, Path], tuple[str, bool]]] = {
     "bytes": _by_bytes,

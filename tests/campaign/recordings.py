@@ -143,4 +143,4 @@ def require_frame(frame: Frame) -> None:
     assert bool((frame.depth[torch.isfinite(frame.depth)] >= 0).all()), "depth below 0"
 
 
-RECORDINGS = Campaign("recordings", 400, 16, 60, opened)
+RECORDINGS = Campaign("recordings", 400, 10, 60, opened)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -18,7 +17,8 @@ from radseg.models.mapped_text_encoder import load_text_map
 from radseg.models.radio import load_radio
 from radseg.models.sam import SamDecoder, load_sam
 from radseg.models.sam2 import load_sam2
-from radseg.models.text_towers import load_described
+from radseg.models.text_towers import TowerFacts, load_described
+from radseg.models.tokenise import SIGLIP2
 from radseg.testing import ColourTextEncoder
 from radseg.text.pack import VocabularyPack, load_pack, save_pack
 from radseg.text.vocabulary import Vocabulary
@@ -26,7 +26,7 @@ from radseg.weights.config import SAM_FORMAT
 from radseg.weights.resolve import resolve_radio
 from radseg.weights.text_folder import tower_from
 from sam_builders import SIZES
-from text_tower_builders import write_tower
+from text_tower_builders import WORDS, write_tower
 
 
 @dataclass(frozen=True)
@@ -34,66 +34,73 @@ class Weights:
     """Weights in a folder of their own.
 
     Attributes:
+        write: them into an empty folder.
         files: their names; one of them is changed.
         read: from the folder.
     """
 
+    write: Callable[[Path], object]
     files: tuple[str, ...]
     read: Callable[[Path], object]
 
 
-def write_all(root: Path) -> dict[str, Weights]:
-    """Write the weights, each in a folder by its name, and return how they are read."""
-    for name in KINDS:
-        (root / name).mkdir(parents=True)
-    radio_checkpoints.write_checkpoint(root / "checkpoint" / "tiny.pth.tar")
-    radio_checkpoints.write_folder(root / "folder", radio_checkpoints.to_folder(radio_checkpoints.state()))
-    ours = resolve_radio(root / "checkpoint" / "tiny.pth.tar")
-    (root / "ours" / "ours.safetensors").write_bytes(ours.read_bytes())
-    clip_folder(root / "clip")
-    dino_folder(root / "dino")
-    dinov2_folder(root / "dinov2")
-    write_library_model(sam2_model(), root / "sam2")
+def _write_ours(folder: Path) -> None:
+    published = radio_checkpoints.write_checkpoint(folder / "tiny.pth.tar")
+    (folder / "ours.safetensors").write_bytes(resolve_radio(published).read_bytes())
+    published.unlink()
+
+
+def _write_sam(folder: Path) -> None:
     decoder = {name: tensor.contiguous() for name, tensor in SamDecoder(SIZES).state_dict().items()}
-    save_file(decoder, root / "sam" / "sam.safetensors", {"format": SAM_FORMAT, "sizes": SIZES.to_json()})
-    facts, _ = write_tower(root / "text", "siglip2")
+    save_file(decoder, folder / "sam.safetensors", {"format": SAM_FORMAT, "sizes": SIZES.to_json()})
+
+
+def _write_map(folder: Path) -> None:
     layers = {"linear_layer.weight": (8, 4), "linear_layer.bias": (8,), "linear_layer2.weight": (6, 8)}
     layers |= {"linear_layer2.bias": (6,)}
-    torch.save({name: torch.randn(shape) for name, shape in layers.items()}, root / "map" / "map.pth")
+    torch.save({name: torch.randn(shape) for name, shape in layers.items()}, folder / "map.pth")
+
+
+def _write_pack(folder: Path) -> None:
     pack = VocabularyPack(*ColourTextEncoder().embed_with_contrast(Vocabulary.parse("red, blue")))
-    save_pack(root / "pack" / "pack.safetensors", pack)
-    Image.fromarray(np.full((16, 16, 3), 200, np.uint8)).save(root / "pack" / "white.png")
-    return KINDS | {
-        "text": Weights(KINDS["text"].files, lambda at: load_described(facts, folder=tower_from(at)))
-    }
+    save_pack(folder / "pack.safetensors", pack)
+    Image.new("RGB", (16, 16), (200, 200, 200)).save(folder / "grey.png")
 
 
 def _segment_with_pack(folder: Path) -> None:
-    load_pack(folder / "pack.safetensors")
-    output = folder.with_name("out")
-    radseg(
-        "segment",
-        folder / "white.png",
-        "-m",
-        "toy",
-        "--vocabulary",
-        folder / "pack.safetensors",
-        "-o",
-        output,
-    )
+    pack, output = folder / "pack.safetensors", folder.with_name("out")
+    load_pack(pack)
+    radseg("segment", folder / "grey.png", "-m", "toy", "--vocabulary", pack, "-o", output)
+
+
+def _read_tower(folder: Path) -> object:
+    facts = TowerFacts("tiny-siglip2", SIGLIP2, depth=2, width_out=12, vocabulary=len({*WORDS}) + 3)
+    return load_described(facts, folder=tower_from(folder))
 
 
 _LIBRARY = ("model.safetensors", "config.json")
 KINDS = {
-    "checkpoint": Weights(("tiny.pth.tar",), lambda at: load_radio(at / "tiny.pth.tar")),
-    "folder": Weights(_LIBRARY, load_radio),
-    "ours": Weights(("ours.safetensors",), lambda at: load_radio(at / "ours.safetensors")),
-    "clip": Weights(_LIBRARY, lambda at: load_image_tower("clip-vit-b-16", at)),
-    "dino": Weights(_LIBRARY, lambda at: load_image_tower("dino-vit-b-8", at)),
-    "dinov2": Weights(_LIBRARY, lambda at: load_image_tower("dinov2-vit-b-14-reg", at)),
-    "sam2": Weights(_LIBRARY, lambda at: load_sam2("sam2.1-hiera-b+", at)),
-    "sam": Weights(("sam.safetensors",), lambda at: load_sam(at / "sam.safetensors")),
-    "text": Weights((*_LIBRARY, "tokenizer.json"), tower_from),
-    "map": Weights(("map.pth",), lambda at: load_text_map(at / "map.pth")),
-    "pack": Weights(("pack.safetensors",), _segment_with_pack),
+    "checkpoint": Weights(
+        lambda at: radio_checkpoints.write_checkpoint(at / "tiny.pth.tar"),
+        ("tiny.pth.tar",),
+        lambda at: load_radio(at / "tiny.pth.tar"),
+    ),
+    "folder": Weights(
+        lambda at: radio_checkpoints.write_folder(at, radio_checkpoints.to_folder(radio_checkpoints.state())),
+        _LIBRARY,
+        load_radio,
+    ),
+    "ours": Weights(_write_ours, ("ours.safetensors",), lambda at: load_radio(at / "ours.safetensors")),
+    "clip": Weights(clip_folder, _LIBRARY, lambda at: load_image_tower("clip-vit-b-16", at)),
+    "dino": Weights(dino_folder, _LIBRARY, lambda at: load_image_tower("dino-vit-b-8", at)),
+    "dinov2": Weights(dinov2_folder, _LIBRARY, lambda at: load_image_tower("dinov2-vit-b-14-reg", at)),
+    "sam2": Weights(
+        lambda at: write_library_model(sam2_model(), at),
+        _LIBRARY,
+        lambda at: load_sam2("sam2.1-hiera-b+", at),
+    ),
+    "sam": Weights(_write_sam, ("sam.safetensors",), lambda at: load_sam(at / "sam.safetensors")),
+    "text": Weights(lambda at: write_tower(at, "siglip2"), (*_LIBRARY, "tokenizer.json"), _read_tower),
+    "map": Weights(_write_map, ("map.pth",), lambda at: load_text_map(at / "map.pth")),
+    "pack": Weights(_write_pack, ("pack.safetensors",), _segment_with_pack),
 }

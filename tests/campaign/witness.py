@@ -6,7 +6,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,20 +74,34 @@ class Witness:
 
 @contextmanager
 def _streams_in_file(deeds: list[str]) -> Iterator[None]:
-    """Note what the process writes to standard output and error, C libraries included, and hide it."""
+    """Note what the process and its C libraries write to standard output and error; show it to nobody."""
     with tempfile.TemporaryFile() as file:
         kept = [os.dup(number) for number in (1, 2)]
-        _into([file.fileno()] * 2)
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
         try:
-            yield
+            with own_streams():
+                yield
         finally:
-            _into(kept)
-            for descriptor in kept:
+            for number, descriptor in zip((1, 2), kept, strict=True):
+                os.dup2(descriptor, number)
                 os.close(descriptor)
             file.seek(0)
             lines = file.read(10_000).decode(errors="replace").splitlines()
             if foreign := [line for line in lines if not _is_ours(line)]:
                 deeds.append(f"wrote to the terminal: {' '.join(foreign)[:300]}")
+
+
+@contextmanager
+def own_streams() -> Iterator[None]:
+    """Let Python write to descriptors 1 and 2, whatever a test runner has put in place of its streams."""
+    with (
+        open(1, "w", closefd=False) as output,
+        open(2, "w", closefd=False) as error,
+        redirect_stdout(output),
+        redirect_stderr(error),
+    ):
+        yield
 
 
 def _is_ours(line: str) -> bool:
