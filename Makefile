@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 GOLDEN ?= ../shared/golden/2d ../shared/golden/3d ../shared/golden/methods
 
-.PHONY: demo test check parity bench miniature-eval cli-docs docs clean
+.PHONY: demo test check campaign parity bench miniature-eval cli-docs docs clean
 
 demo: $(VENV)/.installed
 	$(RUN) -m radseg.cli demo --output demo-output
@@ -17,6 +17,9 @@ check: $(VENV)/.installed-tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+campaign: $(VENV)/.installed-tests
+	PYTHONPATH=tests:tests/builders $(RUN) -m campaign
 
 parity: $(VENV)/.installed-tests
 	for folder in $(GOLDEN); do $(RUN) -m parity $$folder || exit 1; done
