@@ -154,7 +154,7 @@ def _rows(dataset: str) -> Iterator[Protocol]:
 
 # What the methods' own codes tune per data set, on the images they are then measured on. ResCLIP: threshold
 # of the first segmentation, τ_r, λ_r, τ_s, λ_s (methods spec 3). Trident: factor on SAM's mean cosine, and
-# what takes the place of a negative threshold (spec 6 and 16).
+# what takes the place of a negative threshold (methods spec 6).
 _RESIDUALS: dict[str, tuple[float, ...]] = {
     "voc20": (0.10, 2.0, 0.6, 2.1, 0.6),
     "context59": (0.25, 2.0, 0.4, 1.8, 0.7),
