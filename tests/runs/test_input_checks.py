@@ -40,7 +40,7 @@ def test_images_reach_the_model_here() -> None:
 def test_a_fault_on_the_way_to_the_model_is_found(
     monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any], Any], said: str
 ) -> None:
-    monkeypatch.setattr("radseg.segment.to_pixels", fault)
+    monkeypatch.setattr("radseg.segment.to_pixels", lambda image, _=None: fault(image))
     (value, *_) = problems()
     assert re.search(said, value)
 
