@@ -10,9 +10,13 @@ Mode = Literal["assign", "background", "independent"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-Refine = Literal["none", "pamr", "corrected", "reference", "regions"]
-"""pamr: by the image's colours. corrected, reference: RADSeg+ through SAM's decoder, by our rules or as its
-code computes. regions: one name per region of SAM 2, as CorrCLIP ends."""
+Refine = Literal["none", "pamr", "despeckle", "corrected", "reference", "regions"]
+"""pamr: by the image's colours. despeckle: small regions get the label beside them. corrected, reference:
+RADSeg+ through SAM's decoder, by our rules or as its code computes. regions: one name per region of SAM 2, as
+CorrCLIP ends."""
+
+WITHOUT_WEIGHTS = frozenset({"none", "pamr", "despeckle"})
+"""The values of the option `refine` that need no network."""
 
 WITH_SAM = frozenset({"corrected", "reference"})
 """The values of the option `refine` that need SAM's decoder."""

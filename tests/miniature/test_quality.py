@@ -8,6 +8,8 @@ from training.miniature.evaluate import (
     METHODS,
     REFINED,
     auroc,
+    pooled_counts,
+    pooled_interval,
     presence_scores,
     questions,
     room_boundary_ious,
@@ -16,6 +18,7 @@ from training.miniature.evaluate import (
     segmenter,
 )
 
+from radseg.evaluation.images.rooms import world_names
 from radseg.io import to_rgb
 from radseg.miniature import CROP, load_decoder, load_parts
 from radseg.miniature.store import DATA
@@ -116,3 +119,16 @@ def test_a_perfect_answer_has_iou_one_and_none_has_zero(asked):
     perfect = np.maximum(question.truth, 0) + 1
     assert (room_ious(question, perfect) == 1).all()
     assert (room_ious(question, np.zeros_like(perfect)) == 0).all()
+
+
+def test_pooled_a_speck_of_a_name_that_is_nowhere_true_counts_as_a_whole_name(asked):
+    names = world_names()
+    answers = [1 + np.array([names.index(n) for n in q.view.names])[q.view.semantic] for q in asked]
+    perfect = np.stack([pooled_counts(q, found) for q, found in zip(asked, answers, strict=True)])
+    assert pooled_interval(perfect) == (1, 1, 1)
+    true = {name for q in asked for name in q.view.shares()}
+    absent = 1 + next(i for i, name in enumerate(names) if name not in true)
+    answers[0].flat[0] = absent
+    specked = np.concatenate([pooled_counts(asked[0], answers[0])[None], perfect[1:]])
+    assert pooled_interval(specked).value == pytest.approx(len(true) / (len(true) + 1), abs=1e-3)
+    assert pooled_interval(specked, perfect).value == pytest.approx(-1 / (len(true) + 1), abs=1e-3)

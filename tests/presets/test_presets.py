@@ -71,7 +71,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-b", "size_rule": "Stride"}, "size_rule is 'Stride'; choose from 'patch', 'stride'"),
         (
             {"name": "radseg-b+", "refine": None},
-            "refine is None; choose from 'none', 'pamr', 'corrected', 'reference'",
+            "refine is None; choose from 'none', 'pamr', 'despeckle', 'corrected', 'reference'",
         ),
         ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
         ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
@@ -86,7 +86,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "toy", "templates": "simple"}, "toy has no templates"),
         ({"name": "miniature", "dtype": "float16"}, "float32 only"),
         ({"name": "miniature", "language": "clip"}, "no language adaptor but its own"),
-        ({"name": "miniature", "language_head": "patch"}, "a CLS head alone for language"),
+        ({"name": "miniature", "language_head": "patch"}, "its own; leave language_head out"),
         (
             {"name": "radseg-b", "language_head": "token"},
             "language_head is 'token'; choose from 'cls', 'patch'",

@@ -3,7 +3,7 @@
     python -m training.miniature.ablate [--rooms 24] [--methods plain,naradio] [--json FILE] [--weights DIR]
 
 Each method with and without SCGA and with both size rules, because the paper's Table 5 gives SCGA to RADSeg
-alone. Protocol of evaluate.py; intervals of differences are paired: the same rooms.
+alone. Both protocols of evaluate.py; intervals of differences are paired: the same rooms.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from radseg.evaluation.images.rooms import world_names
 from radseg.methods.base import DenseEncoder, Scorer
 from radseg.methods.naradio import NARADIO
 from radseg.methods.proxyradio import ProxyRADIO
@@ -31,7 +32,7 @@ from radseg.modes import SizeRule
 from radseg.segment import Segmenter
 from radseg.text.encoder import TowerTextEncoder
 from radseg.text.templates import NONE
-from training.miniature.evaluate import Question, questions, room_ious
+from training.miniature.evaluate import Question, pooled_counts, pooled_interval, questions, room_ious
 
 Method = DenseEncoder | Scorer
 RULES: tuple[SizeRule, ...] = ("patch", "stride")
@@ -70,34 +71,53 @@ def build(radio: Radio, name: str, *, scga: bool, size_rule: SizeRule) -> Method
 def compare(
     radio: Radio, tower: MiniatureTextTower, asked: Sequence[Question], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return per cell its mIoU and its difference from plain RADIO, each with a 95 % interval, in [0, 1]."""
-    base = _rooms(build(radio, "plain", scga=False, size_rule="patch"), tower, asked)
+    """Return per cell its mIoU and its difference from plain RADIO, each with a 95 % interval, in [0, 1].
+
+    Both by room and, "pooled", over all rooms with every name of the world asked for.
+    """
+    base, base_counts = _scores(build(radio, "plain", scga=False, size_rule="patch"), tower, asked)
     cells: dict[str, dict[str, Any]] = {}
     for name in names:
         for rule in RULES if name != "rayfronts" else RULES[:1]:
             for scga in (False, True):
-                rooms = _rooms(build(radio, name, scga=scga, size_rule=rule), tower, asked)
+                rooms, counts = _scores(build(radio, name, scga=scga, size_rule=rule), tower, asked)
                 title = f"{name}{' + SCGA' if scga else ''}, {rule}"
-                cells[title] = {"miou": mean_interval(rooms), "over plain": mean_interval(rooms - base)}
+                cells[title] = {
+                    "miou": mean_interval(rooms),
+                    "over plain": mean_interval(rooms - base),
+                    "pooled": pooled_interval(counts),
+                    "pooled over plain": pooled_interval(counts, base_counts),
+                }
     return cells
 
 
-def _rooms(method: Method, tower: MiniatureTextTower, asked: Sequence[Question]) -> NDArray[np.float64]:
+def _scores(
+    method: Method, tower: MiniatureTextTower, asked: Sequence[Question]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the mIoU of every room, and its pooled counts."""
     segmenter = Segmenter(method, TowerTextEncoder(tower, NONE), short_side=None)
-    found = (segmenter.segment(q.view.rgb, q.asked, mode="assign").labels for q in asked)
-    return np.array([room_ious(q, labels).mean() for q, labels in zip(asked, found, strict=True)])
+
+    def labels(question: Question, names: Sequence[str]) -> NDArray[np.integer]:
+        return segmenter.segment(question.view.rgb, names, mode="assign").labels
+
+    rooms = np.array([room_ious(q, labels(q, q.asked)).mean() for q in asked])
+    return rooms, np.stack([pooled_counts(q, labels(q, world_names())) for q in asked])
 
 
 def lines(cells: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the cells as rows of a Markdown table, in percent."""
-    rows = ["| method, size rule | mIoU [95 %] | over plain, patch [95 %] |", "|---|---|---|"]
+    head = "| method, size rule | mIoU by room [95 %] | over plain, patch | pooled mIoU | over plain, patch |"
+    rows = [head, "|---|---|---|---|---|"]
     for title, cell in cells.items():
-        miou, gain = ([100 * number for number in cell[key]] for key in ("miou", "over plain"))
-        rows.append(
-            f"| {title} | {miou[0]:.1f} [{miou[1]:.1f}, {miou[2]:.1f}] | "
-            f"{gain[0]:+.1f} [{gain[1]:+.1f}, {gain[2]:+.1f}] |"
-        )
+        rows.append(f"| {title} | {' | '.join(interval_text(key, value) for key, value in cell.items())} |")
     return rows
+
+
+def interval_text(name: str, interval: Sequence[float]) -> str:
+    """Return a value and its interval in percent; what says "over" something carries its sign."""
+    value, low, high = (100 * number for number in interval)
+    sign = "+" if "over" in name else ""
+    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
 def main() -> None:

@@ -5,7 +5,8 @@
 Protocol, fixed beforehand: one view of 352 × 480 per room; the vocabulary is every name that covers at least
 0.5 % of the view and four names that are not in the room; pixels of smaller names are left out. IoU per name
 and room, mean over the names of a room, mean over rooms, 95 % interval by bootstrap over rooms. Boundary IoU
-likewise, over the pixels within two of a name's rim.
+likewise, over the pixels within two of a name's rim. "Pooled" is the protocol of `radseg eval` and of the
+paper's sets: every name of the world asked for in every room, the pixels of all rooms counted together.
 """
 
 import argparse
@@ -19,10 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from radseg.evaluation.images.rooms import world_names
 from radseg.io import to_rgb
 from radseg.methods.radseg import RADSeg
+from radseg.metrics.bootstrap import bootstrap_intervals
 from radseg.metrics.boundary import boundary_counts
-from radseg.metrics.means import mean_interval
+from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
+from radseg.metrics.means import Mean, mean_interval
 from radseg.miniature import CROP, IOU_THRESHOLD, STRIDE, load_decoder, load_parts
 from radseg.miniature.text_tower import MiniatureTextTower
 from radseg.miniature.world import View, free_camera, held_out_names, make_room, render, training_names
@@ -116,6 +120,36 @@ def room_boundary_ious(question: Question, labels: NDArray[Any]) -> NDArray[np.f
     return counts.iou()[: question.present]
 
 
+def pooled_counts(question: Question, labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return true positives, true and found pixels of every name of the world, one after the other.
+
+    `labels` answer `world_names()`: 0 for none and names from 1.
+    """
+    names = world_names()
+    code = np.array([names.index(name) for name in question.view.names])
+    confusion = confusion_matrix(code[question.view.semantic], labels, classes=len(names), ignore=-1)
+    one = Counts.of(confusion)
+    return np.concatenate([one.both, one.truth, one.predicted])
+
+
+def pooled_miou(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mIoU of each row of sums of `pooled_counts`, in [0, 1]."""
+    return mean_iou(Counts(*np.split(rows, 3, axis=1)))
+
+
+def pooled_interval(rows: NDArray[np.int64], base: NDArray[np.int64] | None = None) -> Mean:
+    """Return the pooled mIoU of rooms, or what it exceeds that of `base` by, with its 95 % interval."""
+
+    def scores(sums: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        own, *other = np.split(sums, sums.shape[1] // rows.shape[1], axis=1)
+        return {"miou": pooled_miou(own) - sum(pooled_miou(one) for one in other)}
+
+    counts = rows if base is None else np.concatenate([rows, base], axis=1)
+    value = float(scores(counts.sum(0)[None])["miou"][0])
+    interval = bootstrap_intervals(counts, scores)["miou"] if len(counts) > 1 else (value, value)
+    return Mean(value, *interval)
+
+
 def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
     """Return the probability that a positive scores above a negative; ties count half."""
     higher = (positive[:, None] > negative[None]).mean()
@@ -125,12 +159,13 @@ def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float
 def segmentation_scores(
     radio: Radio, tower: MiniatureTextTower, asked: Sequence[Question], sam: SamDecoder | None = None
 ) -> dict[str, Any]:
-    """Return mIoU and boundary IoU per method with intervals, paired gains, and mIoU of held-out names.
+    """Return mIoU, pooled mIoU and boundary IoU per method with intervals, paired gains, and held-out names.
 
     RADSeg+ is among the methods where `sam` is given.
     """
     scores: dict[str, Any] = {}
     rooms: dict[str, NDArray[np.float64]] = {}
+    counts: dict[str, NDArray[np.int64]] = {}
     rims: dict[str, NDArray[np.float64]] = {}
     for name in (*METHODS, *([] if sam is None else [REFINED])):
         segment = segmenter(radio, tower, name, sam)
@@ -140,12 +175,16 @@ def segmentation_scores(
         rims[name] = np.array(
             [room_boundary_ious(q, found).mean() for q, found in zip(asked, labels, strict=True)]
         )
+        pooled = [segment.segment(q.view.rgb, world_names(), mode="assign").labels for q in asked]
+        counts[name] = np.stack([pooled_counts(q, found) for q, found in zip(asked, pooled, strict=True)])
         scores[name] = mean_interval(rooms[name])
+        scores[f"{name}, pooled"] = pooled_interval(counts[name])
         scores[f"{name}, boundary"] = mean_interval(rims[name])
         scores |= {f"{name}, {key} names": value for key, value in _by_novelty(asked, per_name).items()}
     for name, base in PAIRS:  # paired: the same rooms
         if name in rooms:
             scores[f"{name} − {base}"] = mean_interval(rooms[name] - rooms[base])
+            scores[f"{name} − {base}, pooled"] = pooled_interval(counts[name], counts[base])
             scores[f"{name} − {base}, boundary"] = mean_interval(rims[name] - rims[base])
     return scores
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from radseg.refine.region_labels import RegionLabels
     from radseg.refine.sources import FeatureSource
 
-MASKS: tuple[Refine, ...] = ("none", "pamr", "corrected", "reference")
+MASKS: tuple[Refine, ...] = ("none", "pamr", "despeckle", "corrected", "reference")
 REGIONS: tuple[Refine, ...] = ("none", "pamr", "regions")
 """Values of the option `refine`: RADSeg+'s, and CorrCLIP's."""
 

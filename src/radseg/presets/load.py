@@ -13,13 +13,14 @@ from radseg.models.sam import SamDecoder, load_sam
 from radseg.models.stored_text_encoder import PromptWait, StoredTextEncoder, at_once
 from radseg.models.text_towers import TEXT_DTYPES, EncoderTower, TextDtype, load_tower
 from radseg.models.untrained import UntrainedTextEncoder, untrained_config, untrained_radio, untrained_sam
-from radseg.modes import WITH_SAM
+from radseg.modes import WITH_SAM, WITHOUT_WEIGHTS
 from radseg.presets import parts
 from radseg.presets.builders import sam_refiner
-from radseg.presets.options import Options
+from radseg.presets.options import LANGUAGE, Options
 from radseg.presets.registry import Method, require_taken
 from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec
 from radseg.presets.table import BACKBONES, METHODS
+from radseg.refine.despeckle import Despeckle
 from radseg.refine.pamr import Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
@@ -87,10 +88,9 @@ def _check_own(spec: ModelSpec, dtypes: Sequence[str], given: set[str]) -> None:
         raise InputError(
             f"{spec.name} brings its own weights; leave {', '.join(named)} out, or name another model."
         )
-    if getattr(spec.options, "language", None) is not None:
-        raise InputError(f"{spec.name} has no language adaptor but its own; leave language out.")
-    if getattr(spec.options, "language_head", "cls") != "cls":
-        raise InputError(f"{spec.name} has a CLS head alone for language; leave language_head out.")
+    for name, usual in LANGUAGE.items():
+        if getattr(spec.options, name, usual) != usual:
+            raise InputError(f"{spec.name} has no language adaptor but its own; leave {name} out.")
     if spec.text_dtype != "float32":
         raise InputError(f"{spec.name} embeds prompts in float32 only; leave the text dtype out.")
     if spec.dtype not in dtypes:
@@ -257,7 +257,7 @@ def _built(spec: ModelSpec, weights: Weights, reporter: Reporter) -> Segmenter:
         }
     built = _put_together(spec, backbone, networks)
     segmenter = _segmenter(built, _text_encoder(spec, weights, built.space, reporter), options, origin)
-    if method.refiner is not None and options.refine not in ("none", "pamr"):
+    if method.refiner is not None and options.refine not in WITHOUT_WEIGHTS:
         return replace(segmenter, refine=method.refiner(backbone, networks, options))
     sam = weights.sam  # its decoder is always float32: in bfloat16 a coordinate of 777 pixels would be 776
     return _refining(segmenter, options, lambda: load_sam(sam, device=target.device) if sam else None)
@@ -288,10 +288,9 @@ def untrained(spec: ModelSpec) -> Segmenter:
         raise InputError(f"{spec.name} brings its own weights; load it as it is.")
     if preset.method != "radseg":
         raise InputError(f"{spec.name} has no shapes to build from; RADSeg's presets have.")
-    if getattr(options, "language", None) is not None:
-        raise InputError("A model with random weights has one language adaptor; leave language out.")
-    if getattr(options, "language_head", "cls") != "cls":
-        raise InputError("A model with random weights has CLS heads alone; leave language_head out.")
+    for name, usual in LANGUAGE.items():
+        if getattr(options, name, usual) != usual:
+            raise InputError(f"A model with random weights has one language adaptor; leave {name} out.")
     config = untrained_config(preset.checkpoint, sam=options.refine in WITH_SAM)
     radio = untrained_radio(config, device=spec.device, dtype=getattr(torch, spec.dtype))
     origin = {"preset": spec.name, "device": spec.device, "dtype": spec.dtype, "options": asdict(options)}
@@ -378,6 +377,8 @@ def _refining(segmenter: Segmenter, options: Any, decoder: Callable[[], SamDecod
         budget = options.memory_budget // 4
         pamr = Pamr(short_side=short, long_side=options.long_side, memory_budget=budget)
         return replace(segmenter, refine=pamr)
+    if options.refine == "despeckle":
+        return replace(segmenter, refine=Despeckle(options.min_area))
     sam, encoder = decoder(), segmenter.encoder
     assert sam is not None, "check() refuses to refine a model without SAM"
     source = RadioFeatures(encoder.radio, encoder.last_block, options.memory_budget)  # type: ignore[union-attr]

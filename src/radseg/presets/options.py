@@ -38,8 +38,8 @@ TEMPERATURE = {"limit": Limit(lambda value: 0 < value <= 1000, "it must be above
 class Options:
     """What every model takes; see Segmenter for the meaning.
 
-    `refine` is "pamr"; or "regions", for CorrCLIP; or chooses the rules of RADSeg+: "corrected", or
-    "reference" as in the released code.
+    `refine` is "pamr"; or "despeckle", where the method has `min_area`; or "regions", for CorrCLIP; or
+    chooses the rules of RADSeg+: "corrected", or "reference" as in the released code.
 
     Raises:
         InputError: a value out of range, or not among the choices.
@@ -126,6 +126,10 @@ class RadioOptions(WindowOptions):
     scga_temperature: float | None = field(default=10.0, metadata=TEMPERATURE)
     language: str | None = None
     language_head: LanguageHead = "cls"
+
+
+LANGUAGE = {"language": None, "language_head": "cls"}
+"""The options that choose an adaptor's head, as they are where there is one to choose."""
 
 
 @dataclass(frozen=True, kw_only=True)

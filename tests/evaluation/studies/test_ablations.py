@@ -74,7 +74,7 @@ def test_unknown_sweeps_and_those_without_weights_are_refused():
 def test_refinement_runs_on_the_embedded_model_that_refines(tmp_path):
     base = replace(request(tmp_path), model=model_spec("miniature+"))
     rows = [request_of(base, v).model.options for v in sweep("refinement", embedded=True).variants]
-    assert [row.refine for row in rows] == ["none", "reference", "corrected"]
+    assert [row.refine for row in rows] == ["none", "reference", "corrected", "despeckle"]
 
 
 def request(tmp_path, **options):

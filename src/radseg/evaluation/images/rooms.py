@@ -12,6 +12,11 @@ ROOMS = 200
 """Seeds 0 to 199: the rooms of docs/miniature.md, used for no training or choice."""
 
 
+def world_names() -> tuple[str, ...]:
+    """Return every name an object, wall, floor or ceiling of the world can have."""
+    return tuple(dict.fromkeys((*training_names(), *held_out_names())))
+
+
 @dataclass(frozen=True)
 class Rooms:
     """One view of 352 × 480 pixels of each test room; every name of the world is a class.
@@ -30,8 +35,8 @@ class Rooms:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name an object, wall, floor or ceiling of the world can have."""
-        return tuple(dict.fromkeys((*training_names(), *held_out_names())))
+        """The names of the world."""
+        return world_names()
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ SWEEPS: dict[str, Sweep] = {
         ),
         Sweep(
             "refinement",
-            "what RADIO-SAM refinement adds to RADSeg",
+            "what RADIO-SAM refinement adds to RADSeg, and the removal of small regions",
             "Table 4",
             (
                 Variant(
@@ -143,6 +143,7 @@ SWEEPS: dict[str, Sweep] = {
                     paper=_COMPONENTS["+ SCRA + SCGA + RADIO-SAM"],
                 ),
                 Variant("corrected", {"refine": "corrected", **_parts(10.0, 10.0)}),
+                Variant("despeckle", {"refine": "despeckle", **_parts(10.0, 10.0)}),
             ),
         ),
         Sweep(
