@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -42,3 +43,20 @@ def test_sam_is_not_fetched_where_nothing_is_refined(radseg, monkeypatch):
     done = radseg("analyse", "alignment", "--rooms", "1", "-m", "radseg-b+")
     assert done.exit_code != 0  # nothing was fetched
     assert wanted == ["c-radio_v3-b"]
+
+
+def test_similarity_writes_a_figure_and_its_numbers(radseg, photo, tmp_path):
+    done = radseg("analyse", "similarity", photo, "--at", "10, 5", "-m", "miniature", "-o", tmp_path / "s")
+    assert done.exit_code == 0, done.output
+    maps = np.load(tmp_path / "s/similarity.npz")
+    assert {"query-key attention", "surface tokens", "sam tokens", "last block (6)"} <= set(maps.files)
+    assert Image.open(tmp_path / "s/similarity.png").width == 3 * (480 + 12) + 12
+
+
+@pytest.mark.parametrize(
+    ("at", "message"), [("5", "is no pixel; write its column and row"), ("9000,1", "outside the image")]
+)
+def test_a_point_that_is_none_or_outside_is_named(radseg, photo, at, message):
+    done = radseg("analyse", "similarity", photo, "--at", at, "-m", "miniature")
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())

@@ -8,14 +8,10 @@ import typer
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
+from radseg.cli.values import parse_point
 from radseg.errors import InputError
 
 analyse_app = typer.Typer(cls=GuardedGroup, help="Look inside a model.", no_args_is_help=True)
-
-
-@analyse_app.callback()
-def _several() -> None:
-    """Keep `alignment` a verb of its own while it is the only one."""
 
 
 @analyse_app.command()
@@ -85,3 +81,33 @@ def alignment(
         typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))
     if summary.failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@analyse_app.command()
+@takes_model("model", "weights", "auxiliary", "device")
+def similarity(
+    choice: ModelChoice,
+    image: Annotated[Path, typer.Argument(help="One image.")],
+    at: Annotated[str, typer.Option("--at", metavar="X,Y", help="Pixel whose patch is compared.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for similarity.png and .npz.")
+    ] = Path("similarity"),
+    quiet: options.Quiet = False,
+) -> None:
+    """Show what one patch of a RADIO resembles, asked in several ways (paper Fig. 2).
+
+    Query-key and key-key attention, inner blocks, adapted teachers such as DINOv2 and SAM, the last block.
+
+    Example: radseg analyse similarity photo.jpg --at 120,80 -m radseg-b
+    """
+
+    from radseg.cli.downloads import download_reporter
+    from radseg.evaluation.studies.alignment import require_radio
+    from radseg.evaluation.studies.similarity import write_similarity
+
+    point = parse_point(at)
+    model = choice.spec(quiet=quiet).changed(refine="none")
+    require_radio(model)
+    written = write_similarity(output, model, download_reporter("text", quiet=quiet), image, point)
+    if not quiet:
+        typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))

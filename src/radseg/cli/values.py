@@ -57,6 +57,18 @@ def parse_temperature(text: str, *, what: str) -> float | None:
     return value
 
 
+def parse_point(text: str) -> tuple[int, int]:
+    """Return column and row of a pixel such as "120,80".
+
+    Raises:
+        InputError: not two whole numbers.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(f"{text!r} is no pixel; write its column and row, such as 120,80.")
+    return int(parts[0]), int(parts[1])
+
+
 def parse_places(texts: Sequence[str], *, what: str) -> dict[str, str]:
     """Return whole paths by name, from texts such as "dino-vit-b-8=folder".
 

@@ -42,15 +42,15 @@ def comparison(
     scale = TILE_WIDTH / image.shape[1]
     size = (TILE_WIDTH, max(1, round(image.shape[0] * scale)))
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-    tiles = [_tile(small, "photo", f"{image.shape[1]} × {image.shape[0]}")]
+    tiles = [tile(small, "photo", f"{image.shape[1]} × {image.shape[0]}")]
     for panel in panels:
         # Painted at tile size, so that edges are crisp; nearest, because labels are no quantities.
         labels = np.asarray(Image.fromarray(panel.labels).resize(size, Image.Resampling.NEAREST))
-        tiles.append(_tile(paint(small, labels, names), panel.title, panel.note))
-    return with_legend(_grid(tiles), _entries(panels, names))
+        tiles.append(tile(paint(small, labels, names), panel.title, panel.note))
+    return with_legend(grid(tiles), _entries(panels, names))
 
 
-def _tile(image: UInt8[np.ndarray, "h w 3"], title: str, note: str) -> Image.Image:
+def tile(image: UInt8[np.ndarray, "h w 3"], title: str, note: str) -> Image.Image:
     """Return an image under a line with its title and note."""
     height, width = image.shape[:2]
     size = letter_size(width * 2, height * 2)
@@ -65,7 +65,7 @@ def _tile(image: UInt8[np.ndarray, "h w 3"], title: str, note: str) -> Image.Ima
     return canvas
 
 
-def _grid(tiles: Sequence[Image.Image]) -> Image.Image:
+def grid(tiles: Sequence[Image.Image]) -> Image.Image:
     """Return the tiles, all of one size, in rows of equal length as far as they go."""
     columns = min(len(tiles), MAX_COLUMNS)
     rows = math.ceil(len(tiles) / columns)
