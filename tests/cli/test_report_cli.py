@@ -1,3 +1,5 @@
+import json
+
 from evaluation_builders import paper_run
 
 
@@ -18,3 +20,14 @@ def test_what_is_no_result_is_named(radseg, tmp_path):
     done = radseg("report", tmp_path)
     assert done.exit_code == 2
     assert "result.json" in done.output
+
+
+def test_a_plot_puts_models_with_costs_among_the_papers(radseg, tmp_path):
+    (tmp_path / "ade.json").write_text(paper_run().to_json())
+    row = {"preset": "radseg-b-paper", "parameters": 1e8, "device": "cpu", "timing": {"median": 0.2}}
+    (tmp_path / "bench.json").write_text(json.dumps({"format": "radseg-bench/1", "rows": [row]}))
+    typed = ["report", tmp_path / "ade.json", "--costs", tmp_path / "bench.json"]
+    assert radseg(*typed).exit_code == 2
+    done = radseg(*typed, "--plot", tmp_path / "new/figure-1.png")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "new/figure-1.png").stat().st_size > 10_000

@@ -1,4 +1,4 @@
-"""Plots of sweeps, with matplotlib where it is installed. No global state: no pyplot, no backend chosen."""
+"""Plots with matplotlib where it is installed, those of sweeps. No pyplot: no global state, no backend."""
 
 import io
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from radseg.evaluation.studies.ablations import Sweep
 from radseg.extras import require
 from radseg.files import write_bytes
 
-_INK, _BASE, _ROW = "#30363d", "#8b949e", "#0969da"
+INK, BASE, ROW = "#30363d", "#8b949e", "#0969da"
 
 
 def require_plots() -> None:
@@ -33,8 +33,7 @@ def sweep_plot(sweep: Sweep, table: Table, *, subtitle: str) -> bytes:
     """
     if not table.rows:
         raise InputError(f"The ablation {sweep.name} has no rows to plot.")
-    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.2), dpi=150, layout="constrained")
-    require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
+    figure = new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     records = table.records()
     if sweep.axis is None:
@@ -42,9 +41,25 @@ def sweep_plot(sweep: Sweep, table: Table, *, subtitle: str) -> bytes:
     else:
         _line(axes, records, [variant.position for variant in sweep.variants], sweep.axis)
     axes.set_ylabel("mIoU %")
-    axes.set_title(f"{sweep.shows}\n{subtitle}", fontsize=9, color=_INK, loc="left")
+    axes.set_title(f"{sweep.shows}\n{subtitle}", fontsize=9, color=INK, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
+    return png_of(figure)
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure of matplotlib with a canvas, inches.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = require("matplotlib.figure", "plot").Figure((width, height), dpi=150, layout="constrained")
+    require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
+    return figure
+
+
+def png_of(figure: Any) -> bytes:
+    """Return a figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
@@ -53,8 +68,8 @@ def sweep_plot(sweep: Sweep, table: Table, *, subtitle: str) -> bytes:
 def _bars(axes: Any, records: Sequence[Any]) -> None:
     places = range(len(records))
     values = [record["mIoU %"] for record in records]
-    axes.bar(places, values, color=[_BASE] + [_ROW] * (len(records) - 1), width=0.6)
-    _intervals(axes, places, records, _INK)
+    axes.bar(places, values, color=[BASE] + [ROW] * (len(records) - 1), width=0.6)
+    _intervals(axes, places, records, INK)
     bottom = min(record["mIoU %"] if record["low"] is None else record["low"] for record in records)
     for place, record in zip(places, records, strict=True):  # below every interval, so nothing is struck out
         gain = "" if record["gain"] is None else f"\n{record['gain']:+.2f}"
@@ -67,9 +82,9 @@ def _line(axes: Any, records: Sequence[Any], positions: Sequence[float | None], 
     order = sorted(range(len(records)), key=lambda i: positions[i] or 0.0)
     rows = [records[i] for i in order]
     places = [positions[i] for i in order]
-    axes.plot(places, [row["mIoU %"] for row in rows], "o-", color=_ROW)
-    _intervals(axes, places, rows, _ROW)
-    axes.plot([positions[0]], [records[0]["mIoU %"]], "o", color=_INK, markersize=9, label="first row")
+    axes.plot(places, [row["mIoU %"] for row in rows], "o-", color=ROW)
+    _intervals(axes, places, rows, ROW)
+    axes.plot([positions[0]], [records[0]["mIoU %"]], "o", color=INK, markersize=9, label="first row")
     if max(p or 0.0 for p in places) >= 20:
         axes.set_xscale("log")
     axes.set_xticks(places, [f"{place:g}" for place in places])
