@@ -10,7 +10,9 @@ from radseg.evaluation.images import resizing
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.paper.protocols import protocol
+from radseg.miniature.walk import RoomWalk
 from radseg.presets.spec import model_spec
+from radseg.types import Size
 
 
 def test_columns_may_be_the_rows_of_an_ablation(radseg, tmp_path):
@@ -73,3 +75,14 @@ def test_missing_opencv_is_told_before_a_model_is_loaded(radseg, monkeypatch, sh
     done = radseg("sheet", "ade20k", "--data", shared / "data/ade20k_sample", "--partial", "-m", "toy")
     assert done.exit_code == 3
     assert "radseg[eval]" in done.output
+
+
+def test_a_set_in_3d_becomes_one_figure_per_scene(radseg, tmp_path, monkeypatch):
+    monkeypatch.setattr(RoomWalk.__init__, "__kwdefaults__", {"frames": 2, "size": Size(120, 160)})
+    typed = ["sheet", "walks", "-m", "miniature", "-m", "miniature-radio", "--images", 1, "--short-side", 112]
+    done = radseg(*typed, "-o", tmp_path / "s")
+    assert done.exit_code == 0, done.output
+    (figure,) = (tmp_path / "s").iterdir()
+    assert figure.name == "910000.png"
+    assert Image.open(figure).width == 4 * (480 + 12) + 12
+    assert "has no effect on scenes in 3D" in radseg(*typed, "--sweep", "windows").output

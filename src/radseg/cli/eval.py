@@ -31,6 +31,7 @@ HANDLERS: dict[str, str] = {
     "replica": "radseg.cli.eval_maps:evaluate_maps",
     "scannet": "radseg.cli.eval_maps:evaluate_maps",
     "scannetpp": "radseg.cli.eval_maps:evaluate_maps",
+    "walks": "radseg.cli.eval_maps:evaluate_maps",
 }
 """Datasets that another module evaluates: name to "module:function", from an EvalChoice to an exit code."""
 
@@ -39,7 +40,8 @@ Dataset = Annotated[
     typer.Argument(
         metavar="DATASET",
         help="voc20, context59, cocostuff, ade20k, cityscapes; folder: your own images and labels; "
-        "miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp.",
+        "miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp; walks: through "
+        "rendered rooms.",
         show_default=False,
     ),
 ]

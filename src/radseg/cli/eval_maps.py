@@ -41,10 +41,6 @@ def evaluate_maps(chosen: "EvalChoice") -> int:
     given = [option for option, value in useless.items() if value is not None]
     if given:
         raise InputError(f"{', '.join(given)} has no effect on evaluations in 3D; leave it out.")
-    if selection.data is None:
-        raise InputError(
-            f"Where is {selection.dataset}? Add --data FOLDER; how it must lie: docs/querying.md."
-        )
     protocol, space = parse_protocol(selection.dataset, chosen.protocol)
     model = chosen.choice.spec(default=DEFAULT, defaults=model_options(protocol))
     if space == "features":

@@ -8,7 +8,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.ablate import DEFAULT
-from radseg.cli.eval import Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
+from radseg.cli.eval import HANDLERS, Classes, Data, Dataset, FirstLabel, Ignore, Partial, ProtocolOption
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
@@ -30,7 +30,9 @@ def sheet(
     classes: Classes = None,
     ignore: Ignore = None,
     first_label: FirstLabel = None,
-    images: Annotated[int, typer.Option("--images", min=1, help="How many, evenly over the set.")] = 6,
+    images: Annotated[
+        int, typer.Option("--images", min=1, help="How many, evenly over the set; 3D: scenes.")
+    ] = 6,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for sheet.png and sheet.html.")
     ] = Path("radseg-sheet"),
@@ -38,10 +40,18 @@ def sheet(
 ) -> None:
     """Show input, truth, labels and features of several models, with the mIoU of each image.
 
-    Writes one PNG and one HTML page that needs nothing else.
+    Writes one PNG and one HTML page that needs nothing else. Of a set in 3D: each scene mapped by every
+    model and rendered from one camera, beside its colours and the truth.
 
     Example: radseg sheet miniature -m miniature --sweep components --images 4
     """
+    if dataset in HANDLERS:
+        from radseg.cli.sheet_maps import sheet_maps
+
+        if given := [name for name, value in {"--sweep": sweep, "--classes": classes}.items() if value]:
+            raise InputError(f"{', '.join(given)} has no effect on scenes in 3D; leave it out.")
+        sheet_maps(dataset, choice, data, protocol, output, scenes=images, partial=partial, quiet=quiet)
+        return
     from radseg.cli.downloads import download_reporter
     from radseg.evaluation.images.model import load_model, prepare
     from radseg.evaluation.images.request import EvalRequest

@@ -19,8 +19,10 @@ from radseg.evaluation.maps.run import (
     run_map_evaluation,
 )
 from radseg.evaluation.maps.sets import open_scene, scenes_of
-from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER
+from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, ROWS, printed
+from radseg.miniature.walk import RoomWalk
 from radseg.presets.spec import model_spec
+from radseg.presets.table import PRESETS
 from radseg.types import Size
 from rgbd_builders import UNIT, record, write, write_replica, write_scannet
 
@@ -159,10 +161,30 @@ def test_protocol_names_choose_space_and_rules():
 
 def test_the_table_holds_the_papers_scenes_and_values():
     """Mapping spec 1 and 1.0: the tables."""
-    assert [len(row.scenes) for row in MAP_PROTOCOLS.values()] == [8, 12, 9]
+    assert [len(row.scenes) for row in MAP_PROTOCOLS.values()] == [8, 12, 9, 8]
     assert MAP_PROTOCOLS["scannet"].scenes[1] == "scene0011_01"
     assert MAP_PROTOCOLS["scannet"].colour == Size(640, 864)
-    assert PAPER["radseg-b", "replica", "features"] == (32.29, 58.96)
+    assert printed("radseg-b", "replica", "features", refined=False) == (32.29, 58.96)
+    assert printed("radseg-b+", "scannet", "probabilities", refined=True) == (38.58, 48.49)
+    assert printed("trident-b", "replica", "probabilities", refined=True) == (27.38, 49.81)
+    assert printed("trident-b-paper", "replica", "probabilities", refined=False) == (25.44, 47.48)
+    assert printed("trident-b", "replica", "features", refined=True) is None
+    assert printed("radseg-b", "walks", "features", refined=False) is None
+    assert printed("radseg-h", "replica", "features", refined=False) is None
+    assert set(ROWS) <= set(PRESETS)
+
+
+def test_rendered_walks_need_no_data_and_keep_the_models_sizes(monkeypatch):
+    monkeypatch.setattr(RoomWalk.__init__, "__kwdefaults__", {"frames": 2, "size": Size(60, 80)})
+    row = replace(MAP_PROTOCOLS["walks"], scenes=("910003",))
+    model = model_spec("miniature", defaults=model_options(row))
+    assert model == model_spec("miniature")
+    assert scenes_of(row, None) == ("910003",)
+    scene = open_scene(row, None, "910003")
+    assert len(scene.sequence.frame_ids()) == 2
+    assert set(np.unique(scene.truth.labels)) <= set(range(1, len(scene.names) + 1))
+    with pytest.raises(InputError, match="Where is replica"):
+        scenes_of(MAP_PROTOCOLS["replica"], None)
 
 
 def test_the_command_line_evaluates_in_3d(tmp_path, recording, run):
@@ -177,3 +199,12 @@ def test_the_command_line_evaluates_in_3d(tmp_path, recording, run):
 @pytest.fixture
 def run():
     return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def test_the_command_line_draws_scenes_in_3d(tmp_path, recording, run):
+    replica(tmp_path, recording)
+    typed = ["sheet", "replica", "--data", str(tmp_path), "--partial", "-o", str(tmp_path / "s"), "-m"]
+    done = run(*typed, "toy", "--protocol", "probabilities")
+    assert done.exit_code == 0, done.output
+    assert [file.name for file in (tmp_path / "s").iterdir()] == ["office0.png"]
+    assert "reads them before" in " ".join(run(*typed, "miniature-resradio").output.split())

@@ -5,7 +5,7 @@ The score of a set is the plain mean over its scenes (mapping spec 3.8), not a p
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import radseg
 from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
-from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, PAPER, MapProtocol, Space
+from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, MapProtocol, Space, printed
 from radseg.files import bytes_of, json_of, make_folder, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
@@ -28,6 +28,11 @@ from radseg.runs.map_query import alignment
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from radseg.mapping.aligned import Align
+    from radseg.mapping.mapper import Mapper
     from radseg.segment import Segmenter
 
 FORMAT = "radseg-map-eval/1"
@@ -42,7 +47,7 @@ class MapEvalRequest:
     Attributes:
         protocol: a row of MAP_PROTOCOLS, possibly with published rules.
         space: what is averaged in the voxels.
-        data: root folder of the set.
+        data: root folder of the set; None for one that is rendered.
         model: with the protocol's options among its own: `model_spec(…, defaults=model_options(protocol))`.
         limit: only the first scenes.
         partial: accept a set that lacks scenes.
@@ -50,7 +55,7 @@ class MapEvalRequest:
 
     protocol: MapProtocol
     space: Space
-    data: Path
+    data: Path | None
     model: ModelSpec
     output: Path
     existing: OnExisting = "refuse"
@@ -81,6 +86,8 @@ def model_options(protocol: MapProtocol) -> Callable[[Preset], dict[str, Any]]:
     """Return what gives options in place of a preset's: the protocol sizes the images and sets the step."""
 
     def options(preset: Preset) -> dict[str, Any]:
+        if protocol.source == "rendered":
+            return {}
         sizes: dict[str, Any] = {"short_side": None, "long_side": None}
         return sizes | ({"stride": protocol.stride} if preset.published else {})
 
@@ -145,13 +152,7 @@ def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> 
 
 
 def _evaluate(request: MapEvalRequest, segmenter: "Segmenter", scene: Scene) -> SceneResult:
-    names = list(scene.names)
-    if request.space == "features":
-        mapper = feature_mapper(segmenter, request.protocol.voxel_size)
-        text, align = segmenter.embed(names, mode="assign")[0].values, _align(segmenter, mapper)
-    else:
-        mapper = probability_mapper(segmenter, names, request.protocol.voxel_size)
-        text, align = torch.eye(len(names)), None
+    mapper, text, align = lifted(segmenter, request.space, scene.names, request.protocol)
     return evaluate_scene(
         scene.name,
         scene.sequence,
@@ -162,6 +163,16 @@ def _evaluate(request: MapEvalRequest, segmenter: "Segmenter", scene: Scene) -> 
         align=align,
         protocol=request.protocol,
     )
+
+
+def lifted(
+    segmenter: "Segmenter", space: Space, names: Sequence[str], protocol: MapProtocol
+) -> "tuple[Mapper, Float[Tensor, 'c e'], Align | None]":
+    """Return what maps a scene, the rows that averages are compared with, and what is done to them first."""
+    if space == "features":
+        mapper = feature_mapper(segmenter, protocol.voxel_size)
+        return mapper, segmenter.embed(list(names), mode="assign")[0].values, _align(segmenter, mapper)
+    return probability_mapper(segmenter, list(names), protocol.voxel_size), torch.eye(len(names)), None
 
 
 def _align(segmenter: "Segmenter", mapper: Any) -> Any:
@@ -194,7 +205,7 @@ def _parameters(request: MapEvalRequest) -> dict[str, Any]:
         "protocol": asdict(request.protocol),
         "space": request.space,
         **request.model.parameters(),
-        "data": str(request.data.resolve()),
+        "data": None if request.data is None else str(request.data.resolve()),
     }
     parsed: dict[str, Any] = json.loads(json.dumps(raw))  # tuples become lists, as when read again
     return parsed
@@ -215,7 +226,12 @@ def _summary(
         "protocol": _parameters(request)["protocol"],
         "model": dict(encoder_of(segmenter)),
         "mean": {score: sum(v) / len(v) if v else None for score, v in judged.items()},
-        "paper": PAPER.get((request.model.name, request.protocol.name, request.space)),
+        "paper": printed(
+            request.model.name,
+            request.protocol.name,
+            request.space,
+            refined=request.model.options.refine != "none",
+        ),
         "scenes": entries,
         "environment": {"radseg": radseg.__version__, "torch": torch.__version__},
     }

@@ -11,6 +11,7 @@ from radseg.datasets.rgbd.scannetpp import scannetpp_classes
 from radseg.errors import InputError, MissingFileError
 from radseg.evaluation.maps.truth import LabelledVoxels, external_voxels, lifted_truth, read_external
 from radseg.evaluation.paper.map_protocols import MapProtocol
+from radseg.miniature.walk import RoomWalk
 
 TRUTH = "external_semseg_gt.pt"
 _TRUTH_FOLDERS = {"replica": "NiceReplicaDataset", "scannetpp": "ScanNetPPDataset"}
@@ -26,12 +27,17 @@ class Scene:
     truth: LabelledVoxels
 
 
-def scenes_of(protocol: MapProtocol, root: Path, *, partial: bool = False) -> tuple[str, ...]:
+def scenes_of(protocol: MapProtocol, root: Path | None, *, partial: bool = False) -> tuple[str, ...]:
     """Return the protocol's scenes that are under `root`.
 
     Raises:
+        InputError: no root, and the scenes are not rendered.
         MissingFileError: one is missing and `partial` is not set, or all are.
     """
+    if protocol.source == "rendered":
+        return protocol.scenes
+    if root is None:
+        raise InputError(f"Where is {protocol.name}? Add --data FOLDER; how it must lie: docs/querying.md.")
     if not root.is_dir():
         raise MissingFileError(f"There is no folder {root}.")
     present = tuple(scene for scene in protocol.scenes if _folder(protocol, root, scene).is_dir())
@@ -44,12 +50,17 @@ def scenes_of(protocol: MapProtocol, root: Path, *, partial: bool = False) -> tu
     return present
 
 
-def open_scene(protocol: MapProtocol, root: Path, scene: str) -> Scene:
+def open_scene(protocol: MapProtocol, root: Path | None, scene: str) -> Scene:
     """Return a scene at the protocol's sizes, with its true voxels.
 
     Raises:
         InputError, MissingFileError: frames, classes or truth are missing or not usable.
     """
+    if root is None:
+        walk = RoomWalk(int(scene))
+        return Scene(
+            scene, walk, walk.room.names, lifted_truth(walk, len(walk.room.names), protocol.voxel_size)
+        )
     folder = _folder(protocol, root, scene)
     if protocol.name == "scannet":
         table, to_nyu40 = scannet_classes(root, ignore=protocol.ignore)

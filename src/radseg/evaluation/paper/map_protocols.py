@@ -3,7 +3,6 @@
 Mapping spec 1 and 3; RADSeg (arXiv 2511.19704) §4.2 and A3.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +30,8 @@ class MapProtocol:
         rules: "clean" denoises over the whole map and breaks ties of distance by voxel index; "published"
             denoises every 10 000 voxels and lets float32 rounding break ties, as RayFronts does.
         stride: of the method's windows here, in pixels; its default is 224.
+        source: "disk", or "rendered" for the rooms of the miniature, which need no data and come at the size
+            that the model takes.
     """
 
     name: str
@@ -46,6 +47,7 @@ class MapProtocol:
     threshold: float = 0.1
     rules: Rules = "clean"
     stride: int = 112
+    source: Literal["disk", "rendered"] = "disk"
 
 
 _SPACES = {"0011": 2, "0050": 3, "0231": 3, "0378": 3, "0518": 1}
@@ -78,14 +80,34 @@ MAP_PROTOCOLS: dict[str, MapProtocol] = {
             Size(640, 960),
             "external",
         ),
+        MapProtocol(
+            "walks",
+            tuple(str(910_000 + room) for room in range(8)),
+            Size(240, 320),
+            Size(240, 320),
+            "lifted",
+            frame_skip=0,
+            source="rendered",
+        ),
     )
 }
 
-PAPER: Mapping[tuple[str, str, Space], tuple[float, float]] = {
-    (preset, name, row.lifted): getattr(row, name)
-    for preset, method in (("radseg-b", "RADSeg"), ("radseg-b+", "RADSeg+"))
-    for row in TABLE_2
-    if row.method == method
-    for name in MAP_PROTOCOLS
+ROWS: dict[str, tuple[str, str | None]] = {
+    "radseg-b": ("RADSeg", "RADSeg+"),
+    "radseg-b+": ("RADSeg", "RADSeg+"),
+    "scclip-b": ("SC-CLIP", None),
+    "talk2dino-b": ("Talk2DINO", None),
+    "trident-b": ("Trident", "Trident with refinement"),
+    "trident-b-paper": ("Trident", "Trident with refinement"),
+    "textregion-b": ("TextRegion", None),
+    "rayfronts-b": ("RayFronts", None),
+    "rayfronts-b-paper": ("RayFronts", None),
 }
-"""mIoU and f-mIoU in per cent of the base models, by preset, set and aggregation space (RADSeg §4.2)."""
+"""Rows of Table 2 by preset, without and with masks refined."""
+
+
+def printed(preset: str, dataset: str, space: Space, *, refined: bool) -> tuple[float, float] | None:
+    """Return mIoU and f-mIoU in per cent of Table 2 (RADSeg §4.2), or None where it has no such row."""
+    wanted = ROWS.get(preset, (None, None))[refined]
+    rows = [row for row in TABLE_2 if (row.method, row.lifted) == (wanted, space)]
+    return getattr(rows[0], dataset, None) if rows else None
