@@ -242,3 +242,18 @@ def test_no_path_or_host_of_this_machine_is_in_the_repository():
             text = path.read_text(errors="ignore")
             for trace in ("/work" + "/", "/opt/" + "pypi", "/opt/" + "wheels", "/root" + "/"):
                 assert trace not in text, f"{name} names {trace}"
+
+
+def test_a_bare_import_in_the_tests_means_one_file():
+    """pytest puts a folder of tests that is no package first in the search path: its files shadow others."""
+    tests = SOURCE.parents[1] / "tests"
+    searched = {
+        file.parent for file in tests.rglob("test_*.py") if not (file.parent / "__init__.py").exists()
+    }
+    searched |= {tests, tests / "builders"}
+    found: dict[str, list[Path]] = {}
+    for folder in searched:
+        for file in folder.glob("*.py"):
+            if file.stem != "conftest":
+                found.setdefault(file.stem, []).append(file.relative_to(tests))
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

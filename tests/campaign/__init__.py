@@ -1,0 +1,1 @@
+"""Seeded attacks on what comes from others: `python -m campaign`."""
