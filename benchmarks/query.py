@@ -74,7 +74,7 @@ def main() -> None:
                 (part.features.float() @ rows.T).softmax(dim=1)
 
         def objects() -> None:
-            answers[-1].instances()
+            answers[-1].objects()
 
         answers: list = []
         calls = {"question": question, "plain": plain, "objects": objects}
@@ -86,7 +86,7 @@ def main() -> None:
         print(
             f"  question  {best['question']:.2f} s ({processor:.2f} s of CPU)   plain {best['plain']:.2f} s"
         )
-        print(f"  objects    {best['objects']:.2f} s ({len(answers[-1].instances()[names.names[0]])} found)")
+        print(f"  objects    {best['objects']:.2f} s ({len(answers[-1].objects()[names.names[0]])} found)")
         print(f"  memory    {resident_mb() - before:,.0f} MB resident more, mapped files included")
 
 

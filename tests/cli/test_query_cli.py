@@ -73,7 +73,7 @@ def test_json_holds_the_same(toy_map, radseg):
         object = found["names"]["red"]["objects"][0]
         assert object["voxels"] == SIDE**3
         assert object["box"]["low"] == pytest.approx([-0.025] * 3)
-        assert object["size"] == pytest.approx([SIDE * 0.05] * 3)
+        assert object["oriented_box"]["size"] == pytest.approx([SIDE * 0.05] * 3)
 
 
 def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):

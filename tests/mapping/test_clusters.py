@@ -1,11 +1,11 @@
-"""Connected voxels against a flood fill, and the objects they make."""
+"""Connected voxels against a flood fill, and the crumbs beside them."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radseg.mapping.clusters import connected, instances
+from radseg.mapping.clusters import connected, with_crumbs
 
 
 def by_flood(keys):
@@ -39,29 +39,35 @@ def test_corners_touch_and_gaps_do_not():
     assert connected(np.empty((0, 3), np.int64)).tolist() == []
 
 
-def block(corner, side):
-    return np.array(list(np.ndindex(side, side, side))) + corner
+def line(start, length):
+    return np.array([[start + i, 0, 0] for i in range(length)])
 
 
-def test_instances_have_box_centroid_and_score():
-    keys = np.concatenate([block((0, 0, 0), 2), block((10, 0, 0), 3), [[50, 0, 0]]])
-    heat = np.concatenate([np.full(8, 0.6), np.full(27, 0.9), [0.99]]).astype(np.float32)
-    found = instances("box", keys, heat, np.ones(36, bool), voxel_size=0.1)
-    assert [one.voxels for one in found] == [27, 8]  # one voxel alone is noise
-    first = found[0]
-    assert first.score == pytest.approx(0.9)
-    assert first.centroid == pytest.approx((1.1, 0.1, 0.1))
-    assert first.low == pytest.approx((0.95, -0.05, -0.05))
-    assert first.size == pytest.approx((0.3, 0.3, 0.3))
-    assert len(instances("box", keys, heat, np.ones(36, bool), voxel_size=0.1, min_voxels=1)) == 3
+def joined(*parts, crumb=2, reach=3.0):
+    keys = np.concatenate(parts)
+    return with_crumbs(keys, connected(keys), crumb=crumb, reach=reach).tolist()
 
 
-def test_the_centroid_follows_the_probability():
-    keys = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]])
-    heat = np.array([0, 0, 0.5, 0.5], np.float32)
-    assert instances("x", keys, heat, np.ones(4, bool), voxel_size=1.0)[0].centroid[0] == pytest.approx(2.5)
+def test_a_crumb_goes_to_the_larger_part_within_reach():
+    assert joined(line(0, 5), line(7, 1)) == [0] * 6
+    assert joined(line(0, 5), line(9, 1)) == [0] * 5 + [1]
+    assert joined(line(0, 5), line(7, 3)) == [0] * 5 + [1] * 3  # no crumb
 
 
-def test_only_chosen_voxels_count():
-    keys = block((0, 0, 0), 3)
-    assert instances("x", keys, np.ones(27), np.zeros(27, bool), voxel_size=0.1) == ()
+def test_a_crumb_between_two_objects_does_not_make_them_one():
+    assert joined(line(0, 5), line(6, 1), line(9, 5)) == [0] * 6 + [1] * 5
+
+
+def test_crumbs_are_not_joined_to_each_other():
+    assert joined(line(0, 1), line(3, 1), line(20, 1)) == [0, 1, 2]
+    assert joined(line(0, 5), line(7, 1), line(9, 1)) == [0] * 6 + [1]
+
+
+def test_the_parts_do_not_depend_on_the_order_of_the_voxels():
+    keys = np.unique(np.random.default_rng(0).integers(0, 12, (160, 3)), axis=0)
+    order = np.random.default_rng(1).permutation(len(keys))
+    one = with_crumbs(keys, connected(keys), crumb=3, reach=2.5)
+    other = with_crumbs(keys[order], connected(keys[order]), crumb=3, reach=2.5)
+    same = (one[order][:, None] == one[order]) == (other[:, None] == other)
+    assert same.all()
+    assert len(set(one.tolist())) < len(set(connected(keys).tolist()))

@@ -23,7 +23,7 @@ def answer(names, mode="background", semantic_map=None, align=None, **options):
 
 @pytest.mark.parametrize("mode", ["background", "independent"])
 def test_an_object_is_found_in_its_place(mode):
-    found = answer(["red ball", "blue ball"], mode).instances()
+    found = answer(["red ball", "blue ball"], mode).objects()
     assert [len(objects) for objects in found.values()] == [1, 1]
     middle = [(c + (SIDE - 1) / 2) * 0.05 for c in BLOCKS["blue"]]
     assert found["blue ball"][0].centroid == pytest.approx(middle)
@@ -33,7 +33,7 @@ def test_an_object_is_found_in_its_place(mode):
 @pytest.mark.parametrize("mode", ["background", "independent"])
 def test_an_absent_object_is_not_found_but_has_a_best_score(mode):
     found = answer(["purple door"], mode)
-    assert found.instances() == {"purple door": ()}
+    assert found.objects() == {"purple door": ()}
     best, place = found.best_voxel("purple door")
     assert 0 <= best < 0.5
     assert len(place) == 3
@@ -54,13 +54,13 @@ def test_other_modes_need_the_bank():
 
 def test_alignment_is_applied_to_the_averages():
     nothing = answer(["red"], align=lambda values: values * (torch.arange(126) == 125))  # "anything" alone
-    assert nothing.instances() == {"red": ()}
+    assert nothing.objects() == {"red": ()}
 
 
 def test_a_voxel_without_direction_gets_no_name_and_no_nan():
     found = answer(["red"], semantic_map=memory_map(zero=True))
     assert np.isfinite(found.scores).all()
-    assert found.instances()["red"][0].voxels == SIDE**3 - 1
+    assert found.objects()["red"][0].voxels == SIDE**3 - 1
 
 
 def test_synonyms_count_as_their_best():
@@ -119,5 +119,5 @@ def test_maps_of_probabilities_answer_their_own_names_only():
 
 def test_independent_names_may_share_a_voxel():
     found = ask_probabilities(probability_map(), ("mug", "wall"), mode="independent", threshold=0.25)
-    assert found.instances(min_voxels=1)["mug"][0].voxels == 7
-    assert found.instances(min_voxels=1)["wall"][0].voxels == 4
+    assert found.objects(min_size=0)["mug"][0].voxels == 7
+    assert found.objects(min_size=0)["wall"][0].voxels == 4

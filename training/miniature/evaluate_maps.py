@@ -72,7 +72,7 @@ def run_map_demo(walk: RoomWalk | None = None, protocol: MapProtocol = PROTOCOL)
     segmenter = load("miniature")
     scores, made = score_walk(walk, protocol)
     answer = MapQuery(made, None, segmenter).ask([WANTED, ABSENT])
-    objects = answer.instances()[WANTED]
+    objects = answer.objects()[WANTED]
     return MapDemo(scores, made, answer, objects[0].middle if objects else None, walk.place(WANTED))
 
 

@@ -39,7 +39,16 @@ ModeOption = Annotated[
 Threshold = Annotated[
     float, typer.Option("--threshold", min=0, max=1, help="Probability from which independent names count.")
 ]
-MinVoxels = Annotated[int, typer.Option("--min-voxels", min=1, help="Leave out smaller objects.")]
+MinSize = Annotated[
+    float | None,
+    typer.Option(
+        "--min-size",
+        min=0,
+        metavar="METRES",
+        help="Leave out objects of which no side is as long. Default: two voxels, at least 0.05.",
+        show_default=False,
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -63,7 +72,7 @@ def query(
     image: Image = None,
     mode: ModeOption = "background",
     threshold: Threshold = 0.5,
-    min_voxels: MinVoxels = 4,
+    min_size: MinSize = None,
     output: Output = None,
     up: UpAxis = None,
     log_format: options.LogFormat = "text",
@@ -88,7 +97,7 @@ def query(
         image,
         mode,
         threshold=threshold,
-        min_voxels=min_voxels,
+        min_size=min_size,
         places=choice.elsewhere(),
     )
     progress = None if quiet or log_format == "json" else _Aligning()
@@ -126,7 +135,7 @@ def print_finding(finding: dict[str, Any]) -> None:
     table.add_column("voxels", justify="right")
     for name, found in finding["names"].items():
         for one in found["objects"][:_ROWS]:
-            place, size = (_triple(one[key]) for key in ("centroid", "size"))
+            place, size = _triple(one["centroid"]), _triple(one["oriented_box"]["size"])
             table.add_row(escape(name), f"{one['score']:.2f}", place, size, f"{one['voxels']:,}")
         if (more := found["objects"][_ROWS:]) != []:
             table.add_row(escape(name), "", f"{len(more)} more: --json", "", f"{_voxels(more):,}")

@@ -1,54 +1,17 @@
-"""Objects in a map: voxels that touch each other and share a name, with their place and extent."""
+"""Voxels that belong together: connected ones, and crumbs with the larger part that they lie beside."""
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Int, Integer
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from radseg.ops.voxels import AXIS_BITS, LIMIT
 
-MIN_VOXELS = 4
-"""Fewer touching voxels are taken as noise of the borders: 4 are a cube of 6 to 8 cm at 5 cm."""
-
 # Half of the 26 neighbours: the other half is found from the other side.
 _HALF = [offset for offset in product((-1, 0, 1), repeat=3) if offset > (0, 0, 0)]
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One object that was found.
-
-    Attributes:
-        name: what it was asked for as.
-        score: mean probability of its voxels.
-        peak: highest probability of a voxel.
-        voxels: how many.
-        centroid: mean of the voxel centres weighted with their probability, metres.
-        low, high: corners of the box around its voxels, metres.
-    """
-
-    name: str
-    score: float
-    peak: float
-    voxels: int
-    centroid: tuple[float, float, float]
-    low: tuple[float, float, float]
-    high: tuple[float, float, float]
-
-    @property
-    def middle(self) -> tuple[float, float, float]:
-        """Middle of the box, metres: nearer to the object's own than the centroid, if seen from one side."""
-        x, y, z = ((bottom + top) / 2 for bottom, top in zip(self.low, self.high, strict=True))
-        return x, y, z
-
-    @property
-    def size(self) -> tuple[float, float, float]:
-        """Extent of the box along each axis, metres."""
-        x, y, z = (top - bottom for bottom, top in zip(self.low, self.high, strict=True))
-        return x, y, z
 
 
 def connected(keys: Integer[np.ndarray, "m 3"]) -> Int[np.ndarray, "m"]:
@@ -69,55 +32,39 @@ def connected(keys: Integer[np.ndarray, "m 3"]) -> Int[np.ndarray, "m"]:
         ends.append(order[place[found]])
     one, other = np.concatenate(starts), np.concatenate(ends)
     graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(keys), len(keys)))
-    _, labels = connected_components(graph, directed=False)
-    _, first, number = np.unique(labels, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[number.reshape(-1)]
+    return _numbered(np.asarray(connected_components(graph, directed=False)[1], np.int64))
 
 
-def instances(
-    name: str,
-    keys: Integer[np.ndarray, "m 3"],
-    scores: Float[np.ndarray, "m"],
-    chosen: Bool[np.ndarray, "m"],
-    *,
-    voxel_size: float,
-    min_voxels: int = MIN_VOXELS,
-) -> tuple[Instance, ...]:
-    """Return the objects among the chosen voxels, best score first.
+def with_crumbs(
+    keys: Integer[np.ndarray, "m 3"], number: Int[np.ndarray, "m"], *, crumb: float, reach: float
+) -> Int[np.ndarray, "m"]:
+    """Return the components again, each crumb joined to the nearest larger one within reach.
+
+    Crumbs are not joined to each other: they may be small objects side by side. Nor does a crumb between two
+    objects make them one.
 
     Args:
-        scores: probability of `name` per voxel.
-        chosen: the voxels that have the name.
-        min_voxels: smaller components are left out.
+        number: of `connected`.
+        crumb: components of at most this many voxels are crumbs.
+        reach: largest distance between centres, in voxels.
     """
-    own_keys, own_scores = keys[chosen], scores[chosen].astype(np.float64)
-    if not len(own_keys):
-        return ()
-    number = connected(own_keys)
-    count = np.bincount(number)
-    total = np.bincount(number, own_scores)
-    weighted = np.stack([np.bincount(number, own_scores * own_keys[:, axis]) for axis in range(3)], 1)
-    peak = np.zeros(len(count))
-    np.maximum.at(peak, number, own_scores)
-    low, high = np.full((len(count), 3), np.inf), np.full((len(count), 3), -np.inf)
-    np.minimum.at(low, number, own_keys)
-    np.maximum.at(high, number, own_keys)
-    kept = np.flatnonzero(count >= min_voxels)
-    found = [
-        Instance(
-            name,
-            float(total[i] / count[i]),
-            float(peak[i]),
-            int(count[i]),
-            _metres(weighted[i] / max(total[i], 1e-12) * voxel_size),
-            _metres((low[i] - 0.5) * voxel_size),
-            _metres((high[i] + 0.5) * voxel_size),
-        )
-        for i in kept
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.score, -one.voxels, one.low)))
+    small = np.bincount(number)[number] <= crumb
+    if not small.any() or small.all():
+        return number
+    order = np.lexsort(keys.T[::-1])  # of equally near parts the same is taken, however voxels are ordered
+    crumbs, large = order[small[order]], order[~small[order]]
+    bound = reach * (1 + 1e-9)  # distances below it count
+    distance, place = cKDTree(keys[large]).query(keys[crumbs], distance_upper_bound=bound)
+    nearest = np.lexsort((place, distance))
+    _, first = np.unique(number[crumbs[nearest]], return_index=True)
+    chosen = nearest[first]  # of each crumb its voxel that is nearest
+    chosen = chosen[np.isfinite(distance[chosen])]
+    target = np.arange(int(number.max()) + 1)
+    target[number[crumbs[chosen]]] = number[large[place[chosen]]]
+    return _numbered(target[number])
 
 
-def _metres(values: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
-    x, y, z = (float(value) for value in values)
-    return x, y, z
+def _numbered(labels: Int[np.ndarray, "m"]) -> Int[np.ndarray, "m"]:
+    """Return the labels counted from 0 in the order of their first appearance."""
+    _, first, number = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[number.reshape(-1)]

@@ -10,13 +10,13 @@ from jaxtyping import Float, Float32, Int, Int64
 from torch import Tensor
 
 from radseg.errors import InputError, VocabularyError
-from radseg.mapping.clusters import MIN_VOXELS, Instance, instances
+from radseg.mapping.objects import MapObject, objects_of
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.modes import Mode
 from radseg.ops.cosine import point_cosine
 from radseg.ops.inference import inference
 from radseg.scoring import INDEPENDENT_THRESHOLD, TEMPERATURE, Cosines, decide
-from radseg.types import TextEmbeddings
+from radseg.types import TextEmbeddings, Up
 
 
 class AlignedPart(NamedTuple):
@@ -36,6 +36,7 @@ class Answer:
         labels: the voxel's name counted from 1, 0 for none of them.
         mode: how the names competed ("probabilities" maps: "assign", among the names of the map).
         threshold: probability from which a voxel has a name in mode `independent`.
+        up: world axis that points up, for the boxes of objects.
     """
 
     names: tuple[str, ...]
@@ -45,20 +46,25 @@ class Answer:
     mode: Mode
     threshold: float
     voxel_size: float
+    up: Up = "+z"
 
-    def instances(self, *, min_voxels: int = MIN_VOXELS) -> dict[str, tuple[Instance, ...]]:
+    def objects(self, *, min_size: float | None = None) -> dict[str, tuple[MapObject, ...]]:
         """Return the objects found under every name, best first; an empty tuple where there is none.
 
-        In mode `independent` a voxel may have several names; otherwise it has one.
+        In mode `independent` a voxel may have several names; otherwise it has one. `objects_of` tells more.
+
+        Args:
+            min_size: of the longest side of an object, metres.
         """
         return {
-            name: instances(
+            name: objects_of(
                 name,
                 self.keys,
                 self.scores[i],
                 self.scores[i] >= self.threshold if self.mode == "independent" else self.labels == i + 1,
                 voxel_size=self.voxel_size,
-                min_voxels=min_voxels,
+                min_size=min_size,
+                up=self.up,
             )
             for i, name in enumerate(self.names)
         }

@@ -2,9 +2,11 @@
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from radseg.errors import InputError
-from radseg.miniature.world import make_room, render, sequence_cameras
+from radseg.miniature.world import free_camera, make_room, render, sequence_cameras
+from radseg.miniature.world.scene import FIRST_OBJECT
 from radseg.types import Frame, Intrinsics, Size
 
 BALL_ROOM = 900_013
@@ -12,6 +14,7 @@ BALL_ROOM = 900_013
 
 SIZE = Size(240, 320)
 FRAMES = 16
+_OTHER_VIEWS, _SHOWN = 12, 2_000  # views tried, and pixels of the object that one has to show
 
 
 class RoomWalk:
@@ -58,7 +61,24 @@ class RoomWalk:
         Raises:
             InputError: none, or several.
         """
-        named = [object for object in self.room.objects if object.name == name]
+        return self.room.objects[self._only(name)].bound[0]
+
+    def cut_out(self, name: str) -> UInt8[np.ndarray, "h w 3"]:
+        """Return an image of the only object of that name, cut out closely; it is in no view of the walk.
+
+        Raises:
+            InputError: none, several, or none of a few other views shows it large enough.
+        """
+        instance = FIRST_OBJECT + self._only(name)
+        for seed in range(_OTHER_VIEWS):
+            view = render(self.room, free_camera(self.room, seed), seed=seed)
+            rows, columns = np.nonzero(view.instance == instance)
+            if len(rows) >= _SHOWN:
+                return view.rgb[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        raise InputError(f"No other view of the room shows {name!r} large enough.")
+
+    def _only(self, name: str) -> int:
+        named = [i for i, object in enumerate(self.room.objects) if object.name == name]
         if len(named) != 1:
             raise InputError(f"The room has {len(named)} objects called {name!r}.")
-        return named[0].bound[0]
+        return named[0]

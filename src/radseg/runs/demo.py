@@ -11,6 +11,8 @@ from radseg.files import make_folder, write_bytes
 from radseg.runs.outputs import Segmented, files_of
 
 if TYPE_CHECKING:
+    from radseg.mapping.objects import MapObject
+    from radseg.miniature.walk import RoomWalk
     from radseg.result import Segmentation
 
 ROOM = 900_001
@@ -23,7 +25,8 @@ PROMPTS = (
 """What the demo asks for; there is no purple door in the room."""
 
 
-SOUGHT = ("red ball", "wooden chair", "black table", "purple door")
+BALL = "red ball"
+SOUGHT = (BALL, "wooden chair", "black table", "purple door")
 """What the map is asked for; the room has no purple door."""
 
 VIEWS = 8
@@ -83,6 +86,9 @@ class MapDemo(NamedTuple):
 
 def run_map_demo(folder: Path) -> MapDemo:
     """Build a map of a walk through an unseen room into `folder`/map, query it for objects, and render it."""
+    from PIL import Image  # noqa: PLC0415
+
+    from radseg.io import image_bytes  # noqa: PLC0415
     from radseg.mapping.semantic_map import SemanticMap  # noqa: PLC0415
     from radseg.miniature.walk import RoomWalk  # noqa: PLC0415
     from radseg.presets.load import load  # noqa: PLC0415
@@ -99,6 +105,9 @@ def run_map_demo(folder: Path) -> MapDemo:
         _Silent(),
     )
     finding = find_in_map(MapQuestion(place, SOUGHT))
+    crop = folder / "ball.png"
+    write_bytes(crop, image_bytes(Image.fromarray(walk.cut_out(BALL))))
+    by_image = find_in_map(MapQuestion(place, image=crop)).objects[crop.stem]
     made = SemanticMap.open(place)
     scene = MapScene(made, ViewOptions())
     images = {**dict(scene.render_colours()), **dict(scene.render_answer(finding.answer))}
@@ -110,16 +119,24 @@ def run_map_demo(folder: Path) -> MapDemo:
             continue
         x, y, z = objects[0].middle
         line = f"{name}: {len(objects)} found, the best at x {x:.2f}, y {y:.2f}, z {z:.2f} m"
-        if name == "red ball":
-            line += f", {100 * math.dist(objects[0].middle, walk.place(name)):.0f} cm from where it is"
+        if name == BALL:
+            line += f", {_off(objects[0], walk):.0f} cm from where it is"
         lines.append(line)
+    lines.append(
+        f"{crop}: what looks like it most is {_off(by_image[0], walk):.0f} cm from where the {BALL} is"
+    )
     about = f"A map of {len(made):,} voxels of {100 * VOXEL:.0f} cm from {VIEWS} RGB-D views of another room"
     return MapDemo(
-        tuple(save_renders(folder, iter(shown.items()))),
+        (crop, *save_renders(folder, iter(shown.items()))),
         about,
         tuple(lines),
         f'radseg query {place} "painting" and radseg map render {place}',
     )
+
+
+def _off(found: "MapObject", walk: "RoomWalk") -> float:
+    """Return how far the middle of a ball is from where it is, centimetres."""
+    return 100 * math.dist(found.middle, walk.place(BALL))
 
 
 class _Silent:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from radseg.mapping.aligned import Align
-    from radseg.mapping.clusters import Instance
+    from radseg.mapping.objects import MapObject
     from radseg.mapping.query import Answer
     from radseg.mapping.semantic_map import SemanticMap
     from radseg.presets.spec import Places
@@ -35,7 +35,7 @@ class MapQuestion:
         image: image of the object that is wanted, instead of prompts.
         mode: how names compete (see query.ask).
         threshold: of mode "independent".
-        min_voxels: smaller objects are left out.
+        min_size: objects of which no side is as long are left out, metres; None is two voxels, and 5 cm.
         places: where the parts of the map's model lie here, and on what it computes.
     """
 
@@ -44,7 +44,7 @@ class MapQuestion:
     image: Path | None = None
     mode: Mode = "background"
     threshold: float = 0.5
-    min_voxels: int = 4
+    min_size: float | None = None
     places: "Places | None" = None
 
 
@@ -53,7 +53,7 @@ class MapFinding:
     """An answer, its objects, and the seconds of each step ("model", "voxels": aligning and scoring)."""
 
     answer: "Answer"
-    objects: "Mapping[str, tuple[Instance, ...]]"
+    objects: "Mapping[str, tuple[MapObject, ...]]"
     seconds: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
@@ -129,11 +129,13 @@ class MapQuery:
             VocabularyError: no usable prompts, or a name a map of probabilities does not have.
         """
         from radseg.mapping.query import ask_probabilities  # noqa: PLC0415
+        from radseg.mapping.up import up_axis  # noqa: PLC0415
         from radseg.text.vocabulary import Vocabulary  # noqa: PLC0415
 
         vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
         if self.segmenter is None:
-            return ask_probabilities(self.map, vocabulary.names, mode=mode, threshold=threshold)
+            answer = ask_probabilities(self.map, vocabulary.names, mode=mode, threshold=threshold)
+            return replace(answer, up=up_axis(self.map))
         text, contrast = self.segmenter.embed(vocabulary, mode=mode)
         return self._scored(text, contrast, mode, threshold, progress)
 
@@ -147,31 +149,23 @@ class MapQuery:
     ) -> "Answer":
         """Return where the map looks like an image of an object, cut out closely.
 
-        The image stands for itself as the mean of its aligned patch features; it competes with the mean of
-        the map instead of the contrast bank: cosines between images are far higher than between images
-        and prompts, so prompts would never win.
+        The object's features inside the image are averaged as those of a voxel are, and compete with
+        what else the map is made of (`runs/image_query.py`).
 
         Raises:
             ImageError: not an image.
             InputError: the map has no features, or mode "assign", where one object would get every voxel.
         """
-        import torch  # noqa: PLC0415
-
-        from radseg.types import TextEmbeddings  # noqa: PLC0415
+        from radseg.runs.image_query import image_prompts  # noqa: PLC0415
 
         if self.segmenter is None:
             raise InputError("A map of probabilities answers its own names only, not images.")
         if mode == "assign":
             raise InputError("An image is one object; use mode 'background' or 'independent'.")
-        features = torch.nn.functional.normalize(self.segmenter.encode(path).values.flatten(1), dim=0)
-        space = self.segmenter.encoder.space
-        total, count = torch.zeros(len(features)), 0
-        for part in self._parts(len(features), progress):
-            total, count = total + part.features.float().sum(dim=0), count + len(part.keys)
-        if count == 0:
-            raise InputError("The map has no voxels to ask.")
-        text = TextEmbeddings((path.stem,), features.mean(dim=1)[None].cpu(), (0,), space)
-        contrast = TextEmbeddings(("mean of the map",), total[None] / count, (0,), space)
+        align = alignment(self.map, self.segmenter)
+        text, contrast = image_prompts(
+            path, self.segmenter, self.map, align, lambda width: self._parts(width, progress)
+        )
         return self._scored(text, contrast, mode, threshold, None)
 
     def _scored(
@@ -183,9 +177,10 @@ class MapQuery:
         progress: Callable[[int, int], None] | None,
     ) -> "Answer":
         from radseg.mapping.query import ask  # noqa: PLC0415
+        from radseg.mapping.up import up_axis  # noqa: PLC0415
 
         assert self.segmenter is not None
-        return ask(
+        answer = ask(
             self._parts(text.values.shape[1], progress),
             text,
             contrast,
@@ -194,6 +189,7 @@ class MapQuery:
             temperature=self.segmenter.temperature,
             threshold=threshold,
         )
+        return replace(answer, up=up_axis(self.map))
 
     @cached_property
     def _identity(self) -> str:
@@ -235,7 +231,7 @@ def find_in_map(
     else:
         answer = query.ask_image(question.image, **choices)
     asked = time.perf_counter()
-    objects = answer.instances(min_voxels=question.min_voxels)
+    objects = answer.objects(min_size=question.min_size)
     seconds = {"model": loaded - start, "voxels": asked - loaded, "objects": time.perf_counter() - asked}
     return MapFinding(answer, objects, seconds)
 
@@ -335,15 +331,20 @@ def _require_same_weights(map_encoder: Mapping[str, Any], encoder: Mapping[str, 
             )
 
 
-def _object(one: "Instance") -> dict[str, Any]:
+def _object(one: "MapObject") -> dict[str, Any]:
     def rounded(values: Sequence[float]) -> list[float]:
         return [round(value, 4) for value in values]
 
     return {
         "score": round(one.score, 4),
+        "probability": round(one.probability, 4),
         "peak": round(one.peak, 4),
         "voxels": one.voxels,
         "centroid": rounded(one.centroid),
         "box": {"low": rounded(one.low), "high": rounded(one.high)},
-        "size": rounded(one.size),
+        "oriented_box": {
+            "centre": rounded(one.box.centre),
+            "size": rounded(one.box.size),
+            "axes": [rounded(axis) for axis in one.box.axes],
+        },
     }

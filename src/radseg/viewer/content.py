@@ -63,7 +63,7 @@ def best_names(answer: Answer, row: int, limit: int = NAMES_OF_A_CLICK) -> list[
 
 def legend_html(answer: Answer) -> str:
     """Return the names with their colours, voxels and objects, as HTML; names are escaped."""
-    found = answer.instances()
+    found = answer.objects()
     counts = np.bincount(answer.labels, minlength=len(answer.names) + 1)[1:]
     rows = []
     for name, colour, count in zip(answer.names, colours(answer.names), counts, strict=True):
