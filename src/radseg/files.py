@@ -55,6 +55,19 @@ def listed(names: Iterable[str], most: int = 6) -> str:
     return ", ".join(shortened(name, 80) for name in every[:most]) + (", …" if len(every) > most else "")
 
 
+def without_folders(text: str, *folders: Path) -> str:
+    """Return a message as it may stand in a file that is handed on: no absolute path of these folders in it.
+
+    What lies below one of them becomes relative to it, the folder its own name, and the home folder `~`.
+    """
+    absolute = {form for folder in folders for form in (os.path.abspath(folder), os.path.realpath(folder))}  # noqa: PTH100
+    for whole in sorted(absolute - {os.sep}, key=len, reverse=True):
+        for form in (whole, shown(whole)):
+            text = text.replace(f"{form}{os.sep}", "").replace(form, Path(form).name)
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
+    return text.replace(home, "~") if len(home) > 1 else text
+
+
 def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BinaryIO:
     """Open a file for reading that is none of what hangs or never ends: a FIFO, a device.
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_one_bad_image_does_not_end_the_run(tmp_path: Path, photos: list[SourceI
     photos[1].path.write_text("bad")
     report = go(tmp_path / "out", photos)
     assert [record.name for record in report.done] == ["a", "deep/c"]
-    assert [record.message for record in report.failed] == [f"{photos[1].path} is not an image."]
+    assert [record.message for record in report.failed] == ["b.jpg is not an image."]
 
 
 def test_an_unexpected_error_costs_one_image(
@@ -164,6 +165,44 @@ def test_resume_does_failed_changed_and_lost_images_again(tmp_path: Path, photos
     (tmp_path / "out/b.png").unlink()
     photos[2].path.write_text("changed")
     assert [record.name for record in go(tmp_path / "out", photos, "resume").done] == ["a", "b", "deep/c"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "copied"])
+def test_resume_knows_the_images_of_a_folder_that_moved(
+    tmp_path: Path, photos: list[SourceImage], how: str
+) -> None:
+    go(tmp_path / "out", photos[:2])
+    elsewhere = tmp_path / "elsewhere/renamed"
+    shutil.copytree(tmp_path / "photos", elsewhere)
+    if how == "renamed":
+        shutil.rmtree(elsewhere)
+        (tmp_path / "photos").rename(elsewhere)
+    moved = [SourceImage(elsewhere / one.below, elsewhere) for one in photos]
+    report = go(tmp_path / "out", moved, "resume")
+    assert [record.name for record in report.earlier] == ["a", "b"]
+    assert [record.name for record in report.done] == ["deep/c"]
+
+
+def test_two_folders_with_one_name_each_never_share_an_output(tmp_path: Path) -> None:
+    """Folders of two days, one run after the other into one output folder: cameras begin at 1 every day."""
+    days = [SourceImage(tmp_path / day / "1.jpg", tmp_path / day) for day in ("day1", "day2", "new/day1")]
+    for day in days:
+        day.path.parent.mkdir(parents=True)
+        day.path.write_text(f"{day.root}")
+        go(tmp_path / "out", [day], "resume")
+    labels = [text for name, text in outputs(tmp_path / "out").items() if not name.endswith("overlay.png")]
+    assert sorted(labels) == sorted(f"{day.root}".upper() for day in days)
+    assert len(go(tmp_path / "out", days, "resume").earlier) == 3
+
+
+def test_equal_copies_in_one_run_are_told_apart_by_their_folders(
+    tmp_path: Path, photos: list[SourceImage]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "photos", copy)
+    both = [*photos, *(SourceImage(copy / one.below, copy) for one in photos)]
+    names = [record.name for record in go(tmp_path / "out", both).done]
+    assert [record.name for record in go(tmp_path / "out", both[::-1], "resume").earlier] == names[::-1]
 
 
 def test_resume_with_other_parameters_names_them(tmp_path: Path, photos: list[SourceImage]) -> None:
@@ -358,7 +397,7 @@ def test_a_link_to_itself_costs_one_image(
     images = [SourceImage(link, link.parent), *photos]
     for _ in range(2):
         report = go(tmp_path / "out", images, existing)
-        assert [record.source for record in report.failed] == [str(link)]
+        assert [record.source for record in report.failed] == ["self.jpg"]
         assert len(report.done + report.earlier) == 3
 
 

@@ -55,7 +55,8 @@ def test_a_label_map_is_never_called_like_an_output_of_another_photo(ending: str
 
 def test_names_given_earlier_stay_when_the_folder_grows() -> None:
     images = [SourceImage(Path("/photos/photo.jpg"), ROOT), SourceImage(Path("/photos/photo.png"), ROOT)]
-    assert output_names(images, known={"/photos/photo.jpg": "photo"}) == ("photo", "photo.png")
+    assert output_names(images, known=("photo", None), taken=("photo",)) == ("photo", "photo.png")
+    assert output_names(images[1:], taken=("photo",)) == ("photo.png",)
 
 
 def test_a_path_that_climbs_gives_its_last_part() -> None:

@@ -355,7 +355,7 @@ def test_a_merged_map_is_not_merged_with_what_is_in_it(tmp_path):
 def test_that_frames_agree_is_said_by_name_recording_or_person(tmp_path):
     def noted(name, index, **parameters):
         folder = store(tmp_path / name, [index], frame="world")
-        write_manifest(folder, replace(read_manifest(folder), build={"parameters": parameters}))
+        write_manifest(folder, replace(read_manifest(folder), build={"recording": parameters}))
         return folder
 
     one, same = (noted(name, i, sequence="hall", poses=None) for i, name in enumerate(("one", "same")))

@@ -79,6 +79,7 @@ def ablate(
         existing=existing(resume=resume, overwrite=overwrite),
         limit=limit,
         vocabulary=vocabulary_of(images),
+        data=data,
     )
     if _run(chosen, request, log_format=log_format, quiet=quiet, plot=plot):
         raise typer.Exit(ExitCode.SOME_FAILED)

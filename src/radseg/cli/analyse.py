@@ -62,7 +62,7 @@ def alignment(
     for number, one in enumerate(align(segmenter, chosen, summary, side=side)):
         window = one.image.shape[0]
         if number < maps:
-            write_image(output / "maps" / f"{number + 1:04d}-{Path(one.name).stem[:80]}.png", one.draw())
+            write_image(output / "maps" / f"{number + 1:04d}-{Path(one.name).name[:80]}.png", one.draw())
         if log_format == "json":
             emit(event="image", name=one.name, mean=one.mean)
     mean = summary.mean

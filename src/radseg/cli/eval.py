@@ -120,6 +120,7 @@ class EvalChoice:
     merge: bool
     log_format: options.LogFormat
     quiet: bool
+    keep_paths: bool
 
 
 @takes_model("model", "templates", "method", "weights", "auxiliary", "device", "memory", default=DEFAULT)
@@ -139,6 +140,7 @@ def evaluate(
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     merge: Merge = False,
+    keep_paths: options.KeepPaths = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -163,6 +165,7 @@ def evaluate(
         merge=merge,
         log_format=log_format,
         quiet=quiet,
+        keep_paths=keep_paths,
     )
     if dataset in HANDLERS:
         module, _, function = HANDLERS[dataset].partition(":")
@@ -197,6 +200,8 @@ def _run(chosen: EvalChoice) -> int:
         limit=selection.limit,
         vocabulary=vocabulary_of(selection),
         merge_only=chosen.merge,
+        data=selection.data,
+        keep_paths=chosen.keep_paths,
     )
     with terminated_like_interrupted():
         command = resume_command(sys.argv[1:], folder)

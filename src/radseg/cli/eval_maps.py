@@ -55,6 +55,7 @@ def evaluate_maps(chosen: "EvalChoice") -> int:
         existing=chosen.existing,
         limit=selection.limit,
         partial=selection.partial,
+        keep_paths=chosen.keep_paths,
     )
     silent = chosen.quiet or chosen.log_format == "json"
     result = run_map_evaluation(

@@ -134,6 +134,7 @@ def build(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the map there.")] = False,
     memory_budget: MemoryBudget = "2GiB",
+    keep_paths: options.KeepPaths = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -175,6 +176,7 @@ def build(
         model_parameters={} if model is None else model.parameters(),
         existing=existing(resume=resume, overwrite=overwrite),
         budget=parse_bytes(memory_budget),
+        keep_paths=keep_paths,
     )
     downloads = download_reporter(log_format, quiet=quiet)
     make = _mapper_maker(model, vocabulary, downloads, voxel_size, dtype=store, frame=frame, **limits)

@@ -32,6 +32,14 @@ AcceptLicense = Annotated[
         "--accept-license", help="Accept the licence of weights that need it (radseg models license)."
     ),
 ]
+KeepPaths = Annotated[
+    bool,
+    typer.Option(
+        "--keep-paths",
+        help="Store where the data lies on this disk; otherwise no file names a folder of it.",
+        rich_help_panel="Run",
+    ),
+]
 LogFormat = Annotated[
     Literal["text", "json"],
     typer.Option(

@@ -71,6 +71,7 @@ def segment(
     save: Save = "labels,overlay",
     resume: Resume = False,
     overwrite: Overwrite = False,
+    keep_paths: options.KeepPaths = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -101,6 +102,7 @@ def segment(
         mode=mode,
         existing=existing_run,
         kinds=parse_kinds(save),
+        keep_paths=keep_paths,
     )
     with terminated_like_interrupted():
         events = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))

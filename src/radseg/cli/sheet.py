@@ -12,6 +12,7 @@ from radseg.cli.eval import HANDLERS, Classes, Data, Dataset, FirstLabel, Ignore
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
+from radseg.files import without_folders
 
 if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
@@ -83,7 +84,8 @@ def sheet(
         first = next(iter(failed.values()))
         raise InputError(f"None of {len(ids)} images could be shown; the first: {first}")
     title = f"{shown_set.name}, {shown_set.split}, protocol {row.name}"
-    notes = [f"{id} could not be shown: {reason}" for id, reason in failed.items()]
+    folders = (output,) if data is None else (data, output)
+    notes = [f"{id} could not be shown: {without_folders(why, *folders)}" for id, why in failed.items()]
     write_text(output / "sheet.html", sheet_page(shown, title=title, notes=notes))
     write_image(output / "sheet.png", draw_figure(shown, title=title))
     for note in notes:
@@ -98,9 +100,10 @@ def _columns(bases: "list[EvalRequest]", sweep: str | None, choice: ModelChoice)
     """Return what to load for each column, by its caption."""
     from radseg.evaluation.studies.ablations import sweep as sweep_of
     from radseg.evaluation.studies.sweeps import request_of
+    from radseg.presets.spec import titles_of
 
     if sweep is None:
-        return {one.model.title: one for one in bases}
+        return dict(zip(titles_of([one.model for one in bases]), bases, strict=True))
     if len(bases) != 1:
         raise InputError("--sweep shows one model in several forms; name one with -m.")
     (base,) = bases

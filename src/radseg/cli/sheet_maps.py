@@ -33,6 +33,7 @@ def sheet_maps(
     from radseg.evaluation.maps.sheet import answer, scene_figure
     from radseg.evaluation.report.writing import write_image
     from radseg.presets.load import fetch_and_load
+    from radseg.presets.spec import titles_of
     from radseg.runs.lifting import for_features
     from radseg.runs.mapping import sampled
 
@@ -41,7 +42,10 @@ def sheet_maps(
     specs = choice.specs((DEFAULT,), defaults=model_options(row))
     models = [for_features(spec) if space == "features" else spec for spec in specs]
     downloads = download_reporter("text", quiet=quiet)
-    segmenters = {model.title: fetch_and_load(model, downloads) for model in models}
+    segmenters = {
+        title: fetch_and_load(model, downloads)
+        for title, model in zip(titles_of(models), models, strict=True)
+    }
     for name in chosen:
         scene = open_scene(row, data, name)
         answers = [answer(title, one, scene, row, space) for title, one in segmenters.items()]

@@ -16,9 +16,10 @@ from typing import Literal, TypeVar
 import filelock
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import clear_parts, is_about_path, make_folder, write_bytes
+from radseg.files import clear_parts, is_about_path, make_folder, without_folders, write_bytes
 from radseg.jobs.attempt import attempt
 from radseg.jobs.manifest import MANIFEST_NAME, History, ManifestWriter, Record, read_manifest
+from radseg.jobs.matching import earlier_records, folder_mark, stamp_of
 from radseg.jobs.naming import inside, output_names
 from radseg.jobs.record import Parameters, parameters_hash, require_same
 from radseg.jobs.sources import SourceImage
@@ -34,10 +35,17 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True)
 class Job:
-    """One image and its output name."""
+    """One image, its output name, the mark of its folder, and what an earlier part of the run recorded of it."""
 
-    image: Path
+    found: SourceImage
     name: str
+    folder: str
+    earlier: Record | None = None
+
+    @property
+    def image(self) -> Path:
+        """The file."""
+        return self.found.path
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Plan:
     Attributes:
         todo: the images still to be done, in order.
         done: records of images that an earlier part of the run finished and whose outputs are still there.
+        roots: absolute paths of the folders that the images are from, by the marks that records have.
     """
 
     folder: Path
@@ -54,6 +63,7 @@ class Plan:
     done: tuple[Record, ...]
     parameters: Parameters
     history: History | None
+    roots: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -90,16 +100,15 @@ def opened(
         clear_parts(folder)
         earlier = _earlier_run(folder, parameters, existing)
         history = earlier if existing == "resume" else None
-        known = {record.source: record.name for record in history.records.values()} if history else {}
-        names = output_names(images, known=known)
-        jobs = tuple(Job(found.path, name) for found, name in zip(images, names, strict=True))
-        done, todo = _split(folder, jobs, history)
+        jobs = _jobs(images, history.records if history else {})
+        done, todo = _split(folder, jobs)
         _check_targets(folder, todo, endings, may_replace=existing != "refuse")
         for subfolder in {inside(folder, job.name).parent for job in todo}:
             clear_parts(subfolder)
         if existing == "overwrite":
             _delete_run(folder, earlier, keep={os.path.realpath(job.image) for job in jobs})
-        yield Plan(folder, todo, done, parameters, history)
+        roots = {job.folder: os.path.abspath(job.found.root) for job in jobs}  # noqa: PTH100
+        yield Plan(folder, todo, done, parameters, history, roots)
 
 
 def run(
@@ -130,12 +139,12 @@ def run(
     with ManifestWriter(plan.folder / MANIFEST_NAME, plan.parameters, plan.history) as manifest:
         for job in plan.todo:
             started = time.perf_counter()
-            size, mtime_ns = _stamp(job.image)
+            size, mtime_ns = stamp_of(job.image)
             one = partial(_do, plan.folder, job, work, files_of)
             finding, message = attempt(one, relief=relief)
             result, outputs = finding or (None, ())
             record = Record(
-                source=os.path.abspath(job.image),  # noqa: PTH100 - lexical: links keep their own name
+                source=job.found.below,
                 name=job.name,
                 size=size,
                 mtime_ns=mtime_ns,
@@ -143,7 +152,8 @@ def run(
                 outputs=outputs,
                 seconds=round(time.perf_counter() - started, 3),
                 parameters=digest,
-                message=message,
+                message=without_folders(message, job.found.root, plan.folder),
+                folder=job.folder,
             )
             manifest.add(record)
             (failed if result is None else done).append(record)
@@ -211,14 +221,20 @@ def _delete(output: Path) -> None:
             raise
 
 
-def _split(
-    folder: Path, jobs: Sequence[Job], history: History | None
-) -> tuple[tuple[Record, ...], tuple[Job, ...]]:
+def _jobs(images: Sequence[SourceImage], records: Mapping[str, Record]) -> tuple[Job, ...]:
+    """Return what is to be done for each image, after the records of an earlier part of the run by name."""
+    marks = {root: folder_mark(root) for root in {image.root for image in images}}
+    folders = [marks[image.root] for image in images]
+    earlier = earlier_records(images, folders, records.values())
+    names = output_names(images, known=[record and record.name for record in earlier], taken=records)
+    return tuple(map(Job, images, names, folders, earlier))
+
+
+def _split(folder: Path, jobs: Sequence[Job]) -> tuple[tuple[Record, ...], tuple[Job, ...]]:
     """Divide the jobs into those finished earlier, outputs in place and image unchanged, and the others."""
-    records: Mapping[str, Record] = history.records if history else {}
     done, todo = [], []
     for job in jobs:
-        record = records.get(os.path.abspath(job.image))  # noqa: PTH100
+        record = job.earlier
         if record and record.status == "done" and _still_true(folder, job, record):
             done.append(record)
         else:
@@ -227,7 +243,7 @@ def _split(
 
 
 def _still_true(folder: Path, job: Job, record: Record) -> bool:
-    unchanged = _stamp(job.image) == (record.size, record.mtime_ns)
+    unchanged = stamp_of(job.image) == (record.size, record.mtime_ns)
     return unchanged and all(_is_file(inside(folder, output)) for output in record.outputs)
 
 
@@ -295,14 +311,6 @@ def locked(folder: Path, name: str = LOCK_NAME, *, wait: float = 0) -> Iterator[
         yield
     finally:
         lock.release()
-
-
-def _stamp(image: Path) -> tuple[int, int]:
-    try:
-        status = image.stat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def free_folder(wanted: Path) -> Path:

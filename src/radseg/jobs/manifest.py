@@ -17,7 +17,7 @@ class Record:
     """One finished image.
 
     Attributes:
-        source: absolute path of the image.
+        source: path of the image below its source folder, with forward slashes; two may share it.
         name: its output name, relative to the output folder, without suffix.
         size, mtime_ns: of the image file when it was read, in bytes and nanoseconds.
         status: "done", or "failed" with the reason in `message`.
@@ -25,6 +25,7 @@ class Record:
         seconds: from opening the image to the last output.
         parameters: hash of the run's parameters.
         message: why it failed; empty when done.
+        folder: mark of the source folder; see `matching.folder_mark`.
     """
 
     source: str
@@ -36,11 +37,12 @@ class Record:
     seconds: float
     parameters: str
     message: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True)
 class History:
-    """What a manifest says: parameters, the latest record of each image, where the sound part ends."""
+    """What a manifest says: parameters, the latest record of each output name, where the sound part ends."""
 
     parameters: dict[str, Any]
     records: dict[str, Record]
@@ -62,17 +64,18 @@ def read_manifest(path: Path) -> History | None:
     recorded = read_record(path, FORMAT, _record_of)
     if recorded is None:
         return None
-    records = {record.source: record for record in recorded.entries}
+    records = {record.name: record for record in recorded.entries}
     return History(recorded.parameters, records, recorded.sound_bytes)
 
 
 def _record_of(raw: Any) -> Record:
     """Return the record in a line's JSON value; TypeError or ValueError where it is none."""
     record = Record(**{**raw, "outputs": tuple(raw["outputs"])})
-    texts = (record.source, record.name, record.status, record.parameters, record.message, *record.outputs)
+    texts = (record.source, record.name, record.status, record.parameters, record.message, record.folder)
     numbers = (record.size, record.mtime_ns, record.seconds)
     if not (
-        all(isinstance(one, str) for one in texts) and all(isinstance(one, int | float) for one in numbers)
+        all(isinstance(one, str) for one in (*texts, *record.outputs))
+        and all(isinstance(one, int | float) for one in numbers)
     ):
         raise TypeError("a value of another type")
     return record

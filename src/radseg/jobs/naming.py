@@ -4,7 +4,7 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from radseg.errors import InputError
@@ -21,7 +21,9 @@ OUTPUT_KINDS = ("overlay", "heat", "pca", "coco")
 """What may stand between an output's name and its suffix, as in photo.overlay.png."""
 
 
-def output_names(images: Sequence[SourceImage], *, known: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def output_names(
+    images: Sequence[SourceImage], *, known: Sequence[str | None] = (), taken: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return one output name per image: a relative path with forward slashes and without the image's suffix.
 
     The name is the path below the source's folder, without suffix (`trip/day1/photo.jpg` of the folder `trip`
@@ -31,23 +33,23 @@ def output_names(images: Sequence[SourceImage], *, known: Mapping[str, str] | No
     is called like a file of the run gets a `_` in front; what is too long ends in a hash of the whole.
 
     Args:
-        known: names given in an earlier part of this run, by absolute path of the image; they are kept.
+        known: the name that an earlier part of this run gave each image, or None; names are kept.
+        taken: all names it gave, also to images that are not in this part.
     """
-    known = known or {}
     absolute = [os.path.abspath(image.path) for image in images]  # noqa: PTH100 - lexical: links keep their name
     common = _common_folder(absolute)
-    names: list[str | None] = [known.get(path) for path in absolute]
-    taken = {_fold(name) for name in known.values()}
+    names = list(known) or [None] * len(images)
+    given = {_fold(name) for name in taken}
     forms: tuple[Callable[[int], str], ...] = (
         lambda i: _below(images[i].path.with_suffix(""), images[i].root),
         lambda i: _below(Path(absolute[i]).with_suffix(""), common),
         lambda i: _below(Path(absolute[i]), common),
     )
     for form in forms:
-        _give(names, form, taken)
+        _give(names, form, given)
     for index, name in enumerate(names):
         if name is None:
-            names[index] = _numbered(_below(Path(absolute[index]), common), taken)
+            names[index] = _numbered(_below(Path(absolute[index]), common), given)
     return tuple(name for name in names if name is not None)
 
 

@@ -23,10 +23,16 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class SourceImage:
-    """One image to read, and the folder its output name is relative to."""
+    """One image to read, and the folder that its output name and its record are relative to."""
 
     path: Path
     root: Path
+
+    @property
+    def below(self) -> str:
+        """Its path below the root, with forward slashes; its name where it does not lie there."""
+        inside = Path(os.path.relpath(self.path, self.root))
+        return self.path.name if ".." in inside.parts else inside.as_posix()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from radseg.errors import InputError
+from radseg.files import without_folders
 from radseg.jobs.attempt import attempt
 from radseg.mapping.manifest import MANIFEST, MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
@@ -96,6 +97,8 @@ class Builder:
         checkpoint_seconds: time between checkpoints.
         manifest_name: file of the manifest; another one while the folder's map is being replaced.
         identity: of the map, which stays when it grows; empty until its first frame is in it.
+        notes: what else the manifest is to say under "build".
+        recording: folder of the frames, whose path stays out of the reasons that are noted.
     """
 
     mapper: Mapper
@@ -106,6 +109,8 @@ class Builder:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     manifest_name: str = MANIFEST
     identity: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    recording: Path | None = None
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -128,7 +133,7 @@ class Builder:
                     points = int(sums.counts.sum())
                     self._note_up(frame)
                 else:
-                    reason = reason.splitlines()[0]
+                    reason = without_folders(reason.splitlines()[0], *self._folders)
                     self.progress.skipped.append([frame_id, reason])
                 self.progress.points += points
                 self.progress.ids.append(frame_id)
@@ -145,7 +150,8 @@ class Builder:
 
     def checkpoint(self) -> MapManifest:
         """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
-        build: dict[str, Any] = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
+        frames = self.progress.as_json()
+        build: dict[str, Any] = {"parameters": dict(self.parameters), "frames": frames, **self.notes}
         if self.identity:
             build["identity"] = self.identity
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
@@ -153,17 +159,17 @@ class Builder:
         self.grown.published(manifest)
         return manifest
 
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.folder,) if self.recording is None else (self.recording, self.folder)
+
     def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums]:
         frame = read(frame_id)
         return frame, self.mapper.sums(frame)
 
     def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
-        """Return a hash of the settings and of the first frame: equal for equal maps, however far they are.
-
-        Where the recording lies is left out: it may have been moved.
-        """
-        settings = {key: value for key, value in self.parameters.items() if key != "sequence"}
-        begin = [self.mapper.description.as_json(), settings, frame_id]
+        """Return a hash of the settings and of the first frame: equal for equal maps, however far they are."""
+        begin = [self.mapper.description.as_json(), dict(self.parameters), frame_id]
         digest = hashlib.sha256(json.dumps(begin, sort_keys=True).encode())
         for array in (first.keys, first.counts):
             digest.update(array.numpy().tobytes())

@@ -31,8 +31,9 @@ class MapManifest:
     Attributes:
         description: what the numbers mean.
         shards: the files of its tiles, in the order of their first ones.
-        build: what the builder notes for going on: identity, parameters, frames done, frames skipped with
-            reasons; of a merged map what was merged.
+        build: what the builder notes for going on: identity, parameters, recording, frames done, frames skipped
+            with reasons; of a merged map what was merged. The path of the recording is there only where it was to
+            be kept.
     """
 
     description: MapDescription
@@ -62,10 +63,7 @@ class MapManifest:
     @property
     def recording(self) -> Mapping[str, Any] | None:
         """What decides the world frame: the recording and how its poses are read; None where unknown."""
-        noted = self.build.get("recording") or self.build.get("parameters") or {}
-        if not noted.get("sequence"):
-            return None
-        return {key: noted.get(key) for key in ("sequence", "poses", "axes", "layout")}
+        return self.build.get("recording") or None
 
 
 def holds_map(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from radseg.presets import parts
 from radseg.presets.builders import sam_refiner
 from radseg.presets.options import LANGUAGE, Options
 from radseg.presets.registry import Method, require_taken
-from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec
+from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec, stated
 from radseg.presets.table import BACKBONES, METHODS
 from radseg.refine.despeckle import Despeckle
 from radseg.refine.pamr import Pamr
@@ -248,11 +248,12 @@ def _built(spec: ModelSpec, weights: Weights, reporter: Reporter) -> Segmenter:
         adaptors=_adaptors(method, options),
         options=options,
     )
-    origin |= {"checkpoint": spec.weights, **_facts(backbone)}
+    listed = parts.backbone_row(preset.checkpoint, spec.weights) is not None
+    origin |= {"checkpoint": spec.weights if listed else stated(spec.weights), **_facts(backbone)}
     networks = [parts.load_auxiliary(name, weights.auxiliary[name], target) for name in preset.auxiliary]
     if networks:
         origin["auxiliary"] = {
-            name: _facts(network).get("sha256") or spec.auxiliary.get(name, "published")
+            name: _facts(network).get("sha256") or stated(spec.auxiliary.get(name, "published"))
             for name, network in zip(preset.auxiliary, networks, strict=True)
         }
     built = _put_together(spec, backbone, networks)

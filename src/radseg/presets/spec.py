@@ -74,7 +74,7 @@ class ModelSpec(Places):
     @property
     def title(self) -> str:
         """Its name, and the other weights if it has some: what tells two of one preset apart."""
-        return self.name if self.checkpoint is None else f"{self.name} ({self.checkpoint})"
+        return self.name if self.checkpoint is None else f"{self.name} ({stated(self.checkpoint)})"
 
     def changed(self, **options: Any) -> "ModelSpec":
         """Return this model with other options.
@@ -89,7 +89,10 @@ class ModelSpec(Places):
         return replace(self, **places)
 
     def given(self) -> dict[str, str]:
-        """Return where parts come from that are not the preset's own, by their names."""
+        """Return what parts come from that are not the preset's own, by their names; see `stated`."""
+        return {name: stated(place) for name, place in self._given().items()}
+
+    def _given(self) -> dict[str, str]:
         places = {"checkpoint": self.checkpoint, "text_tower": self.text_tower, "sam": self.sam}
         return {name: place for name, place in {**places, **self.auxiliary}.items() if place}
 
@@ -100,7 +103,7 @@ class ModelSpec(Places):
         enough to notice that one was exchanged. Where they lie, the device and the memory budget decide
         nothing.
         """
-        weights = {f"weights of {name}": _state_of(place) for name, place in self.given().items()}
+        weights = {f"weights of {name}": _state_of(place) for name, place in self._given().items()}
         options = {f"option {name}": value for name, value in self.options.decisive().items()}
         return {
             "model": self.name,
@@ -151,6 +154,35 @@ def model_spec(
     return ModelSpec(name=name, options=own.changed(options), **places)
 
 
+def stated(place: str) -> str:
+    """Return how results call the source of weights: a catalogue name, or the last part of a path.
+
+    No result says where on a disk a file lies; its SHA-256 stands beside its name. A file that is called as a
+    row of the catalogue gets `./` in front: it is not that row.
+    """
+    from radseg.weights import catalog  # noqa: PLC0415
+
+    path = Path(place).expanduser()
+    rows = {row.name for row in catalog.ROWS}
+    if not path.is_absolute() and not path.exists():
+        return place
+    name = Path(os.path.abspath(path)).name  # noqa: PTH100 - the link's own name, not that of a blob it leads to
+    return f"./{name}" if name in rows else name
+
+
+def titles_of(models: "Sequence[ModelSpec]") -> tuple[str, ...]:
+    """Return a title for each model, none twice: those of equally named weights get the folders above them."""
+    titles = [model.title for model in models]
+    for index, model in enumerate(models):
+        alike = [other for other in models if other.title == model.title]
+        if len(alike) > 1 and model.checkpoint is not None:
+            places = [Path(os.path.abspath(str(other.checkpoint))) for other in alike]  # noqa: PTH100
+            common = os.path.commonpath([place.parent for place in places])
+            below = Path(os.path.abspath(model.checkpoint)).relative_to(common)  # noqa: PTH100
+            titles[index] = f"{model.name} ({below.as_posix()})"
+    return tuple(titles)
+
+
 def preset_named(name: str) -> Preset:
     """Return the preset of that name.
 
@@ -185,7 +217,7 @@ def _state_of(place: str) -> list[list[str | int]] | str:
     """Return name, bytes and time of change of each file at a place; a catalogue name as it is."""
     path = Path(place).expanduser()
     if not path.exists():
-        return place
+        return stated(place)
     files: Sequence[Path] = sorted(path.iterdir()) if path.is_dir() else [path]
     stats = [(file.name, file.stat()) for file in files if file.is_file()]
     return [[name, status.st_size, status.st_mtime_ns] for name, status in stats]

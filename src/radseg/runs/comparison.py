@@ -65,14 +65,15 @@ def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compar
         ResourceError: the sheet cannot be written.
     """
     from radseg.io import image_bytes, read_image, to_uint8  # noqa: PLC0415
+    from radseg.presets.spec import titles_of  # noqa: PLC0415
     from radseg.visual.comparison import Panel, comparison  # noqa: PLC0415
 
     _check(request)
     image = read_image(request.image)
     load = _loader(request, downloads)
     answers = []
-    for model in request.models:
-        answers.append(_answer(request, model, image, load))
+    for title, model in zip(titles_of(request.models), request.models, strict=True):
+        answers.append(_answer(request, title, model, image, load))
         tell(answers[-1])
     panels = [Panel(a.preset, f"{a.seconds:.2f} s", a.result.labels) for a in answers if a.result is not None]
     if not panels:
@@ -107,7 +108,11 @@ def _loader(request: CompareRequest, downloads: Reporter) -> "Callable[[ModelSpe
 
 
 def _answer(
-    request: CompareRequest, model: "ModelSpec", image: "Rgb", load: "Callable[[ModelSpec], Segmenter]"
+    request: CompareRequest,
+    title: str,
+    model: "ModelSpec",
+    image: "Rgb",
+    load: "Callable[[ModelSpec], Segmenter]",
 ) -> Compared:
     from radseg.text.pack import VocabularyPack  # noqa: PLC0415
 
@@ -118,6 +123,6 @@ def _answer(
         segmenter.segment(image, prompts, mode=request.mode)
         start = time.perf_counter()
         result = segmenter.segment(image, prompts, mode=request.mode)
-        return Compared(model.title, result, time.perf_counter() - start)
+        return Compared(title, result, time.perf_counter() - start)
     except RadsegError as error:
-        return Compared(model.title, failure=str(error))
+        return Compared(title, failure=str(error))

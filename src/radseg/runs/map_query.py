@@ -313,7 +313,8 @@ def _catalogue_name(built_with: str) -> str:
         return built_with
     raise InputError(
         f"The map was built with weights of its own, {shown(built_with)}. A map may come from anywhere, so a "
-        f"file that only the map names is not opened. Say where they are: --checkpoint {shown(built_with)}"
+        "file that only the map names is not opened, nor does it say where it lay. Say where they are: "
+        f"--checkpoint {shown(Path(built_with).name)}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.jobs.folder import OnExisting, claimed
+from radseg.jobs.matching import folder_mark
 from radseg.jobs.record import require_same
 
 if TYPE_CHECKING:
@@ -76,19 +77,27 @@ class Recording:
         return frames if self.colour_camera is None else with_colour_camera(frames, self.colour_camera)
 
     def parameters(self, frames: Any) -> dict[str, Any]:
-        """Return what decides the frames that were opened; of a colour camera its numbers, not its folder."""
+        """Return what decides the frames that were opened.
+
+        Of recording and colour camera what is in them, not where they lie: a folder may move.
+        """
         camera = None
         if self.colour_camera is not None:
             lens = frames.colour_intrinsics
             camera = [lens.fx, lens.fy, lens.cx, lens.cy, *frames.depth_to_colour.flatten().tolist()]
         return {
-            "sequence": str(self.folder.resolve()),
+            "sequence": frames.digest(),
             "layout": self.layout,
             "depth_scale": self.depth_scale,
             "poses": self.poses,
             "axes": self.axes,
             "colour_camera": camera,
         }
+
+    def world(self) -> dict[str, Any]:
+        """Return what decides the world frame: the folder, by its mark, and how its poses are read."""
+        how = {"layout": self.layout, "poses": self.poses, "axes": self.axes}
+        return {"sequence": folder_mark(self.folder), **how}
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,7 @@ class BuildRequest:
         existing: what to do with a map that is there.
         budget: bytes of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
+        keep_paths: whether `map.json` names the recording's folder; else no file of the map does.
     """
 
     output: Path
@@ -145,11 +155,19 @@ class BuildRequest:
     existing: OnExisting = "refuse"
     budget: int | None = None
     checkpoint_seconds: float = 60.0
+    keep_paths: bool = False
 
     def parameters(self, frames: Any) -> dict[str, Any]:
         """Return everything that decides the map made of these frames; it must be equal on resume."""
         recorded = {} if self.recording is None else self.recording.parameters(frames)
         return {**self.model_parameters, **self.settings.parameters(), **recorded}
+
+    def notes(self) -> dict[str, Any]:
+        """Return what the manifest says of the recording beside that."""
+        if self.recording is None:
+            return {}
+        kept = {"root": os.path.abspath(self.recording.folder)} if self.keep_paths else {}  # noqa: PTH100
+        return {"recording": self.recording.world(), **kept}
 
 
 def build_map(
@@ -196,6 +214,9 @@ def build_map(
         seconds = request.checkpoint_seconds
         identity = "" if earlier is None or not earlier.shards else earlier.identity
         builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity)
+        builder.notes = request.notes()
+        if request.recording is not None:
+            builder.recording = request.recording.folder
         reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
         builder.run(ids, sequence.read, reporter)
         if not progress.used:

@@ -127,9 +127,16 @@ def _pca(segmented: Segmented) -> "Image":
     return Image.fromarray(pca_image(segmented.features.values, Size(height, width)))
 
 
-def write_classes(folder: Path, names: Sequence[str], parameters: Mapping[str, Any]) -> str:
-    """Write what the label values of the whole run mean; return the file's name."""
-    _write_json(folder / CLASSES_NAME, classes_of(names, parameters))
+def write_classes(
+    folder: Path, names: Sequence[str], parameters: Mapping[str, Any], roots: Mapping[str, str]
+) -> str:
+    """Write what the label values of the whole run mean; return the file's name.
+
+    Args:
+        roots: the folders of the images by the marks that records have; empty where no path is to be kept.
+    """
+    kept = {"roots": dict(roots)} if roots else {}
+    _write_json(folder / CLASSES_NAME, {**classes_of(names, parameters), **kept})
     return CLASSES_NAME
 
 

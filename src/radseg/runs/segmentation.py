@@ -52,6 +52,7 @@ class SegmentRequest:
         output: folder for the results.
         existing: what to do with an earlier run there.
         kinds: what to store for each image.
+        keep_paths: whether `classes.json` names the folders the images are from; else no file does.
     """
 
     sources: tuple[str, ...]
@@ -61,6 +62,7 @@ class SegmentRequest:
     mode: Mode = "background"
     existing: OnExisting = "refuse"
     kinds: tuple[Kind, ...] = KINDS[:2]
+    keep_paths: bool = False
 
 
 def segment_sources(
@@ -96,7 +98,8 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
         work.load()
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     with announcing_stops(reporter, plan.folder):
-        extra = [write_classes(plan.folder, work.names(), plan.parameters)]
+        roots = plan.roots if request.keep_paths else {}
+        extra = [write_classes(plan.folder, work.names(), plan.parameters, roots)]
         report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
         if "coco" in request.kinds:
             extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))

@@ -1,5 +1,6 @@
 """What every RGB-D reader is, and the one that reads files: lists of colour, depth and pose per frame."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from radseg.datasets.rgbd.files import DepthFormat, PoseReading, read_pose, rigid
 from radseg.errors import InputError, MissingFileError
-from radseg.files import shown
+from radseg.files import open_regular, shown
 from radseg.io import read_image
 from radseg.types import Frame, Intrinsics
 
@@ -79,6 +80,23 @@ class FileSequence:
     def frame_ids(self) -> tuple[str, ...]:
         """Return the names of the frames in the order of the recording."""
         return tuple(self.frames)
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the first frame that is whole: equal for one recording wherever it lies.
+
+        Files as they are, and the numbers of the pose; a recording that grows keeps it.
+        """
+        for files in self.frames.values():
+            whole = hashlib.sha256()
+            try:
+                for file in (files.colour, files.depth):
+                    with open_regular(file, most=None) as stream:
+                        whole.update(hashlib.file_digest(stream, "sha256").digest())
+                whole.update(files.pose().contiguous().numpy().tobytes())
+            except (InputError, OSError):
+                continue
+            return whole.hexdigest()
+        return ""
 
     def read(self, frame_id: str) -> Frame:
         """Return one frame: pose first, since it fails cheapest.

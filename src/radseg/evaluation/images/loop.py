@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from jaxtyping import UInt
 
 from radseg.datasets.base import Truth
 from radseg.evaluation.images.counts import ImageCounts
+from radseg.files import without_folders
 from radseg.jobs.attempt import attempt
 from radseg.types import Rgb
 
@@ -42,12 +44,14 @@ class Stages:
         predict: labels at the size of the truth, 0 for none; called in the thread of the loop.
         store: makes the counts of an image durable; called in one thread, in order.
         classes: of the truth.
+        folders: of the set and of the result, whose paths stay out of what is stored.
     """
 
     read: Callable[[str], Prepared]
     predict: Callable[[Prepared], Labels]
     store: Callable[[ImageCounts], None]
     classes: int
+    folders: tuple[Path, ...] = ()
 
 
 def evaluate_images(ids: Sequence[str], stages: Stages) -> Iterator[ImageCounts]:
@@ -117,6 +121,7 @@ def _store(
             lambda: ImageCounts.of(outcome.id, truth, labels, classes=stages.classes), relief=RELIEF
         )
         counts = replace(counted or outcome, model_seconds=outcome.model_seconds)
+    message = without_folders(message, *stages.folders)
     stored = replace(counts, message=message, seconds=clock.lap())
     stages.store(stored)
     return stored

@@ -29,6 +29,8 @@ class EvalRequest:
         limit: only the first images of the set; None takes all.
         vocabulary: the names asked for instead of the protocol's, one per class of the set.
         merge_only: evaluate nothing, only sum up what the shards have done.
+        data: folder of the set, which no file that is written names; None where it has none.
+        keep_paths: whether the result names that folder all the same.
     """
 
     images: ImageSet
@@ -40,6 +42,8 @@ class EvalRequest:
     limit: int | None = None
     vocabulary: Vocabulary | None = None
     merge_only: bool = False
+    data: Path | None = None
+    keep_paths: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:

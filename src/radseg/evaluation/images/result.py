@@ -86,15 +86,16 @@ class EvalResult:
         dataset: name as typed, such as "ade20k".
         split: such as "validation".
         protocol: every field of the protocol, `name` among them (see protocols.Protocol).
-        preset: name of the preset, or the path of a checkpoint.
+        preset: name of the preset.
         options: every option of the method as it ran (see options.Options).
         model: checkpoint, sha256, version, space; None where a model has none. `given` holds what was to be
-            used instead of the preset's own: checkpoint, text_tower, sam.
+            used instead of the preset's own: checkpoint, text_tower, sam, each by its name.
         names: class names as they were asked for, in the order of the classes, ", " before each synonym.
         per_class: one entry per class, in order, named as the dataset does.
         scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1.
         environment: radseg, commit, torch, python, device, dtype, threads of the first process; `processes`
             counts all, and `others` holds those that differ from the first, where some do.
+        data: absolute path of the set's folder where --keep-paths asked for it, else None.
     """
 
     dataset: str
@@ -109,6 +110,7 @@ class EvalResult:
     images: Images
     seconds: Seconds
     environment: Mapping[str, Any]
+    data: str | None = None
 
     def to_json(self) -> str:
         """Return the result as JSON text, with its format as the first entry."""
@@ -169,6 +171,8 @@ def _checked(result: EvalResult) -> EvalResult:
     for field_name in ("protocol", "options", "model", "environment"):
         require_table(field_name, getattr(result, field_name))
     require_table("images.failed", result.images.failed)
+    if result.data is not None:
+        require_text("the folder of the data", result.data)
     if (checkpoint := result.model.get("checkpoint")) is not None:
         require_text("the checkpoint", checkpoint)
     if (given := result.model.get("given")) is not None:

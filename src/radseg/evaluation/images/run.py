@@ -3,6 +3,7 @@
 Every process appends to the log of its shard; whichever finds that all images are known writes the result.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -158,6 +159,7 @@ def result_of(
         images=Images(len(counts), len(done), failed),
         seconds=seconds_of(counts),
         environment={**environments[0], "processes": len(sessions), **({"others": others} if others else {})},
+        data=os.path.abspath(request.data) if request.keep_paths and request.data else None,  # noqa: PTH100
     )
 
 
@@ -171,6 +173,7 @@ def _evaluate(
         read=partial(prepare, request.images, request.protocol),
         predict=partial(predict, segmenter, text),
         classes=len(request.images.names),
+        folders=(request.output,) if request.data is None else (request.data, request.output),
     )
     done: list[Record] = []
     failed: list[Record] = []

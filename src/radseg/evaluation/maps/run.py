@@ -5,6 +5,7 @@ The score of a set is the plain mean over its scenes (mapping spec 3.8), not a p
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, MapProtocol, Space, printed
-from radseg.files import bytes_of, json_of, make_folder, write_bytes
+from radseg.files import bytes_of, json_of, make_folder, without_folders, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
 from radseg.presets.load import fetch_and_load
@@ -51,6 +52,7 @@ class MapEvalRequest:
         model: with the protocol's options among its own: `model_spec(…, defaults=model_options(protocol))`.
         limit: only the first scenes.
         partial: accept a set that lacks scenes.
+        keep_paths: whether the result names the root folder; else no file that is written does.
     """
 
     protocol: MapProtocol
@@ -61,6 +63,7 @@ class MapEvalRequest:
     existing: OnExisting = "refuse"
     limit: int | None = None
     partial: bool = False
+    keep_paths: bool = False
 
 
 def parse_protocol(dataset: str, name: str | None) -> tuple[MapProtocol, Space]:
@@ -147,8 +150,15 @@ def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> 
     except CheckpointError:
         raise
     except RadsegError as error:  # one bad scene never ends a run
-        return {"scene": name, "failed": str(error)}
-    return {"scene": name, **_as_json(result)}
+        return {"scene": name, "failed": _written(request, str(error))}
+    skipped = {frame: _written(request, reason) for frame, reason in result.skipped.items()}
+    return {"scene": name, **_as_json(replace(result, skipped=skipped))}
+
+
+def _written(request: MapEvalRequest, reason: str) -> str:
+    """Return a reason as it is stored, without the paths of data and output."""
+    folders = (request.output,) if request.data is None else (request.data, request.output)
+    return without_folders(reason, *folders)
 
 
 def _evaluate(request: MapEvalRequest, segmenter: "Segmenter", scene: Scene) -> SceneResult:
@@ -205,7 +215,6 @@ def _parameters(request: MapEvalRequest) -> dict[str, Any]:
         "protocol": asdict(request.protocol),
         "space": request.space,
         **request.model.parameters(),
-        "data": None if request.data is None else str(request.data.resolve()),
     }
     parsed: dict[str, Any] = json.loads(json.dumps(raw))  # tuples become lists, as when read again
     return parsed
@@ -234,6 +243,7 @@ def _summary(
         ),
         "scenes": entries,
         "environment": {"radseg": radseg.__version__, "torch": torch.__version__},
+        "data": os.path.abspath(request.data) if request.keep_paths and request.data else None,  # noqa: PTH100
     }
 
 

@@ -20,7 +20,9 @@ from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.paper.published import FIGURE_A2, ModelSize
 from radseg.evaluation.report.tables import Table, markdown_list
 from radseg.evaluation.report.writing import write_image, write_text
+from radseg.files import without_folders
 from radseg.io import read_image, to_rgb, to_uint8
+from radseg.jobs.naming import output_names
 from radseg.jobs.sources import collect
 from radseg.metrics.means import Mean, mean_interval
 from radseg.models.alignment import cls_patch_map, middle_window
@@ -35,10 +37,11 @@ FORMAT = "radseg-alignment/1"
 
 
 class Source(NamedTuple):
-    """One image by name; `read` may raise for a bad one."""
+    """One image by name; `read` may raise for a bad one, of the folder `root` where it is a file."""
 
     name: str
     read: Callable[[], Rgb]
+    root: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +146,7 @@ def align(
         try:
             image = middle_window(source.read(), window, short_side=segmenter.short_side)
         except (RadsegError, OSError) as error:
-            summary.failed[source.name] = str(error)
+            summary.failed[source.name] = without_folders(str(error), *([source.root] if source.root else []))
             continue
         cosine = cls_patch_map(radio, image).cpu().numpy()
         one = Alignment(source.name, cosine, to_uint8(image))
@@ -154,7 +157,8 @@ def align(
 def image_sources(sources: Sequence[str], *, exclude: Sequence[Path] = ()) -> list[Source]:
     """Return the images that files, folders, globs and lists name; raises as `runs.sources.collect`."""
     found = collect(sources, exclude=exclude).images
-    return [Source(str(one.path), partial(read_image, one.path)) for one in found]
+    names = output_names(found)
+    return [Source(n, partial(read_image, i.path), i.root) for n, i in zip(names, found, strict=True)]
 
 
 def room_sources(count: int) -> list[Source]:
