@@ -2,8 +2,8 @@
 
     python -m benchmarks.image_query [--rooms 8] [--first 920000]
 
-Each object that another view of a walk's room shows large enough is cut out closely and asked for. Right is the
-best object if its voxels overlap those of an object of that name by an IoU of 0.25.
+Each object that another view of a walk's room shows large enough is cut out closely and asked for. Right is
+the best object if its voxels overlap those of an object of that name by an IoU of 0.25.
 """
 
 import argparse

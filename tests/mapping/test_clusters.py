@@ -1,7 +1,6 @@
 """Connected voxels against a flood fill, and the crumbs beside them."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -133,10 +133,20 @@ def print_finding(finding: dict[str, Any]) -> None:
     ):
         table.add_column(title, justify=side)  # type: ignore[arg-type]
     table.add_column("voxels", justify="right")
+    table.add_column("seen in", justify="right")
+    table.add_column("id")
     for name, found in finding["names"].items():
         for one in found["objects"][:_ROWS]:
             place, size = _triple(one["centroid"]), _triple(one["oriented_box"]["size"])
-            table.add_row(escape(name), f"{one['score']:.2f}", place, size, f"{one['voxels']:,}")
+            table.add_row(
+                escape(name),
+                f"{one['score']:.2f}",
+                place,
+                size,
+                f"{one['voxels']:,}",
+                _frames(one),
+                one["id"],
+            )
         if (more := found["objects"][_ROWS:]) != []:
             table.add_row(escape(name), "", f"{len(more)} more: --json", "", f"{_voxels(more):,}")
         if not found["found"]:
@@ -146,6 +156,10 @@ def print_finding(finding: dict[str, Any]) -> None:
             )
     # A pipe has no width: wrapped lines would be nonsense to other programs.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _frames(one: dict[str, Any]) -> str:
+    return f"{len(one['frames'])} frames" if one["frames"] else ""
 
 
 def _voxels(objects: list[dict[str, Any]]) -> int:

@@ -15,6 +15,7 @@ from radseg.files import without_folders
 from radseg.jobs.attempt import attempt
 from radseg.mapping.manifest import MANIFEST, MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
+from radseg.mapping.sightings import Sighting, Sightings, delete_sightings
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums
 from radseg.types import Frame
@@ -98,6 +99,8 @@ class Builder:
         manifest_name: file of the manifest; another one while the folder's map is being replaced.
         identity: of the map, which stays when it grows; empty until its first frame is in it.
         notes: what else the manifest is to say under "build".
+        sightings: what the frames in the map saw.
+        kept_sightings: SHA-256 of those of the map that is being replaced, which stay; "" for none.
         recording: folder of the frames, whose path stays out of the reasons that are noted.
     """
 
@@ -110,6 +113,8 @@ class Builder:
     manifest_name: str = MANIFEST
     identity: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    sightings: Sightings = field(default_factory=Sightings)
+    kept_sightings: str = ""
     recording: Path | None = None
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
@@ -131,6 +136,7 @@ class Builder:
                     self.identity = self.identity or self._identity_of(frame_id, sums)
                     self.grown.add(sums)
                     points = int(sums.counts.sum())
+                    self.sightings.frames.append(Sighting.of(frame, sums.keys.numpy()))
                     self._note_up(frame)
                 else:
                     reason = without_folders(reason.splitlines()[0], *self._folders)
@@ -152,11 +158,13 @@ class Builder:
         """Put what is done on the disk: tiles first, the manifest last, then delete what it replaces."""
         frames = self.progress.as_json()
         build: dict[str, Any] = {"parameters": dict(self.parameters), "frames": frames, **self.notes}
+        build["sightings"] = self.sightings.write(self.folder)
         if self.identity:
             build["identity"] = self.identity
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
         write_manifest(self.folder, manifest, self.manifest_name)
         self.grown.published(manifest)
+        delete_sightings(self.folder, keep={build["sightings"], self.kept_sightings})
         return manifest
 
     @property

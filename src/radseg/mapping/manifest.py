@@ -61,6 +61,11 @@ class MapManifest:
         return frozenset({self.identity, self.digest, *self.build.get("merged", ())})
 
     @property
+    def sightings(self) -> str:
+        """SHA-256 of what its frames saw (`mapping.sightings`); "" where nobody noted it."""
+        return str(self.build.get("sightings", ""))
+
+    @property
     def recording(self) -> Mapping[str, Any] | None:
         """What decides the world frame: the recording and how its poses are read; None where unknown."""
         return self.build.get("recording") or None
@@ -169,8 +174,9 @@ def _require_build(build: Mapping[str, Any]) -> None:
     for name in ("parameters", "recording"):
         if not isinstance(build.get(name) or {}, dict):
             raise ValueError(f"its {name} are no table")
-    if not all(_HASH.fullmatch(one) for one in (build.get("identity", "0" * 64), *build.get("merged", ()))):
-        raise ValueError("it is known by no hash, or merged from maps that are not")
+    known = (build.get("identity", "0" * 64), build.get("sightings", "0" * 64), *build.get("merged", ()))
+    if not all(_HASH.fullmatch(one) for one in known):
+        raise ValueError("it or its sightings are known by no hash, or it was merged from maps that are not")
     frames = build.get("frames", {})
     up = frames.get("camera_up", [0.0, 0.0, 0.0])
     if len(up) != 3 or not all(type(n) in (int, float) and math.isfinite(n) for n in up):

@@ -11,6 +11,7 @@ from radseg.mapping.description import DEFAULT_FRAME
 from radseg.mapping.manifest import TILES, MapManifest, read_manifest
 from radseg.mapping.replacing import put_in_place
 from radseg.mapping.shards import check_shard, read_shard
+from radseg.mapping.sightings import joined, read_sightings
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.voxels import VoxelSums
 
@@ -60,6 +61,12 @@ def merge_maps(
         "merged": sorted(frozenset[str]().union(*(manifest.lineage for manifest in manifests))),
         "frames": noted,
     }
+    if all(manifest.sightings for manifest in manifests):
+        named = [
+            (m.identity[:8], read_sightings(one, m.sightings))
+            for one, m in zip(sources, manifests, strict=True)
+        ]
+        build["sightings"] = joined(named).write(output)
     if _share_recording(manifests):
         build["recording"] = manifests[0].recording
     merged = MapManifest(grown.description, grown.flush(), build)

@@ -36,6 +36,8 @@ class MapObject:
         low, high: corners of the box along the world's axes, metres.
         box: the smallest upright box.
         rows: its voxels, as rows of what was asked.
+        id: what it is known by while the map grows; "" where nobody said (`mapping.identity`).
+        frames: ids of the frames that saw it; empty where nobody noted them.
     """
 
     name: str
@@ -48,6 +50,8 @@ class MapObject:
     high: tuple[float, float, float]
     box: OrientedBox
     rows: Int[np.ndarray, "n"]
+    id: str = ""
+    frames: tuple[str, ...] = ()
 
     @property
     def middle(self) -> tuple[float, float, float]:

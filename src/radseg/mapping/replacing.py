@@ -1,7 +1,7 @@
 """A map that takes the place of another: built beside it in one folder, put in its place in one step.
 
-Tiles and bases are named after their content, so those of both lie side by side; only the manifest decides
-which are the map. A build that replaces a map notes how far it is in `map.next.json`. Whatever ends it, the
+Tiles, bases and sightings are named after their content, so those of both lie side by side; only the manifest
+decides which are the map. A build that replaces a map notes how far it is in `map.next.json`. Whatever ends it, the
 old map is whole, and what neither manifest names is deleted by the next that writes to the folder.
 """
 
@@ -13,6 +13,7 @@ from radseg.files import clear_parts, shown
 from radseg.mapping.compression import basis_path, is_basis
 from radseg.mapping.manifest import MANIFEST, TILES, MapManifest, holds_map, read_manifest, write_manifest
 from radseg.mapping.shards import delete_tiles
+from radseg.mapping.sightings import delete_sightings
 
 NEXT = "map.next.json"
 """The manifest of a build that is to replace the map in the folder."""
@@ -34,6 +35,14 @@ def tiles_to_keep(folder: Path) -> frozenset[str]:
         return frozenset(path.name for path in tiles.iterdir()) if tiles.is_dir() else frozenset()
 
 
+def sightings_to_keep(folder: Path) -> str:
+    """Return the SHA-256 of the sightings of the map in `folder`; "" where it is none, or a damaged one."""
+    try:
+        return read_manifest(folder).sightings if holds_map(folder) else ""
+    except (CheckpointError, InputError):
+        return ""
+
+
 def put_in_place(folder: Path, manifest: MapManifest) -> None:
     """Make this the map of the folder, in one step, and delete what the old one alone needed."""
     write_manifest(folder, manifest)
@@ -47,12 +56,12 @@ def abandon(folder: Path, name: str = NEXT) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Delete tiles, bases and halves of files that no manifest names; nothing where one cannot be read.
+    """Delete tiles, bases, sightings and halves of files that no manifest names; nothing if one cannot be read.
 
     Raises:
         ResourceError: the folder of tiles is a link.
     """
-    tiles, kept, bases = folder / TILES, set[str](), set[str]()
+    tiles, kept, bases, sightings = folder / TILES, set[str](), set[str](), set[str]()
     if tiles.is_symlink():
         raise ResourceError(f"{shown(tiles)} is a link; it must be a folder. Remove it.")
     for name in (MANIFEST, NEXT):
@@ -64,7 +73,9 @@ def tidy(folder: Path) -> None:
             return
         kept |= {shard.file for shard in manifest.shards}
         bases.add(basis_path(folder, manifest.description.basis).name)
+        sightings.add(manifest.sightings)
     clear_parts(folder)
+    delete_sightings(folder, keep=sightings)
     for path in list(folder.iterdir()):
         if is_basis(path.name) and path.name not in bases:
             path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """A finished map: read in chunks, from a folder or from memory, without the network that made its values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +13,7 @@ from radseg.mapping.compression import Basis, read_basis
 from radseg.mapping.description import MapDescription
 from radseg.mapping.manifest import TILES, read_manifest
 from radseg.mapping.shards import Shard, check_shard, read_shard
+from radseg.mapping.sightings import Sightings, read_sightings
 from radseg.mapping.tiles import TileArrays
 from radseg.ops.inference import without_autocast
 from radseg.ops.voxels import unpack
@@ -57,6 +58,7 @@ class SemanticMap:
         digest: equal for equal maps; what a cache of something derived should be named after.
         build: what the builder noted: parameters, frames, skipped frames with reasons.
         channels: length of a voxel's value as it is read, that is, before compression.
+        load_sightings: gives what its frames saw; None where nobody noted it.
     """
 
     description: MapDescription
@@ -64,6 +66,7 @@ class SemanticMap:
     digest: str
     build: Mapping[str, Any]
     channels: int
+    load_sightings: Callable[[], Sightings | None] = lambda: None
 
     @classmethod
     def open(cls, path: str | Path) -> "SemanticMap":
@@ -79,8 +82,15 @@ class SemanticMap:
         what = manifest.description
         basis = read_basis(folder, what.basis, what.channels) if what.basis else None
         parts = [StoredPart(folder / TILES, shard, what, basis) for shard in manifest.shards]
+        width = what.channels if basis is None else basis.width
+        noted = manifest.sightings
         return cls(
-            what, parts, manifest.digest, manifest.build, what.channels if basis is None else basis.width
+            what,
+            parts,
+            manifest.digest,
+            manifest.build,
+            width,
+            lambda: read_sightings(folder, noted) if noted else None,
         )
 
     def __len__(self) -> int:

@@ -222,6 +222,8 @@ def find_in_map(
     Raises:
         InputError, MissingFileError, WeightsUnavailableError: as MapQuery.
     """
+    from radseg.mapping.identity import identified  # noqa: PLC0415
+
     start = time.perf_counter()
     query = MapQuery.open(question.map, question.places, downloads)
     loaded = time.perf_counter()
@@ -231,7 +233,7 @@ def find_in_map(
     else:
         answer = query.ask_image(question.image, **choices)
     asked = time.perf_counter()
-    objects = answer.objects(min_size=question.min_size)
+    objects = identified(answer.objects(min_size=question.min_size), answer.keys, query.map.load_sightings())
     seconds = {"model": loaded - start, "voxels": asked - loaded, "objects": time.perf_counter() - asked}
     return MapFinding(answer, objects, seconds)
 
@@ -337,6 +339,7 @@ def _object(one: "MapObject") -> dict[str, Any]:
         return [round(value, 4) for value in values]
 
     return {
+        "id": one.id,
         "score": round(one.score, 4),
         "probability": round(one.probability, 4),
         "peak": round(one.peak, 4),
@@ -348,4 +351,5 @@ def _object(one: "MapObject") -> dict[str, Any]:
             "size": rounded(one.box.size),
             "axes": [rounded(axis) for axis in one.box.axes],
         },
+        "frames": list(one.frames),
     }

@@ -187,7 +187,14 @@ def build_map(
         ResourceError: the folder cannot be written, or another process writes it.
     """
     from radseg.mapping.builder import Builder, Progress  # noqa: PLC0415 - torch loads here
-    from radseg.mapping.replacing import NEXT, abandon, put_in_place, tiles_to_keep  # noqa: PLC0415
+    from radseg.mapping.replacing import (  # noqa: PLC0415
+        NEXT,
+        abandon,
+        put_in_place,
+        sightings_to_keep,
+        tiles_to_keep,
+    )
+    from radseg.mapping.sightings import read_sightings  # noqa: PLC0415
     from radseg.mapping.voxel_map import VoxelMap  # noqa: PLC0415
 
     components = request.settings.components
@@ -215,6 +222,9 @@ def build_map(
         identity = "" if earlier is None or not earlier.shards else earlier.identity
         builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity)
         builder.notes = request.notes()
+        if earlier is not None and earlier.sightings:
+            builder.sightings = read_sightings(request.output, earlier.sightings)
+        builder.kept_sightings = sightings_to_keep(request.output) if name == NEXT else ""
         if request.recording is not None:
             builder.recording = request.recording.folder
         reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
@@ -316,6 +326,7 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
     from radseg.mapping.compression import basis_path, read_basis  # noqa: PLC0415
     from radseg.mapping.manifest import TILES, read_manifest  # noqa: PLC0415
     from radseg.mapping.shards import check_shard, read_shard  # noqa: PLC0415
+    from radseg.mapping.sightings import read_sightings, sightings_path  # noqa: PLC0415
 
     manifest = read_manifest(folder)
     what = manifest.description
@@ -325,6 +336,14 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
             read_basis(folder, what.basis, what.channels)
             yield name, ""
         except CheckpointError as error:
+            yield name, str(error)
+    if manifest.sightings:
+        name = sightings_path(folder, manifest.sightings).name
+        try:
+            for sighting in read_sightings(folder, manifest.sightings):
+                sighting.keys()
+            yield name, ""
+        except (CheckpointError, ValueError) as error:
             yield name, str(error)
     for shard in manifest.shards:
         try:

@@ -1,0 +1,97 @@
+"""What an object is known by as a map grows: its id, and the frames that saw it."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, Int64, Integer, UInt64
+
+from radseg.errors import CheckpointError
+from radseg.mapping.objects import MapObject
+from radseg.mapping.sightings import Sightings
+from radseg.ops.voxels import pack
+
+SEEN = 0.1
+"""Share of an object's voxels that a frame must have added to, to have seen it."""
+
+
+def identified(
+    objects: Mapping[str, tuple[MapObject, ...]],
+    keys: Integer[np.ndarray, "m 3"],
+    sightings: Sightings | None,
+) -> dict[str, tuple[MapObject, ...]]:
+    """Return the objects with their ids, and the frames that saw each, in their order.
+
+    The id names a voxel of the object: of those that its first frame saw, the one whose hash is smallest. So
+    it is the same whatever words find the object, in a copy of the map, in a merge that begins with the map,
+    and with more frames as long as this voxel stays with the object. Where nobody noted who saw what, any
+    voxel of the object may be it.
+
+    Args:
+        keys: of the voxels that `MapObject.rows` count.
+
+    Raises:
+        CheckpointError: the sightings are damaged.
+    """
+    packed = pack(torch.from_numpy(np.ascontiguousarray(keys, np.int64))).numpy()
+    found = [(name, place, one) for name, some in objects.items() for place, one in enumerate(some)]
+    frames, first = _seen([packed[one.rows] for _, _, one in found], sightings)
+    named: dict[str, list[MapObject]] = {name: [] for name in objects}
+    used: dict[str, set[str]] = {name: set() for name in objects}
+    for number, (name, _, one) in enumerate(found):
+        own = packed[one.rows]
+        id_ = next(free for free in _ids(own[first[number]]) if free not in used[name])
+        used[name].add(id_)
+        named[name].append(replace(one, id=id_, frames=frames[number]))
+    return {name: tuple(some) for name, some in named.items()}
+
+
+def _seen(
+    objects: list[Int64[np.ndarray, "n"]], sightings: Sightings | None
+) -> tuple[list[tuple[str, ...]], list[Bool[np.ndarray, "n"]]]:
+    """Return of each object the frames that saw it, and which of its voxels the first of all frames saw."""
+    frames: list[list[str]] = [[] for _ in objects]
+    first = [np.ones(len(own), bool) for own in objects]
+    if not objects or sightings is None:
+        return [tuple(some) for some in frames], first
+    sizes = np.array([len(own) for own in objects])
+    starts, every = np.cumsum(sizes) - sizes, np.concatenate(objects)
+    new = np.ones(len(objects), bool)
+    for sighting in sightings:
+        try:
+            inside = _within(every, sighting.keys())
+        except ValueError as error:
+            raise CheckpointError(f"The map is damaged: {error}. Build it again.") from error
+        shared = np.add.reduceat(inside, starts, dtype=np.int64)
+        for number in np.flatnonzero(new & (shared > 0)):
+            first[number] = inside[starts[number] : starts[number] + sizes[number]]
+        new &= shared == 0
+        for number in np.flatnonzero(shared >= SEEN * sizes):
+            frames[number].append(sighting.frame)
+    return [tuple(some) for some in frames], first
+
+
+def _within(own: Int64[np.ndarray, "n"], seen: Int64[np.ndarray, "k"]) -> Bool[np.ndarray, "n"]:
+    place = np.minimum(np.searchsorted(seen, own), len(seen) - 1)
+    return np.asarray(seen[place] == own)
+
+
+def _ids(keys: Int[np.ndarray, "n"]) -> Iterator[str]:
+    """Yield ids from the voxels, the one of the smallest hash first."""
+    order = np.argsort(_mixed(keys.astype(np.uint64)), kind="stable")
+    return map(_id, (int(keys[i]) for i in order))
+
+
+def _mixed(keys: UInt64[np.ndarray, "n"]) -> UInt64[np.ndarray, "n"]:
+    """Return a hash of each key (the finaliser of SplitMix64; Steele, Lea and Flood, 2014)."""
+    with np.errstate(over="ignore"):
+        keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return keys ^ (keys >> np.uint64(31))
+
+
+def _id(key: int) -> str:
+    mixed = int(_mixed(np.array([key], np.uint64))[0])
+    return base64.b32encode(mixed.to_bytes(8, "big"))[:8].decode().lower()
