@@ -87,6 +87,7 @@ def test_files_are_written_and_hold_the_answer(toy_map, tmp_path, radseg):
     with np.load(tmp_path / "out/scores.npz") as stored:
         assert stored["scores"].shape == (2, 4 * SIDE**3)
         assert stored["names"].tolist() == ["red", "blue a/x"]
+    assert (tmp_path / "out/objects.above.png").is_file()
     with Image.open(tmp_path / "out/classes.across.png") as image:
         assert image.width == 960
 
@@ -144,7 +145,7 @@ def test_render_draws_prompts_too(toy_map, tmp_path, radseg):
         "map", "render", toy_map, "-p", "red, blue", "-o", tmp_path / "p", "--width", 320, "--height", 240
     )
     assert done.exit_code == 0, done.output
-    assert len(done.stdout.splitlines()) == 8
+    assert len(done.stdout.splitlines()) == 10
     with Image.open(tmp_path / "p/colour.above.png") as image:
         assert image.size == (320, 240)
 

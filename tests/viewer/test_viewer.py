@@ -5,12 +5,27 @@ import socket
 import numpy as np
 import pytest
 
+from mapping.map_builders import frame
 from query_builders import SIDE, memory_map, words
 from radseg.mapping.aligned import aligned_parts
+from radseg.mapping.identity import identified
 from radseg.mapping.points import ColouredPoints, coloured_points
 from radseg.mapping.query import ask
+from radseg.mapping.sightings import Sighting, Sightings
 from radseg.viewer.client_page import ClientPage, Shown
-from radseg.viewer.content import best_names, click_html, legend_html, note_html, picked, shades
+from radseg.viewer.content import (
+    best_names,
+    box_lines,
+    camera_path,
+    click_html,
+    legend_html,
+    note_html,
+    object_html,
+    object_names,
+    object_of,
+    picked,
+    shades,
+)
 from radseg.viewer.guard import HOST
 from radseg.viewer.page import MapPage
 
@@ -54,16 +69,51 @@ def test_colours_follow_what_is_shown():
     assert not np.array_equal(classes[red][0], classes[found.labels == 2][0])
 
 
+def legend(found):
+    return legend_html(found, found.objects())
+
+
+def test_boxes_have_twelve_edges_in_the_colour_of_the_name():
+    found = answer("red, blue, purple").objects()
+    lines, shade = box_lines(found)
+    assert lines.shape == shade.shape == (24, 2, 3)
+    low, high = np.array(found["red"][0].low), np.array(found["red"][0].high)
+    assert np.allclose(lines[:12].reshape(-1, 3).min(0), low)
+    assert np.allclose(lines[:12].reshape(-1, 3).max(0), high)
+    lengths = np.linalg.norm(lines[:12, 0] - lines[:12, 1], axis=1)
+    assert np.allclose(lengths, SIDE * 0.05)  # a cube: no diagonal among them
+    assert not np.array_equal(shade[0], shade[12])
+    assert box_lines({"purple": ()})[0].shape == (0, 2, 3)
+
+
+def test_the_way_of_the_camera_goes_from_frame_to_frame():
+    noted = Sightings([Sighting.of(frame(index), np.array([1])) for index in range(3)])
+    way = camera_path(noted)
+    assert np.allclose(way[1, 0], frame(1).camera_to_world[:3, 3])
+    assert np.array_equal(way[0, 1], way[1, 0])
+    assert camera_path(None).shape == camera_path(Sightings()).shape == (0, 2, 3)
+
+
+def test_a_click_on_an_object_tells_of_the_whole_object():
+    found = answer("red, blue")
+    objects = identified(found.objects(), found.keys, None)
+    one = object_of(objects, int(objects["blue"][0].rows[5]))
+    assert one is objects["blue"][0]
+    assert object_names(found, one)[0][0] == "blue"
+    assert one.id in object_html(one, object_names(found, one))
+    assert object_of(objects, int(np.flatnonzero(found.labels == 0)[0])) is None
+
+
 def test_names_are_escaped():
     found = answer("red <script>alert(1)</script>")
-    for page in (legend_html(found), click_html([("<script>", 0.5)], (0, 0, 0)), note_html("<i>")):
+    for page in (legend(found), click_html([("<script>", 0.5)], (0, 0, 0)), note_html("<i>")):
         assert "<script" not in page
         assert "<i>" not in page
-    assert "&lt;script&gt;" in legend_html(found)
+    assert "&lt;script&gt;" in legend(found)
 
 
 def test_the_legend_says_what_was_not_found():
-    text = legend_html(answer("red, purple"))
+    text = legend(answer("red, purple"))
     assert "1 found" in text
     assert "not found, best 0." in text
 
@@ -113,6 +163,9 @@ def test_a_click_names_the_voxel(shown_to_all):
     page.search("red, blue")
     page.click((0.0, 0.0, -1.0), (0.0, 0.0, 1.0))
     assert "red" in page.clicked.content
+    assert page.found["red"][0].id in page.clicked.content
+    page.click((0.0, 1.0, -1.0), (0.0, 0.0, 1.0))
+    assert page.found["red"][0].id not in page.clicked.content  # green, which nobody asked for
     page.click((9.0, 9.0, -1.0), (0.0, 0.0, 1.0))
     assert "No voxel there" in page.clicked.content
 

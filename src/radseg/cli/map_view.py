@@ -56,6 +56,7 @@ def render(
     written = save_renders(output, scene.render_colours())
     if vocabulary is not None:
         answer = MapQuery.open(path, choice.elsewhere()).ask(vocabulary, mode=mode)
+        written += save_renders(output, scene.render_objects(answer.objects()))
         written += save_renders(output, scene.render_answer(answer))
     for file in written:
         typer.echo(file)

@@ -1,8 +1,8 @@
 """A map that takes the place of another: built beside it in one folder, put in its place in one step.
 
-Tiles, bases and sightings are named after their content, so those of both lie side by side; only the manifest
-decides which are the map. A build that replaces a map notes how far it is in `map.next.json`. Whatever ends it, the
-old map is whole, and what neither manifest names is deleted by the next that writes to the folder.
+Tiles, bases and sightings are named after their content, so those of both lie side by side; only the
+manifest decides which are the map. A build that replaces a map notes how far it is in `map.next.json`.
+Whatever ends it, the old map is whole, and what neither manifest names is deleted by the next that writes.
 """
 
 import os
@@ -56,7 +56,9 @@ def abandon(folder: Path, name: str = NEXT) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Delete tiles, bases, sightings and halves of files that no manifest names; nothing if one cannot be read.
+    """Delete tiles, bases, sightings and halves of files that no manifest names.
+
+    Nothing is deleted where a manifest cannot be read.
 
     Raises:
         ResourceError: the folder of tiles is a link.

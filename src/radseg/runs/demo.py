@@ -4,6 +4,7 @@ through another room becomes a map that answers prompts.
 
 import math
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,7 +111,7 @@ def run_map_demo(folder: Path) -> MapDemo:
     by_image = find_in_map(MapQuestion(place, image=crop)).objects[crop.stem]
     made = SemanticMap.open(place)
     scene = MapScene(made, ViewOptions())
-    images = {**dict(scene.render_colours()), **dict(scene.render_answer(finding.answer))}
+    images = dict(chain(scene.render_objects(finding.objects), scene.render_answer(finding.answer)))
     shown = {f"map.{name}": images[name] for name in images if name.endswith("across")}
     lines = []
     for name, objects in finding.objects.items():

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from radseg.io import arrays_bytes, image_bytes
 from radseg.mapping.points import coloured_points
 from radseg.mapping.up import up_axis
 from radseg.types import Up
+from radseg.visual.boxes import ShownBox, draw_boxes
 from radseg.visual.heat import with_scale
 from radseg.visual.legend import Entry, with_legend
 from radseg.visual.maps import (
@@ -32,9 +34,15 @@ from radseg.visual.maps import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from radseg.mapping.objects import MapObject
     from radseg.mapping.query import Answer
     from radseg.mapping.semantic_map import SemanticMap
     from radseg.runs.map_query import MapFinding
+
+
+_BOXES, _FAINT = 10, 0.5
+"""Of a name at most so many boxes are drawn, and none of objects whose score is below this share of the best
+one's."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,13 @@ class MapScene:
         for view in self.views:
             yield f"colour.{view}", self.draw(shades, view)
 
+    def render_objects(self, objects: "Mapping[str, tuple[MapObject, ...]]") -> "Iterator[tuple[str, Image]]":
+        """Yield the map in its own colours with the boxes of the best objects of every name."""
+        shades = (np.clip(self.colours, 0, 1) * 255).round().astype(np.uint8)
+        boxes = shown_boxes(objects)
+        for view in self.views:
+            yield f"objects.{view}", draw_boxes(self.draw(shades, view), self.views[view], boxes)
+
     def render_answer(self, answer: "Answer") -> "Iterator[tuple[str, Image]]":
         """Yield the map in classes, and a heat map of each name; the voxels are the answer's, in order."""
         shades = class_shades(self.colours, answer.labels, answer.names)
@@ -114,6 +129,17 @@ class MapScene:
             for view in self.views:
                 image = with_scale(self.draw(heat, view), name, float(answer.scores[i].max()))
                 yield f"heat-{i + 1}-{slug(name)}.{view}", image
+
+
+def shown_boxes(objects: "Mapping[str, tuple[MapObject, ...]]") -> list[ShownBox]:
+    """Return the boxes of the best objects of every name; those far below the best of all are left out."""
+    best = max((one.score for some in objects.values() for one in some), default=0.0)
+    return [
+        ShownBox(one.box.corners, f"{name} {one.score:.2f}", (int(shade[0]), int(shade[1]), int(shade[2])))
+        for (name, some), shade in zip(objects.items(), colours(list(objects)), strict=True)
+        for one in some[:_BOXES]
+        if one.score >= _FAINT * best
+    ]
 
 
 def class_entries(answer: "Answer") -> list[Entry]:
@@ -167,5 +193,6 @@ def save_finding(
     }
     write_bytes(folder / "query.json", text)
     write_bytes(folder / "scores.npz", arrays_bytes(**arrays))
-    images = MapScene(semantic_map, options).render_answer(answer)
+    scene = MapScene(semantic_map, options)
+    images = chain(scene.render_objects(finding.objects), scene.render_answer(answer))
     return [folder / "query.json", folder / "scores.npz", *save_renders(folder, images)]

@@ -1,5 +1,6 @@
 """What the page shows, as pure functions: colours of voxels, legend, what was clicked. No server here."""
 
+from collections.abc import Mapping
 from html import escape
 from typing import Literal
 
@@ -8,12 +9,16 @@ from jaxtyping import Float, UInt8
 
 from radseg.colours import NONE_COLOUR, colours, hex_colour
 from radseg.mapping.points import ColouredPoints
+from radseg.mapping.objects import MapObject
 from radseg.mapping.query import Answer
+from radseg.mapping.sightings import Sightings
+from radseg.visual.boxes import EDGES
 from radseg.visual.maps import class_shades, heat_shades
 
 Show = Literal["colour", "classes", "heat"]
 SHOWS: tuple[Show, ...] = ("colour", "classes", "heat")
 NAMES_OF_A_CLICK = 5
+Found = Mapping[str, tuple[MapObject, ...]]
 
 
 def shades(
@@ -61,9 +66,44 @@ def best_names(answer: Answer, row: int, limit: int = NAMES_OF_A_CLICK) -> list[
     return [(answer.names[i], float(scores[i])) for i in order]
 
 
-def legend_html(answer: Answer) -> str:
+def box_lines(found: Found) -> tuple[Float[np.ndarray, "k 2 3"], UInt8[np.ndarray, "k 2 3"]]:
+    """Return the edges of the boxes of all objects, each twice its end points, and their colours."""
+    shades = dict(zip(found, colours(list(found)), strict=True))
+    boxes = [(one.box.corners[EDGES], shades[name]) for name, some in found.items() for one in some]
+    lines = np.array([edges for edges, _ in boxes], np.float32).reshape(-1, 2, 3)
+    shade = np.array([shade for _, shade in boxes], np.uint8).reshape(-1, 3)
+    return lines, np.repeat(shade, len(EDGES), 0)[:, None].repeat(2, 1)
+
+
+def camera_path(sightings: Sightings | None) -> Float[np.ndarray, "n 2 3"]:
+    """Return the way of the camera from frame to frame, metres; empty where nobody noted it."""
+    places = np.array([one.camera_to_world[:3, 3] for one in sightings or ()], np.float32).reshape(-1, 3)
+    return np.stack([places[:-1], places[1:]], 1)
+
+
+def object_of(found: Found, row: int) -> MapObject | None:
+    """Return the best object that a voxel belongs to; None where it belongs to none."""
+    holding = [one for some in found.values() for one in some if row in one.rows]
+    return max(holding, key=lambda one: one.score, default=None)
+
+
+def object_names(answer: Answer, one: MapObject, limit: int = NAMES_OF_A_CLICK) -> list[tuple[str, float]]:
+    """Return the names most probable over the voxels of an object, best first."""
+    scores = answer.scores[:, one.rows].mean(1)
+    order = np.argsort(-scores, kind="stable")[:limit]
+    return [(answer.names[i], float(scores[i])) for i in order]
+
+
+def object_html(one: MapObject, names: list[tuple[str, float]]) -> str:
+    """Return what a clicked object is, as HTML."""
+    size = " × ".join(f"{side:.2f}" for side in one.box.size)
+    seen = f", seen in {len(one.frames)} frames" if one.frames else ""
+    note = f"{one.id}: {size} m, {one.voxels:,} voxels, score {one.score:.2f}{seen}"
+    return click_html(names, one.box.centre) + note_html(note)
+
+
+def legend_html(answer: Answer, found: Found) -> str:
     """Return the names with their colours, voxels and objects, as HTML; names are escaped."""
-    found = answer.objects()
     counts = np.bincount(answer.labels, minlength=len(answer.names) + 1)[1:]
     rows = []
     for name, colour, count in zip(answer.names, colours(answer.names), counts, strict=True):

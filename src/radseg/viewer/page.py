@@ -31,7 +31,10 @@ class MapPage:
         self, semantic_map: SemanticMap, ask: Ask | None, *, up: Up | None = None, port: int = 8090
     ) -> None:
         shown = Shown(
-            coloured_points(semantic_map), semantic_map.voxel_size, None if ask is None else _in_turn(ask)
+            coloured_points(semantic_map),
+            semantic_map.voxel_size,
+            None if ask is None else _in_turn(ask),
+            semantic_map.load_sightings(),
         )
         up = up or up_axis(semantic_map)
         camera = camera_across(shown.voxels.points, up=up)
