@@ -168,7 +168,7 @@ class Builder:
         return frame, self.mapper.sums(frame)
 
     def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
-        """Return a hash of the settings and of the first frame: equal for equal maps, however far they are."""
+        """Return a hash of the settings and of the first frame: equal for equal maps at any stage."""
         begin = [self.mapper.description.as_json(), dict(self.parameters), frame_id]
         digest = hashlib.sha256(json.dumps(begin, sort_keys=True).encode())
         for array in (first.keys, first.counts):
