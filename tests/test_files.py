@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from radseg.errors import InputError, MissingFileError, ResourceError
-from radseg.files import bytes_of, clear_parts, json_of, make_folder, open_regular, write_bytes, write_pieces
+from radseg.files import (
+    bytes_of,
+    clear_parts,
+    json_of,
+    make_folder,
+    open_regular,
+    without_folders,
+    write_bytes,
+    write_pieces,
+)
 
 
 def entries(folder: Path) -> list[str]:
@@ -180,3 +189,16 @@ def test_only_regular_files_up_to_a_size_are_opened(tmp_path: Path) -> None:
 def test_json_nested_too_deeply_is_a_text_that_is_wrong() -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         json_of("[" * 99_999 + "]" * 99_999)
+
+
+def test_a_message_loses_the_folders_of_the_disk_and_keeps_what_is_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/somebody")
+    monkeypatch.chdir(tmp_path)
+    data, link = tmp_path / "my data", tmp_path / "link"
+    data.mkdir()
+    link.symlink_to(data)
+    text = f"{data}/a/x.png (looked in {data}); {link}/b.png; {tmp_path}2/c.png; /somebody/.cache/d.pth"
+    told = without_folders(text, Path("link"), Path("my data"))
+    assert told == f"a/x.png (looked in my data); b.png; {tmp_path}2/c.png; ~/.cache/d.pth"

@@ -11,11 +11,12 @@ import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from radseg.errors import InputError, OutputPathError, RadsegError, ResourceError
+from radseg.errors import InputError, MissingFileError, OutputPathError, RadsegError, ResourceError
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | _BINARY
@@ -95,6 +96,49 @@ def bytes_of(path: str | Path, *, most: int = MAX_BYTES) -> bytes:
     """Return what a regular file holds; raises as `open_regular`."""
     with open_regular(path, most=most) as stream:
         return stream.read(most)
+
+
+def given_bytes(path: Path, what: str) -> bytes:
+    """Return what a file holds that a person named; `what` stands for it in messages.
+
+    Raises:
+        MissingFileError: it does not exist, or is a folder.
+        InputError: it is what hangs or never ends, has more than MAX_BYTES, or cannot be read.
+    """
+    if path.is_dir():
+        raise MissingFileError(f"The {what} {shown(path)} is a folder; name a file.")
+    try:
+        return bytes_of(path)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"The {what} {shown(path)} does not exist.") from error
+    except InputError as error:
+        raise InputError(f"The {what} cannot be read: {error}") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"The {what} {shown(path)} cannot be read: {reason}.") from error
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether a path is `-`, standard input, or what a shell hands over for `<(…)`; no FIFO with a name."""
+    return str(path) == "-" or (str(path.parent) in ("/dev/fd", "/proc/self/fd") and path.is_fifo())
+
+
+def given_or_piped_bytes(path: Path, what: str) -> bytes:
+    """Return what `given_bytes` does, or what comes out of a pipe up to its end: see `is_pipe`.
+
+    Raises:
+        As `given_bytes`; more than MAX_BYTES come out of the pipe.
+    """
+    if not is_pipe(path):
+        return given_bytes(path, what)
+    if str(path) == "-":
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(f"The {what} {path} does not end; at most {MAX_BYTES:,} bytes are read.")
+    return content
 
 
 def text_of(content: bytes) -> str:

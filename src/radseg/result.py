@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError, MissingFileError
-from radseg.files import json_of, shown, write_bytes
+from radseg.files import json_of, open_regular, shown, write_bytes
 from radseg.io import image_bytes, label_dtype, label_png_bytes
 from radseg.io.formats.classes import classes_json, json_bytes
 from radseg.io.formats.coco import coco
@@ -231,7 +231,9 @@ class Segmentation:
             InputError: the file is damaged or not one of ours.
         """
         try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+            with open_regular(path, most=None) as stream:
+                content = stream.read()
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 details = json_of(file["details"].tobytes())
                 if details.get("format") != NPZ_FORMAT:
                     raise InputError(f"{shown(path)} is not a radseg result of format {NPZ_FORMAT}.")

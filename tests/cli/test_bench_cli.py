@@ -1,4 +1,7 @@
 import json
+from pathlib import Path
+
+from written_paths import named
 
 
 def test_the_table_is_printed_and_written(radseg, tmp_path):
@@ -11,6 +14,7 @@ def test_the_table_is_printed_and_written(radseg, tmp_path):
     assert row["input"] == [336, 448]
     assert row["timing"]["repeats"] == 2
     assert (tmp_path / "out/bench.csv").read_text().count("\n") == 2
+    assert named(tmp_path / "out", tmp_path) == named(tmp_path / "out", Path.home()) == 0
 
 
 def test_an_error_in_the_measuring_process_is_told_in_one_line(radseg):

@@ -17,6 +17,7 @@ from radseg.evaluation.images.result import EvalResult
 from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.presets import parts
 from radseg.types import TextEmbeddings
+from written_paths import named
 
 NAMES = ("red", "green")
 
@@ -265,7 +266,8 @@ def test_a_further_network_may_come_from_a_folder(proxyclip, tmp_path):
     assert code == 0, output
     assert fetched == ["clip-vit-b-16-openai"]  # the words' tower alone
     given = EvalResult.read(tmp_path / "out").model["given"]
-    assert given == {"checkpoint": str(tmp_path / "clip"), "dino-vit-b-8": str(dino)}
+    assert given == {"checkpoint": "clip", "dino-vit-b-8": "dino"}
+    assert named(tmp_path / "out", tmp_path) == 0
     dino_folder(tmp_path / "dino", seed=9)  # exchanged under the same name
     code, output, _ = proxyclip("--aux", f"dino-vit-b-8={dino}", "--resume")
     assert code == 2

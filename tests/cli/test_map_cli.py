@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cli.cli_builders import events
 from radseg.mapping.semantic_map import SemanticMap
@@ -264,6 +265,23 @@ def test_principal_components_are_stored_and_read_as_features(build, radseg, tmp
     assert result.exit_code == 2
     assert "this map has none" in result.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_a_recording_that_moved_is_the_same_one_for_resume_and_merge(radseg, build, recording, tmp_path):
+    hidden = [path.rename(tmp_path / path.name) for path in recording.glob("frame-000003*")]
+    build("-o", "one", "--space", "none")
+    for path in hidden:
+        path.rename(recording / path.name)
+    (tmp_path / "elsewhere").mkdir()
+    moved = recording.rename(tmp_path / "elsewhere/recording")
+    build_moved = ("map", "build", moved, "--no-check", "--space", "none")
+    assert radseg(*build_moved, "-o", "one", "--resume").exit_code == 0
+    assert json.loads(radseg("map", "info", "one", "--log-format", "json").stdout)["frames used"] == FRAMES
+    radseg(*build_moved, "-o", "two", "--skip", 1)
+    assert radseg("map", "merge", "one", "two", "-o", "both").exit_code == 0
+    Image.new("RGB", (96, 64), "white").save(moved / "frame-000000.color.jpg")
+    other = radseg(*build_moved, "-o", "one", "--resume")
+    assert (other.exit_code, "other settings: sequence was" in other.stderr) == (2, True)
 
 
 def test_maps_of_two_recordings_are_merged_when_a_person_says_that_they_fit(radseg, build, tmp_path):

@@ -33,13 +33,14 @@ def test_a_sweep_is_of_one_preset(radseg):
 
 
 def test_two_checkpoints_of_one_preset_have_a_column_each(tmp_path):
-    files = [tmp_path / name for name in ("one.safetensors", "two.safetensors")]
+    files = [tmp_path / name for name in ("one/a.safetensors", "two/a.safetensors")]
     for file in files:
+        file.parent.mkdir()
         file.touch()
     row = protocol("miniature", "own")
     models = [model_spec("radseg-b"), *map(model_spec, files)]
     columns = _columns([EvalRequest(Rooms(1), row, one, tmp_path) for one in models], None, ModelChoice())
-    assert list(columns) == ["radseg-b", *(f"radseg-b ({file})" for file in files)]
+    assert list(columns) == ["radseg-b", "radseg-b (one/a.safetensors)", "radseg-b (two/a.safetensors)"]
 
 
 def test_a_folder_is_asked_about_as_eval_does(radseg, labelled):

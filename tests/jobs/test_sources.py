@@ -48,6 +48,22 @@ def test_a_list_is_cut_at_line_ends_alone_whatever_its_encoding(tmp_path: Path, 
     assert found(tmp_path, str(tmp_path / "list.txt")) == names
 
 
+def test_a_list_may_come_from_a_pipe_and_counts_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "deep/a.png", "b.png")
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.write(writing, b"deep/a.png\nb.png\n")
+    os.close(writing)
+    images = collect([f"@/dev/fd/{reading}"]).images
+    os.close(reading)
+    assert [(image.path, image.root) for image in images] == [
+        (Path("deep/a.png"), Path()),
+        (Path("b.png"), Path()),
+    ]
+
+
 def test_hidden_folders_are_not_searched(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", ".thumbnails/b.jpg")
     assert found(tmp_path, str(tmp_path)) == ["a.jpg"]

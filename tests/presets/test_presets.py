@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from radseg.methods.radseg import SelfCorrelatingAggregation, SelfCorrelatingAtt
 from radseg.nn.vit import standard_block
 from radseg.presets.load import load
 from radseg.presets.options import RadsegOptions
-from radseg.presets.spec import model_spec
+from radseg.presets.spec import model_spec, stated, titles_of
 from radseg.presets.table import BACKBONES, METHODS, PRESETS
 from radseg.types import TextEmbeddings
 
@@ -160,3 +162,27 @@ def test_what_decides_results_tells_two_runs_apart(place):
 @pytest.mark.parametrize("place", [{"device": "cuda"}, {"accept_license": True}, {"memory_budget": 2**28}])
 def test_where_a_run_computes_does_not(place):
     assert model_spec("radseg-b", **place).parameters() == model_spec("radseg-b").parameters()
+
+
+def test_results_call_a_file_by_its_name_and_never_as_the_row_of_the_catalogue_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.pth", "c-radio_v3-b"):
+        (tmp_path / "weights" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "weights" / name).touch()
+    (tmp_path / "link.pth").symlink_to(tmp_path / "weights/mine.pth")
+    assert stated("c-radio_v3-b") == "c-radio_v3-b"
+    assert stated("weights/mine.pth") == stated(str(tmp_path / "weights/mine.pth")) == "mine.pth"
+    assert stated("link.pth") == "link.pth"
+    assert stated(f"{tmp_path}/weights/c-radio_v3-b") == "./c-radio_v3-b"
+    assert stated(f"{tmp_path}/gone.pth") == "gone.pth"
+
+
+def test_models_of_equally_named_weights_have_titles_of_their_own(tmp_path: Path) -> None:
+    for name in ("one/a.pth", "two/a.pth", "two/b.pth"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    models = [model_spec(tmp_path / name) for name in ("one/a.pth", "two/a.pth", "two/b.pth")]
+    titles = titles_of([*models, model_spec("radseg-b")])
+    assert titles == ("radseg-b (one/a.pth)", "radseg-b (two/a.pth)", "radseg-b (b.pth)", "radseg-b")

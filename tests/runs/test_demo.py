@@ -1,6 +1,7 @@
 """What `make demo` shows: a refined image with its heat maps, and a map that finds objects."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from radseg.io import read_label_map
 from radseg.runs.demo import PROMPTS, SOUGHT, run_demo, run_map_demo
+from written_paths import named
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,7 @@ def test_the_map_is_drawn_and_kept(folder, mapped):
     assert (folder / "map" / "map.json").is_file()
     assert sum("heat" in path.name for path in mapped.files) == len(SOUGHT)
     assert np.asarray(Image.open(folder / "map.colour.across.png")).std() > 20
+
+
+def test_no_file_names_a_folder_of_the_disk(folder, image, mapped):
+    assert named(folder, folder) == named(folder, Path.home()) == 0

@@ -35,7 +35,7 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True)
 class Job:
-    """One image, its output name, the mark of its folder, and what an earlier part of the run recorded of it."""
+    """One image, its output name, the mark of its folder, and what an earlier part recorded of it."""
 
     found: SourceImage
     name: str

@@ -1,7 +1,7 @@
 """Which image of this run an earlier part of it did already, wherever the folder of the images lies by now.
 
-A record names no path of the disk: it has the image's path below its source folder, a mark of that folder, and
-size and time of change of the file.
+A record names no path of the disk: it has the image's path below its source folder, a mark of that folder,
+and size and time of change of the file.
 """
 
 import hashlib

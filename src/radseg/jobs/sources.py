@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radseg.errors import InputError, MissingFileError
-from radseg.files import lines_of, text_of
+from radseg.files import given_or_piped_bytes, is_pipe, lines_of, text_of
 from radseg.jobs.manifest import holds_run
 
 IMAGE_SUFFIXES = frozenset(
@@ -56,7 +56,8 @@ def collect(sources: Sequence[str], *, exclude: Sequence[Path] = ()) -> Sources:
     """Return the images named by files, folders (with all their subfolders), globs, and list files.
 
     A list file is `@any-name` or a name ending in .txt: one file or folder a line, `#` starts a comment line,
-    relative paths count from the list's own folder. Its missing files stay in the run and fail there.
+    relative paths count from the list's own folder. Its missing files stay in the run and fail there. `@-` is
+    standard input and `@<(…)` a pipe of a shell; their paths count from the current folder.
 
     Args:
         sources: as typed by a person.
@@ -116,22 +117,21 @@ class _Search:
 
     def _add_list(self, path: Path) -> None:
         try:
-            lines = lines_of(text_of(path.read_bytes()))
-        except FileNotFoundError as error:
-            raise MissingFileError(f"There is no list file {path}.") from error
-        except (UnicodeDecodeError, OSError) as error:
+            lines = lines_of(text_of(given_or_piped_bytes(path, "list file")))
+        except UnicodeDecodeError as error:
             raise InputError(f"The list file {path} cannot be read: {error}.") from error
+        folder = Path() if is_pipe(path) else path.parent
         for line in (line.strip() for line in lines):
             if not line or line.startswith("#"):
                 continue
             if "\0" in line:
                 raise InputError(f"The list file {path} contains a NUL character; it is not a list of paths.")
-            entry = path.parent / line
+            entry = folder / line
             if os.path.isdir(entry):
                 self._add_folder(entry)
             else:
                 inside = not Path(line).is_absolute() and ".." not in Path(line).parts
-                self._take(entry, path.parent if inside else entry.parent)
+                self._take(entry, folder if inside else entry.parent)
 
     def _add_glob(self, pattern: str) -> None:
         matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207

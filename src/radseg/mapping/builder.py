@@ -99,9 +99,9 @@ class Builder:
         manifest_name: file of the manifest; another one while the folder's map is being replaced.
         identity: of the map, which stays when it grows; empty until its first frame is in it.
         notes: what else the manifest is to say under "build".
+        recording: folder of the frames, whose path stays out of the reasons that are noted.
         sightings: what the frames in the map saw.
         kept_sightings: SHA-256 of those of the map that is being replaced, which stay; "" for none.
-        recording: folder of the frames, whose path stays out of the reasons that are noted.
     """
 
     mapper: Mapper
@@ -113,9 +113,9 @@ class Builder:
     manifest_name: str = MANIFEST
     identity: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    recording: Path | None = None
     sightings: Sightings = field(default_factory=Sightings)
     kept_sightings: str = ""
-    recording: Path | None = None
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -176,7 +176,7 @@ class Builder:
         return frame, self.mapper.sums(frame)
 
     def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
-        """Return a hash of the settings and of the first frame: equal for equal maps, however far they are."""
+        """Return a hash of the settings and of the first frame: equal for equal maps at any stage."""
         begin = [self.mapper.description.as_json(), dict(self.parameters), frame_id]
         digest = hashlib.sha256(json.dumps(begin, sort_keys=True).encode())
         for array in (first.keys, first.counts):

@@ -31,9 +31,9 @@ class MapManifest:
     Attributes:
         description: what the numbers mean.
         shards: the files of its tiles, in the order of their first ones.
-        build: what the builder notes for going on: identity, parameters, recording, frames done, frames skipped
-            with reasons; of a merged map what was merged. The path of the recording is there only where it was to
-            be kept.
+        build: what the builder notes for going on: identity, parameters, recording, frames done, frames
+            skipped with reasons; of a merged map what was merged. The recording's path is in it only where it
+            was to be kept.
     """
 
     description: MapDescription

@@ -1,8 +1,8 @@
 """Which frame saw which voxels, and from where: `sightings_<hash>.safetensors` in a map folder.
 
 Tensors: `ids` (UTF-8 JSON), `poses` float64 "n 4 4", `cameras` float64 "n 6" (fx, fy, cx, cy, height,
-width), `voxels` and `lengths` int64 "n", and `packed`, the frames' ascending keys as differences, deflated one
-by one.
+width), `voxels` and `lengths` int64 "n", and `packed`, the frames' ascending keys as differences, deflated
+one by one.
 """
 
 import hashlib

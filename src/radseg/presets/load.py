@@ -242,14 +242,10 @@ def _built(spec: ModelSpec, weights: Weights, reporter: Reporter) -> Segmenter:
         return _refining(segmenter, options, lambda: decoder().to(target.device) if decoder else None)
     assert weights.backbone is not None
     backbone = parts.load_backbone(
-        preset.checkpoint,
-        weights.backbone,
-        target,
-        adaptors=_adaptors(method, options),
-        options=options,
+        preset.checkpoint, weights.backbone, target, adaptors=_adaptors(method, options), options=options
     )
-    listed = parts.backbone_row(preset.checkpoint, spec.weights) is not None
-    origin |= {"checkpoint": spec.weights if listed else stated(spec.weights), **_facts(backbone)}
+    row = parts.backbone_row(preset.checkpoint, spec.weights)
+    origin |= {"checkpoint": row.name if row else stated(spec.weights), **_facts(backbone)}
     networks = [parts.load_auxiliary(name, weights.auxiliary[name], target) for name in preset.auxiliary]
     if networks:
         origin["auxiliary"] = {

@@ -171,7 +171,7 @@ def stated(place: str) -> str:
 
 
 def titles_of(models: "Sequence[ModelSpec]") -> tuple[str, ...]:
-    """Return a title for each model, none twice: those of equally named weights get the folders above them."""
+    """Return a title for each model, none twice: of equally named weights with the folders above them."""
     titles = [model.title for model in models]
     for index, model in enumerate(models):
         alike = [other for other in models if other.title == model.title]

@@ -68,19 +68,12 @@ class Recording:
         from radseg.datasets.rgbd import open_sequence, with_colour_camera  # noqa: PLC0415
 
         frames = open_sequence(
-            self.folder,
-            layout=self.layout,
-            depth_scale=self.depth_scale,
-            poses=self.poses,
-            axes=self.axes,
+            self.folder, layout=self.layout, depth_scale=self.depth_scale, poses=self.poses, axes=self.axes
         )
         return frames if self.colour_camera is None else with_colour_camera(frames, self.colour_camera)
 
     def parameters(self, frames: Any) -> dict[str, Any]:
-        """Return what decides the frames that were opened.
-
-        Of recording and colour camera what is in them, not where they lie: a folder may move.
-        """
+        """Return what decides the frames that were opened: what is in the folders, which may move."""
         camera = None
         if self.colour_camera is not None:
             lens = frames.colour_intrinsics
@@ -96,8 +89,8 @@ class Recording:
 
     def world(self) -> dict[str, Any]:
         """Return what decides the world frame: the folder, by its mark, and how its poses are read."""
-        how = {"layout": self.layout, "poses": self.poses, "axes": self.axes}
-        return {"sequence": folder_mark(self.folder), **how}
+        mark = folder_mark(self.folder)
+        return {"sequence": mark, "layout": self.layout, "poses": self.poses, "axes": self.axes}
 
 
 @dataclass(frozen=True)
@@ -163,7 +156,7 @@ class BuildRequest:
         return {**self.model_parameters, **self.settings.parameters(), **recorded}
 
     def notes(self) -> dict[str, Any]:
-        """Return what the manifest says of the recording beside that."""
+        """Return what the manifest says beside that of the world frame, and of where the recording lies."""
         if self.recording is None:
             return {}
         kept = {"root": os.path.abspath(self.recording.folder)} if self.keep_paths else {}  # noqa: PTH100
@@ -220,13 +213,13 @@ def build_map(
         )
         seconds = request.checkpoint_seconds
         identity = "" if earlier is None or not earlier.shards else earlier.identity
-        builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity)
-        builder.notes = request.notes()
+        notes, folder = request.notes(), request.recording and request.recording.folder
+        builder = Builder(
+            mapper, grown, request.output, parameters, progress, seconds, name, identity, notes, folder
+        )
         if earlier is not None and earlier.sightings:
             builder.sightings = read_sightings(request.output, earlier.sightings)
         builder.kept_sightings = sightings_to_keep(request.output) if name == NEXT else ""
-        if request.recording is not None:
-            builder.recording = request.recording.folder
         reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
         builder.run(ids, sequence.read, reporter)
         if not progress.used:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
-from radseg.files import shown
+from radseg.files import open_regular, shown
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
@@ -263,7 +263,8 @@ def _read(image: Path, admit: "Admit") -> "DecodedImage":
 
 def _sha256(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open_regular(path, most=None) as stream:  # tens of thousands of names take more than other files
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise MissingFileError(
             f"There is no vocabulary pack {path}. Make one with: radseg text -p … -o {path.name}"

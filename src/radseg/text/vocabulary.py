@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from radseg.errors import MissingFileError, VocabularyError
-from radseg.files import lines_of, text_of
+from radseg.errors import VocabularyError
+from radseg.files import given_or_piped_bytes, lines_of, text_of
 from radseg.text.clean import collapse_whitespace, lower_case, shown
 
 # A text tower reads 64 tokens (CLIP 77), about 300 characters of English; a prompt beyond this is a mistake.
 MAX_CHARACTERS = 512
 # Label maps are uint16 above 254 names; 0 is none and 65 535 stays free for "ignore".
 MAX_NAMES = 65_534
-_MAX_FILE_BYTES = 64 * 2**20
 _SYNONYMS = ", "  # the separator of the published class files
 _COMMENT = "#"
 _INVISIBLE = "\u00ad\u200b\u2060\ufeff"
@@ -100,10 +99,10 @@ class Vocabulary:
         """Return the vocabulary of a class file: UTF-8, one class per line, ", " before each synonym.
 
         Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine. A
-        JSON list is read as `parse` reads a list.
+        JSON list is read as `parse` reads a list. `-` is standard input, and `<(…)` of a shell works.
 
         Raises:
-            MissingFileError: there is no such file.
+            MissingFileError, InputError: there is no such file, or it is none; see `files.given_bytes`.
             VocabularyError: the file is not UTF-8 text, or its names are not a vocabulary.
         """
         path = Path(path)
@@ -190,12 +189,7 @@ def _check_phrase(phrase: str, position: int) -> None:
 
 
 def _read_text(path: Path) -> str:
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise MissingFileError(f"The class file {path} {kind}. It should be text with one name per line.")
-    if path.stat().st_size > _MAX_FILE_BYTES:
-        raise VocabularyError(f"{path} is larger than {_MAX_FILE_BYTES // 2**20} MiB: not a class file.")
     try:
-        return text_of(path.read_bytes())
+        return text_of(given_or_piped_bytes(path, "class file"))
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from radseg.errors import MissingFileError
+from radseg.files import bytes_of
 from radseg.weights import catalog, home
 from radseg.weights.home import converted_folder, model_folder, read_records
 from radseg.weights.options import DownloadOptions
@@ -89,7 +90,7 @@ def _holds(folder: Path, name: str) -> bool:
     index = index_of(name)
     if (folder / name).is_file() or index is None or not (folder / index).is_file():
         return (folder / name).is_file()
-    shards = shards_of((folder / index).read_bytes(), index, lambda _: True)
+    shards = shards_of(bytes_of(folder / index), index, lambda _: True)
     return all((folder / shard).is_file() for shard in shards)
 
 

@@ -1,12 +1,12 @@
 """Reading files in our form: the configuration inside, and the tensors that are asked for."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import CheckpointError
+from radseg.files import bytes_of, json_of
 from radseg.weights.config import RADIO_FORMAT, RadioConfig
 from radseg.weights.shapes import expected_shapes, require_tensors
 from radseg.weights.vit_config import VIT_FORMAT, VitConfig, tower_shapes
@@ -80,8 +80,8 @@ def read_description(file: Path) -> dict[str, Any]:
         CheckpointError: it is no JSON object.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        found = json_of(bytes_of(file))
+    except ValueError as error:
         raise CheckpointError(f"{file} is not JSON: {error}.") from error
     if not isinstance(found, dict):
         raise CheckpointError(f"{file} does not describe a model.")

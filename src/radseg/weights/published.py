@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from radseg.errors import CheckpointError, WeightsUnavailableError
+from radseg.files import bytes_of
 from radseg.weights import torch_hub
 from radseg.weights.catalog import ROWS, Row
 from radseg.weights.fetch import download, read_range
@@ -96,7 +97,7 @@ class Published:
         found = self.local(index) if index else None
         if index is None or found is None:
             return ()
-        shards = [self.local(shard) for shard in shards_of(found.read_bytes(), index, self._wants)]
+        shards = [self.local(shard) for shard in shards_of(bytes_of(found), index, self._wants)]
         return tuple(s for s in shards if s is not None) if None not in shards else ()
 
     def _wants(self, key: str) -> bool:

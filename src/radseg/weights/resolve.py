@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radseg.errors import CheckpointError, InputError, MissingFileError
+from radseg.files import bytes_of
 from radseg.weights import catalog
 from radseg.weights.config import RADIO_FORMAT, SAM_FORMAT
 from radseg.weights.converted import (
@@ -175,7 +176,7 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
             return (folder / name,)
         index = index_of(name)
         if index and (folder / index).is_file():
-            shards = shards_of((folder / index).read_bytes(), index, lambda _: True)
+            shards = shards_of(bytes_of(folder / index), index, lambda _: True)
             missing = [shard for shard in shards if not (folder / shard).is_file()]
             if missing:
                 raise MissingFileError(f"{folder} has no {missing[0]}, which {index} names.")
@@ -186,8 +187,10 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
 def _path(source: str | Path) -> Path | None:
     """Return the path that `source` is, None if it is a name; raise if it is written as a path to nothing."""
     path = Path(source).expanduser()
-    if path.exists():
+    if path.is_file() or path.is_dir():
         return path
+    if path.exists():
+        raise InputError(f"{path} is neither a file nor a folder, so it holds no weights.")
     if isinstance(source, Path) or len(path.parts) > 1 or path.suffix in _PATHS:
         raise MissingFileError(f"There is no {path}.")
     return None

@@ -140,7 +140,7 @@ def test_the_record_names_what_was_given_instead_of_the_presets_own(tmp_path):
     row = protocol("miniature", "own")
     asked = EvalRequest(Rooms(1), row, model_spec("radseg-b+", **given), tmp_path)
     facts = session_facts(load("toy"), asked)
-    assert facts["model"]["given"] == {"sam": "sam.pth", "text_tower": str(tmp_path)}
+    assert facts["model"]["given"] == {"sam": "sam.pth", "text_tower": tmp_path.name}
 
 
 def test_the_commit_is_that_of_the_checkout(repository):

@@ -25,6 +25,7 @@ from radseg.presets.spec import model_spec
 from radseg.presets.table import PRESETS
 from radseg.types import Size
 from rgbd_builders import UNIT, record, write, write_replica, write_scannet
+from written_paths import named
 
 CLASSES = ("red", "brown", "white")
 
@@ -86,6 +87,19 @@ def test_a_scene_is_scored_and_written(tmp_path, recording, space):
     lines = result_lines(result | {"mean": nothing, "scenes": [scene | nothing]})
     assert "has no judged voxel" in "\n".join(lines)
     assert not any("mean" in line for line in lines)
+
+
+@pytest.mark.parametrize(("keep_paths", "times"), [(False, 0), (True, 1)])
+def test_the_folder_of_the_data_is_kept_only_where_it_is_asked_for(tmp_path, recording, keep_paths, times):
+    data = replica(tmp_path / "data", recording)
+    min((data / "office0/results").glob("depth*")).write_bytes(b"no image")  # its reason names the file
+    asked = request(data, tmp_path / "o", keep_paths=keep_paths)
+    (scene,) = run_map_evaluation(asked, lambda _: None, Silent())["scenes"]
+    assert len(scene["skipped"]) == 1
+    assert named(tmp_path / "o", data) == named(tmp_path / "o", tmp_path) == times
+    data.rename(tmp_path / "moved")
+    moved = replace(asked, data=tmp_path / "moved", existing="resume")
+    assert run_map_evaluation(moved, lambda _: None, Silent())["scenes"] == [scene]
 
 
 def test_truth_labels_as_predictions_would_be_perfect(tmp_path, recording):

@@ -18,6 +18,7 @@ from radseg.evaluation.images.checks import (
     require_table,
     require_text,
 )
+from radseg.files import given_bytes
 
 FORMAT = "radseg-eval/1"
 RESULT_NAME = "result.json"
@@ -153,13 +154,13 @@ class EvalResult:
         file = Path(path)
         file = file / RESULT_NAME if file.is_dir() else file
         try:
-            text = file.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
+            text = given_bytes(file, "result").decode()
+        except MissingFileError as error:
             raise MissingFileError(
                 f"There is no result {file}. A run writes it when all its images are done: "
                 "continue with radseg eval … --resume."
             ) from error
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             raise InputError(f"{file} cannot be read as a result: {error}.") from error
         return cls.from_json(text, source=str(file))
 
