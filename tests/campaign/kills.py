@@ -28,7 +28,7 @@ from radseg.cli.app import app
 from radseg.errors import RadsegError
 from radseg.jobs.folder import LOCK_NAME
 from radseg.mapping import builder
-from radseg.runs.mapping import verify_map
+from radseg.runs.map_facts import verify_map
 from rgbd_builders import record, write_folder
 
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}

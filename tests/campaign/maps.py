@@ -24,7 +24,7 @@ from radseg.mapping import shards
 from radseg.mapping.manifest import MANIFEST, TILES, MapManifest, _sha256, write_manifest
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.mapping import facts_of, verify_map
+from radseg.runs.map_facts import facts_of, verify_map
 
 Save = Callable[[dict[str, Tensor]], bytes]
 

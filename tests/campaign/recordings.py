@@ -19,7 +19,7 @@ from campaign.image_seeds import jpeg_changed, png_changed
 from campaign.witness import Witness
 from radseg.datasets.rgbd import open_sequence
 from radseg.errors import InputError, RadsegError
-from radseg.runs.mapping import verify_map
+from radseg.runs.map_facts import verify_map
 from radseg.types import Frame
 from rgbd_builders import WRITERS, record
 

@@ -11,7 +11,8 @@ from radseg.errors import ImageError
 from radseg.jobs.folder import LOCK_NAME
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.mapping import BuildRequest, MapSettings, build_map, merge_into, verify_map
+from radseg.runs.map_facts import verify_map
+from radseg.runs.mapping import BuildRequest, MapSettings, build_map, merge_into
 
 
 @dataclass

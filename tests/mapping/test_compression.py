@@ -11,7 +11,8 @@ from radseg.mapping.manifest import MANIFEST
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.merge import merge_maps
 from radseg.mapping.semantic_map import SemanticMap
-from radseg.runs.mapping import BuildRequest, MapSettings, build_map, verify_map
+from radseg.runs.map_facts import verify_map
+from radseg.runs.mapping import BuildRequest, MapSettings, build_map
 
 FLAT = torch.linalg.qr(torch.randn(CHANNELS, 2, generator=torch.Generator().manual_seed(4)))[0]
 

@@ -19,7 +19,7 @@ from radseg.mapping.manifest import MANIFEST, TILES, MapManifest, _sha256, read_
 from radseg.mapping.merge import merge_maps
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.runs.mapping import verify_map
+from radseg.runs.map_facts import verify_map
 
 
 def store(folder: Path, indices, **changes) -> Path:

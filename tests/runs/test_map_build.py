@@ -17,13 +17,13 @@ from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.runs.map_facts import verify_map
 from radseg.runs.mapping import (
     BuildRequest,
     MapSettings,
     Recording,
     merge_into,
     sampled,
-    verify_map,
 )
 from radseg.text.vocabulary import Vocabulary
 

@@ -265,7 +265,7 @@ def _box(text: str | None) -> Any:
 @map_app.command(no_args_is_help=True)
 def info(path: MapFolder, log_format: options.LogFormat = "text") -> None:
     """Say what a map holds."""
-    from radseg.runs.mapping import facts_of
+    from radseg.runs.map_facts import facts_of
 
     facts = facts_of(path)
     if log_format == "json":
@@ -279,7 +279,7 @@ def info(path: MapFolder, log_format: options.LogFormat = "text") -> None:
 @map_app.command(no_args_is_help=True)
 def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
     """Compare every file of a map with its recorded hash. Ends with 1 when one is damaged."""
-    from radseg.runs.mapping import verify_map
+    from radseg.runs.map_facts import verify_map
 
     bad = count = 0
     for name, fault in verify_map(path):

@@ -164,8 +164,8 @@ def _parsed(tensors: dict[str, torch.Tensor]) -> Sightings:
         raise ValueError("its voxels are cut short")
     frames, start = [], 0
     rows = zip(ids, poses.numpy(), cameras.tolist(), voxels.tolist(), lengths.tolist(), strict=True)
-    for frame, pose, (*lens, height, width), number, length in rows:
-        intrinsics = Intrinsics(*lens, Size(int(height), int(width)))
+    for frame, pose, (fx, fy, cx, cy, height, width), number, length in rows:
+        intrinsics = Intrinsics(fx, fy, cx, cy, Size(int(height), int(width)))
         frames.append(Sighting(frame, pose, intrinsics, number, packed[start : start + length]))
         start += length
     return Sightings(frames)

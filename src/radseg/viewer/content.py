@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from radseg.colours import NONE_COLOUR, colours, hex_colour
-from radseg.mapping.points import ColouredPoints
 from radseg.mapping.objects import MapObject
+from radseg.mapping.points import ColouredPoints
 from radseg.mapping.query import Answer
 from radseg.mapping.sightings import Sightings
 from radseg.visual.boxes import EDGES
