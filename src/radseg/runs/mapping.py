@@ -206,7 +206,7 @@ def build_map(
         )
         seconds = request.checkpoint_seconds
         identity = "" if earlier is None or not earlier.shards else earlier.identity
-        notes, folder = request.notes(), request.recording and request.recording.folder
+        notes, folder = request.notes(), None if request.recording is None else request.recording.folder
         builder = Builder(
             mapper, grown, request.output, parameters, progress, seconds, name, identity, notes, folder
         )
