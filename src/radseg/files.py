@@ -13,8 +13,9 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from radseg.errors import InputError, MissingFileError, OutputPathError, RadsegError, ResourceError
 
@@ -69,7 +70,7 @@ def without_folders(text: str, *folders: Path) -> str:
     return text.replace(home, "~") if len(home) > 1 else text
 
 
-def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BinaryIO:
+def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BufferedReader:
     """Open a file for reading that is none of what hangs or never ends: a FIFO, a device.
 
     Args:

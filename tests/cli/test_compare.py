@@ -114,3 +114,13 @@ def test_a_text_dependent_model_has_no_features_to_draw(radseg: Command, photo: 
         result.exit_code,
         "reads the prompts before it has features: there are none" in result.stderr,
     ) == (2, True), result.output
+
+
+def test_an_image_beyond_the_memory_budget_is_left_out_before_it_is_decoded(
+    radseg: Command, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (5000, 4000)).save("large.png")
+    monkeypatch.setattr("radseg.io.image._to_rgb8", lambda *_: pytest.fail("decoded"))
+    result = radseg("compare", "large.png", "-p", "red, blue", "-m", "toy", "--memory-budget", "100MiB")
+    assert result.exit_code == 3, result.output
+    assert "large.png of 5000×4000 pixels, with 2 names, needs" in " ".join(result.stderr.split())

@@ -270,6 +270,7 @@ def test_principal_components_are_stored_and_read_as_features(build, radseg, tmp
 def test_a_recording_that_moved_is_the_same_one_for_resume_and_merge(radseg, build, recording, tmp_path):
     hidden = [path.rename(tmp_path / path.name) for path in recording.glob("frame-000003*")]
     build("-o", "one", "--space", "none")
+    build("-o", "early", "--space", "none", "--skip", 2)
     for path in hidden:
         path.rename(recording / path.name)
     (tmp_path / "elsewhere").mkdir()
@@ -278,7 +279,7 @@ def test_a_recording_that_moved_is_the_same_one_for_resume_and_merge(radseg, bui
     assert radseg(*build_moved, "-o", "one", "--resume").exit_code == 0
     assert json.loads(radseg("map", "info", "one", "--log-format", "json").stdout)["frames used"] == FRAMES
     radseg(*build_moved, "-o", "two", "--skip", 1)
-    assert radseg("map", "merge", "one", "two", "-o", "both").exit_code == 0
+    assert radseg("map", "merge", "early", "two", "-o", "both").exit_code == 0
     Image.new("RGB", (96, 64), "white").save(moved / "frame-000000.color.jpg")
     other = radseg(*build_moved, "-o", "one", "--resume")
     assert (other.exit_code, "other settings: sequence was" in other.stderr) == (2, True)

@@ -38,6 +38,12 @@ def trouble(data):
     return check_set(open_folder(data, NAMES)).problems
 
 
+def test_a_side_longer_than_that_of_any_image_is_refused_before_decoding(tmp_path):
+    Image.new("L", (65_001, 1)).save(tmp_path / "long.png")
+    with pytest.raises(ImageError, match="65001×1 pixels; each side may have at most 65,000"):
+        read_label_map(tmp_path / "long.png")
+
+
 def test_every_image_is_judged_with_the_labels_of_its_whole_name(tmp_path):
     names = ("room", "room.flip", "scene.0001", "scene.0002", "v1.0.final")
     for number, name in enumerate(names):

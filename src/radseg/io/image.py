@@ -110,7 +110,7 @@ def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> D
     Raises:
         ImageError: damaged, without pixels, larger than MAX_PIXELS, or of a mode with no defined range.
     """
-    _require_size(image.size, name)
+    require_size(image.size, name)
     if admit is not None:
         admit(Size(image.height, image.width), decoding_bytes(image))
     try:
@@ -153,7 +153,7 @@ def _regular_file(path: str | Path) -> Path:
 
 def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedImage:
     with closing(_open(stream, name)) as image:
-        _require_size(image.size, name)
+        require_size(image.size, name)
         frames = _frames(image, name)
         if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
             raise ImageError(
@@ -178,10 +178,10 @@ def decoding_bytes(image: Image.Image) -> int:
 def _open(stream: BinaryIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _require_size decides
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # require_size decides
             return Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError:
-        _require_size(_size_of_bomb(stream, name), name)
+        require_size(_size_of_bomb(stream, name), name)
         raise ImageError(
             f"{name} holds an image of more than {MAX_PIXELS:,} pixels; shrink it first."
         ) from None
@@ -210,7 +210,8 @@ def _size_of_bomb(stream: BinaryIO, name: str) -> tuple[int, int]:
     return (0, 0)
 
 
-def _require_size(size: tuple[int, int], name: str) -> None:
+def require_size(size: tuple[int, int], name: str) -> None:
+    """Raise ImageError for a width and height that no file of pixels may have."""
     width, height = size
     if max(size) > MAX_SIDE:
         raise ImageError(

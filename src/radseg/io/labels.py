@@ -18,6 +18,7 @@ from radseg.errors import ImageError, InputError
 from radseg.files import open_regular, shown
 from radseg.io import tiff
 from radseg.io.encode import image_bytes
+from radseg.io.image import require_size
 from radseg.ops.bands import row_bands
 
 LABEL_FORMATS = ("PNG", "TIFF")
@@ -124,6 +125,7 @@ def read_label_colours(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
 def _opened(path: str | Path, name: str) -> Iterator[Image.Image]:
     try:
         with open_regular(path, most=None) as stream, _header(stream) as image, tiff.unheard():
+            require_size(image.size, name)
             if getattr(image, "n_frames", 1) > 1:
                 raise ImageError(f"{name} has {image.n_frames} pages; a label map has one.")  # type: ignore[attr-defined]
             if tiff.tag(image, tiff.PHOTOMETRIC) == (tiff.WHITE_IS_ZERO,):

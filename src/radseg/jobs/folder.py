@@ -226,7 +226,7 @@ def _jobs(images: Sequence[SourceImage], records: Mapping[str, Record]) -> tuple
     marks = {root: folder_mark(root) for root in {image.root for image in images}}
     folders = [marks[image.root] for image in images]
     earlier = earlier_records(images, folders, records.values())
-    names = output_names(images, known=[record and record.name for record in earlier], taken=records)
+    names = output_names(images, known=[one.name if one else None for one in earlier], taken=records)
     return tuple(map(Job, images, names, folders, earlier))
 
 

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radseg.errors import InputError, RadsegError
-from radseg.files import write_bytes
+from radseg.files import shown, write_bytes
 from radseg.modes import Mode
+from radseg.runs.segmentation import read_at_once
 from radseg.text.vocabulary import Vocabulary
 from radseg.weights.options import Known
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
+    from radseg.io import DecodedImage
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
     from radseg.segment import Segmenter
-    from radseg.types import Rgb
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,24 @@ def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compar
         RadsegError: not one preset gave an answer; the reason of the first.
         ResourceError: the sheet cannot be written.
     """
-    from radseg.io import image_bytes, read_image, to_uint8  # noqa: PLC0415
+    from radseg.io import image_bytes  # noqa: PLC0415
     from radseg.presets.spec import titles_of  # noqa: PLC0415
     from radseg.visual.comparison import Panel, comparison  # noqa: PLC0415
 
     _check(request)
-    image = read_image(request.image)
+    image = read_at_once(request.image).get(request.image)
     load = _loader(request, downloads)
     answers = []
     for title, model in zip(titles_of(request.models), request.models, strict=True):
         answers.append(_answer(request, title, model, image, load))
         tell(answers[-1])
-    panels = [Panel(a.preset, f"{a.seconds:.2f} s", a.result.labels) for a in answers if a.result is not None]
-    if not panels:
+    given = [(one, one.result) for one in answers if one.result is not None]
+    if not given:
         raise RadsegError(f"No model gave an answer. {answers[0].preset}: {answers[0].failure}")
-    sheet = comparison(to_uint8(image), panels, request.prompts.names)
+    panels = [Panel(one.preset, f"{one.seconds:.2f} s", result.labels) for one, result in given]
+    seen = given[0][1].image
+    assert seen is not None, "every segmentation of pixels keeps them"
+    sheet = comparison(seen, panels, request.prompts.names)
     write_bytes(request.output, image_bytes(sheet, request.output.suffix))
     return answers
 
@@ -111,14 +115,18 @@ def _answer(
     request: CompareRequest,
     title: str,
     model: "ModelSpec",
-    image: "Rgb",
+    image: "DecodedImage | None",
     load: "Callable[[ModelSpec], Segmenter]",
 ) -> Compared:
+    """Return a model's answer; an image that was not read yet is read within the model's memory budget."""
+    from radseg.io import read_pixels  # noqa: PLC0415
     from radseg.text.pack import VocabularyPack  # noqa: PLC0415
 
     try:
         segmenter = load(model)
         text, contrast = segmenter.embed(request.prompts, mode=request.mode)
+        if image is None:
+            image = read_pixels(request.image, segmenter.admitting(text, contrast, shown(request.image)))
         prompts = VocabularyPack(text, contrast)
         segmenter.segment(image, prompts, mode=request.mode)
         start = time.perf_counter()

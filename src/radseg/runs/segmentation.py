@@ -82,7 +82,7 @@ def segment_sources(
     sources = collect(request.sources, exclude=[folder])
     parameters = parameters_of(request)
     lone = sources.images[0].path if len(sources.images) == 1 else None
-    first = {} if lone is None else _read_at_once(lone)  # said before anything is loaded, and not read again
+    first = {} if lone is None else read_at_once(lone)  # said before anything is loaded, and not read again
     reporter.found(len(sources.images), notes_of(sources))
     endings = endings_of(request.kinds)
     with opened(folder, sources.images, parameters, endings=endings, existing=request.existing) as plan:
@@ -238,7 +238,7 @@ def _require_known_width(pack: "VocabularyPack") -> None:
             pack.embeddings.require_width(tower.width_out)
 
 
-def _read_at_once(image: Path) -> "dict[Path, DecodedImage]":
+def read_at_once(image: Path) -> "dict[Path, DecodedImage]":
     """Return an image file by its path; none where only the loaded model can tell whether its memory does."""
 
     def admit(_: object, decoding: int) -> None:
