@@ -96,6 +96,7 @@ class Builder:
         checkpoint_seconds: time between checkpoints.
         manifest_name: file of the manifest; another one while the folder's map is being replaced.
         identity: of the map, which stays when it grows; empty until its first frame is in it.
+        check: what was found of the recording's conventions, noted in the manifest; None where nothing was.
     """
 
     mapper: Mapper
@@ -106,6 +107,7 @@ class Builder:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     manifest_name: str = MANIFEST
     identity: str = ""
+    check: Mapping[str, Any] | None = None
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -148,6 +150,8 @@ class Builder:
         build: dict[str, Any] = {"parameters": dict(self.parameters), "frames": self.progress.as_json()}
         if self.identity:
             build["identity"] = self.identity
+        if self.check is not None:
+            build["check"] = dict(self.check)
         manifest = MapManifest(self.grown.description, self.grown.flush(), build)
         write_manifest(self.folder, manifest, self.manifest_name)
         self.grown.published(manifest)

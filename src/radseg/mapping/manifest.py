@@ -32,7 +32,7 @@ class MapManifest:
         description: what the numbers mean.
         shards: the files of its tiles, in the order of their first ones.
         build: what the builder notes for going on: identity, parameters, frames done, frames skipped with
-            reasons; of a merged map what was merged.
+            reasons, what the check of the recording's conventions found; of a merged map what was merged.
     """
 
     description: MapDescription
@@ -65,7 +65,7 @@ class MapManifest:
         noted = self.build.get("recording") or self.build.get("parameters") or {}
         if not noted.get("sequence"):
             return None
-        return {key: noted.get(key) for key in ("sequence", "poses", "axes", "layout")}
+        return {key: noted.get(key) for key in ("sequence", "poses", "axes", "world", "camera", "layout")}
 
 
 def holds_map(folder: Path) -> bool:
@@ -168,9 +168,11 @@ def _require_types(raw: Mapping[str, Any]) -> None:
 
 def _require_build(build: Mapping[str, Any]) -> None:
     """Raise ValueError for notes of a build that no builder writes; a merged map may have none."""
-    for name in ("parameters", "recording"):
+    for name in ("parameters", "recording", "check"):
         if not isinstance(build.get(name) or {}, dict):
             raise ValueError(f"its {name} are no table")
+    if not isinstance((build.get("check") or {}).get("verdict", ""), str):
+        raise ValueError("what its check found is no text")
     if not all(_HASH.fullmatch(one) for one in (build.get("identity", "0" * 64), *build.get("merged", ()))):
         raise ValueError("it is known by no hash, or merged from maps that are not")
     frames = build.get("frames", {})

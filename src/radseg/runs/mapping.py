@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from radseg.datasets.rgbd import FileSequence
-    from radseg.datasets.rgbd.files import Axes, Direction
+    from radseg.datasets.rgbd.files import Axes, Direction, World
     from radseg.mapping.builder import Progress
     from radseg.mapping.description import StoredDtype
     from radseg.mapping.manifest import MapManifest
@@ -53,6 +53,7 @@ class Recording:
 
     Attributes:
         colour_camera: folder of the two files of a colour camera of its own.
+        camera: name of the depth camera, for a folder that brings no calibration.
     """
 
     folder: Path
@@ -61,10 +62,12 @@ class Recording:
     poses: "Direction | None" = None
     axes: "Axes | None" = None
     colour_camera: Path | None = None
+    world: "World | None" = None
+    camera: str | None = None
 
     def open(self) -> "FileSequence":
         """Return the frames; nothing is decoded. Raises as `open_sequence` and `with_colour_camera`."""
-        from radseg.datasets.rgbd import open_sequence, with_colour_camera  # noqa: PLC0415
+        from radseg.datasets.rgbd import Cameras, open_sequence, with_colour_camera  # noqa: PLC0415
 
         frames = open_sequence(
             self.folder,
@@ -72,6 +75,8 @@ class Recording:
             depth_scale=self.depth_scale,
             poses=self.poses,
             axes=self.axes,
+            world=self.world,
+            cameras=Cameras(depth=self.camera),
         )
         return frames if self.colour_camera is None else with_colour_camera(frames, self.colour_camera)
 
@@ -87,6 +92,8 @@ class Recording:
             "depth_scale": self.depth_scale,
             "poses": self.poses,
             "axes": self.axes,
+            "world": self.world,
+            "camera": self.camera,
             "colour_camera": camera,
         }
 
@@ -136,6 +143,8 @@ class BuildRequest:
         existing: what to do with a map that is there.
         budget: bytes of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
+        check: what `check_conventions` found, as JSON values, to be noted in the map; None where nothing was
+            asked of it.
     """
 
     output: Path
@@ -145,6 +154,7 @@ class BuildRequest:
     existing: OnExisting = "refuse"
     budget: int | None = None
     checkpoint_seconds: float = 60.0
+    check: Mapping[str, Any] | None = None
 
     def parameters(self, frames: Any) -> dict[str, Any]:
         """Return everything that decides the map made of these frames; it must be equal on resume."""
@@ -195,7 +205,8 @@ def build_map(
         )
         seconds = request.checkpoint_seconds
         identity = "" if earlier is None or not earlier.shards else earlier.identity
-        builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity)
+        check = request.check or (earlier.build.get("check") if earlier else None)
+        builder = Builder(mapper, grown, request.output, parameters, progress, seconds, name, identity, check)
         reporter.started(len(ids) - len(progress.ids), len(progress.ids), request.output)
         builder.run(ids, sequence.read, reporter)
         if not progress.used:
@@ -375,6 +386,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "to": high,
         "frames used": frames.get("used", 0),
         "frames left out": reasons,
+        "conventions": dict(manifest.build.get("check") or {}).get("verdict", "not checked"),
         "tiles": sum(len(shard.tiles) for shard in manifest.shards),
         "files": len(manifest.shards),
         "bytes": sum(shard.bytes for shard in manifest.shards),
