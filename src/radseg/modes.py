@@ -32,5 +32,9 @@ with language too, or the one trained on patches, which does not (RADSeg Table 3
 AllDenoised = Literal["none", "first"]
 """What mode `assign` gives where denoising drops every name: no label, or the first name as published."""
 
+InputValues = Literal["normalised", "raw"]
+"""What a network takes: the image minus mean over deviation, or its values in [0, 1] as they are, as in the
+code of RayFronts until July 2026."""
+
 DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes that one image may take beside the weights: the image, working memory, result and its files."""

@@ -11,6 +11,7 @@ from radseg.miniature.world.render import render
 
 UNIT = 1000.0
 HEIGHT, WIDTH, FRAMES = 36, 48, 6
+MIRROR = np.diag([1.0, -1, 1, 1])
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,63 @@ def write_tum(root, recording, shift=0.005):
     return root
 
 
+def write_icl_nuim(root, recording):
+    """Depth first in the association file, poses and camera with y up and z forward."""
+    middle = f"{WIDTH / 2 - 0.5} {HEIGHT / 2 - 0.5}"
+    write(root / "camera-intrinsics.txt", f"{recording.focal} {-recording.focal} {middle}")
+    pairs, poses = [], []
+    for i, pose in enumerate(recording.poses):
+        save(root / "rgb" / f"{i}.png", recording.rgb[i])
+        save(root / "depth" / f"{i}.png", recording.depth[i] * 5)
+        pairs.append(f"{i} depth/{i}.png {i} rgb/{i}.png")
+        mirrored = MIRROR @ pose @ MIRROR
+        w, x, y, z = quaternion(mirrored)
+        poses.append(f"{i} {' '.join(map(str, (*mirrored[:3, 3], x, y, z, w)))}")
+    write(root / "associations.txt", "\n".join(pairs))
+    write(root / "traj0.gt.freiburg", "\n".join(poses))
+    return root
+
+
+def write_arkit(root, recording):
+    """One camera per frame; the trajectory is world-to-camera, axis times angle."""
+    middle = f"{WIDTH / 2 - 0.5} {HEIGHT / 2 - 0.5}"
+    lines = []
+    for i, pose in enumerate(recording.poses):
+        name = f"41069021_{100 + i * 0.1:.3f}"
+        save(root / "lowres_wide" / f"{name}.png", recording.rgb[i])
+        save(root / "lowres_depth" / f"{name}.png", recording.depth[i])
+        camera = f"{WIDTH} {HEIGHT} {recording.focal} {recording.focal} {middle}"
+        write(root / "lowres_wide_intrinsics" / f"{name}.pincam", camera)
+        inverse = np.linalg.inv(pose)
+        w, *axis = quaternion(inverse)
+        length = np.linalg.norm(axis)
+        turn = np.array(axis) / length * 2 * np.arctan2(length, w)
+        lines.append(" ".join(map(str, (100.004 + i * 0.1, *turn, *inverse[:3, 3]))))
+    write(root / "lowres_wide.traj", "\n".join(lines))
+    return root
+
+
+def write_scannetpp_iphone(root, recording, scale=1):
+    """Colour `scale` times the size of depth; the poses in ARKit's own world are elsewhere."""
+    described = {}
+    k = np.diag([recording.focal * scale, recording.focal * scale, 1])
+    k[:2, 2] = (WIDTH / 2 - 0.5) * scale, (HEIGHT / 2 - 0.5) * scale
+    for i, pose in enumerate(recording.poses):
+        save(root / "rgb" / f"frame_{i:06d}.jpg", recording.rgb[i].repeat(scale, 0).repeat(scale, 1))
+        save(root / "depth" / f"frame_{i:06d}.png", recording.depth[i])
+        poses = {"pose": (pose + 5).tolist(), "aligned_pose": pose.tolist()}
+        described[f"frame_{i:06d}"] = {"timestamp": i / 60, "intrinsic": k.tolist(), **poses}
+    write(root / "pose_intrinsic_imu.json", json.dumps(described))
+    return root
+
+
 WRITERS = {
+    "arkit": write_arkit,
     "folder": write_folder,
     "replica": write_replica,
     "scannet": write_scannet,
     "scannetpp": write_scannetpp,
+    "scannetpp-iphone": write_scannetpp_iphone,
     "tum": write_tum,
 }
 

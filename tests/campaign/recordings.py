@@ -23,7 +23,7 @@ from radseg.runs.map_facts import verify_map
 from radseg.types import Frame
 from rgbd_builders import WRITERS, record
 
-TEXTS = (".txt", ".json")
+TEXTS = (".txt", ".json", ".traj", ".pincam")
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def change_file(random: Random, file: Path, outside: Path) -> str:
     elif file.suffix == ".json":
         change, value = json_changed(random, json.loads(file.read_text()))
         data = json_text(value)
-    elif file.suffix == ".txt":
+    elif file.suffix in TEXTS:
         change, data = nanoseconds(file.read_text()) if draw < 0.4 else text_changed(random, file.read_text())
     elif draw < 0.6:
         change, data = "a field of its format", _BY_FORMAT[file.suffix.lower()](random, file.read_bytes())

@@ -107,7 +107,7 @@ def test_what_is_to_know_about_a_recording_is_said_once_on_standard_error(radseg
     result = radseg(*told, "--log-format", "json")
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines().count(note) == 1
-    assert events(result)[0]["event"] == "started"
+    assert [event["event"] for event in events(result)[:2]] == ["checked", "started"]
     assert note not in radseg(*told, "--overwrite", "--quiet").stderr
 
 
@@ -153,6 +153,26 @@ def test_what_the_check_found_is_said(radseg, tum, recording):
     assert "from 1 frame →" in still.stdout
     quiet = radseg("map", "build", recording, "-o", "quiet", *told, "--quiet")
     assert "Not checked: no two readable frames" in quiet.stderr
+
+
+def test_what_the_check_found_goes_into_the_events_and_the_map(radseg, tum, recording):
+    told = events(radseg("map", "build", tum, "-o", "map", "--space", "none", "--log-format", "json"))
+    assert (told[0]["event"], told[0]["ok"]) == ("checked", True)
+    assert (
+        told[0]["verdict"] == events(radseg("map", "info", "map", "--log-format", "json"))[0]["conventions"]
+    )
+    for path in recording.glob("frame-00000[123].*"):
+        path.unlink()
+    still = ("map", "build", recording, "-o", "still", "--space", "none", "--log-format", "json")
+    assert events(radseg(*still))[0]["ok"] is None
+    assert events(radseg(*still, "--overwrite", "--no-check"))[0]["event"] == "started"
+    assert events(radseg("map", "info", "still", "--log-format", "json"))[0]["conventions"] == "not checked"
+
+
+def test_a_camera_is_known_by_name(build, recording):
+    (recording / "camera-intrinsics.txt").unlink()
+    assert "--camera 7-scenes" in build("-o", "map", "--space", "none").stderr
+    assert build("-o", "map", "--space", "none", "--camera", "7-scenes").exit_code == 2
 
 
 def test_how_to_continue_is_said_only_where_something_was_begun(radseg, build, recording, monkeypatch):

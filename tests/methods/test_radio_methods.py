@@ -68,6 +68,15 @@ def test_rayfronts_sees_neighbours_on_the_right_grid_unless_as_published():
         torch.testing.assert_close(ours, patches(expected), rtol=1e-6, atol=1e-6)
 
 
+def test_rayfronts_on_raw_values_sees_the_image_as_it_is_in_place_of_its_normalised_values():
+    raw = RayFronts(DOUBLE, input_values="raw").window_features(CROP)
+    bare = copy.deepcopy(DOUBLE)
+    bare.conditioner.mean.zero_()
+    bare.conditioner.std.fill_(1)
+    assert DOUBLE.conditioner.mean.any()
+    torch.testing.assert_close(raw, RayFronts(bare).window_features(CROP), rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("tail", ["full", "reduced"])
 def test_proxyradio_equals_its_formula(tail):
     inputs, blocks = tokens_before(DOUBLE, CROP)

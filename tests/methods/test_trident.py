@@ -72,6 +72,19 @@ def test_windows_are_proxyclips_before_the_projection():
     torch.testing.assert_close(CLIP.to_language(TRIDENT.window(crops)), proxy.window(crops))
 
 
+def test_raw_values_are_taken_for_normalised_ones_by_clip_and_undone_for_dino_and_sam():
+    """RayFronts' encoder before 0b7b4a7: CLIP as it is, DINO by CLIP's mean, SAM by ImageNet's, in [0, 1]."""
+    raw, image = replace(TRIDENT, input_values="raw"), torch.rand(1, 3, 96, 96)
+    mean, std = (one[:, None, None] for one in (CLIP.conditioner.mean, CLIP.conditioner.std))
+    torch.testing.assert_close(raw.window(image), TRIDENT.window(image * std + mean))
+    torch.testing.assert_close(CLIP.pixels(raw.backbone.conditioner.inverse(image)), image)
+    mean, std = (one[:, None, None] for one in (DINO.conditioner.mean, DINO.conditioner.std))
+    features = torch.randn(5, 6, 6)
+    seen = (image[0] * std + mean).clamp(0, 1)
+    torch.testing.assert_close(raw.guide(image[0], features), TRIDENT.guide(seen, features))
+    assert not torch.allclose(raw.guide(image[0], features), TRIDENT.guide(image[0], features), atol=1e-4)
+
+
 def test_guidance_does_not_depend_on_how_queries_are_cut(monkeypatch):
     image, features = torch.rand(3, 96, 128), torch.randn(5, 6, 8)
     expected = TRIDENT.guide(image, features)

@@ -16,6 +16,7 @@ from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
+    from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
     from radseg.datasets.rgbd import FileSequence
     from radseg.mapping.mapper import Mapper
     from radseg.presets.spec import ModelSpec
@@ -63,7 +64,8 @@ MemoryBudget = Annotated[
 Layout = Annotated[
     str,
     typer.Option(
-        help="Folder layout: auto, replica, scannet, scannetpp, tum, folder.", rich_help_panel=_FRAMES
+        help="Folder layout: auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, tum, folder.",
+        rich_help_panel=_FRAMES,
     ),
 ]
 Skip = Annotated[
@@ -95,8 +97,23 @@ Poses = Annotated[
     typer.Option(help="What the pose files hold.", rich_help_panel=_FRAMES),
 ]
 Axes = Annotated[
-    Literal["opencv", "opengl"] | None,
-    typer.Option(help="Camera axes of the poses.", rich_help_panel=_FRAMES),
+    Literal["opencv", "opengl", "left-handed"] | None,
+    typer.Option(
+        help="Camera axes of the poses; left-handed: y up, z forward, as in Unity.", rich_help_panel=_FRAMES
+    ),
+]
+World = Annotated[
+    Literal["right-handed", "left-handed"] | None,
+    typer.Option(help="World of the poses; a left-handed one is mirrored.", rich_help_panel=_FRAMES),
+]
+Camera = Annotated[
+    str | None,
+    typer.Option(
+        help="Depth camera of a folder without calibration: 7-scenes, freiburg1, freiburg2, freiburg3, "
+        "icl-nuim, primesense.",
+        show_default=False,
+        rich_help_panel=_FRAMES,
+    ),
 ]
 Check = Annotated[
     bool,
@@ -125,9 +142,11 @@ def build(
     depth_scale: DepthScale = None,
     max_depth: MaxDepth = None,
     max_points: MaxPoints = None,
+    camera: Camera = None,
     colour_camera: ColourCamera = None,
     poses: Poses = None,
     axes: Axes = None,
+    world: World = None,
     check: Check = True,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the map in the output folder.")
@@ -157,12 +176,12 @@ def build(
             f"With {vocabulary.names[0]!r} alone every voxel would get it. Add more names, or leave out "
             "--space and the prompt: a map of features answers any prompt later."
         )
-    recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera)
+    recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera, world, camera)
     frames = recording.open()
     for note in () if quiet else frames.notes:
         typer.echo(printable(f"Note: {note}"), err=True)
-    if check:
-        _require_plausible(frames, quiet=quiet)
+    reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
+    found = _plausible(frames, reporter) if check else None
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     model = None if space == "none" else choice.spec(quiet=quiet)
     if model is not None and space == "features":
@@ -177,10 +196,10 @@ def build(
         existing=existing(resume=resume, overwrite=overwrite),
         budget=parse_bytes(memory_budget),
         keep_paths=keep_paths,
+        check=found,
     )
     downloads = download_reporter(log_format, quiet=quiet)
     make = _mapper_maker(model, vocabulary, downloads, voxel_size, dtype=store, frame=frame, **limits)
-    reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     held = _stamp(output)
     with terminated_like_interrupted():
         try:
@@ -234,12 +253,14 @@ def _mapper_maker(
     return make
 
 
-def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
+def _plausible(
+    frames: "FileSequence", reporter: "JsonMapReporter | PlainMapReporter"
+) -> dict[str, bool | int | str | None]:
+    """Return what the check of the conventions found, or refuse frames that fail it."""
     from radseg.datasets.rgbd import check_conventions
 
     report = check_conventions(frames)
-    if report.ok is None or (report.ok and not quiet):  # what was not checked is always said
-        typer.echo(report.verdict, err=True)
+    reporter.checked(report)
     if report.ok is False:
         options = dict(report.suggestion)
         if (times := options.pop("depth_scale_times", None)) is not None:
@@ -247,6 +268,7 @@ def _require_plausible(frames: "FileSequence", *, quiet: bool) -> None:
         way = " ".join(f"--{key} {value}" for key, value in options.items())
         otherwise = f"Build with {way}, or" if way else "Or build"
         raise InputError(f"{report.verdict} {otherwise} as it is with --no-check.")
+    return report.as_json()
 
 
 def _box(text: str | None) -> Any:

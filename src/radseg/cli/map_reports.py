@@ -9,6 +9,7 @@ import typer
 from radseg.cli.failures import emit, printable
 
 if TYPE_CHECKING:
+    from radseg.datasets.rgbd import ConventionReport
     from radseg.mapping.builder import Progress
     from radseg.mapping.manifest import MapManifest
 
@@ -28,6 +29,11 @@ class PlainMapReporter:
         self._done = 0
         self._todo = 0
         self._start = self._last = time.perf_counter()
+
+    def checked(self, report: "ConventionReport") -> None:
+        """Say what was found of the recording's conventions; what was not checked is always said."""
+        if report.ok is None or (report.ok and not self._quiet):
+            typer.echo(printable(report.verdict), err=True)
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Say how many frames are to be done."""
@@ -68,9 +74,13 @@ def _frames(count: int) -> str:
 
 
 class JsonMapReporter:
-    """One JSON object per line on standard output: started, frame, ended."""
+    """One JSON object per line on standard output: checked, started, frame, ended."""
 
     begun = False
+
+    def checked(self, report: "ConventionReport") -> None:
+        """Write the event; `ok` is null where nothing was compared."""
+        emit(event="checked", **report.as_json())
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Write the event."""

@@ -32,8 +32,8 @@ class MapManifest:
         description: what the numbers mean.
         shards: the files of its tiles, in the order of their first ones.
         build: what the builder notes for going on: identity, parameters, recording, frames done, frames
-            skipped with reasons; of a merged map what was merged. The recording's path is in it only where it
-            was to be kept.
+            skipped with reasons, what the check of the recording's conventions found; of a merged map what was
+            merged. The recording's path is in it only where it was to be kept.
     """
 
     description: MapDescription
@@ -171,12 +171,14 @@ def _require_types(raw: Mapping[str, Any]) -> None:
 
 def _require_build(build: Mapping[str, Any]) -> None:
     """Raise ValueError for notes of a build that no builder writes; a merged map may have none."""
-    for name in ("parameters", "recording"):
+    for name in ("parameters", "recording", "check"):
         if not isinstance(build.get(name) or {}, dict):
             raise ValueError(f"its {name} are no table")
     known = (build.get("identity", "0" * 64), build.get("sightings", "0" * 64), *build.get("merged", ()))
     if not all(_HASH.fullmatch(one) for one in known):
         raise ValueError("it or its sightings are known by no hash, or it was merged from maps that are not")
+    if not isinstance((build.get("check") or {}).get("verdict", ""), str):
+        raise ValueError("what its check found is no text")
     frames = build.get("frames", {})
     up = frames.get("camera_up", [0.0, 0.0, 0.0])
     if len(up) != 3 or not all(type(n) in (int, float) and math.isfinite(n) for n in up):

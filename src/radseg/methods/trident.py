@@ -17,6 +17,7 @@ from radseg.methods.shared.proxy_mixing import ProxyMixing
 from radseg.methods.shared.windowed import grid_of, on_grid
 from radseg.models.image_tower import ImageTower
 from radseg.models.sam_encoder import SamEncoder
+from radseg.modes import InputValues
 from radseg.ops.correlation import unit_rows
 from radseg.ops.inference import inference
 from radseg.ops.resize import fit_frame, resize
@@ -36,12 +37,17 @@ class Trident(ProxyMixing):
     Differs from the published code: SAM sees the image at the size the windows get, enlarged to its frame,
     where there it sees the file; very wide images are not cut in halves for it.
 
+    In RayFronts, and so in RADSeg's 3D tables, its code took images in [0, 1] for normalised ones until July
+    2026 (commit 0b7b4a7); `input_values="raw"` does: CLIP gets them as they are, and DINO and SAM what is
+    left when CLIP's mean and deviation, or ImageNet's, are undone once too often.
+
     Attributes:
         vfm: DINO B/16 in the paper.
         sam: SAM's image encoder.
         cosine_factor: a key counts for a query when SAM's values agree by more than this times the query's
             mean cosine; 1.2 in the paper, 3 for street scenes.
         below_zero: takes the place of a threshold that is negative; None leaves it.
+        input_values: "raw" is as above; masks that SAM refines see the image as it is.
     """
 
     backbone: ImageTower
@@ -49,6 +55,7 @@ class Trident(ProxyMixing):
     sam: SamEncoder = field(kw_only=True)
     cosine_factor: float = 1.2
     below_zero: float | None = None
+    input_values: InputValues = "normalised"
 
     @property
     def backbone_space(self) -> str:
@@ -70,6 +77,8 @@ class Trident(ProxyMixing):
 
     def window(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
         """Return the mixed values of every window, in CLIP's width, on CLIP's grid."""
+        if self.input_values == "raw":
+            crops = self.backbone.conditioner.inverse(crops)
         grid, other = grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch)
         return on_grid(self.mixed(crops), other, grid)
 
@@ -78,6 +87,8 @@ class Trident(ProxyMixing):
 
         A few rows of queries at a time: the published code keeps heads × 4096 × 4096 numbers.
         """
+        if self.input_values == "raw":
+            image = self.vfm.conditioner.inverse(image).clamp(0, 1)
         framed = fit_frame(image, frame=self.sam.frame, patch=self.sam.patch)
         grid, side = self.sam.grid_of(framed), self.sam.frame // self.sam.patch
         tokens, last = self.sam.trunk(framed), self.sam.layers[-1]

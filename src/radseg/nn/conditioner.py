@@ -1,4 +1,4 @@
-"""Input normalisation as part of a network: there is no way to leave it out or to apply it twice."""
+"""Input normalisation as part of a network: nobody who calls one can forget it, or apply it twice."""
 
 import torch
 from jaxtyping import Float
@@ -19,3 +19,7 @@ class Conditioner(nn.Module):
     def forward(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
         """Return (images − mean)/std per channel; images in [0, 1]."""
         return (images - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def inverse(self, values: Float[Tensor, "*n 3 H W"]) -> Float[Tensor, "*n 3 H W"]:
+        """Return the images whose normalised values these are: values · std + mean, beyond [0, 1] too."""
+        return values.to(self.mean) * self.std[:, None, None] + self.mean[:, None, None]

@@ -11,6 +11,7 @@ from radseg.presets.options import (
     Options,
     RadioOptions,
     RadsegOptions,
+    RayfrontsOptions,
     ResclipOptions,
     StrideOptions,
     TridentOptions,
@@ -52,6 +53,18 @@ def on_radio(
         return _class(place)(radio, *_windows(options), _aggregation(options), **numbers)
 
     return Method(build, RadioOptions, adaptors=adaptors, text_dependent=text_dependent)
+
+
+def rayfronts(grid_order: "GridOrder") -> Method:
+    """Return the row of RayFronts with this grid."""
+
+    def build(radio: Any, _: Sequence[Any], options: RayfrontsOptions) -> "DenseEncoder":
+        from radseg.methods.rayfronts import RayFronts  # noqa: PLC0415
+
+        parts = (*_windows(options), _aggregation(options))
+        return RayFronts(radio, *parts, grid_order=grid_order, input_values=options.input_values)
+
+    return Method(build, RayfrontsOptions)
 
 
 def on_clip(place: str, *, text_dependent: bool = False, **numbers: Any) -> Method:
@@ -137,6 +150,7 @@ def trident(mean_over: "Statistics") -> "Build":
             mean_over=mean_over,
             cosine_factor=options.cosine_factor,
             below_zero=options.below_zero,
+            input_values=options.input_values,
         )
 
     return build

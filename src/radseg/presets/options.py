@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from radseg.errors import InputError
-from radseg.modes import DEFAULT_MEMORY_BUDGET, AllDenoised, LanguageHead, Refine, SizeRule
+from radseg.modes import DEFAULT_MEMORY_BUDGET, AllDenoised, InputValues, LanguageHead, Refine, SizeRule
 from radseg.text.templates import template_set
 
 
@@ -128,6 +128,13 @@ class RadioOptions(WindowOptions):
     language_head: LanguageHead = "cls"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RayfrontsOptions(RadioOptions):
+    """RayFronts. `input_values` "raw" leaves out the normalisation of the image; see RayFronts."""
+
+    input_values: InputValues = "normalised"
+
+
 LANGUAGE = {"language": None, "language_head": "cls"}
 """The options that choose an adaptor's head, as they are where there is one to choose."""
 
@@ -162,11 +169,12 @@ class RadsegOptions(RadioOptions, MaskOptions):
 @dataclass(frozen=True, kw_only=True)
 class TridentOptions(WindowOptions, MaskOptions):
     """Trident: windows, and masks through its own SAM. Its code has other constants per data set; see Trident
-    and `evaluation.paper.protocols`.
+    and `evaluation.paper.protocols`. `input_values` "raw" is as in RayFronts; see Trident.
     """
 
     cosine_factor: float = 1.2
     below_zero: float | None = None
+    input_values: InputValues = "normalised"
 
 
 @dataclass(frozen=True, kw_only=True)

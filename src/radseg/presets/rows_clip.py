@@ -94,6 +94,10 @@ PRESETS = (
         "Trident with the published code's batch mean and mask prompts", "trident-paper", _DINO_SAM,
         paper="A.2",
     ),
+    Preset(
+        "trident-b-paper-raw", _B, replace(_TRIDENT, refine="reference", input_values="raw"),
+        "Trident with images not normalised, as in Table 2", "trident-paper", _DINO_SAM, paper="A.2",
+    ),
     Preset(  # whole patches of 14 and of 16 pixels: windows are multiples of 112
         "trident-h", _H, _TRIDENT, "Trident with CLIP ViT-H and SAM ViT-H",
         "trident", ("dino-vit-b-16", "sam-vit-h-whole"), paper="A.2",

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 from radseg import miniature
-from radseg.presets.builders import MASKS, on_radio, radseg
-from radseg.presets.options import Options, RadioOptions, RadsegOptions
+from radseg.presets.builders import MASKS, on_radio, radseg, rayfronts
+from radseg.presets.options import Options, RadioOptions, RadsegOptions, RayfrontsOptions
 from radseg.presets.registry import Method, Preset
 
 METHODS = {
     "toy": Method(lambda encoder, _, __: encoder, Options),
     "radseg": Method(radseg, RadsegOptions, MASKS),
     "naradio": on_radio("naradio:NARADIO"),
-    "rayfronts": on_radio("rayfronts:RayFronts"),
-    "rayfronts-paper": on_radio("rayfronts:RayFronts", grid_order="transposed"),
+    "rayfronts": rayfronts("rows"),
+    "rayfronts-paper": rayfronts("transposed"),
     "proxyradio-d": on_radio("proxyradio:ProxyRADIO", adaptors=("dino_v2",), teacher="dino_v2"),
     "proxyradio-s": on_radio("proxyradio:ProxyRADIO", adaptors=("sam",), teacher="sam"),
     "proxyradio-surface": on_radio("proxyradio:ProxyRADIO", adaptors=("surface",), teacher="surface"),
@@ -59,9 +59,13 @@ RADSEG = (
 )  # fmt: skip
 
 _OTHER = RadioOptions(scga_temperature=None)
-_WHOLE = replace(_OTHER, crop=None, short_side=512)
+_WHOLE = RayfrontsOptions(scga_temperature=None, crop=None, short_side=512)
 _ROOMS = RadioOptions(
     crop=miniature.CROP, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none",
+    scga_temperature=None,
+)  # fmt: skip
+_ROOM = RayfrontsOptions(
+    crop=None, stride=miniature.STRIDE, short_side=miniature.SHORT_SIDE, templates="none",
     scga_temperature=None,
 )  # fmt: skip
 _ROOMS_PLAIN = replace(_MINIATURE, scra_temperature=None, scga_temperature=None)
@@ -79,10 +83,14 @@ ON_RADIO = (
         "rayfronts-b-paper", "radio_v2.5-b", _WHOLE, "RayFronts' encoder with its transposed neighbourhood",
         "rayfronts-paper", paper="A.2",
     ),
+    Preset(
+        "rayfronts-b-paper-raw", "radio_v2.5-b", replace(_WHOLE, input_values="raw"),
+        "RayFronts' encoder with images not normalised, as in Table 2", "rayfronts-paper", paper="A.2",
+    ),
     Preset("miniature-radio", _M, _ROOMS_PLAIN, "the miniature without SCRA and SCGA"),
     Preset("miniature-naradio", _M, _ROOMS, "NARADIO on the miniature", "naradio"),
     Preset(
-        "miniature-rayfronts", _M, replace(_ROOMS, crop=None), "RayFronts on the miniature", "rayfronts"
+        "miniature-rayfronts", _M, _ROOM, "RayFronts on the miniature", "rayfronts"
     ),
     Preset(
         "miniature-proxyradio-d", _M, _ROOMS, "ProxyRADIO on the miniature, mixed by its surface head",

@@ -79,6 +79,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         "to": high,
         "frames used": frames.get("used", 0),
         "frames left out": reasons,
+        "conventions": dict(manifest.build.get("check") or {}).get("verdict", "not checked"),
         "tiles": sum(len(shard.tiles) for shard in manifest.shards),
         "files": len(manifest.shards),
         "bytes": sum(shard.bytes for shard in manifest.shards),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from radseg.datasets.rgbd import FileSequence
-    from radseg.datasets.rgbd.files import Axes, Direction
+    from radseg.datasets.rgbd.files import Axes, Direction, World
     from radseg.mapping.builder import Progress
     from radseg.mapping.description import StoredDtype
     from radseg.mapping.manifest import MapManifest
@@ -54,6 +54,7 @@ class Recording:
 
     Attributes:
         colour_camera: folder of the two files of a colour camera of its own.
+        camera: name of the depth camera, for a folder that brings no calibration.
     """
 
     folder: Path
@@ -62,13 +63,21 @@ class Recording:
     poses: "Direction | None" = None
     axes: "Axes | None" = None
     colour_camera: Path | None = None
+    world: "World | None" = None
+    camera: str | None = None
 
     def open(self) -> "FileSequence":
         """Return the frames; nothing is decoded. Raises as `open_sequence` and `with_colour_camera`."""
-        from radseg.datasets.rgbd import open_sequence, with_colour_camera  # noqa: PLC0415
+        from radseg.datasets.rgbd import Cameras, open_sequence, with_colour_camera  # noqa: PLC0415
 
         frames = open_sequence(
-            self.folder, layout=self.layout, depth_scale=self.depth_scale, poses=self.poses, axes=self.axes
+            self.folder,
+            layout=self.layout,
+            depth_scale=self.depth_scale,
+            poses=self.poses,
+            axes=self.axes,
+            world=self.world,
+            cameras=Cameras(depth=self.camera),
         )
         return frames if self.colour_camera is None else with_colour_camera(frames, self.colour_camera)
 
@@ -84,13 +93,15 @@ class Recording:
             "depth_scale": self.depth_scale,
             "poses": self.poses,
             "axes": self.axes,
+            "world": self.world,
+            "camera": self.camera,
             "colour_camera": camera,
         }
 
-    def world(self) -> dict[str, Any]:
+    def world_frame(self) -> dict[str, Any]:
         """Return what decides the world frame: the folder, by its mark, and how its poses are read."""
-        mark = folder_mark(self.folder)
-        return {"sequence": mark, "layout": self.layout, "poses": self.poses, "axes": self.axes}
+        read = {name: getattr(self, name) for name in ("layout", "poses", "axes", "world", "camera")}
+        return {"sequence": folder_mark(self.folder), **read}
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,8 @@ class BuildRequest:
         budget: bytes of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
         keep_paths: whether `map.json` names the recording's folder; else no file of the map does.
+        check: what `check_conventions` found, as JSON values, to be noted in the map; None where nothing was
+            asked of it.
     """
 
     output: Path
@@ -149,6 +162,7 @@ class BuildRequest:
     budget: int | None = None
     checkpoint_seconds: float = 60.0
     keep_paths: bool = False
+    check: Mapping[str, Any] | None = None
 
     def parameters(self, frames: Any) -> dict[str, Any]:
         """Return everything that decides the map made of these frames; it must be equal on resume."""
@@ -156,11 +170,12 @@ class BuildRequest:
         return {**self.model_parameters, **self.settings.parameters(), **recorded}
 
     def notes(self) -> dict[str, Any]:
-        """Return what the manifest says beside that of the world frame, and of where the recording lies."""
+        """Return what the manifest says beside that: of the world frame, of its check, and where it all lay."""
+        checked = {} if self.check is None else {"check": dict(self.check)}
         if self.recording is None:
-            return {}
+            return checked
         kept = {"root": os.path.abspath(self.recording.folder)} if self.keep_paths else {}  # noqa: PTH100
-        return {"recording": self.recording.world(), **kept}
+        return {"recording": self.recording.world_frame(), **checked, **kept}
 
 
 def build_map(
@@ -213,7 +228,8 @@ def build_map(
         )
         seconds = request.checkpoint_seconds
         identity = "" if earlier is None or not earlier.shards else earlier.identity
-        notes = request.notes()
+        before = {} if earlier is None else earlier.build
+        notes = {key: before[key] for key in ("check",) if key in before} | request.notes()
         folder = None if request.recording is None else request.recording.folder
         builder = Builder(
             mapper, grown, request.output, parameters, progress, seconds, name, identity, notes, folder

@@ -5,7 +5,7 @@ import pytest
 
 from radseg.datasets.rgbd import PoseReading, check_conventions, open_sequence
 from radseg.datasets.rgbd.conventions import reprojection_residuals
-from rgbd_builders import record, write_folder, write_scannet
+from rgbd_builders import MIRROR, record, write_folder, write_scannet
 
 FLIP = np.diag([1.0, -1, -1, 1])
 
@@ -32,8 +32,20 @@ def test_the_right_reading_is_accepted(tmp_path, recording):
             "like world-to-camera and OpenGL axes:",
             {"poses": "world-to-camera", "axes": "opengl"},
         ),
+        (
+            lambda pose: MIRROR @ pose @ MIRROR,
+            "like left-handed axes and left-handed world:",
+            {"axes": "left-handed", "world": "left-handed"},
+        ),
+        (lambda pose: pose @ MIRROR, "like left-handed axes:", {"axes": "left-handed"}),
+        (lambda pose: MIRROR @ pose, "like left-handed world:", {"world": "left-handed"}),
+        (
+            lambda pose: np.linalg.inv(MIRROR @ pose @ FLIP),
+            "like world-to-camera and OpenGL axes and left-handed world:",
+            {"poses": "world-to-camera", "axes": "opengl", "world": "left-handed"},
+        ),
     ],
-    ids=["world-to-camera", "opengl", "both"],
+    ids=["world-to-camera", "opengl", "both", "mirrored", "mirrored axes", "mirrored world", "all"],
 )
 def test_a_wrong_reading_is_named_and_its_suggestion_corrects_it(
     tmp_path, recording, change, words, suggestion
@@ -80,6 +92,19 @@ def test_a_camera_at_rest_is_not_judged(tmp_path, recording):
     assert report.pairs == 0
     assert report.ok is None
     assert report.verdict.startswith("Not checked")
+
+
+def test_frames_that_see_nothing_in_common_are_not_judged(tmp_path, recording):
+    def apart(pose):
+        far = pose.copy()
+        far[:3, 3] *= 1000
+        return far
+
+    report = check_conventions(open_sequence(write_folder(tmp_path, recording, apart)))
+    assert report.pairs > 0
+    assert (report.ok, report.suggestion) == (None, {})
+    assert report.verdict.startswith("Not checked: no pixel is seen twice")
+    assert report.as_json() == {"ok": None, "verdict": report.verdict, "pairs": report.pairs}
 
 
 def test_the_real_kitchen_gives_the_numbers_of_the_specification(shared):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,7 +183,11 @@ MARKS = {"utf-8": "utf-8-sig", "utf-16, as PowerShell writes": "utf-16"}
 @pytest.mark.parametrize("layout", WRITERS)
 def test_byte_order_marks_in_text_files_change_nothing(layout, encoding, tmp_path, recording):
     plain, marked = (WRITERS[layout](tmp_path / name, recording) for name in ("plain", "marked"))
-    files = [file for file in (tmp_path / "marked").rglob("*") if file.suffix in {".txt", ".json"}]
+    files = [
+        file
+        for file in (tmp_path / "marked").rglob("*")
+        if file.suffix in {".txt", ".json", ".traj", ".pincam"}
+    ]
     assert files
     for file in files:
         file.write_bytes(file.read_text().encode(encoding))
@@ -209,7 +214,7 @@ def at_most_five_seconds():
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs in folders")
 @pytest.mark.parametrize("layout", WRITERS)
-@pytest.mark.parametrize("ending", [".txt", ".json", ".png", ".jpg"])
+@pytest.mark.parametrize("ending", [".txt", ".json", ".png", ".jpg", ".traj", ".pincam"])
 @pytest.mark.usefixtures("at_most_five_seconds")
 def test_a_fifo_in_place_of_a_file_is_refused_and_never_waited_for(layout, ending, tmp_path, recording):
     path = WRITERS[layout](tmp_path, recording)
@@ -461,7 +466,9 @@ def test_unknown_depth_is_nan_and_far_depth_infinite(tmp_path, recording):
     depth = recording.depth[0].copy()
     depth[0, :3] = (0, 65535, 2500)
     save(tmp_path / "frame-000000.depth.png", depth)
-    row = open_sequence(tmp_path, depth_limit=2.0).read("frame-000000").depth[0]
+    sequence = open_sequence(tmp_path)
+    limited = replace(sequence, depth=replace(sequence.depth, limit=2.0))
+    row = limited.read("frame-000000").depth[0]
     assert row[:2].isnan().all()
     assert row[2] == float("inf")
 

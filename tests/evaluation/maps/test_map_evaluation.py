@@ -19,7 +19,8 @@ from radseg.evaluation.maps.run import (
     run_map_evaluation,
 )
 from radseg.evaluation.maps.sets import open_scene, scenes_of
-from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, ROWS, printed
+from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, ROWS, row_of
+from radseg.evaluation.paper.published import TABLE_2
 from radseg.miniature.walk import RoomWalk
 from radseg.presets.spec import model_spec
 from radseg.presets.table import PRESETS
@@ -178,14 +179,25 @@ def test_the_table_holds_the_papers_scenes_and_values():
     assert [len(row.scenes) for row in MAP_PROTOCOLS.values()] == [8, 12, 9, 8]
     assert MAP_PROTOCOLS["scannet"].scenes[1] == "scene0011_01"
     assert MAP_PROTOCOLS["scannet"].colour == Size(640, 864)
-    assert printed("radseg-b", "replica", "features", refined=False) == (32.29, 58.96)
-    assert printed("radseg-b+", "scannet", "probabilities", refined=True) == (38.58, 48.49)
-    assert printed("trident-b", "replica", "probabilities", refined=True) == (27.38, 49.81)
-    assert printed("trident-b-paper", "replica", "probabilities", refined=False) == (25.44, 47.48)
-    assert printed("trident-b", "replica", "features", refined=True) is None
-    assert printed("radseg-b", "walks", "features", refined=False) is None
-    assert printed("radseg-h", "replica", "features", refined=False) is None
+    assert row_of("radseg-b", "features", refined=False).replica == (32.29, 58.96)
+    assert row_of("radseg-b+", "probabilities", refined=True).scannet == (38.58, 48.49)
+    assert row_of("trident-b", "probabilities", refined=True).replica == (27.38, 49.81)
+    assert row_of("trident-b-paper", "probabilities", refined=False).replica == (25.44, 47.48)
+    assert row_of("trident-b", "features", refined=True) is None
+    assert row_of("radseg-h", "features", refined=False) is None
     assert set(ROWS) <= set(PRESETS)
+
+
+def test_rows_made_with_images_that_were_not_normalised_are_marked_and_have_presets_that_do_so():
+    marked = {row.method for row in TABLE_2 if "not normalised" in row.note}
+    assert marked == {"RayFronts", "Trident", "Trident with refinement"}
+    raw = {name for name in ROWS if getattr(PRESETS[name].options, "input_values", "") == "raw"}
+    assert {name for row in raw for name in ROWS[row] if name} == marked
+    lines = result_lines(
+        {"dataset": "replica", "space": "features", "protocol": {"rules": "clean"}, "preset": "rayfronts-b"}
+        | {"scenes": [], "mean": {"miou": None}, "paper": (28.39, 52.05), "paper_note": "not normalised"}
+    )
+    assert lines[-1].endswith("(not normalised)")
 
 
 def test_rendered_walks_need_no_data_and_keep_the_models_sizes(monkeypatch):

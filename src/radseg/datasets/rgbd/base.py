@@ -42,6 +42,7 @@ class FrameFiles:
         pose: returns the 4 × 4 matrix as it stands in its file; raises InputError where there is none.
         semantics: file of class labels, where the layout has one.
         timestamp: seconds, where known.
+        camera: returns the frame's own depth camera, where each frame has one; raises InputError.
     """
 
     colour: Path
@@ -49,6 +50,7 @@ class FrameFiles:
     pose: Callable[[], Float[Tensor, "4 4"]]
     semantics: Path | None = None
     timestamp: float | None = None
+    camera: Callable[[], Intrinsics] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class FileSequence:
 
     Attributes:
         frames: by id, in order.
-        intrinsics: of the depth camera, at the size of its files.
+        intrinsics: of the depth camera, at the size of its files; of frames that bring none.
         depth: how numbers in the depth files become metres.
         reading: what the numbers in the pose files mean.
         colour_intrinsics, depth_to_colour: of a separate colour camera (see Frame).
@@ -108,8 +110,9 @@ class FileSequence:
             raise InputError(f"There is no frame {frame_id!r} in this sequence of {len(self)}.")
         files = self.frames[frame_id]
         pose = rigid(self.reading.to_camera_to_world(files.pose()), f"The pose of frame {frame_id}")
+        camera = self.intrinsics if files.camera is None else files.camera()
         try:
-            depth = self.depth.read(files.depth, self.intrinsics.size)
+            depth = self.depth.read(files.depth, camera.size)
             rgb = read_image(files.colour)
         except MissingFileError as error:  # one missing file is a fault of this frame, not of the run
             raise InputError(str(error)) from error
@@ -121,7 +124,7 @@ class FileSequence:
             id=frame_id,
             rgb=rgb,
             depth=depth,
-            intrinsics=self.intrinsics,
+            intrinsics=camera,
             camera_to_world=pose,
             colour_intrinsics=self.colour_intrinsics,
             depth_to_colour=self.depth_to_colour,

@@ -6,7 +6,7 @@ reading of the same numbers fits much better, the recording is being misread (ma
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import torch
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from radseg.datasets.rgbd.base import FileSequence, RgbdSequence
-from radseg.datasets.rgbd.files import Axes, Direction, PoseReading, inverse_pose
+from radseg.datasets.rgbd.files import Axes, Direction, PoseReading, World, inverse_pose
 from radseg.errors import InputError
 from radseg.ops.camera import project, transform, unproject, valid_depth
 from radseg.types import Frame
@@ -25,8 +25,13 @@ STEP = 3  # every third row and column, as in the specification's numbers
 MIN_SHARE = 0.1  # of the sampled pixels that must be seen twice
 PLAUSIBLE = (0.1, 100.0)  # metres; the median depth of anything a depth camera or laser sees
 
-READINGS = tuple(PoseReading(direction, axes) for axes in get_args(Axes) for direction in get_args(Direction))
-"""Every meaning the numbers of a pose may have."""
+READINGS = tuple(
+    PoseReading(direction, axes, world)
+    for world in get_args(World)
+    for axes in get_args(Axes)
+    for direction in get_args(Direction)
+)
+"""Every meaning the numbers of a pose may have. Which half can be is said by the sign of its determinant."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,11 @@ class ConventionReport:
     """What the check found.
 
     Attributes:
-        ok: False where another reading fits clearly better, or none fits; None where nothing was compared.
+        ok: False where another reading fits clearly better, or none fits; None where nothing was compared:
+            no two frames between which the camera moves, or none that see the same.
         verdict: one sentence for people, with the option to change where there is one.
         residuals: per reading the median of |reprojected − measured depth| over all pairs, metres; NaN where
-            too little overlaps.
+            too little overlaps. Only of readings that give rigid motions.
         pairs: pairs of frames that were compared.
         suggestion: what to pass to `open_sequence` instead, e.g. {"poses": "world-to-camera"}; for a wrong
             unit {"depth_scale_times": factor} of what was passed.
@@ -50,6 +56,10 @@ class ConventionReport:
     pairs: int
     suggestion: Mapping[str, str | float]
     skipped: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, bool | int | str | None]:
+        """Return what a map notes of it, as JSON values."""
+        return {"ok": self.ok, "verdict": self.verdict, "pairs": self.pairs}
 
 
 def check_conventions(
@@ -71,12 +81,18 @@ def check_conventions(
         reading = sequence.reading if isinstance(sequence, FileSequence) else PoseReading()
     skipped: list[str] = []
     chosen = list(_pairs(sequence, pairs, skipped))
+    as_read = reading
+    if not chosen and skipped and isinstance(sequence, FileSequence):
+        # Poses that mirror cannot be read; as poses of a world of the other hand they can, and be compared.
+        as_read = replace(reading, world=next(hand for hand in get_args(World) if hand != reading.world))
+        chosen = list(_pairs(replace(sequence, reading=as_read), pairs, []))
     if not chosen:
         verdict = "Not checked: no two readable frames between which the camera moves by 10 cm or 5 degrees."
         return ConventionReport(None, verdict, {}, 0, {}, tuple(skipped))
     middle = float(torch.stack([_median_depth(a) for a, _ in chosen]).nanmedian())
-    residuals = {other: _residual(chosen, reading, other, 1.0) for other in READINGS}
-    unit = _unit_verdict(chosen, reading, middle)
+    possible = [other for other in READINGS if other.mirrors == as_read.mirrors]
+    residuals = {other: _residual(chosen, as_read, other, 1.0) for other in possible}
+    unit = _unit_verdict(chosen, as_read, middle)
     ok, verdict, suggestion = unit or _pose_verdict(residuals, reading, middle)
     return ConventionReport(ok, verdict, residuals, len(chosen), suggestion, tuple(skipped))
 
@@ -124,8 +140,10 @@ def _residual(
 
 def _pose_verdict(
     residuals: Mapping[PoseReading, float], reading: PoseReading, middle: float
-) -> tuple[bool, str, dict[str, str | float]]:
-    now = residuals[reading]
+) -> tuple[bool | None, str, dict[str, str | float]]:
+    now = residuals.get(reading, math.nan)
+    if all(map(math.isnan, residuals.values())):
+        return None, "Not checked: no pixel is seen twice, however the poses are read.", {}
     others = {
         other: value for other, value in residuals.items() if other != reading and not math.isnan(value)
     }
@@ -138,8 +156,12 @@ def _pose_verdict(
                 suggestion["poses"] = best.direction
             if best.axes != reading.axes:
                 suggestion["axes"] = best.axes
-            readings = {"opencv": "OpenCV axes", "opengl": "OpenGL axes"}
-            described = " and ".join(readings.get(str(value), str(value)) for value in suggestion.values())
+            if best.world != reading.world:
+                suggestion["world"] = best.world
+            named = (
+                f"{_WORDS.get(str(value), value)} {_OF.get(key, '')}" for key, value in suggestion.items()
+            )
+            described = " and ".join(words.strip() for words in named)
             return False, f"These poses look like {described}: {_compare(others[best], now)}.", suggestion
     if now < small:
         return True, f"Poses and depth fit together: reprojected depth is off by {now * 1000:.1f} mm.", {}
@@ -150,6 +172,10 @@ def _pose_verdict(
         "Check the depth unit, the intrinsics, and that depth and poses belong to the same frames.",
         {},
     )
+
+
+_WORDS = {"opencv": "OpenCV", "opengl": "OpenGL"}
+_OF = {"axes": "axes", "world": "world"}
 
 
 def _unit_verdict(

@@ -18,7 +18,8 @@ from radseg.files import bytes_of, open_regular, shown, text_of
 from radseg.types import Intrinsics, Size
 
 Direction = Literal["camera-to-world", "world-to-camera"]
-Axes = Literal["opencv", "opengl"]
+Axes = Literal["opencv", "opengl", "left-handed"]
+World = Literal["right-handed", "left-handed"]
 
 
 @dataclass(frozen=True)
@@ -28,32 +29,53 @@ class PoseReading:
     Attributes:
         direction: whether the matrix moves points from the camera to the world or back.
         axes: of the camera: "opencv" x right, y down, z forward; "opengl" x right, y up, z backward (ARKit,
-            Blender and nerfstudio use these).
+            Blender and nerfstudio use these); "left-handed" x right, y up, z forward (Unity, POV-Ray).
+        world: a left-handed one is mirrored in its y axis, so that what is mapped is no mirror image.
     """
 
     direction: Direction = "camera-to-world"
     axes: Axes = "opencv"
+    world: World = "right-handed"
 
     def __post_init__(self) -> None:
-        for name, value, choices in (("poses", self.direction, Direction), ("axes", self.axes, Axes)):
+        given = (
+            ("poses", self.direction, Direction),
+            ("axes", self.axes, Axes),
+            ("world", self.world, World),
+        )
+        for name, value, choices in given:
             if value not in get_args(choices):
                 raise InputError(f"{name} is {value!r}; choose from {', '.join(get_args(choices))}.")
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether the files' matrices have determinant -1: either camera or world is left-handed."""
+        return (self.axes == "left-handed") != (self.world == "left-handed")
 
     def to_camera_to_world(self, matrix: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
         """Return the camera-to-world matrix with OpenCV axes; float64."""
         pose = matrix.to(torch.float64)
         if self.direction == "world-to-camera":
             pose = inverse_pose(pose)
-        return pose @ AXIS_FLIP if self.axes == "opengl" else pose
+        return self._flipped(pose)
 
     def to_file(self, camera_to_world: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
         """Return the matrix that `to_camera_to_world` turns into `camera_to_world`."""
-        pose = camera_to_world @ AXIS_FLIP if self.axes == "opengl" else camera_to_world
+        pose = self._flipped(camera_to_world)
         return inverse_pose(pose) if self.direction == "world-to-camera" else pose
+
+    def _flipped(self, pose: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
+        """Return a camera-to-world matrix from the file's axes to ours; every flip is its own inverse."""
+        if self.axes != "opencv":
+            pose = pose @ (AXIS_FLIP if self.axes == "opengl" else MIRROR)
+        return MIRROR @ pose if self.world == "left-handed" else pose
 
 
 AXIS_FLIP = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
 """Turns OpenGL camera axes into OpenCV ones, and back."""
+
+MIRROR = torch.diag(torch.tensor([1.0, -1.0, 1.0, 1.0], dtype=torch.float64))
+"""Turns a left-handed frame into a right-handed one by its y axis, and back."""
 
 
 def inverse_pose(pose: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
@@ -167,7 +189,10 @@ def rigid(pose: Float[Tensor, "4 4"], what: str) -> Float[Tensor, "4 4"]:
             "A scale in the matrix, or another order of the numbers?"
         )
     if float(torch.linalg.det(rotation)) < 0:
-        raise InputError(f"{what} mirrors the world (its determinant is -1); swap or flip one axis.")
+        raise InputError(
+            f"{what} mirrors the world (its determinant is -1): either the camera's axes or the world's are "
+            "left-handed. Say which: --axes left-handed or --world left-handed."
+        )
     last = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=pose.dtype)
     if float((pose[3] - last).abs().max()) > 1e-4:
         raise InputError(f"{what} ends in {pose[3].tolist()}, not 0 0 0 1; transposed (column-major)?")
@@ -224,20 +249,73 @@ def read_pose(path: Path) -> Float[Tensor, "4 4"]:
 
 
 def read_intrinsics(path: Path, size: Size) -> Intrinsics:
-    """Return the pinhole camera of a file with its 3 × 3 or 4 × 4 matrix, or the four numbers fx fy cx cy.
+    """Return the pinhole camera of a file, at the size of the images; see `camera_numbers`.
 
     Raises:
-        InputError: missing, not finite, or neither.
+        InputError: missing, not finite, or no camera of such images.
+    """
+    numbers, own = camera_numbers(path, size)
+    return intrinsics_of(numbers, own, size, shown(path))
+
+
+def camera_numbers(path: Path, size: Size) -> tuple[tuple[float, float, float, float], Size]:
+    """Return fx, fy, cx, cy of a file and the size of the images that they are of.
+
+    The file holds a 3 × 3 or 4 × 4 matrix, or fx fy cx cy, all for images of `size`; or fx fy cx cy width
+    height, for images of that size.
+
+    Raises:
+        InputError: missing, or another count of numbers.
     """
     numbers = _numbers(path)
-    if len(numbers) not in (4, 9, 16):
-        raise InputError(f"{shown(path)} holds {len(numbers)} numbers; 3×3, 4×4 or fx fy cx cy are needed.")
+    if len(numbers) not in (4, 6, 9, 16):
+        raise InputError(
+            f"{shown(path)} holds {len(numbers)} numbers; 3×3, 4×4 or fx fy cx cy are needed, "
+            "or fx fy cx cy width height."
+        )
+    if len(numbers) == 6:
+        try:
+            return (*numbers[:4],), Size(int(numbers[5]), int(numbers[4]))  # type: ignore[return-value]
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"{shown(path)} has a width or height that is no whole number.") from error
     side = 4 if len(numbers) == 16 else 3
     fx, fy, cx, cy = numbers if len(numbers) == 4 else (numbers[i] for i in (0, side + 1, 2, side + 2))
+    if cx > size.width or cy > size.height:
+        raise InputError(
+            f"{shown(path)} has its middle at column {cx:g}, row {cy:g}, outside of the {size} images: these "
+            "numbers are of another size. Write them as fx fy cx cy width height, with that size."
+        )
+    return (fx, fy, cx, cy), size
+
+
+def intrinsics_of(numbers: tuple[float, float, float, float], own: Size, size: Size, what: str) -> Intrinsics:
+    """Return the camera that has fx, fy, cx, cy in images of size `own`, for those of `size`.
+
+    Raises:
+        InputError: not finite, not positive, or images of another shape.
+    """
     try:
-        return Intrinsics(fx, fy, cx, cy, size)
+        return at_size(Intrinsics(*numbers, own), size)
     except InputError as error:
-        raise InputError(f"{shown(path)}: {error}") from error
+        raise InputError(f"{what}: {error}") from error
+
+
+def at_size(camera: Intrinsics, size: Size) -> Intrinsics:
+    """Return a camera for images of another size that show the same.
+
+    Raises:
+        InputError: their shape differs.
+    """
+    if camera.size == size:
+        return camera
+    # 2 %: 1296 × 968 and 640 × 480 show the same and differ by 0.4; a crop from 4:3 to 3:2 differs by 12.
+    across, down = size.width * camera.size.height, size.height * camera.size.width
+    if not all(1 <= side < 2**20 for side in camera.size) or abs(across / down - 1) > 0.02:
+        raise InputError(
+            f"The camera is calibrated for {camera.size} images, and these are {size}, of another shape: "
+            "they cannot show the same. Give the numbers for these images."
+        )
+    return camera.resized(size)
 
 
 def pinhole(

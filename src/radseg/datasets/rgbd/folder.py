@@ -6,11 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, pose_file
+from radseg.datasets.rgbd.cameras import DepthCamera, read_camera
 from radseg.datasets.rgbd.depth_files import Header, depth_header
-from radseg.datasets.rgbd.files import DepthFormat, read_image_size, read_intrinsics, read_matrix, rigid
+from radseg.datasets.rgbd.files import (
+    DepthFormat,
+    at_size,
+    read_image_size,
+    read_intrinsics,
+    read_matrix,
+    rigid,
+)
 from radseg.errors import InputError
 from radseg.files import shown
-from radseg.types import Intrinsics, Size
+from radseg.types import Size
 
 CAMERA = "camera-intrinsics.txt"
 COLOUR_CAMERA = "color-intrinsics.txt"
@@ -27,18 +35,20 @@ def is_plain_folder(path: Path) -> bool:
 
 
 def plain_folder(
-    path: Path, *, depth: DepthFormat | None = None, intrinsics: Intrinsics | None = None
+    path: Path, *, depth: DepthFormat | None = None, camera: DepthCamera | None = None
 ) -> FileSequence:
     """Return the sequence of a plain folder.
 
     Beside the frames, or one folder up (3DMatch), lies `camera-intrinsics.txt`, the matrix of the depth
-    camera or its fx fy cx cy; the nearer file wins. Where colour is not
-    registered to depth, `color-intrinsics.txt` (3 × 3) and `depth-to-color.txt` (4 × 4, metres) describe
-    the colour camera.
+    camera or its fx fy cx cy, with a negative fy where the y axis points up; the nearer file wins. Numbers of
+    another size, as of colour images that depth is registered to, are followed by that width and height:
+    depth is read at its own size and its camera scaled to it, since enlarged depth has no more points to
+    give, only more to compute. Where colour is not registered to depth, `color-intrinsics.txt` (3 × 3) and
+    `depth-to-color.txt` (4 × 4, metres) describe the colour camera.
 
     Args:
         depth: by default metres where the files hold floats, millimetres where they hold integers.
-        intrinsics: of the depth camera, instead of the file's.
+        camera: instead of the file's, scaled to the size of the depth files.
 
     Raises:
         InputError: no frames, depth files of several endings, or a bad camera file.
@@ -66,10 +76,13 @@ def plain_folder(
     if (path / COLOUR_CAMERA).exists():
         colour_camera = read_intrinsics(path / COLOUR_CAMERA, first_size(sorted(colours.values())))
     shift = path / DEPTH_TO_COLOUR
+    if camera is None:
+        camera = read_camera(_camera_file(path), size)
     return FileSequence(
         frames,
-        intrinsics or read_intrinsics(_camera_file(path), size),
+        at_size(camera.intrinsics, size),
         depth or (METRES if numbers == "float" else DEPTH),
+        camera.reading,
         colour_intrinsics=colour_camera,
         depth_to_colour=read_matrix(shift, 4, 4) if shift.exists() else None,
     )
@@ -98,7 +111,7 @@ def _camera_file(folder: Path) -> Path:
         return found
     raise InputError(
         f"There is no file {shown(places[0])}, nor one a folder up: write the depth camera's fx fy cx cy "
-        "into it. 7-Scenes has 585 585 320 240."
+        "into it. 7-Scenes has 585 585 320 240 (--camera 7-scenes)."
     )
 
 

@@ -8,12 +8,15 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from radseg.datasets.rgbd.arkit import arkit_scene, is_arkit
 from radseg.datasets.rgbd.base import FileSequence
-from radseg.datasets.rgbd.files import Axes, Direction, PoseReading, rigid
+from radseg.datasets.rgbd.cameras import DepthCamera, known_camera, with_camera
+from radseg.datasets.rgbd.files import Axes, Direction, PoseReading, World, rigid
 from radseg.datasets.rgbd.folder import is_plain_folder, plain_folder
 from radseg.datasets.rgbd.replica import is_replica, replica_scene
 from radseg.datasets.rgbd.scannet import is_scannet, scannet_scan
 from radseg.datasets.rgbd.scannetpp import is_scannetpp, scannetpp_scene
+from radseg.datasets.rgbd.scannetpp_iphone import is_scannetpp_iphone, scannetpp_iphone_scene
 from radseg.datasets.rgbd.tum import is_tum, tum_sequence
 from radseg.errors import InputError, MissingFileError
 from radseg.files import shown
@@ -25,13 +28,24 @@ class Cameras:
     """Calibration that a folder lacks; None leaves what the folder says.
 
     Attributes:
-        depth: of the depth camera, at the size of its files.
+        depth: of the depth camera, for images that show what its files show, scaled to their size; or its
+            name (`cameras.CAMERAS`), which says too what poses mean.
         colour, depth_to_colour: of a separate colour camera, where colour is not registered to depth.
     """
 
-    depth: Intrinsics | None = None
+    depth: Intrinsics | str | None = None
     colour: Intrinsics | None = None
     depth_to_colour: Float[Tensor, "4 4"] | None = None
+
+    def depth_camera(self) -> DepthCamera | None:
+        """Return the depth camera, looked up where it is named.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        if isinstance(self.depth, str):
+            return known_camera(self.depth)
+        return None if self.depth is None else DepthCamera(self.depth)
 
 
 class Layout(NamedTuple):
@@ -46,6 +60,10 @@ LAYOUTS: dict[str, Layout] = {
     "replica": Layout("results/, traj.txt and ../cam_params.json", is_replica, replica_scene),
     "scannet": Layout("color/, depth/, pose/ and intrinsic/", is_scannet, scannet_scan),
     "scannetpp": Layout("dslr/ with colmap/images.txt", is_scannetpp, scannetpp_scene),
+    "scannetpp-iphone": Layout(
+        "rgb/, depth/ and pose_intrinsic_imu.json", is_scannetpp_iphone, scannetpp_iphone_scene
+    ),
+    "arkit": Layout("lowres_wide/, lowres_depth/ and lowres_wide.traj", is_arkit, arkit_scene),
     "tum": Layout("rgb.txt, depth.txt and groundtruth.txt", is_tum, tum_sequence),
     "folder": Layout("frame-000000.color.jpg, .depth.png, .pose.txt …", is_plain_folder, plain_folder),
 }
@@ -58,9 +76,9 @@ def open_sequence(
     layout: str = "auto",
     frame_skip: int = 0,
     depth_scale: float | None = None,
-    depth_limit: float | None = None,
     poses: Direction | None = None,
     axes: Axes | None = None,
+    world: World | None = None,
     cameras: Cameras | None = None,
 ) -> FileSequence:
     """Return the RGB-D sequence in a folder.
@@ -71,9 +89,10 @@ def open_sequence(
         layout: one of LAYOUTS, or "auto".
         frame_skip: frames left out after each one that is kept; 10 keeps 0, 11, 22 (mapping spec 1.0).
         depth_scale: units of the depth files per metre: 1000 for millimetres.
-        depth_limit: metres beyond which depth is dropped.
         poses: "camera-to-world" or "world-to-camera".
-        axes: of the camera: "opencv" (x right, y down, z forward) or "opengl" (y up, z backward).
+        axes: of the camera: "opencv" (x right, y down, z forward), "opengl" (y up, z backward) or
+            "left-handed" (y up, z forward).
+        world: of the poses; a "left-handed" one is mirrored.
         cameras: calibration that the folder lacks.
 
     Raises:
@@ -83,16 +102,17 @@ def open_sequence(
     folder = Path(path)
     if not folder.is_dir():
         if folder.exists():
-            raise InputError(f"{shown(folder)} is a file; name the folder that holds the RGB-D frames.")
+            raise InputError(
+                f"{shown(folder)} is a file; name the folder that holds the RGB-D frames."
+                f"{f' {RECORD3D}' if folder.suffix == '.r3d' else ''}"
+            )
         raise MissingFileError(f"There is no folder {shown(folder)}.")
     given = cameras or Cameras()
-    sequence = _recognised(folder, layout, given.depth)
+    sequence = _recognised(folder, layout, given.depth_camera())
     if depth_scale is not None:
         sequence = replace(sequence, depth=replace(sequence.depth, per_metre=depth_scale))
-    if depth_limit is not None:
-        sequence = replace(sequence, depth=replace(sequence.depth, limit=depth_limit))
     reading = sequence.reading
-    reading = PoseReading(poses or reading.direction, axes or reading.axes)
+    reading = PoseReading(poses or reading.direction, axes or reading.axes, world or reading.world)
     if given.colour is not None:
         sequence = replace(sequence, colour_intrinsics=given.colour)
     shift = sequence.depth_to_colour if given.depth_to_colour is None else given.depth_to_colour
@@ -103,17 +123,27 @@ def open_sequence(
     return replace(sequence, reading=reading, depth_to_colour=shift).every(frame_skip)
 
 
-def _recognised(folder: Path, layout: str, intrinsics: Intrinsics | None) -> FileSequence:
+RECORD3D = (
+    "Record3D's own files hold depth in LZFSE, which is not read here. Write each frame as "
+    "frame-000000.color.jpg, .depth.npy (float32, metres) and .pose.txt beside camera-intrinsics.txt "
+    "(fx fy cx cy width height, that of the colour images), and build with --axes opengl."
+)
+
+
+def _recognised(folder: Path, layout: str, camera: DepthCamera | None) -> FileSequence:
     if layout == "auto":
         layout = next((name for name, known in LAYOUTS.items() if known.fits(folder)), "")
         if not layout:
             known = "; ".join(f"{name}: {entry.needs}" for name, entry in LAYOUTS.items())
-            raise InputError(f"{shown(folder)} has none of the known layouts. {known}.")
+            hint = f" {RECORD3D}" if (folder / "rgbd").is_dir() and (folder / "metadata").is_file() else ""
+            raise InputError(f"{shown(folder)} has none of the known layouts. {known}.{hint}")
     if layout not in LAYOUTS:
         raise InputError(f"There is no layout {layout!r}; choose from auto, {', '.join(LAYOUTS)}.")
     if layout == "tum":
-        return tum_sequence(folder, intrinsics=intrinsics)
+        return tum_sequence(folder, camera=camera)
     if layout == "folder":
-        return plain_folder(folder, intrinsics=intrinsics)
+        return plain_folder(folder, camera=camera)
     sequence = LAYOUTS[layout].read(folder)
-    return sequence if intrinsics is None else replace(sequence, intrinsics=intrinsics)
+    if camera is None:
+        return sequence
+    return with_camera(sequence, camera)

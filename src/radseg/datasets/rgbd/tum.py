@@ -8,11 +8,11 @@ from itertools import count
 from pathlib import Path
 
 from radseg.datasets.rgbd.base import FileSequence, FrameFiles, fixed_pose, missing_pose
-from radseg.datasets.rgbd.files import DepthFormat, is_depth, pose_of_quaternion, read_intrinsics, read_text
+from radseg.datasets.rgbd.cameras import CAMERAS, DepthCamera, read_camera
+from radseg.datasets.rgbd.files import DepthFormat, at_size, is_depth, pose_of_quaternion, read_text
 from radseg.datasets.rgbd.folder import CAMERA, first_size
 from radseg.errors import InputError
 from radseg.files import lines_of, shown
-from radseg.types import Intrinsics
 
 ASSOCIATIONS = ("associations.txt", "associate.txt", "associated.txt")
 LIMIT = 0.02
@@ -28,19 +28,21 @@ Row = tuple[float, tuple[str, ...]]
 def is_tum(path: Path) -> bool:
     """Say whether `path` looks like this layout."""
     listed = (path / "rgb.txt").is_file() and (path / "depth.txt").is_file()
-    return (path / "groundtruth.txt").is_file() and (listed or _association_file(path) is not None)
+    return bool(_pose_files(path)) and (listed or _association_file(path) is not None)
 
 
 def tum_sequence(
     path: Path,
     *,
     depth: DepthFormat | None = None,
-    intrinsics: Intrinsics | None = None,
+    camera: DepthCamera | None = None,
     limit: float = LIMIT,
 ) -> FileSequence:
     """Return a recording; depth has 5000 units per metre and is registered to colour.
 
-    The folder brings no calibration: give `intrinsics`, or put fx fy cx cy into camera-intrinsics.txt.
+    The folder brings no calibration: give `camera`, or put fx fy cx cy into camera-intrinsics.txt. One whose
+    poses are in a file *.gt.freiburg is ICL-NUIM's: its camera is known, and its association file may name
+    depth first, as it is published.
 
     Args:
         limit: seconds that colour, depth and pose may lie apart; a colour image without depth in that time
@@ -49,8 +51,10 @@ def tum_sequence(
     Raises:
         InputError: no lists, nothing that belongs together, or no intrinsics.
     """
-    pairs, alone = _pairs(path, limit)
-    poses = _pose_rows(path / "groundtruth.txt")
+    pose_file = _pose_file(path)
+    published = pose_file.suffix == ".freiburg"
+    pairs, alone = _pairs(path, limit, depth_first=published)
+    poses = _pose_rows(pose_file)
     times = [time for time, _ in poses]
     frames: dict[str, FrameFiles] = {}
     for (time, (colour,)), (_, (depth_file,)) in pairs:
@@ -59,22 +63,44 @@ def tum_sequence(
             gap = "none" if near is None else f"the nearest is {abs(times[near] - time):.3f} s away"
             pose = missing_pose(f"There is no pose within {limit} s of {time:.6f} ({gap}).")
         else:
-            x, y, z, qx, qy, qz, qw = _numbers(poses[near], path / "groundtruth.txt")
+            x, y, z, qx, qy, qz, qw = _numbers(poses[near], pose_file)
             pose = fixed_pose(pose_of_quaternion((qw, qx, qy, qz), (x, y, z)))
         files = FrameFiles(_inside(path, colour), _inside(path, depth_file), pose, timestamp=time)
         frames[_free(f"{time:.6f}", frames)] = files
     if not frames:
         raise InputError(f"No colour and depth image of {shown(path)} lie within {limit} s of each other.")
-    if intrinsics is None and not (path / CAMERA).is_file():
-        raise InputError(
-            f"TUM RGB-D has no calibration: put fx fy cx cy into {shown(path / CAMERA)}. "
-            "Published: freiburg1 517.3 516.5 318.6 255.3, freiburg2 520.9 521.0 325.1 249.7, "
-            "freiburg3 535.4 539.2 320.1 247.6."
-        )
-    camera = intrinsics or read_intrinsics(path / CAMERA, first_size([f.depth for f in frames.values()]))
+    size = first_size([f.depth for f in frames.values()])
+    if camera is None:
+        own = (path / CAMERA).is_file()
+        camera = CAMERAS["icl-nuim"] if published and not own else read_camera(_camera_file(path), size)
     some = "1 colour image has" if alone == 1 else f"{alone} colour images have"
     notes = (f"{some} no depth within {limit} s: left out.",) if alone else ()
-    return FileSequence(frames, camera, depth or DepthFormat(5000.0), notes=notes)
+    intrinsics = at_size(camera.intrinsics, size)
+    return FileSequence(frames, intrinsics, depth or DepthFormat(5000.0), camera.reading, notes=notes)
+
+
+def _pose_files(path: Path) -> list[Path]:
+    own = path / "groundtruth.txt"
+    return [own] if own.is_file() else sorted(path.glob("[!.]*.gt.freiburg"))
+
+
+def _pose_file(path: Path) -> Path:
+    found = _pose_files(path) or [path / "groundtruth.txt"]
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise InputError(f"{shown(path)} has the poses of several recordings ({names}); keep its own.")
+    return found[0]
+
+
+def _camera_file(path: Path) -> Path:
+    if (path / CAMERA).is_file():
+        return path / CAMERA
+    known = {name: CAMERAS[name].intrinsics for name in ("freiburg1", "freiburg2", "freiburg3")}
+    numbers = ", ".join(f"{name} {k.fx} {k.fy} {k.cx} {k.cy}" for name, k in known.items())
+    raise InputError(
+        f"TUM RGB-D has no calibration: name its camera (--camera freiburg1), or put fx fy cx cy into "
+        f"{shown(path / CAMERA)}. Published: {numbers}."
+    )
 
 
 def _free(name: str, taken: Collection[str]) -> str:
@@ -92,8 +118,12 @@ def nearest(times: Sequence[float], wanted: float) -> int | None:
     return min(around, key=lambda i: abs(times[i] - wanted))
 
 
-def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
-    """Return colour and depth rows that belong together, and how many colour rows found none."""
+def _pairs(path: Path, limit: float, *, depth_first: bool) -> tuple[list[tuple[Row, Row]], int]:
+    """Return colour and depth rows that belong together, and how many colour rows found none.
+
+    Args:
+        depth_first: an association file may have depth before colour in every line.
+    """
     listed = _association_file(path)
     if listed is not None:
         rows = _rows(listed, 4)
@@ -101,7 +131,14 @@ def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
             pairs: list[tuple[Row, Row]] = [((t, (w[0],)), (float(w[1]), (w[2],))) for t, w in rows]
         except ValueError as error:
             raise InputError(f"{shown(listed)} has a time that is no number: {error}.") from error
-        _require_colour_first(path, listed, [(colour[1][0], depth[1][0]) for colour, depth in pairs])
+        wrong = _depth_before_colour(path, [(colour[1][0], depth[1][0]) for colour, depth in pairs])
+        if wrong and depth_first:
+            return [(second, first) for first, second in pairs], 0
+        if wrong:
+            raise InputError(
+                f"{shown(listed)} names depth before colour ({wrong[0]}, then {wrong[1]}); each line must "
+                "be: time colour time depth. Swap the halves, as `associate.py rgb.txt depth.txt` has them."
+            )
         return pairs, 0
     colours, depths = _rows(path / "rgb.txt", 2), _rows(path / "depth.txt", 2)
     times = [time for time, _ in depths]
@@ -113,17 +150,13 @@ def _pairs(path: Path, limit: float) -> tuple[list[tuple[Row, Row]], int]:
     return pairs, len(colours) - len(pairs)
 
 
-def _require_colour_first(folder: Path, listed: Path, pairs: Sequence[tuple[str, str]]) -> None:
-    """Raise InputError where the first pair that can be looked at is depth and then colour."""
-    for first, second in pairs:
-        kinds = [is_depth(_inside(folder, name)) for name in (first, second)]
+def _depth_before_colour(folder: Path, pairs: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+    """Return the first pair that can be looked at, if it is depth and then colour."""
+    for pair in pairs:
+        kinds = [is_depth(_inside(folder, name)) for name in pair]
         if None not in kinds:
-            if kinds == [True, False]:
-                raise InputError(
-                    f"{shown(listed)} names depth before colour ({first}, then {second}); each line must be: "
-                    "time colour time depth. Swap the halves, as `associate.py rgb.txt depth.txt` has them."
-                )
-            return
+            return pair if kinds == [True, False] else None
+    return None
 
 
 def _association_file(path: Path) -> Path | None:

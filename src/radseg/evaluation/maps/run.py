@@ -17,7 +17,7 @@ import radseg
 from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
-from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, MapProtocol, Space, printed
+from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, MapProtocol, Space, row_of
 from radseg.files import bytes_of, json_of, make_folder, without_folders, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
@@ -138,7 +138,8 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {'mean':16} mIoU {100 * mean['miou']:6.2f}  f-mIoU {100 * mean['fmiou']:6.2f}")
     if result["paper"] is not None:
         miou, fmiou = result["paper"]
-        lines.append(f"  {'paper':16} mIoU {miou:6.2f}  f-mIoU {fmiou:6.2f}")
+        note = f"  ({result['paper_note']})" if result["paper_note"] else ""
+        lines.append(f"  {'paper':16} mIoU {miou:6.2f}  f-mIoU {fmiou:6.2f}{note}")
     return lines
 
 
@@ -226,6 +227,8 @@ def _summary(
     done = [entry for entry in entries if "failed" not in entry]
     if not done:
         raise InputError(f"No scene could be evaluated. {entries[0]['scene']}: {entries[0]['failed']}")
+    refined = request.model.options.refine != "none"
+    row = row_of(request.model.name, request.space, refined=refined)
     judged = {score: [e[score] for e in done if e[score] is not None] for score in SCORES}
     return {
         "format": FORMAT,
@@ -235,12 +238,8 @@ def _summary(
         "protocol": _parameters(request)["protocol"],
         "model": dict(encoder_of(segmenter)),
         "mean": {score: sum(v) / len(v) if v else None for score, v in judged.items()},
-        "paper": printed(
-            request.model.name,
-            request.protocol.name,
-            request.space,
-            refined=request.model.options.refine != "none",
-        ),
+        "paper": getattr(row, request.protocol.name, None),
+        "paper_note": "" if row is None else row.note,
         "scenes": entries,
         "environment": {"radseg": radseg.__version__, "torch": torch.__version__},
         "data": os.path.abspath(request.data) if request.keep_paths and request.data else None,  # noqa: PTH100

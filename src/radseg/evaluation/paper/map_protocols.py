@@ -6,7 +6,7 @@ Mapping spec 1 and 3; RADSeg (arXiv 2511.19704) §4.2 and A3.
 from dataclasses import dataclass
 from typing import Literal
 
-from radseg.evaluation.paper.published import TABLE_2
+from radseg.evaluation.paper.published import TABLE_2, Score3d
 from radseg.types import Size
 
 Space = Literal["features", "probabilities"]
@@ -99,15 +99,16 @@ ROWS: dict[str, tuple[str, str | None]] = {
     "talk2dino-b": ("Talk2DINO", None),
     "trident-b": ("Trident", "Trident with refinement"),
     "trident-b-paper": ("Trident", "Trident with refinement"),
+    "trident-b-paper-raw": ("Trident", "Trident with refinement"),
     "textregion-b": ("TextRegion", None),
     "rayfronts-b": ("RayFronts", None),
     "rayfronts-b-paper": ("RayFronts", None),
+    "rayfronts-b-paper-raw": ("RayFronts", None),
 }
 """Rows of Table 2 by preset, without and with masks refined."""
 
 
-def printed(preset: str, dataset: str, space: Space, *, refined: bool) -> tuple[float, float] | None:
-    """Return mIoU and f-mIoU in per cent of Table 2 (RADSeg §4.2), or None where it has no such row."""
+def row_of(preset: str, space: Space, *, refined: bool) -> Score3d | None:
+    """Return the row of Table 2 (RADSeg §4.2), or None where it has no such row."""
     wanted = ROWS.get(preset, (None, None))[refined]
-    rows = [row for row in TABLE_2 if (row.method, row.lifted) == (wanted, space)]
-    return getattr(rows[0], dataset, None) if rows else None
+    return next((row for row in TABLE_2 if (row.method, row.lifted) == (wanted, space)), None)
