@@ -32,8 +32,8 @@ class MapManifest:
         description: what the numbers mean.
         shards: the files of its tiles, in the order of their first ones.
         build: what the builder notes for going on: identity, parameters, recording, frames done, frames
-            skipped with reasons, what the check of the recording's conventions found; of a merged map what was
-            merged. The recording's path is in it only where it was to be kept.
+            skipped with reasons, what the check of the recording's conventions found; of a merged map
+            what was merged. The recording's path is in it only where it was to be kept.
     """
 
     description: MapDescription

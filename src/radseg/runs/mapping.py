@@ -170,7 +170,7 @@ class BuildRequest:
         return {**self.model_parameters, **self.settings.parameters(), **recorded}
 
     def notes(self) -> dict[str, Any]:
-        """Return what the manifest says beside that: of the world frame, of its check, and where it all lay."""
+        """Return what the manifest says beside that: of world frame, check, and where the frames lie."""
         checked = {} if self.check is None else {"check": dict(self.check)}
         if self.recording is None:
             return checked
