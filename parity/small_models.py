@@ -59,7 +59,7 @@ def load_small(name: str, change: str = "") -> Segmenter | None:
     with ExitStack() as stack:
         for owner, attribute, loader in (
             (parts, "resolve", lambda *_: Path("nowhere")),
-            (parts, "load_backbone", lambda name, *_, adaptors, language: network(name, adaptors)),
+            (parts, "load_backbone", lambda name, *_, adaptors, options: network(name, adaptors)),
             (parts, "load_auxiliary", lambda name, *_: network(name)),
             (load, "load_sam", lambda *_, **__: network("sam-vit-h")),
             (load, "_text_encoder", lambda *_: None),
