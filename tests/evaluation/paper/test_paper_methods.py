@@ -215,3 +215,13 @@ def test_the_methods_in_sclips_harness_ask_for_vocs_person_by_seven_phrases():
     plain = [name for name in released_names("voc20", VOC, "naclip") if ", " not in name]
     assert plain == [name for name in released_names("voc20", VOC) if name not in ("person", "tvmonitor")]
     assert released_names("ade20k", BENCHMARKS["ade20k"].names, "naclip")[0] == "wall"
+
+
+@pytest.mark.parametrize(("dataset", "at"), [("voc20", 14), ("cityscapes", 11), ("ade20k", 12)])
+def test_corrclip_asks_for_people_on_the_two_sets_where_that_is_known(dataset, at):
+    names = BENCHMARKS[dataset].names
+    assert names[at] == "person"
+    people = released_names(dataset, names, "corrclip-radio")
+    assert people[at] == ("person" if dataset == "ade20k" else "people")
+    plain = released_names(dataset, names)
+    assert [*people[:at], *people[at + 1 :]] == [*plain[:at], *plain[at + 1 :]]
