@@ -70,7 +70,7 @@ def prepared(name: str) -> tuple[Segmenter, TextEmbeddings, int]:
         denoising=0.0,
         refine=refiner,
     )
-    if row.text_dependent:  # it has no features; its text space is its backbone's
+    if row.needs_prompts(options):  # it has no features; its text space is its backbone's
         width = backbone.to_language(torch.zeros(1, backbone.width)).shape[-1]
     else:
         width = encoder.encode([torch.rand(3, 112, 112)])[0].values.shape[0]

@@ -12,12 +12,11 @@ from parity.stages import Stages, input_image
 from radseg.methods.radseg import SelfCorrelatingAttention
 from radseg.models.radio import Radio
 from radseg.models.sam import SamDecoder, build_sam
-from radseg.ops.resize import image_size
-from radseg.refine.axes import resample
+from radseg.ops.resize import image_size, resize
 from radseg.refine.base import CoarseResult
 from radseg.refine.merge import Canvas, Merger
 from radseg.refine.radio_sam import Prompted, SamRefiner
-from radseg.refine.reference import Reference, half_axes
+from radseg.refine.reference import Reference
 from radseg.refine.rules import Merged, Proposals
 from radseg.refine.sources import RadioFeatures
 from radseg.scoring import decide
@@ -170,9 +169,10 @@ def _encoding_stages(refiner: SamRefiner, image: Rgb) -> Stages:
 def _region_stages(refiner: SamRefiner, coarse: CoarseResult, proposals: Proposals) -> Stages:
     rules = refiner.rules
     assert isinstance(rules, Reference)
-    labels, _, _ = rules.half_size(coarse, refiner.coarse_threshold)
+    labels, own, _ = rules.half_size(coarse, refiner.coarse_threshold)
     yield "pred_half", np.where(labels > 0, labels - 1, len(coarse.probabilities))
-    half = _numpy(resample(coarse.probabilities, *half_axes(coarse)))
+    size = Size(*own.shape)
+    half = _numpy(resize(resize(coarse.probabilities, coarse.size), size))
     yield "probs_half", half
     yield "region_map", proposals.ids
     yield "region_class", proposals.classes

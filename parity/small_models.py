@@ -54,19 +54,20 @@ CHANGES: dict[str, dict[str, Any]] = {
 """What is changed of every preset that reads it; random weights pass SAM's masks only without a threshold."""
 
 
-def load_small(name: str, change: str = "") -> Segmenter | None:
-    """Return the preset with one of CHANGES, or None where it refuses that."""
+def load_small(name: str, change: str = "", **options: Any) -> Segmenter | None:
+    """Return the preset with one of CHANGES and other options, or None where it refuses that."""
     with ExitStack() as stack:
         for owner, attribute, loader in (
+            (load, "announce", lambda *_: None),
             (parts, "resolve", lambda *_: Path("nowhere")),
-            (parts, "load_backbone", lambda name, *_, adaptors, language: network(name, adaptors)),
+            (parts, "load_backbone", lambda name, *_, adaptors, options: network(name, adaptors)),
             (parts, "load_auxiliary", lambda name, *_: network(name)),
             (load, "load_sam", lambda *_, **__: network("sam-vit-h")),
             (load, "_text_encoder", lambda *_: None),
         ):
             stack.enter_context(mock.patch.object(owner, attribute, loader))
         try:
-            segmenter = load.load(name, **CHANGES.get(change, {}))
+            segmenter = load.load(name, **CHANGES.get(change, {}), **options)
         except InputError:
             return None
     return replace(segmenter, encoder=_with_few_points(segmenter.encoder))

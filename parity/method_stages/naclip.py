@@ -1,16 +1,18 @@
 """NACLIP: whole images, windows at any pixel, labels at another size."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from parity.method_networks import clip_of
 from parity.methods_golden_set import MethodCase, Stages
-from radseg.methods.naclip import NACLIP
-from radseg.methods.shared.pixel_windows import PixelWindows
 from radseg.ops.pamr import pamr, pamr_weights
 from radseg.ops.resize import image_size, resize
 from radseg.ops.windows import crop_windows, plan_windows
+from radseg.presets.table import METHODS, PRESETS
 from radseg.scoring import best_synonym, class_probabilities
 from radseg.types import Size, TextEmbeddings
 
@@ -18,7 +20,9 @@ from radseg.types import Size, TextEmbeddings
 def slide_stages(case: MethodCase) -> Stages:
     """Windows, cosines at pixels, probabilities, labels without and with PAMR."""
     params, rows, clip = case.params, case.inputs["words"], clip_of(case)
-    method = PixelWindows(NACLIP(clip, params["crop"], params["stride"], sigma=params["sigma"]))
+    own = {name: params[name] for name in ("crop", "stride")}
+    method: Any = METHODS["naclip"].build(clip, (), PRESETS["naclip-b-paper"].options.changed(own))
+    method = replace(method, encoder=replace(method.encoder, sigma=params["sigma"]))
     classes = params["class_of_word"]
     names = tuple(str(i) for i in range(max(classes) + 1))
     text = TextEmbeddings(names, rows, tuple(classes), clip.space)

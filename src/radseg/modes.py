@@ -21,9 +21,18 @@ WITHOUT_WEIGHTS = frozenset({"none", "pamr", "despeckle"})
 WITH_SAM = frozenset({"corrected", "reference"})
 """The values of the option `refine` that need SAM's decoder."""
 
-SizeRule = Literal["patch", "stride"]
+SizeRule = Literal["patch", "stride", "up", "pixel", "pad"]
 """How an image gets legal sides: the nearest multiples of the patch, so the image keeps its shape; or the
-published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1)."""
+published RADSeg's rounding up to the window stride, which distorts by up to 25 % (spec 4.1); or Trident's
+rounding up to the patch. pixel, pad: it keeps its size, windows start at any pixel, and cosines are averaged
+at pixels; what of a window is no whole patch is left out, or filled up with zeros (ProxyCLIP)."""
+
+AT_PIXELS = frozenset({"pixel", "pad"})
+"""The size rules that average cosines, so that there are no features without prompts."""
+
+Enlarge = Literal["probabilities", "cosines"]
+"""What is enlarged from the grid of scores to the image: probabilities, as RADSeg's code does; or cosines,
+before the softmax, as the codes of the methods on CLIP do."""
 
 LanguageHead = Literal["cls", "patch"]
 """Which head of RADIO's language adaptor patches go through: the one of its CLS tokens, which aligns patches

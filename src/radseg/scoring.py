@@ -19,6 +19,8 @@ from radseg.types import LanguageFeatures, Size, TextEmbeddings
 DEFAULT_STREAM_BYTES = 256 * 2**20  # of upsampled probabilities alive at once
 TEMPERATURE, DENOISING = 100.0, 0.5
 """RADSeg's (spec 4.8, 4.9): what multiplies a cosine, and the probability that a name needs somewhere."""
+RowCosines = Float[Tensor, "r h w"]
+"""What the places of an image say to every row of the text: names with their synonyms, then a bank's rows."""
 INDEPENDENT_THRESHOLD = 0.5
 """Probability from which a place belongs to a name, in mode "independent"."""
 
@@ -35,9 +37,18 @@ def class_cosine(features: LanguageFeatures, text: TextEmbeddings) -> Float[Tens
     Raises:
         SpaceMismatchError: features and text embeddings live in different spaces, or differ in width.
     """
+    return best_synonym(all_cosines(features, text), text)
+
+
+def all_cosines(features: LanguageFeatures, text: TextEmbeddings) -> RowCosines:
+    """Return the cosine of every patch with every row, synonyms apart.
+
+    Raises:
+        SpaceMismatchError: features and text embeddings live in different spaces, or differ in width.
+    """
     text.require_space(features.space)
     text.require_width(len(features.values))
-    return best_synonym(row_cosine(features.values, text.values), text)
+    return row_cosine(features.values, text.values)
 
 
 def best_synonym(rows: Float[Tensor, "r *p"], text: TextEmbeddings) -> Float[Tensor, "c *p"]:
@@ -80,11 +91,24 @@ class Cosines:
 
     @classmethod
     def of(
-        cls, features: LanguageFeatures, text: TextEmbeddings, contrast: TextEmbeddings | None
+        cls,
+        seen: LanguageFeatures | RowCosines,
+        text: TextEmbeddings,
+        contrast: TextEmbeddings | None,
+        size: Size | None = None,
     ) -> "Cosines":
-        """Return the cosines of the patches of an image with names and bank."""
-        bank = None if contrast is None else class_cosine(features, contrast)
-        return cls(class_cosine(features, text), bank)
+        """Return the cosines of the places of an image with names and bank.
+
+        Args:
+            seen: features, or the cosines of the rows of both, the bank's rows last.
+            size: to which all rows are enlarged, before the best of synonyms is taken; None enlarges nothing.
+        """
+        if size is None and isinstance(seen, LanguageFeatures):
+            bank = None if contrast is None else class_cosine(seen, contrast)
+            return cls(class_cosine(seen, text), bank)
+        if isinstance(seen, LanguageFeatures):
+            seen = all_cosines(seen, text if contrast is None else text.followed_by(contrast))
+        return cls.of_rows(seen if size is None else _upsample(seen, size), text, contrast)
 
     @classmethod
     def of_rows(

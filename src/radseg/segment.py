@@ -16,7 +16,7 @@ from radseg.budget import IMAGE, Work, require_room
 from radseg.errors import InputError, VocabularyError
 from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
-from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
+from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Enlarge, Mode
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
@@ -27,6 +27,7 @@ from radseg.scoring import (
     TEMPERATURE,
     Cosines,
     Decision,
+    RowCosines,
     decide,
 )
 from radseg.text.pack import VocabularyPack
@@ -73,6 +74,8 @@ class Segmenter:
             mode the probability from which a pixel belongs to a name. None is 0, in `independent` mode 0.5.
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
+        enlarge: what goes from the grid of scores to the image: probabilities, a few names at a time; or
+            cosines of all rows, before the softmax, which takes memory for every name at every pixel.
         refine: sharpens the masks by the image (RADSeg+); None leaves them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
@@ -88,6 +91,7 @@ class Segmenter:
     denoising: float = DENOISING
     threshold: float | None = None
     all_denoised: Literal["none", "first"] = "none"
+    enlarge: Enlarge = "probabilities"
     refine: Refiner | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
     origin: Mapping[str, Any] = field(default_factory=dict)
@@ -203,9 +207,10 @@ class Segmenter:
             own = self.encoder.encoding_bytes(fitted, budget)
             return max(resizing, 12 * fitted.height * fitted.width + own)
 
+        scored_on = size if self.enlarge == "cosines" else Size(*(side // stride + 1 for side in fitted))
         return Work(
             size=size,
-            cells=(fitted.height // stride + 1) * (fitted.width // stride + 1),
+            cells=scored_on.height * scored_on.width,
             names=len(text.names),
             rows=len(text.row_class) + bank,
             encoding=encoding,
@@ -228,13 +233,13 @@ class Segmenter:
         images: Sequence[DecodedImage | Rgb],
         text: TextEmbeddings,
         contrast: TextEmbeddings | None,
-    ) -> Sequence[LanguageFeatures | Cosines]:
+    ) -> Sequence[LanguageFeatures | RowCosines]:
         """Return what `decode` takes: features of every image, or cosines where the method needs prompts."""
         fitted = [self.fitted(image) for image in images]
         if not isinstance(self.encoder, Scorer):
             return encoded(self.encoder, fitted)
         joint = text if contrast is None else text.followed_by(contrast)
-        return [Cosines.of_rows(rows, text, contrast) for rows in scored(self.encoder, fitted, joint)]
+        return scored(self.encoder, fitted, joint)
 
     def fitted(self, image: DecodedImage | Rgb) -> Rgb:
         """Return the image at the size it is encoded at; the same numbers from 8 bits as from float32."""
@@ -288,7 +293,7 @@ class Segmenter:
     @inference()
     def decode(
         self,
-        features: LanguageFeatures | Cosines,
+        features: LanguageFeatures | RowCosines,
         size: Size,
         text: TextEmbeddings,
         contrast: TextEmbeddings | None,
@@ -300,13 +305,14 @@ class Segmenter:
         """Return the segmentation at `size` of what `encode` or `encode_many` gave: all after the encoder."""
         clock = clock or Stopwatch()
         with clock("score"):
-            cosines = features if isinstance(features, Cosines) else Cosines.of(features, text, contrast)
+            enlarged = size if self.enlarge == "cosines" else None
+            cosines = Cosines.of(features, text, contrast, enlarged)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
             stream = self._work(size, text, contrast).upsampled(self.memory_budget)
             decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
-        regions = None if isinstance(features, Cosines) else features.regions
+        regions = features.regions if isinstance(features, LanguageFeatures) else None
         coarse = CoarseResult(low, decision.labels, decision.confidence, none, self._threshold(mode), regions)
         outcome: CoarseResult | Refinement = coarse
         counts: dict[str, int] = {}

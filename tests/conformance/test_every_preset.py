@@ -10,6 +10,7 @@ from preset_builders import text_width, tiny_part
 from radseg import miniature
 from radseg.methods.corrclip import CorrCLIP
 from radseg.methods.radseg import SelfCorrelatingAggregation
+from radseg.methods.shared.pixel_windows import PixelWindows
 from radseg.methods.textregion import PublishedTextRegion, TextRegion
 from radseg.presets.table import METHODS, PRESETS
 from radseg.scoring import class_cosine
@@ -38,7 +39,7 @@ VARIANTS = {
     "proxyradio-s-b, SCGA": {"aggregate": SCGA, "size_rule": "stride"},
     "resradio-b, reduced": {"rules": "paper", "tail": "reduced"},
     "resradio-b, SCGA": {"aggregate": SCGA},
-    "resclip-b-paper, stride": {"pamr_iterations": 0, "size_rule": "stride"},
+    "resclip-b, stride": {"pamr_iterations": 0, "size_rule": "stride", "rules": "paper"},
     "scclip-b, whole": {"crop": None},
     "scclip-b, few": {"neighbours": 5},
 }
@@ -79,9 +80,16 @@ def build(name):
     if isinstance(method, CorrCLIP):  # random masks are unsure
         regions = replace(method.regions, points=3, min_iou=-1e9, min_stability=0.0, box_iou=1.0)
         method = replace(method, regions=regions)
-    method = replace(method, **VARIANTS.get(name, {}))
+    method = varied(method, **VARIANTS.get(name, {}))
     values = torch.randn(3, text_width(preset), generator=torch.Generator().manual_seed(1))
     return method, (backbone, *parts), TextEmbeddings(("a", "b", "c"), values, (0, 1, 2), method.space)
+
+
+def varied(method, **fields):
+    """The method with other fields; of windows at any pixel, what is in them."""
+    if fields and isinstance(method, PixelWindows):
+        return replace(method, encoder=replace(method.encoder, **fields))
+    return replace(method, **fields)
 
 
 def answers(method, images, text):
@@ -135,5 +143,5 @@ def test_windows_together_give_what_each_gives_in_turn(name, built):
     method, _, text = built(name)
     flat, noise = torch.full((3, 112, 112), 0.5), torch.rand(3, 112, 112)
     image = torch.cat([flat, noise], dim=2)  # two windows that are not alike
-    looped = answers(replace(method, memory_budget=2**16), [image], text)[0]
+    looped = answers(varied(method, memory_budget=2**16), [image], text)[0]
     torch.testing.assert_close(answers(method, [image], text)[0], looped, rtol=1e-4, atol=2e-5)

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from radseg.errors import InputError, SpaceMismatchError
 from radseg.methods.base import DenseEncoder, Scorer, require_features
 from radseg.modes import MODES
-from radseg.scoring import class_cosine
+from radseg.scoring import Cosines, all_cosines, class_cosine
 from radseg.segment import Segmenter
 from radseg.testing import SPACE, ColourEncoder, ColourTextEncoder, draw_scene
 from radseg.text.vocabulary import Vocabulary
-from radseg.types import TextEmbeddings
+from radseg.types import Size, TextEmbeddings
 
 
 @dataclass(frozen=True)
@@ -97,3 +98,23 @@ def test_vocabularies_of_two_spaces_are_not_joined():
     own = ColourTextEncoder().embed(Vocabulary.parse("red"))
     with pytest.raises(SpaceMismatchError):
         own.followed_by(replace(own, space="elsewhere"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("encoder", [ColourEncoder(), ScoringColours()], ids=["features", "scores"])
+def test_cosines_can_be_enlarged_before_the_softmax_and_the_best_synonym(encoder, mode):
+    small = segmenter(encoder)
+    enlarging = replace(small, enlarge="cosines")
+    text, contrast = small.embed(["blue", ("green", "brown"), "red"], mode=mode)
+    [seen] = small.encode_many([IMAGES[1]], text, contrast)
+    size = Size(*IMAGES[1].shape[:2])
+    joint = text if contrast is None else text.followed_by(contrast)
+    rows = seen if isinstance(seen, torch.Tensor) else all_cosines(seen, joint)
+    large = F.interpolate(rows[None], size, mode="bilinear")[0]
+    low, _ = Cosines.of_rows(large, text, contrast).probabilities(mode)
+    found = enlarging.segment(IMAGES[1], ["blue", ("green", "brown"), "red"], mode=mode)
+    assert found.scores.shape[1:] == size
+    kept = found.scores.flatten(1).amax(dim=1) > 0
+    torch.testing.assert_close(found.scores[kept], low[kept], rtol=0, atol=1e-6)
+    coarse = small.segment(IMAGES[1], ["blue", ("green", "brown"), "red"], mode=mode)
+    assert (coarse.confidence != found.confidence).any()

@@ -29,10 +29,10 @@ def test_every_preset_builds_its_method(name):
     options = preset.options.changed(preset.options.taken({"crop": None, "stride": 112}))
     row = METHODS[preset.method]
     built = row.build(tiny_part(preset.checkpoint, row.adaptors), parts, options)
-    assert isinstance(built, Scorer) == row.text_dependent
+    assert isinstance(built, Scorer) == row.needs_prompts(options)
     image, values = torch.rand(3, 112, 112), torch.randn(2, text_width(preset))
     text = TextEmbeddings(("a", "b"), values, (0, 1), built.space)
-    found = built.score([image], text)[0] if row.text_dependent else built.encode([image])[0].values
+    found = built.score([image], text)[0] if isinstance(built, Scorer) else built.encode([image])[0].values
     assert found.isfinite().all()
 
 

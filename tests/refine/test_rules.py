@@ -3,6 +3,7 @@
 import pytest
 import torch
 from refine_builders import coarse_of, random_low
+from torch.nn import functional as F
 
 from radseg.models.sam import SamDecoder
 from radseg.refine.axes import Axis, linear_axis, resample, span
@@ -209,3 +210,17 @@ def test_an_axis_knows_who_sees_whom(source, target):
 def test_span_of_nothing_is_none():
     assert span(torch.zeros(5, dtype=torch.bool)) is None
     assert span(torch.tensor([False, True, False, True, False])) == slice(1, 4)
+
+
+@pytest.mark.parametrize("size", [(150, 217), (383, 512), (36, 54)])
+def test_the_published_point_is_the_first_of_equals_in_the_published_arithmetic(size):
+    noise = torch.Generator().manual_seed(size[0])
+    corners = torch.rand(1, 3, 4, 5, generator=noise)
+    flat = (1000 * F.interpolate(corners, (13, 18), mode="bilinear")[0]).softmax(dim=0)
+    full = F.interpolate(flat[None], size, mode="bilinear")
+    half = F.interpolate(full, (size[0] // 2, size[1] // 2), mode="bilinear")[0]
+    labels = full[0].argmax(dim=0).to(torch.uint8) + 1
+    own = Reference().half_size(CoarseResult(flat, labels, labels.float()), 0.1)[1]
+    chosen = F.interpolate(labels[None, None].float(), half.shape[1:])[0].long() - 1
+    assert (own == half.gather(0, chosen)[0].numpy()).all()
+    assert (half.amax(dim=0) > 0.9999).float().mean() > 0.3  # where rounding decides

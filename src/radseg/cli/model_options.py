@@ -74,7 +74,8 @@ GROUPS: dict[str, dict[str, Any]] = {
             SizeRule | None,
             _option(
                 "--size-rule", panel=METHOD,
-                help="patch: round sides to the patch. stride: up to the stride, as published.",
+                help="patch: round sides to the patch. stride: up to the stride, as RADSeg's code. "
+                "pixel, pad, up: as the codes on CLIP do (docs/methods).",
             ),
         ],
         "scra_temperature": Annotated[

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.models.base import PatchBackbone
-from radseg.modes import DEFAULT_MEMORY_BUDGET, SizeRule
+from radseg.modes import AT_PIXELS, DEFAULT_MEMORY_BUDGET, SizeRule
 from radseg.nn.vit import LastBlock, standard_block
 from radseg.ops.resize import image_size, round_to_patch, round_up_to_stride
 from radseg.ops.windows import Stitcher, crop_windows, plan_windows
@@ -145,7 +145,15 @@ def _kind(value: object) -> str:
 
 
 def window_size(size: Size, *, size_divisor: int, crop: int | None, stride: int, size_rule: SizeRule) -> Size:
-    """Return the legal size for an image of `size`: both sides multiples of `size_divisor`, by the rule."""
+    """Return the legal size for an image of `size`: both sides multiples of `size_divisor`, by the rule.
+
+    Raises:
+        InputError: a rule that leaves images their size; `shared.pixel_windows.PixelWindows` has those.
+    """
+    if size_rule in AT_PIXELS:
+        raise InputError(f"size_rule {size_rule!r} gives no map of features; build PixelWindows around it.")
+    if size_rule == "up":
+        return round_up_to_stride(size, stride=size_divisor, crop=size_divisor)
     if size_rule == "stride" and crop is not None:
         return round_up_to_stride(size, stride=stride, crop=crop)
     return round_to_patch(size, size_divisor)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from radseg.methods.shared.residual import AffinityDtype, ResidualAttention
-from radseg.methods.shared.windows import Windows
+from radseg.methods.shared.windowed import PromptedWindows
 from radseg.models.image_tower import ImageTower
 from radseg.ops.correlation import unit_rows
 from radseg.ops.cosine import row_cosine
@@ -19,7 +19,7 @@ from radseg.types import Rgb, Size, TextEmbeddings
 
 
 @dataclass(frozen=True)
-class ResCLIP(Windows):
+class ResCLIP(PromptedWindows):
     """A Scorer on CLIP: no residual and no MLP in the last block, PAMR on the first segmentation.
 
     See ResidualAttention for the formulas, and `label_affinity` for what the published code gets wrong and

@@ -76,6 +76,24 @@ def on_clip(place: str, *, text_dependent: bool = False, **numbers: Any) -> Meth
     return Method(build, text_dependent=text_dependent)
 
 
+def at_pixels(method: Method, rule: SizeRule, multiple: int = 1) -> Method:
+    """Return the row of a method in windows with one more size rule, which averages cosines at pixels.
+
+    Args:
+        multiple: see PixelWindows.
+    """
+
+    def build(clip: Any, auxiliary: Sequence[Any], options: WindowOptions) -> "DenseEncoder | Scorer":
+        if options.size_rule != rule:
+            return method.build(clip, auxiliary, options)
+        from radseg.methods.shared.pixel_windows import PixelWindows  # noqa: PLC0415
+
+        inner: Any = method.build(clip, auxiliary, replace(options, size_rule="patch"))
+        return PixelWindows(inner, multiple)
+
+    return replace(method, build=build, size_rules=(*method.size_rules, rule))
+
+
 def radseg(radio: Any, _: Sequence[Any], options: RadsegOptions) -> "RADSeg":
     """Return RADSeg around `radio` as the options say."""
     from radseg.methods.radseg import RADSeg, SelfCorrelatingAttention  # noqa: PLC0415

@@ -11,7 +11,15 @@ from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from radseg.errors import InputError
-from radseg.modes import DEFAULT_MEMORY_BUDGET, AllDenoised, InputValues, LanguageHead, Refine, SizeRule
+from radseg.modes import (
+    DEFAULT_MEMORY_BUDGET,
+    AllDenoised,
+    Enlarge,
+    InputValues,
+    LanguageHead,
+    Refine,
+    SizeRule,
+)
 from radseg.text.templates import template_set
 
 
@@ -51,6 +59,7 @@ class Options:
     denoising: float = field(default=0.5, metadata=PROBABILITY)
     threshold: float | None = field(default=None, metadata=PROBABILITY)
     all_denoised: AllDenoised = "none"
+    enlarge: Enlarge = "probabilities"
     refine: Refine = "none"
     memory_budget: int = field(default=DEFAULT_MEMORY_BUDGET, metadata=COUNT)
 
@@ -111,7 +120,7 @@ class StrideOptions(TextOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowOptions(StrideOptions):
-    """A method that slides over an image with legal sides; see SizeRule."""
+    """A method that slides over an image with legal sides; see SizeRule, and `Method.size_rules`."""
 
     size_rule: SizeRule = "patch"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from radseg.errors import InputError
-from radseg.modes import Refine
+from radseg.modes import AT_PIXELS, Refine, SizeRule
 from radseg.presets.options import Options, RadsegOptions, WindowOptions
 from radseg.weights import catalog
 
@@ -30,16 +30,22 @@ class Method:
         options: the class of the options it takes.
         refines: the values of the option `refine` it can carry out.
         adaptors: of RADIO, that it uses beside the language one.
-        text_dependent: whether it is a Scorer: it has no features without prompts.
+        size_rules: the values of the option `size_rule` it can carry out, where it has one.
+        text_dependent: whether it is a Scorer whatever the options; see `needs_prompts`.
         refiner: builds its own refiner, for a method that brings a SAM or regions; None takes RADSeg+'s.
     """
 
     build: "Build"
     options: type[Options] = WindowOptions
     refines: tuple[Refine, ...] = ("none", "pamr")
+    size_rules: tuple[SizeRule, ...] = ("patch", "stride")
     adaptors: tuple[str, ...] = ()
     text_dependent: bool = False
     refiner: "Callable[[Any, Sequence[Any], Any], Refiner] | None" = None
+
+    def needs_prompts(self, options: Options) -> bool:
+        """Return whether the method with these options is a Scorer: it has no features without prompts."""
+        return self.text_dependent or getattr(options, "size_rule", None) in AT_PIXELS
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def register_backbone(
 
 
 def require_taken(name: str, method: Method, changes: Mapping[str, Any]) -> None:
-    """Raise InputError if a changed option has no effect on the preset `name`, or it cannot refine so."""
+    """Raise InputError if a changed option has no effect on the preset `name`, or it cannot do as it says."""
     own = {one.name for one in fields(method.options)}
     elsewhere = {one.name for other in METHODS.values() for one in fields(other.options)}
     if absent := sorted((set(changes) & elsewhere) - own):
@@ -164,6 +170,9 @@ def require_taken(name: str, method: Method, changes: Mapping[str, Any]) -> None
         raise InputError(
             f"{name} cannot refine as {refine!r} (it can: {able}); {_radseg_beside(name)}+ does."
         )
+    rule = changes.get("size_rule")
+    if rule in get_args(SizeRule) and rule not in method.size_rules:
+        raise InputError(f"{name} has no size_rule {rule!r}; choose from {', '.join(method.size_rules)}.")
 
 
 def _radseg_beside(name: str) -> str:

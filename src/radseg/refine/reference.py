@@ -57,17 +57,17 @@ class Reference:
         """Return labels and own-name probability at half size, and the labels that get no region.
 
         Labels below the threshold are 0. Label numbers pass through float16, as in the published code: above
-        2048 names they change.
+        2048 names they change. Probabilities are resized twice, as there: where a map is flat, rounding says
+        which pixel is the first of the most probable.
         """
         size = _half(coarse.size)
         passed = (coarse.labels.to(torch.float32) - 1).to(torch.float16)[None, None]
         labels = F.interpolate(passed, tuple(size), mode="nearest")[0, 0].to(torch.int32) + 1
-        rows, columns = half_axes(coarse)
         own = coarse.probabilities.new_zeros(size)
         top = own.clone()
         ignore = {0}
         for c in _present(coarse, labels):
-            map_ = resample(coarse.probabilities[c], rows, columns)
+            map_ = resize(resize(coarse.probabilities[c, None], coarse.size), size)[0]
             own = torch.where(labels == c + 1, map_, own)
             top = torch.maximum(top, map_)
             if float(map_.max()) < threshold:
@@ -132,10 +132,10 @@ def _half(size: Size) -> Size:
     return Size(max(1, size.height // 2), max(1, size.width // 2))
 
 
-def half_axes(coarse: CoarseResult, *further: Size) -> tuple[Tensor, Tensor]:
-    """Return the weights from the patch grid to full size, on to half size and to any further, per axis."""
+def half_axes(coarse: CoarseResult, further: Size) -> tuple[Tensor, Tensor]:
+    """Return the weights from the patch grid to full size, on to half size and to a further, per axis."""
     maps = coarse.probabilities
-    sizes = zip(maps.shape[-2:], coarse.size, _half(coarse.size), *further, strict=True)
+    sizes = zip(maps.shape[-2:], coarse.size, _half(coarse.size), further, strict=True)
     rows, columns = (linear_axis(*lengths, like=maps) for lengths in sizes)
     return rows, columns
 

@@ -131,7 +131,7 @@ def for_features(model: "ModelSpec") -> "ModelSpec":
     from radseg.presets.load import method_of  # noqa: PLC0415
 
     method = method_of(model)
-    if method.text_dependent:
+    if method.needs_prompts(model.options):
         raise InputError(
             f"A map of features needs features that do not depend on the prompts; {model.name} reads them "
             "before it has features. Use a vocabulary-free model such as radseg-b, or --space probabilities."

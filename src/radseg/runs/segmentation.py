@@ -191,7 +191,7 @@ class _Lazy:
 
         request, model = self.request, self.request.model
         check(model)
-        if "pca" in request.kinds and method_of(model).text_dependent:
+        if "pca" in request.kinds and method_of(model).needs_prompts(model.options):
             raise InputError(
                 f"{model.name} reads the prompts before it has features: there are none to draw. "
                 "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."

@@ -17,7 +17,7 @@ from radseg.evaluation.images.shards import launched_device
 from radseg.evaluation.paper.protocols import Protocol
 from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.presets.load import fetch_and_load
-from radseg.scoring import Cosines
+from radseg.scoring import RowCosines
 from radseg.segment import Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
 from radseg.weights.reporters import Reporter
@@ -50,7 +50,7 @@ def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labe
 
 
 def answer(
-    segmenter: Segmenter, seen: LanguageFeatures | Cosines, text: TextEmbeddings, image: Prepared
+    segmenter: Segmenter, seen: LanguageFeatures | RowCosines, text: TextEmbeddings, image: Prepared
 ) -> Labels:
     """Return the labels that `predict` gives, from what `segmenter.encode_many` returned for the image."""
     size = Size(*image.truth.shape)

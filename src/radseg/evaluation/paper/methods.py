@@ -16,7 +16,8 @@ class Published:
 
     Attributes:
         table, name: of its row.
-        preset: one that computes it as published; its options are what a run must have.
+        preset: one whose options are the published ones, which a run must have. Its method may be another:
+            where the table has means per window, those of SC-CLIP's and ProxyCLIP's go over the image.
         sizes: the paper's name for the size of each checkpoint it was measured with, by catalogue name.
         tolerance: points of mIoU within which two runs agree; None as for RADSeg (methods spec 1.7).
         elsewhere: per data set, or data set and resolution ("voc20 low"), why a run of ours is not the
@@ -51,13 +52,13 @@ def _corrections(preset: str) -> str:
 
 
 OTHERS: dict[str, Published] = {
-    "naclip": Published("A.2", "NACLIP", "naclip-b", _B, elsewhere=_WHOLE),
+    "naclip": Published("A.2", "NACLIP", "naclip-b-paper", _B, elsewhere=_WHOLE),
     "resclip": Published(
         "A.2", "ResCLIP", "resclip-b", _B, _INTERNAL, always=_corrections("resclip-b-paper")
     ),
     "resclip-paper": Published("A.2", "ResCLIP", "resclip-b-paper", _B, _INTERNAL),
-    "scclip": Published("A.2", "SC-CLIP", "scclip-b", _B, _INTERNAL),
-    "proxyclip": Published("A.2", "ProxyCLIP", "proxyclip-b", _B_AND_H),
+    "scclip": Published("A.2", "SC-CLIP", "scclip-b-paper", _B, _INTERNAL),
+    "proxyclip": Published("A.2", "ProxyCLIP", "proxyclip-b-paper", _B_AND_H),
     "proxyclip-paper": Published("A.2", "ProxyCLIP", "proxyclip-b-paper", _B, always=_OVER_THE_IMAGE),
     "trident": Published("A.2", "Trident", "trident-b-paper", _B_AND_H, elsewhere=_TRIDENT),
     "trident-paper": Published("A.2", "Trident", "trident-b-paper", _B, elsewhere=_TRIDENT),

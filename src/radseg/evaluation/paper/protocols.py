@@ -179,6 +179,8 @@ _GUIDANCE: dict[str, tuple[float, float | None]] = {
 _PHRASES = {"sclip", "naclip", "scclip", "resclip"}
 """Methods whose codes share SCLIP's class file of VOC."""
 _RENAMED = {"voc20": {"boat": "ship", "diningtable": "table"}}
+_PEOPLE = {"voc20": {"person": "people"}, "cityscapes": {"person": "people"}}
+"""What is known of CorrCLIP's own class files (methods spec 1.4, 16); the rest of them is not known here."""
 
 
 def constants(method: str, dataset: str) -> dict[str, Any]:
@@ -195,9 +197,12 @@ def released_names(dataset: str, names: tuple[str, ...], method: str = "radseg")
     """Return class names as the released code asks for them: without spaces, two of VOC's renamed (6.2).
 
     SCLIP, NACLIP, SC-CLIP and ResCLIP ask for VOC's person by seven phrases and for its television by five: a
-    name, then ", " before each further phrase, as in a class file. The best phrase counts.
+    name, then ", " before each further phrase, as in a class file. The best phrase counts. CorrCLIP asks for
+    "people" where VOC and Cityscapes have "person".
     """
     if dataset == "voc20" and method.removesuffix("-paper") in _PHRASES:
         return class_names("voc20-phrases")
     renamed = _RENAMED.get(dataset, {})
+    if method.startswith("corrclip"):
+        renamed = renamed | _PEOPLE.get(dataset, {})
     return tuple(renamed.get(name, name.replace(" ", "")) for name in names)

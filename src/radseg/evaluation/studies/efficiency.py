@@ -103,7 +103,8 @@ class Measured:
 def fetch(request: BenchRequest, downloads: Reporter) -> None:
     """Fetch what `measure` reads; embeddings are made up where the method lets them be."""
     if not request.random_weights:
-        ensure(request.model, downloads, with_text=method_of(request.model).text_dependent)
+        method = method_of(request.model)
+        ensure(request.model, downloads, with_text=method.needs_prompts(request.model.options))
 
 
 def measure_apart(request: BenchRequest) -> list[Measured]:

@@ -20,9 +20,8 @@ from radseg.evaluation.images.loop import Labels, Prepared
 from radseg.evaluation.images.model import answer
 from radseg.io import to_uint8
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
-from radseg.scoring import Cosines
 from radseg.segment import Segmenter
-from radseg.types import FeatureMap, Size, TextEmbeddings
+from radseg.types import FeatureMap, LanguageFeatures, Size, TextEmbeddings
 from radseg.visual import paint, pca_image
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, with_legend
 from radseg.visual.text import legible, shorten
@@ -83,7 +82,7 @@ def model_of(segmenter: Segmenter, text: TextEmbeddings) -> Model:
 
 def _answer(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Answer:
     seen = segmenter.encode_many([image.image], text, None)[0]
-    features = None if isinstance(seen, Cosines) else seen.values
+    features = seen.values if isinstance(seen, LanguageFeatures) else None
     return Answer(answer(segmenter, seen, text, image), features)
 
 

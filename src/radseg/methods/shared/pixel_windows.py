@@ -8,60 +8,101 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from radseg.methods.base import slide_windows
-from radseg.methods.shared.windowed import WindowedEncoder, grid_of
+from radseg.methods.shared.windowed import PromptedWindows, WindowedEncoder, grid_of, whole_cells
+from radseg.models.image_tower import ImageTower
 from radseg.ops.correlation import unit_rows
 from radseg.ops.inference import inference
-from radseg.ops.resize import image_size
+from radseg.ops.resize import image_size, resize
 from radseg.types import Rgb, Size, TextEmbeddings
 
 
 @dataclass(frozen=True)
 class PixelWindows:
-    """A Scorer around a method in windows: the size rule "pixel" of the published codes on CLIP.
+    """A Scorer around a method in windows: the size rules "pixel" and "pad" of the published codes on CLIP.
 
     Images keep their size; windows start at multiples of the stride in pixels, the last ends at the border.
-    Pixels of a window beyond its whole patches are not seen, yet its cosines are enlarged bilinearly to the
+    Pixels of a window beyond its whole cells are not seen, yet its cosines are enlarged bilinearly to the
     whole window, and every pixel has the mean over its windows (methods spec 1).
+
+    Differs from the published codes in enlarging an image of which a side is below one patch; they fail.
 
     Attributes:
         encoder: whose windows' features, crop, stride and memory budget these are.
+        multiple: windows are filled up to multiples of this, in pixels, on both sides alike, with what CLIP's
+            normalisation makes 0; cosines are cut to the window. 1 fills nothing up; 56 in ProxyCLIP's code.
     """
 
-    encoder: WindowedEncoder
+    encoder: WindowedEncoder | PromptedWindows
+    multiple: int = 1
 
     @property
     def space(self) -> str:
         """Name of the text space it compares in."""
         return self.encoder.space
 
+    @property
+    def feature_stride(self) -> int:
+        """Side in pixels of a cell of what `score` gives."""
+        return 1
+
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that windows take; the rows' maps at pixels are counted where they are decided."""
+        return self.encoder.encoding_bytes(size, budget)
+
     @inference()
     def score(self, images: Sequence[Rgb], text: TextEmbeddings) -> list[Float[Tensor, "r H W"]]:
         """Return per image the mean over windows of the cosine of every text row, at every pixel."""
         text.require_space(self.space)
-        method = self.encoder
-        rows = unit_rows(text.values.to(method.backbone.device))
-        return slide_windows(
-            [image.to(method.backbone.device) for image in images],
+        rows = unit_rows(text.values.to(self.encoder.backbone.device))
+        return self.encoder.stitched(
+            [self.prepare(image) for image in images],
             partial(self.window, rows=rows),
-            patch=1,
-            crop=method.crop,
-            stride=method.stride,
+            cell=1,
             window_bytes=partial(self.window_bytes, rows=len(rows)),
-            memory_budget=method.memory_budget,
         )
+
+    def prepare(self, image: Rgb) -> Rgb:
+        """Return `image` on the backbone's device, with at least one patch of every network."""
+        least = max(network.patch for network in self.encoder.backbones)
+        size = image_size(image)
+        enlarged = Size(max(size.height, least), max(size.width, least))
+        return resize(image.to(self.encoder.backbone.device), enlarged)
 
     def window(self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "n p r"]:
         """Return the cosine of every unit row at every pixel of every window."""
-        patch = self.encoder.backbone.patch
-        grid = grid_of(crops, patch)
-        seen = crops[..., : grid.height * patch, : grid.width * patch]
-        cosines = unit_rows(self.encoder.window(seen)) @ rows.mT
-        pixels = F.interpolate(
-            cosines.mT.unflatten(-1, tuple(grid)), tuple(image_size(crops)), mode="bilinear"
-        )
-        return pixels.flatten(2).mT
+        size, filled = image_size(crops), self.filled_up(crops)
+        cell = self.encoder.feature_stride
+        cosines = unit_rows(self.features(whole_cells(filled, cell), rows)) @ rows.mT
+        maps = cosines.mT.unflatten(-1, tuple(grid_of(filled, cell)))
+        pixels = F.interpolate(maps, tuple(image_size(filled)), mode="bilinear")
+        top, left = self.beside(size.height) // 2, self.beside(size.width) // 2
+        return pixels[..., top : top + size.height, left : left + size.width].flatten(2).mT
+
+    def features(self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "n p e"]:
+        """Return the method's language features of windows of whole cells."""
+        if isinstance(self.encoder, PromptedWindows):
+            return self.encoder.window(crops, rows)
+        return self.encoder.window(crops)
+
+    def filled_up(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 h w"]:
+        """Return the windows in the middle of CLIP's mean colour, sides of `multiple`."""
+        height, width = image_size(crops)
+        below, beside = self.beside(height), self.beside(width)
+        if not below and not beside:
+            return crops
+        clip = self.encoder.backbone
+        assert isinstance(clip, ImageTower)
+        mean = clip.conditioner.mean[:, None, None]
+        canvas = mean.expand(len(crops), 3, height + below, width + beside).clone()
+        top, left = below // 2, beside // 2
+        canvas[..., top : top + height, left : left + width] = crops
+        return canvas
+
+    def beside(self, side: int) -> int:
+        """Return the pixels that a window's side lacks to `multiple`."""
+        return -side % self.multiple
 
     def window_bytes(self, size: Size, rows: int) -> int:
         """Return the working memory of one window: a block's, and the rows' maps at its pixels, twice."""
-        return self.encoder.window_bytes(size) + 2 * 4 * rows * size.height * size.width
+        filled = Size(*(side + self.beside(side) for side in size))
+        return self.encoder.window_bytes(filled) + 2 * 4 * rows * filled.height * filled.width

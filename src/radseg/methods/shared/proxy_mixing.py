@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
-from radseg.methods.shared.windowed import WindowedEncoder, grid_of, mean_cosine_over, on_grid
+from radseg.methods.shared.windowed import WindowedEncoder, grid_of, mean_cosine_over, on_grid, whole_cells
 from radseg.methods.shared.windows import GridOrder, Statistics
 from radseg.models.base import PatchBackbone
 from radseg.models.image_tower import ImageTower
@@ -54,9 +54,12 @@ class ProxyMixing(WindowedEncoder):
         return (self.backbone, self.vfm)
 
     def mixed(self, crops: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n p d"]:
-        """Return the mixed values of every window, in CLIP's width, on the other backbone's grid."""
-        values = self.backbone.encode(crops, project_values).patches
-        features = self.vfm.normalise(self.vfm.encode(crops).patches)
+        """Return the mixed values of every window, in CLIP's width, on the other backbone's grid.
+
+        A window need not be whole patches of both: each sees what is whole for it.
+        """
+        values = self.backbone.encode(whole_cells(crops, self.backbone.patch), project_values).patches
+        features = self.vfm.normalise(self.vfm.encode(whole_cells(crops, self.vfm.patch)).patches)
         return self.mix(values, features, grid_of(crops, self.backbone.patch), grid_of(crops, self.vfm.patch))
 
     def mix(

@@ -45,6 +45,15 @@ class WindowedEncoder(Windows, ABC):
         return [LanguageFeatures(values, self.space) for values in maps]
 
 
+@dataclass(frozen=True)
+class PromptedWindows(Windows, ABC):
+    """Images and prompts to language-aligned features, window by window: a text-dependent method."""
+
+    @abstractmethod
+    def window(self, crops: Float[Tensor, "n 3 H W"], rows: Float[Tensor, "r e"]) -> Float[Tensor, "n p e"]:
+        """Return the language features of every window on its grid; as `WindowedEncoder.window`."""
+
+
 def mean_cosine_over(statistics: Statistics, features: Float[Tensor, "n p d"]) -> Float[Tensor, " n"]:
     """Return per window the mean cosine between its patches, or the mean of that over the batch."""
     each = mean_cosine(features)
@@ -55,6 +64,12 @@ def grid_of(crops: Float[Tensor, "n 3 H W"], patch: int) -> Size:
     """Return the patch grid of a batch of windows."""
     size = image_size(crops)
     return Size(size.height // patch, size.width // patch)
+
+
+def whole_cells(crops: Float[Tensor, "n 3 H W"], cell: int) -> Float[Tensor, "n 3 h w"]:
+    """Return the top left part of windows that is whole cells of that side in pixels, all that is seen."""
+    grid = grid_of(crops, cell)
+    return crops[..., : grid.height * cell, : grid.width * cell]
 
 
 def on_grid(patches: Float[Tensor, "n p d"], grid: Size, target: Size) -> Float[Tensor, "n q d"]:

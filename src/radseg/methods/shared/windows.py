@@ -65,8 +65,10 @@ class Windows:
     def size_divisor(self) -> int:
         """What image sides, crop and stride must be multiples of, in pixels: whole patches of every backbone.
 
-        Differs from published codes, which pad windows with zeros to multiples of 56 and cut afterwards.
+        Under the rule "up" whole patches of the backbone alone: of others, what is whole of a window is seen.
         """
+        if self.size_rule == "up":
+            return self.backbone.patch
         return math.lcm(*(backbone.patch for backbone in self.backbones))
 
     @property
@@ -80,12 +82,20 @@ class Windows:
         return self.backbone.space
 
     def stitched(
-        self, images: Sequence[Rgb], features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]]
+        self,
+        images: Sequence[Rgb],
+        features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]],
+        cell: int | None = None,
+        window_bytes: Callable[[Size], int] | None = None,
     ) -> list[FeatureMap]:
         """Return the stitched maps of prepared images, given what a window's features are.
 
         Statistics of the image need all its windows in one batch, and no other's: the memory budget has no
         say then, as in the code that does so.
+
+        Args:
+            cell: side in pixels of a cell of what `features` gives; None is `feature_stride`.
+            window_bytes: working memory of one window of a size in pixels; None takes the method's.
         """
         alone = self.statistics == "image"
         groups = [[image] for image in images] if alone else [list(images)]
@@ -95,10 +105,10 @@ class Windows:
             for one in slide_windows(
                 group,
                 features,
-                patch=self.feature_stride,
+                patch=cell or self.feature_stride,
                 crop=self.crop,
                 stride=self.stride,
-                window_bytes=self.window_bytes,
+                window_bytes=window_bytes or self.window_bytes,
                 memory_budget=sys.maxsize if alone else self.memory_budget,
             )
         ]
