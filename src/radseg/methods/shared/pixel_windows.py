@@ -54,7 +54,7 @@ class PixelWindows:
         """Return per image the mean over windows of the cosine of every text row, at every pixel."""
         text.require_space(self.space)
         rows = unit_rows(text.values.to(self.encoder.backbone.device))
-        return self.encoder.stitched(
+        return self.encoder.stitched_in_cells(
             [self.prepare(image) for image in images],
             partial(self.window, rows=rows),
             cell=1,

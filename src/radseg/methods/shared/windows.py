@@ -82,20 +82,26 @@ class Windows:
         return self.backbone.space
 
     def stitched(
+        self, images: Sequence[Rgb], features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]]
+    ) -> list[FeatureMap]:
+        """Return the stitched maps of prepared images, given what a window's features are."""
+        return self.stitched_in_cells(images, features, self.feature_stride, self.window_bytes)
+
+    def stitched_in_cells(
         self,
         images: Sequence[Rgb],
         features: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n p e"]],
-        cell: int | None = None,
-        window_bytes: Callable[[Size], int] | None = None,
+        cell: int,
+        window_bytes: Callable[[Size], int],
     ) -> list[FeatureMap]:
-        """Return the stitched maps of prepared images, given what a window's features are.
+        """Return the stitched maps of prepared images on a grid of one's own.
 
         Statistics of the image need all its windows in one batch, and no other's: the memory budget has no
         say then, as in the code that does so.
 
         Args:
-            cell: side in pixels of a cell of what `features` gives; None is `feature_stride`.
-            window_bytes: working memory of one window of a size in pixels; None takes the method's.
+            cell: side in pixels of a cell of what `features` gives.
+            window_bytes: working memory of one window of a size in pixels.
         """
         alone = self.statistics == "image"
         groups = [[image] for image in images] if alone else [list(images)]
@@ -105,10 +111,10 @@ class Windows:
             for one in slide_windows(
                 group,
                 features,
-                patch=cell or self.feature_stride,
+                patch=cell,
                 crop=self.crop,
                 stride=self.stride,
-                window_bytes=window_bytes or self.window_bytes,
+                window_bytes=window_bytes,
                 memory_budget=sys.maxsize if alone else self.memory_budget,
             )
         ]
