@@ -21,6 +21,8 @@ from radseg.refine.base import CoarseResult
 from radseg.refine.objects import SamObjects
 from radseg.segment import Segmenter
 
+SOME = [f"object {index}" for index in range(NAMES)]
+
 
 def model() -> Segmenter:
     """Return radseg-b+ with random weights that looks for objects and takes every mask."""
@@ -51,16 +53,15 @@ def cost(repeats: int, *, shift: int) -> None:
     segmenter, image = model(), torch.rand(3, *SIZE)
     finder: Any = segmenter.objects
     coarse = scene_of(REGIONS)
-    names = [f"object {index}" for index in range(NAMES)]
     _, encode = least(lambda: segmenter.encode(image), repeats)
     (outcome,), refine = least(lambda: finder.refiner.refine([image], [coarse]), repeats)
     asked = coarse_of(coarse.probabilities.roll(shift, 2), SIZE)
-    found, seconds = least(lambda: finder.find(names, asked, outcome), repeats)
+    found, seconds = least(lambda: finder.find(SOME, asked, outcome), repeats)
     print(
         f"{SIZE}: encode {encode:.2f} s, refine {refine:.2f} s, {len(found)} objects {seconds:.2f} s: ",
         end="",
     )
-    print(f"{seconds / (encode + refine):.1%} of RADSeg+")
+    print(f"{seconds:.2f} s, {seconds / (encode + refine):.1%} of RADSeg+")
 
 
 @torch.inference_mode()
@@ -73,9 +74,8 @@ def large(names: int = 300, count: int = 400) -> None:
         found, seconds = least(lambda: connected_objects(labels, list(map(str, range(names))), confidence), 1)
     added = memory.peak_mb - before
     pixels = UHD.height * UHD.width
-    print(
-        f"{UHD}: {len(found)} objects in {seconds:.1f} CPU s, {added:.0f} MB: {added * 2**20 / pixels:.0f} bytes a pixel"
-    )
+    print(f"{UHD}: {len(found)} objects in {seconds:.1f} CPU s, {added:.0f} MB: ", end="")
+    print(f"{added * 2**20 / pixels:.0f} bytes a pixel")
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
 REFINING = 40
-"""Bytes a pixel that refinement takes beside the coarse result: the image in float32, regions, evidence."""
+"""Bytes a pixel of refinement beside the coarse result: the image in float32, regions, evidence; or of objects."""
 
 PARAMETERS = ("short_side", "long_side", "temperature", "denoising", "threshold")
 Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
@@ -222,7 +222,7 @@ class Segmenter:
             names=len(text.names),
             rows=len(text.row_class) + bank,
             encoding=encoding,
-            refining=0 if self.refine is None else REFINING,
+            refining=0 if self.refine is None and self.objects is None else REFINING,
         )
 
     @without_autocast()

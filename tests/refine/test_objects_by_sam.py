@@ -15,7 +15,7 @@ NAMES = ("mug", "bowl", "wall")
 
 
 def scene(*blocks: tuple[int, int, int, int, int, float], wall: float = 0.6) -> CoarseResult:
-    """Probabilities on a grid of 16 × 24: the wall, and blocks name, top, bottom, left, right, probability."""
+    """A wall on a grid of 16 × 24, and blocks: name, top, bottom, left, right, probability."""
     low = torch.full((3, 16, 24), 0.05)
     low[2] = wall
     for name, top, bottom, left, right, probability in blocks:
@@ -60,6 +60,14 @@ def test_a_region_grows_to_where_no_name_won() -> None:
     (mug,) = (one for one in found_in(partly) if one.name == "mug")
     assert mug.box[2] > 28
     assert not [one for one in found_in(partly, grow=0.95) if one.name == "mug"]
+
+
+def test_a_region_of_which_the_label_map_has_nothing_is_no_object() -> None:
+    coarse = scene((0, 2, 8, 2, 8, 0.9), (1, 2, 8, 16, 22, 0.4))
+    labels = torch.where(coarse.labels == 2, 0, coarse.labels)
+    assert "bowl" in [one.name for one in found_in(coarse, min_score=0.0)]
+    without = CoarseResult(coarse.probabilities, labels, coarse.confidence)
+    assert "bowl" not in [one.name for one in found_in(without, min_score=0.0)]
 
 
 @pytest.mark.parametrize("changes", [{"min_iou": 1.1}, {"min_score": 0.95}])

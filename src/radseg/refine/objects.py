@@ -133,7 +133,7 @@ class SamObjects:
 
     def _parts(self, names: Sequence[str], coarse: CoarseResult, labels: Int[np.ndarray, "H W"]) -> Proposals:
         """Return the regions of things: where a name is the best, if the label map has any of it there."""
-        stream = self.refiner.memory_budget // 4
+        stream = self.refiner.memory_budget // 8
         grown = decide(coarse.probabilities, coarse.size, threshold=self.grow, stream_bytes=stream)
         best, confidence = grown.labels.cpu().numpy(), grown.confidence.float().cpu().numpy()
         whole = {label for label, name in enumerate(names, start=1) if is_stuff(name, self.stuff)}

@@ -113,9 +113,7 @@ def _content(segmented: Segmented, image: Path, kind: Kind) -> bytes:
         case "coco":
             return json_bytes(result.to_coco(file_name=image.name))
         case "objects":
-            return (json.dumps(result.objects_json(), ensure_ascii=False) + "\n").encode(
-                "utf-8", "replace"
-            )  # runs in one line
+            return f"{json.dumps(result.objects_json())}\n".encode()  # one line: runs are long lists
         case "pca":
             return image_bytes(_pca(segmented))
         case _:
