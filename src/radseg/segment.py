@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
 REFINING = 40
-"""Bytes a pixel of refinement beside the coarse result: the image in float32, regions, evidence; or of objects."""
+"""Bytes a pixel of refinement, or of objects, beside the coarse result: image, regions, evidence."""
 
 PARAMETERS = ("short_side", "long_side", "temperature", "denoising", "threshold")
 Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
