@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 from cli_builders import Command, events, paint
+from PIL import Image
+
+from radseg.miniature.world import free_camera, make_room, render
 
 
 def saved(path: str) -> list[tuple[str, list[int], str]]:
@@ -43,8 +46,10 @@ def test_stuff_without_objects_is_refused(toy: Command) -> None:
 
 
 def test_a_model_with_sam_prompts_it(radseg: Command) -> None:
-    photo = paint(Path("photo.png"))
-    names = "red door, blue door"
-    found = radseg("segment", photo, "-m", "miniature+", "-p", names, "--objects", "-o", "out")
+    room = make_room(7010, split="held_out")
+    view = render(room, free_camera(room, 0, height=352, width=480), seed=0)
+    Image.fromarray(view.rgb).save("room.png")
+    names = "purple sofa, brick pillar, concrete wall, concrete floor"
+    found = radseg("segment", "room.png", "-m", "miniature+", "-p", names, "--objects", "-o", "out")
     assert found.exit_code == 0, found.output
-    assert {how for _, _, how in saved("out/photo.objects.json")} == {"SAM prompt"}
+    assert {how for _, _, how in saved("out/room.objects.json")} == {"SAM prompt", "whole class"}
