@@ -1,7 +1,7 @@
 """Segmenter: one image and some prompts in, one Segmentation out. Score, contrast, denoise, decide."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,10 +16,11 @@ from radseg.budget import IMAGE, Work, require_room
 from radseg.errors import InputError, VocabularyError
 from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
-from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Enlarge, Mode
+from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, STUFF, Enlarge, Mode
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
+from radseg.refine.objects import ObjectFinder, finder_beside
 from radseg.result import Segmentation
 from radseg.scoring import (
     DENOISING,
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
 REFINING = 40
-"""Bytes a pixel that refinement takes beside the coarse result: the image in float32, regions, evidence."""
+"""Bytes a pixel of refinement, or of objects, beside the coarse result: image, regions, evidence."""
 
+PARAMETERS = ("short_side", "long_side", "temperature", "denoising", "threshold")
 Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
 
@@ -77,6 +79,7 @@ class Segmenter:
         enlarge: what goes from the grid of scores to the image: probabilities, a few names at a time; or
             cosines of all rows, before the softmax, which takes memory for every name at every pixel.
         refine: sharpens the masks by the image (RADSeg+); None leaves them.
+        objects: finds the objects of an image after its labels; None does not look for them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
             published, and methods of one's own take is not counted.
@@ -93,8 +96,18 @@ class Segmenter:
     all_denoised: Literal["none", "first"] = "none"
     enlarge: Enlarge = "probabilities"
     refine: Refiner | None = None
+    objects: ObjectFinder | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_objects(self, stuff: Collection[str] = STUFF) -> "Segmenter":
+        """Return one whose results carry objects: by SAM where it refines by SAM, else connected parts.
+
+        Args:
+            stuff: names, or last words of names, that are no countable things: one object each.
+        """
+        refine, finder = finder_beside(self.refine, stuff)
+        return replace(self, refine=refine, objects=finder)
 
     def segment(self, image: "ImageLike", prompts: Prompts, *, mode: Mode = "background") -> Segmentation:
         """Return the segmentation of one image into the named objects.
@@ -214,7 +227,7 @@ class Segmenter:
             names=len(text.names),
             rows=len(text.row_class) + bank,
             encoding=encoding,
-            refining=0 if self.refine is None else REFINING,
+            refining=0 if self.refine is None and self.objects is None else REFINING,
         )
 
     @without_autocast()
@@ -319,6 +332,12 @@ class Segmenter:
         if self.refine is not None:
             with clock("refine"):
                 outcome, counts = self._refine(coarse, image)
+        found = None
+        if self.objects is not None:
+            with clock("objects"):
+                found = self.objects.find(text.names, coarse, outcome)
+        # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
+        kept = None if image is None or _size_of(image) != size else image
         labels = outcome.labels.cpu().numpy()
         return Segmentation(
             names=text.names,
@@ -333,10 +352,10 @@ class Segmenter:
                 **counts,
                 "mode": mode,
                 "seconds": dict(clock.seconds),
-                "parameters": self._parameters(),
+                "parameters": {name: getattr(self, name) for name in PARAMETERS},
             },
-            # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
-            image=None if image is None or _size_of(image) != size else _eight_bits(image),
+            image=to_uint8(kept) if isinstance(kept, Tensor) else kept,
+            found=found,
         )
 
     def _decide(
@@ -368,17 +387,9 @@ class Segmenter:
         refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
-    def _parameters(self) -> dict[str, Any]:
-        names = ("short_side", "long_side", "temperature", "denoising", "threshold")
-        return {name: getattr(self, name) for name in names}
-
 
 def _size_of(image: DecodedImage | Rgb) -> Size:
     return Size(*image.shape[:2]) if isinstance(image, np.ndarray) else image_size(image)
-
-
-def _eight_bits(image: DecodedImage | Rgb) -> DecodedImage:
-    return image if isinstance(image, np.ndarray) else to_uint8(image)
 
 
 class Stopwatch:

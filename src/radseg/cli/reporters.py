@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,6 +121,8 @@ class PlainReporter:
         single = self._todo == 1 and not report.earlier
         if single and self._last is not None:
             print_table(class_shares(self._last))
+            if self._last.found is not None:
+                typer.echo(_objects_line(self._last))
             if said := all_dropped(self._last):
                 self._say(f"{said[0].upper()}{said[1:]}.")
         if report.done or report.earlier or not single:
@@ -221,6 +224,10 @@ class JsonReporter:
             seconds=record.seconds,
             message=record.message,
             classes=[{"name": c.name, "share": c.share, "confidence": c.confidence} for c in shares],
+            objects=[
+                {"name": one.name, "score": one.score, "box": one.box, "how": one.how}
+                for one in (None if result is None else result.found) or ()
+            ],
         )
 
     def stopped(self, folder: Path) -> None:
@@ -236,6 +243,13 @@ class JsonReporter:
 def _failure(record: Record) -> str:
     shown = record.source if record.source not in record.message else Path(record.source).name
     return f"Failed: {shown}: {record.message}"
+
+
+def _objects_line(result: "Segmentation") -> str:
+    ways = Counter(
+        f"{one.how}s" if one.how != "whole class" else "whole classes" for one in result.found or ()
+    )
+    return f"Objects: {', '.join(f'{count} {how}' for how, count in ways.items()) or 'none'}"
 
 
 def _sum_line(report: Report, folder: Path, extra: Sequence[str]) -> str:

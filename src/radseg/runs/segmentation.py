@@ -12,7 +12,7 @@ from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.sources import Sources, collect
-from radseg.modes import Mode
+from radseg.modes import STUFF, Mode
 from radseg.runs.outputs import (
     KINDS,
     OUTPUT_BYTES,
@@ -51,8 +51,9 @@ class SegmentRequest:
         mode: how the names compete.
         output: folder for the results.
         existing: what to do with an earlier run there.
-        kinds: what to store for each image.
         keep_paths: whether `classes.json` names the folders the images are from; else no file does.
+        kinds: what to store for each image; objects are looked for where "objects" is among it.
+        stuff: names that are one object each.
     """
 
     sources: tuple[str, ...]
@@ -63,6 +64,7 @@ class SegmentRequest:
     existing: OnExisting = "refuse"
     kinds: tuple[Kind, ...] = KINDS[:2]
     keep_paths: bool = False
+    stuff: frozenset[str] = STUFF
 
 
 def segment_sources(
@@ -120,6 +122,7 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
         **prompts,
         "mode": request.mode,
         "save": sorted(request.kinds),
+        **({"stuff": sorted(request.stuff)} if "objects" in request.kinds else {}),
     }
 
 
@@ -169,6 +172,8 @@ class _Lazy:
         weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
         self.reporter.loading(request.model.name)
         segmenter = load(request.model, weights=weights, reporter=self.downloads)
+        if "objects" in request.kinds:
+            segmenter = segmenter.with_objects(request.stuff)
         text, contrast = segmenter.embed(prompts, mode=request.mode)
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
             segmenter.text_encoder.release()  # all is embedded, and the tower is larger than the model
