@@ -59,6 +59,17 @@ def test_precisions_equal_pycocotools(seed):
     assert np.nan_to_num(ours[1:], nan=-1.0) == pytest.approx(coco_precisions(images), abs=1e-12)
 
 
+def test_of_equal_overlaps_the_later_true_object_is_taken_as_in_pycocotools():
+    line = np.zeros((4, SIDE, SIDE), bool)
+    for mask, (start, end) in zip(line, [(0, 6), (1, 7), (0, 7), (0, 6)], strict=True):
+        mask[0, start:end] = True
+    zero = np.zeros(2, np.int64)
+    case = (line[:2], zero, np.zeros(2, bool), line[2:], zero, np.array([0.9, 0.8]))
+    ours = average_precisions([match_objects(*objects_of(case), classes=CLASSES)])[0]
+    assert np.nan_to_num(ours[1:], nan=-1.0) == pytest.approx(coco_precisions([case]), abs=1e-12)
+    assert ours[-1, 0] == pytest.approx(51 / 101 / 2)  # both would be found at 0.5, one of them here
+
+
 def test_only_the_best_hundred_of_a_class_count():
     mask = np.ones((1, 2, 2), bool)
     empty = np.zeros((100, 2, 2), bool)

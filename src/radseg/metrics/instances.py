@@ -113,12 +113,8 @@ def match_objects(found: FoundObjects, true: TrueObjects, *, classes: int) -> Ma
     Raises:
         InputError: a class that does not exist, or sets of different places.
     """
-    for labels in (found.labels, true.labels):
-        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise InputError(
-                f"Objects have classes from {labels.min()} to {labels.max()}; {classes} classes go from 0 to "
-                f"{classes - 1}."
-            )
+    require_classes(found.labels, classes)
+    require_classes(true.labels, classes)
     if found.sets.shape[1] != true.sets.shape[1]:
         raise InputError(
             f"The objects found are on {found.sets.shape[1]} places, the true ones on {true.sets.shape[1]}."
@@ -145,6 +141,15 @@ def match_objects(found: FoundObjects, true: TrueObjects, *, classes: int) -> Ma
         np.concatenate([nothing, *unjudged], axis=1),
         np.bincount(true.labels[~true.crowd], minlength=classes).astype(np.int64),
     )
+
+
+def require_classes(labels: Int64[np.ndarray, " n"], classes: int) -> None:
+    """Raise InputError unless every label is a class from 0."""
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise InputError(
+            f"Objects have classes from {labels.min()} to {labels.max()}; with {classes} classes they go from "
+            f"0 to {classes - 1}."
+        )
 
 
 def _assign(

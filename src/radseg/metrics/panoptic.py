@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer
 
 from radseg.errors import InputError
-from radseg.metrics.instances import mean_of_present
+from radseg.metrics.instances import mean_of_present, require_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +81,8 @@ def panoptic_counts(true: Segments, found: Segments, *, classes: int) -> Panopti
     """
     if true.ids.shape != found.ids.shape:
         raise InputError(f"True segments of shape {true.ids.shape}, found ones of {found.ids.shape}.")
-    for labels in (true.labels, found.labels):
-        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise InputError(
-                f"Segments have classes from {labels.min()} to {labels.max()}; {classes} classes go from 0 to "
-                f"{classes - 1}."
-            )
+    require_classes(true.labels, classes)
+    require_classes(found.labels, classes)
     t, f = len(true.labels), len(found.labels)
     cells = true.ids.ravel().astype(np.int64) * (f + 1) + found.ids.ravel()
     both = np.bincount(cells, minlength=(t + 1) * (f + 1)).reshape(t + 1, f + 1)
