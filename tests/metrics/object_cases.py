@@ -3,7 +3,7 @@
 import numpy as np
 
 from radseg.metrics.instances import FoundObjects, TrueObjects, place_sets
-from radseg.metrics.panoptic import Segments
+from radseg.types import Segments
 
 SIDE = 24
 

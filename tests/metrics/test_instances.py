@@ -16,7 +16,9 @@ from radseg.metrics.instances import (
     id_sets,
     match_objects,
     place_sets,
+    true_objects,
 )
+from radseg.types import Segments
 
 CLASSES = 3
 
@@ -67,7 +69,7 @@ def test_of_equal_overlaps_the_later_true_object_is_taken_as_in_pycocotools():
     case = (line[:2], zero, np.zeros(2, bool), line[2:], zero, np.array([0.9, 0.8]))
     ours = average_precisions([match_objects(*objects_of(case), classes=CLASSES)])[0]
     assert np.nan_to_num(ours[1:], nan=-1.0) == pytest.approx(coco_precisions([case]), abs=1e-12)
-    assert ours[-1, 0] == pytest.approx(51 / 101 / 2)  # both would be found at 0.5, one of them here
+    assert ours[-1, 0] == pytest.approx(51 / 101 / 2)  # the first is wrong, then one of two
 
 
 def test_only_the_best_hundred_of_a_class_count():
@@ -97,6 +99,17 @@ def test_an_object_in_a_crowd_is_neither_right_nor_wrong():
     found = FoundObjects(place_sets([inside, ids == 1], 16), np.zeros(2, np.int64), np.array([0.9, 0.5]))
     matches = match_objects(found, true, classes=1)
     assert matches.unjudged[:, 0].all()
+    assert ap_scores(average_precisions([matches]))["ap"][0] == 1
+
+
+def test_what_is_found_in_void_is_neither_right_nor_wrong_and_stuff_is_no_object():
+    ids = np.repeat([0, 1, 2], [4, 2, 4])
+    void, thing, floor = (ids == i for i in range(3))
+    segments = Segments(ids, np.array([0, 1]), np.zeros(2, bool))
+    found = FoundObjects(place_sets([void, thing, floor], 10), np.array([0, 0, 1]), np.array([0.9, 0.5, 0.4]))
+    matches = match_objects(found, true_objects(segments, np.array([False, True])), classes=2)
+    assert matches.truths.tolist() == [1, 0]
+    assert matches.unjudged[0].tolist() == [True, False, False]
     assert ap_scores(average_precisions([matches]))["ap"][0] == 1
 
 

@@ -8,7 +8,8 @@ from object_cases import segments
 
 from oracles.panoptic_definition import pq, quality
 from radseg.errors import InputError
-from radseg.metrics.panoptic import PanopticCounts, Segments, panoptic_counts, pq_scores
+from radseg.metrics.panoptic import PanopticCounts, panoptic_counts, pq_scores
+from radseg.types import Segments
 
 CLASSES = 3
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Integer
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from radseg.errors import InputError
+from radseg.types import Segments
 
 THRESHOLDS = np.concatenate([[0.25], np.linspace(0.5, 0.95, 10)])
 """IoU from which an object counts as found: ScanNet's loose one, then COCO's ten."""
 MAX_FOUND = 100
 """Of each class and image only so many objects count, best first (COCO's maxDets)."""
+ANY = -1
+"""Class of what is void: not judged, whatever is found there."""
 _RECALLS = np.linspace(0, 1, 101)
 
 
@@ -68,7 +71,7 @@ class TrueObjects:
     """Objects that are there.
 
     Attributes:
-        sets, labels: as of `FoundObjects`.
+        sets, labels: as of `FoundObjects`; a crowd may be of class `ANY`.
         crowd: not judged: several objects in one (COCO's "iscrowd"), too small, or void. What lies in it to
             the threshold's share is neither right nor wrong.
     """
@@ -76,6 +79,21 @@ class TrueObjects:
     sets: csr_array
     labels: Int64[np.ndarray, " g"]
     crowd: Bool[np.ndarray, " g"]
+
+
+def true_objects(segments: Segments, stuff: Bool[np.ndarray, " c"]) -> TrueObjects:
+    """Return the things among segments; void is a crowd of every class, as in ScanNet's benchmark.
+
+    Args:
+        stuff: classes that are no objects.
+    """
+    things = np.flatnonzero(~stuff[segments.labels])
+    void = csr_array((segments.ids.ravel() == 0).astype(np.int64)[None])
+    return TrueObjects(
+        vstack([id_sets(segments.ids, len(segments.labels))[things], void], format="csr"),
+        np.append(segments.labels[things], ANY),
+        np.append(segments.crowd[things], True),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +132,7 @@ def match_objects(found: FoundObjects, true: TrueObjects, *, classes: int) -> Ma
         InputError: a class that does not exist, or sets of different places.
     """
     require_classes(found.labels, classes)
-    require_classes(true.labels, classes)
+    require_classes(true.labels[true.labels != ANY], classes)
     if found.sets.shape[1] != true.sets.shape[1]:
         raise InputError(
             f"The objects found are on {found.sets.shape[1]} places, the true ones on {true.sets.shape[1]}."
@@ -123,7 +141,7 @@ def match_objects(found: FoundObjects, true: TrueObjects, *, classes: int) -> Ma
     for label in np.unique(found.labels):
         mine = np.flatnonzero(found.labels == label)
         mine = mine[np.argsort(-found.scores[mine], kind="stable")][:MAX_FOUND]
-        theirs = np.flatnonzero(true.labels == label)
+        theirs = np.flatnonzero((true.labels == label) | (true.labels == ANY))
         theirs = theirs[np.argsort(true.crowd[theirs], kind="stable")]  # crowds last
         crowd = true.crowd[theirs]
         ious = overlaps(found.sets[mine], true.sets[theirs], crowd)
@@ -147,8 +165,8 @@ def require_classes(labels: Int64[np.ndarray, " n"], classes: int) -> None:
     """Raise InputError unless every label is a class from 0."""
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise InputError(
-            f"Objects have classes from {labels.min()} to {labels.max()}; with {classes} classes they go from "
-            f"0 to {classes - 1}."
+            f"Objects have classes from {labels.min()} to {labels.max()}; with {classes} classes they go "
+            f"from 0 to {classes - 1}."
         )
 
 

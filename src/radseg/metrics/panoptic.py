@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Integer
+from jaxtyping import Bool, Float64, Int64
 
 from radseg.errors import InputError
 from radseg.metrics.instances import mean_of_present, require_classes
-
-
-@dataclass(frozen=True, eq=False)
-class Segments:
-    """A division of the places into segments.
-
-    Attributes:
-        ids: 0 for none; segment i is i + 1. Of the truth 0 is void: not judged.
-        labels: class of each segment, from 0.
-        crowd: of the truth, segments that are several objects in one; not judged.
-    """
-
-    ids: Integer[np.ndarray, "*places"]
-    labels: Int64[np.ndarray, " s"]
-    crowd: Bool[np.ndarray, " s"]
+from radseg.types import Segments
 
 
 @dataclass(frozen=True, eq=False)
