@@ -4,7 +4,7 @@ import difflib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,7 @@ from radseg.io.formats.supervision import supervision_detections
 from radseg.io.formats.transformers import pipeline_entries, segments_info
 from radseg.io.labels import LabelMap, label_counts, label_sums
 from radseg.modes import Mode
+from radseg.objects import ImageObject, connected_objects
 from radseg.visual import heat_map, overlay
 
 SUFFIXES = (".png", ".npz", ".json")
@@ -49,6 +50,7 @@ class Segmentation:
         meta: preset, checkpoint sha256, parameters, seconds per stage.
         image: the image the labels belong to, or None where it was not kept.
         source: path of the file it came from, as it was given; "" for an image that was in memory. Not saved.
+        found: its objects, best first, no pixel in two; None where nobody looked for them.
     """
 
     names: tuple[str, ...]
@@ -61,6 +63,7 @@ class Segmentation:
     meta: Mapping[str, Any] = field(default_factory=dict)
     image: UInt8[np.ndarray, "H W 3"] | None = None
     source: str = ""
+    found: Sequence[ImageObject] | None = None
 
     def __post_init__(self) -> None:
         wanted = np.dtype(label_dtype(len(self.names)))
@@ -134,6 +137,16 @@ class Segmentation:
         """
         index = self._index(name)
         return float(self.scores[index].max()) if self.presence is None else self.presence[index]
+
+    def objects(self) -> list[ImageObject]:
+        """Return the objects, best first, no pixel in two.
+
+        Those that the Segmenter found if it was told to (its field `objects`); else the connected parts of
+        the label map, which take two chairs that touch for one. `ImageObject.how` says which.
+        """
+        if self.found is not None:
+            return list(self.found)
+        return connected_objects(self.labels, self.names, self.confidence)
 
     def class_masks(self) -> Iterator[ClassMask]:
         """Yield mask and mean probability of every name that has a pixel, in the order of the names."""

@@ -36,6 +36,8 @@ MOST_KILLS = 4
 """Of one run, one after another, before it is let finish."""
 PIECE = 2_000
 WRONG_USE = 2
+HISTORY = {"mtime_ns", "processes"}
+"""What a record says of how a run went and not of what it found: each start of an evaluation is noted."""
 OTHER_SETTINGS = "The earlier run had other settings"
 """What --resume says where a kill came before anything of an old run was replaced."""
 
@@ -256,22 +258,22 @@ def content(folder: Path) -> dict[str, Any]:
 
 
 def timeless(value: Any) -> Any:
-    """Return a JSON value without what tells how long something took, or when it was."""
+    """Return a JSON value without what tells how long something took, when it was, and in how many runs."""
     if isinstance(value, list):
         return [timeless(one) for one in value]
     if isinstance(value, dict):
         return {
-            key: timeless(one) for key, one in value.items() if "seconds" not in key and key != "mtime_ns"
+            key: timeless(one) for key, one in value.items() if "seconds" not in key and key not in HISTORY
         }
     return value
 
 
 def _record(lines: bytes) -> list[Any]:
-    """Return the last line of each image."""
+    """Return the last line of each image, and of the processes that took part those that differ."""
     by_name: dict[str, Any] = {}
-    for number, line in enumerate(lines.splitlines()):
+    for line in lines.splitlines():
         value = timeless(json.loads(line))
-        by_name[str(value.get("name", value.get("id", number)))] = value
+        by_name[str(value.get("name", value.get("id", value)))] = value
     return sorted(by_name.values(), key=str)
 
 
