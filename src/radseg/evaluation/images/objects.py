@@ -104,9 +104,7 @@ def _bits(numbers: Sequence[int]) -> Bool[np.ndarray, "t d"]:
     return (np.array(numbers, np.int64)[None] & _BITS[:, None]) > 0
 
 
-def object_scores(
-    counts: Sequence[ObjectCounts], stuff: Bool[np.ndarray, " c"]
-) -> dict[str, Score]:
+def object_scores(counts: Sequence[ObjectCounts], stuff: Bool[np.ndarray, " c"]) -> dict[str, Score]:
     """Return AP, AP50, AP75, AP25, PQ, SQ and RQ of a set with intervals; nothing of no images.
 
     A score without classes is left out.
