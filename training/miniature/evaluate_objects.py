@@ -71,7 +71,7 @@ def true_segments(seed: int, question: Question) -> Segments:
     asked = segments_of(
         parts.of_instance[question.view.instance], parts.names, question.asked, smallest=SMALLEST_OBJECT
     )
-    return replace(asked, labels=_world_index(question.asked)[asked.labels])
+    return replace(asked, labels=world_index(question.asked)[asked.labels])
 
 
 def true_masks(result: Segmentation, truth: Segments) -> list[ImageObject]:
@@ -110,7 +110,7 @@ def measure(rooms: Sequence[int], ways: Mapping[str, Finder]) -> dict[str, Objec
     for name, find in ways.items():
         start, counts = time.perf_counter(), []
         for question, truth in zip(asked, truths, strict=True):
-            code = _world_index(question.asked)
+            code = world_index(question.asked)
             found = [replace(one, label=int(code[one.label - 1]) + 1) for one in find(question, truth)]
             counts.append(ObjectCounts.of(found, truth, stuff=stuff))
         rows[name] = ObjectRow(tuple(counts), (time.perf_counter() - start) / len(rooms))
@@ -143,12 +143,14 @@ def worse_things(row: ObjectRow, base: ObjectRow) -> dict[str, tuple[float, floa
     }
 
 
-def _world_index(names: Sequence[str]) -> NDArray[np.int64]:
+def world_index(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the class of each name among `world_names`."""
     world = world_names()
     return np.array([world.index(name) for name in names], np.int64)
 
 
-def _percent(score: Score) -> str:
+def percent(score: Score) -> str:
+    """Return a score in per cent with its interval, where it has one."""
     if score.low is None or score.high is None:
         return f"{100 * score.value:.1f}"
     return f"{100 * score.value:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
@@ -160,13 +162,13 @@ def report(rows: Mapping[str, ObjectRow]) -> str:
     lines = ["| | AP | AP50 | AP25 | PQ | PQ, things | PQ, stuff | seconds |", "|---" * 8 + "|"]
     for title, row in rows.items():
         scores = row.scores
-        cells = [_percent(scores[name]) if name in scores else "" for name in names]
+        cells = [percent(scores[name]) if name in scores else "" for name in names]
         lines.append("| " + " | ".join([title, *cells, f"{row.seconds:.2f}"]) + " |")
     base = rows[BASE]
     for title, row in rows.items():
         if row is not base:
             worse = worse_things(row, base)
-            lines.append(f"{title} over {BASE}: PQ {_percent(pq_gain(row, base))}; {len(worse)} things worse")
+            lines.append(f"{title} over {BASE}: PQ {percent(pq_gain(row, base))}; {len(worse)} things worse")
     return "\n".join(lines) + "\n"
 
 

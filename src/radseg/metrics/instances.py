@@ -161,6 +161,24 @@ def match_objects(found: FoundObjects, true: TrueObjects, *, classes: int) -> Ma
     )
 
 
+def pair_objects(found: FoundObjects, true: TrueObjects, *, threshold: float) -> Int64[np.ndarray, " d"]:
+    """Return for every object found the true one that it is at an IoU of `threshold`, −1 for none or a crowd.
+
+    Class by class, as in `match_objects`.
+    """
+    pairs = np.full(len(found.labels), -1, np.int64)
+    theirs = np.flatnonzero(~true.crowd)
+    for label in np.unique(found.labels):
+        mine = np.flatnonzero(found.labels == label)
+        mine = mine[np.argsort(-found.scores[mine], kind="stable")]
+        own = theirs[true.labels[theirs] == label]
+        taken = _assign(
+            overlaps(found.sets[mine], true.sets[own], true.crowd[own]), true.crowd[own], threshold
+        )
+        pairs[mine] = np.append(own, -1)[taken]
+    return pairs
+
+
 def require_classes(labels: Int64[np.ndarray, " n"], classes: int) -> None:
     """Raise InputError unless every label is a class from 0."""
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:

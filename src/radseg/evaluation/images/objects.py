@@ -67,7 +67,7 @@ class ObjectCounts:
         )
 
     def as_line(self) -> dict[str, Any]:
-        """Return the counts as JSON values: verdicts as bits by threshold, classes without segments left out."""
+        """Return the counts as JSON values: verdicts as bits by threshold, absent classes left out."""
         one = self.matches
         rows = self.panoptic.rows()
         present = np.flatnonzero(rows.any(0))
@@ -121,13 +121,16 @@ def object_scores(counts: Sequence[ObjectCounts], stuff: Bool[np.ndarray, " c"])
         return ap_scores(average_precisions(matches, times)) | pq_scores(sums, stuff)
 
     values = {name: float(one[0]) for name, one in scores(np.ones((1, len(counts)))).items()}
+    values = {name: value for name, value in values.items() if not np.isnan(value)}
     columns = sum(len(one.labels) for one in matches) + rows[0].size
     intervals: Mapping[str, Interval] = {}
     if len(counts) > 1:
-        intervals = weighted_intervals(len(counts), scores, columns=columns)
-    return {
-        name: Score(value, *intervals.get(name, ())) for name, value in values.items() if not np.isnan(value)
-    }
+        intervals = weighted_intervals(
+            len(counts),
+            lambda times: {name: one for name, one in scores(times).items() if name in values},
+            columns=columns,
+        )
+    return {name: Score(value, *intervals.get(name, ())) for name, value in values.items()}
 
 
 def class_object_scores(

@@ -112,9 +112,9 @@ class EvalResult:
             used instead of the preset's own: checkpoint, text_tower, sam.
         names: class names as they were asked for, in the order of the classes, ", " before each synonym.
         per_class: one entry per class, in order, named as the dataset does.
-        scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1; where objects
-            were judged also "ap", "ap50", "ap75", "ap25", "pq", "sq", "rq", "pq_things" and "pq_stuff", those
-            that exist.
+        scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1; where
+            objects were judged also "ap", "ap50", "ap75", "ap25", "pq", "sq", "rq", "pq_things" and
+            "pq_stuff", those that exist.
         objects: the classes that have objects or stuff, where those were judged.
         environment: radseg, commit, torch, python, device, dtype, threads of the first process; `processes`
             counts all, and `others` holds those that differ from the first, where some do.
