@@ -26,8 +26,9 @@ MIN_AREA = 900
 _STUFF = """
 background building cabinetry carpet ceiling cloud clouds concrete counter countertop crosswalk dirt earth
 field flooring floor foliage forest fog grass gravel ground hedge hill ice lake land lawn leaves meadow
-mountain mountains mud ocean path pavement pier platform railing railroad river road rock rocks roof runway sand sea
-sidewalk sky snow soil street terrain tile tiles tracks tree trees vegetation wall walls water waterfall
+mountain mountains mud ocean path pavement pier platform railing railroad river road rock rocks roof runway
+sand sea sidewalk sky snow soil street terrain tile tiles tracks tree trees vegetation wall walls water
+waterfall
 """
 STUFF = frozenset(_STUFF.split())
 """Names that are stuff unless told otherwise: no countable things. "brick wall" is a wall, so stuff too."""
@@ -84,15 +85,21 @@ class ImageObject:
 
 
 def object_of(
-    mask: Bool[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "h w"],
     *,
     name: str,
     label: int,
     score: float,
     stuff: bool = False,
     how: How = "connected part",
+    at: tuple[int, int] = (0, 0),
+    size: tuple[int, int] | None = None,
 ) -> ImageObject:
     """Return the object of one mask.
+
+    Args:
+        at: row and column of the image where the mask begins.
+        size: height and width of the image; None is the mask's.
 
     Raises:
         InputError: the mask is empty.
@@ -100,8 +107,9 @@ def object_of(
     found = ndimage.find_objects(mask.view(np.uint8))
     if not found:
         raise InputError(f"The mask of {name!r} is empty; an object has at least one pixel.")
-    part = mask[found[0]].copy()
-    return ImageObject(name, label, score, _box(found[0]), part, 1, _size(mask), stuff, how)
+    part, (x0, y0, x1, y1) = mask[found[0]].copy(), _box(found[0])
+    box = x0 + at[1], y0 + at[0], x1 + at[1], y1 + at[0]
+    return ImageObject(name, label, score, box, part, 1, size or _size(mask), stuff, how)
 
 
 def is_stuff(name: str, stuff: Collection[str] = STUFF) -> bool:

@@ -1,7 +1,7 @@
 """Segmenter: one image and some prompts in, one Segmentation out. Score, contrast, denoise, decide."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -17,9 +17,11 @@ from radseg.errors import InputError, VocabularyError
 from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
+from radseg.objects import STUFF
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
+from radseg.refine.objects import ObjectFinder, SamObjects, finder_for
 from radseg.result import Segmentation
 from radseg.scoring import (
     DENOISING,
@@ -74,6 +76,7 @@ class Segmenter:
         all_denoised: what `assign` gives when denoising drops every name: "none" labels nothing, "first"
             gives all pixels the first name as the published code does.
         refine: sharpens the masks by the image (RADSeg+); None leaves them.
+        objects: finds the objects of an image after its labels; None does not look for them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
             published, and methods of one's own take is not counted.
@@ -89,8 +92,19 @@ class Segmenter:
     threshold: float | None = None
     all_denoised: Literal["none", "first"] = "none"
     refine: Refiner | None = None
+    objects: ObjectFinder | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_objects(self, stuff: Collection[str] = STUFF) -> "Segmenter":
+        """Return one whose results carry objects: by SAM where it refines by SAM, else connected parts.
+
+        Args:
+            stuff: names, or last words of names, that are no countable things: one object each.
+        """
+        finder = finder_for(self.refine, stuff)
+        refine = finder.refiner if isinstance(finder, SamObjects) else self.refine
+        return replace(self, refine=refine, objects=finder)
 
     def segment(self, image: "ImageLike", prompts: Prompts, *, mode: Mode = "background") -> Segmentation:
         """Return the segmentation of one image into the named objects.
@@ -313,6 +327,10 @@ class Segmenter:
         if self.refine is not None:
             with clock("refine"):
                 outcome, counts = self._refine(coarse, image)
+        found = None
+        if self.objects is not None:
+            with clock("objects"):
+                found = self.objects.find(text.names, coarse, outcome)
         labels = outcome.labels.cpu().numpy()
         return Segmentation(
             names=text.names,
@@ -331,6 +349,7 @@ class Segmenter:
             },
             # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
             image=None if image is None or _size_of(image) != size else _eight_bits(image),
+            found=found,
         )
 
     def _decide(

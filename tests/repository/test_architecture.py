@@ -36,7 +36,7 @@ ALLOWED = {
     "methods": {"models", "nn"},
     "refine": {"models", "methods", "objects", "scoring", "nn", "weights"},
     "budget": {"types", "errors"},
-    "segment": {"budget", "io", "result", "scoring", "methods", "refine", "text"},
+    "segment": {"budget", "io", "objects", "result", "scoring", "methods", "refine", "text"},
     "testing": {"text"},
     "miniature": {"models", "refine", "weights"},
     "presets": {"methods", "miniature", "models", "nn", "refine", "segment", "testing", "text", "weights"},

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from jaxtyping import Float, Integer
 from torch import Tensor
@@ -10,6 +10,9 @@ from torch import Tensor
 from radseg.errors import InputError
 from radseg.ops.resize import image_size
 from radseg.types import Rgb, Size
+
+if TYPE_CHECKING:
+    from radseg.refine.radio_sam import Prompted
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +57,14 @@ class Refinement:
         confidence: in [0, 1], of each pixel's label.
         regions: how many regions were tried.
         accepted: how many of them gave a mask.
+        seen: what SAM's decoder had of the image, for prompting it again; None where it was not asked.
     """
 
     labels: Integer[Tensor, "H W"]
     confidence: Float[Tensor, "H W"]
     regions: int
     accepted: int
+    seen: "Prompted | None" = None
 
 
 class Refiner(Protocol):

@@ -1,7 +1,7 @@
 """RADSeg+ (arXiv 2511.19704 §3.5): regions of the coarse map prompt SAM's decoder; Trident's is the same."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,13 +26,18 @@ CPU_PROMPTS = 2
 
 @dataclass(frozen=True, eq=False)
 class Prompted:
-    """One image on its way through the decoder."""
+    """One image on its way through the decoder.
+
+    Attributes:
+        decoded: mask logits in float16 and predicted IoU of the first regions; see SamRefiner.masks_kept.
+    """
 
     coarse: CoarseResult
     proposals: Proposals
     image: Float[Tensor, "c g g"]
     sam_size: Size
     sparse: Float[Tensor, "r 3 c"]
+    decoded: tuple[tuple[Float[Tensor, "k k"], float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class SamRefiner:
         iou_threshold: masks whose predicted IoU is not above this are dropped; their regions stay.
         rules: `Corrected`, or `Reference` to reproduce the published code.
         memory_budget: bytes of working memory beside weights, inputs and outputs.
+        masks_kept: so many masks, of 128 KB each, go into the result's `seen`, with the features; 0 is none
+            of either.
     """
 
     source: FeatureSource
@@ -58,6 +65,7 @@ class SamRefiner:
     iou_threshold: float = 0.9
     rules: Rules = Corrected()  # noqa: RUF009 - frozen, without state
     memory_budget: int = DEFAULT_MEMORY_BUDGET
+    masks_kept: int = 0
 
     def __post_init__(self) -> None:
         if self.min_area < 1:
@@ -109,6 +117,12 @@ class SamRefiner:
             self.sam.embed_points_and_boxes(points, boxes),
         )
 
+    def prompt_again(self, seen: Prompted, coarse: CoarseResult, proposals: Proposals) -> Prompted:
+        """Return other prompts for an image whose features are there."""
+        points, boxes = self.point_and_box(proposals, seen.sam_size)
+        sparse = self.sam.embed_points_and_boxes(points, boxes)
+        return Prompted(coarse, proposals, seen.image, seen.sam_size, sparse)
+
     def point_and_box(
         self, proposals: Proposals, sam_size: Size
     ) -> tuple[Float[Tensor, "r 2"], Float[Tensor, "r 4"]]:
@@ -154,17 +168,21 @@ class SamRefiner:
     def _merge(self, prompted: Sequence[Prompted]) -> Iterator[Refinement]:
         """Yield the refinement of each image as soon as its last region is decoded."""
         accepted = [np.zeros(len(p.proposals), bool) for p in prompted]
-        merger = None
+        merger, kept = None, list[tuple[Tensor, float]]()
         for i, region, logits, score in self.decode(prompted):
             one = prompted[i]
             if region == 0:
                 merger = Merger(one.coarse, Canvas(one.coarse, one.sam_size, self.sam.sizes))
+                kept = []
+            if region < self.masks_kept:
+                kept.append((logits.half(), score))
             assert merger is not None
             if score > self.iou_threshold:
                 accepted[i][region] = True
                 merger.add(int(one.proposals.classes[region]), logits)
             if region == len(one.proposals) - 1:
-                yield self._decode_regions(one, merger, accepted[i])
+                result = self._decode_regions(one, merger, accepted[i])
+                yield replace(result, seen=replace(one, decoded=tuple(kept))) if self.masks_kept else result
 
     def _decode_regions(self, one: Prompted, merger: Merger, accepted: Bool[np.ndarray, " r"]) -> Refinement:
         counts = len(accepted), int(accepted.sum())
