@@ -40,8 +40,8 @@ Dataset = Annotated[
     typer.Argument(
         metavar="DATASET",
         help="voc20, context59, cocostuff, ade20k, cityscapes, cocopanoptic; folder: your own images and "
-        "labels; miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp; walks: through "
-        "rendered rooms.",
+        "labels; miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp; walks: "
+        "through rendered rooms.",
         show_default=False,
     ),
 ]
