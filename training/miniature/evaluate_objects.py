@@ -104,17 +104,18 @@ def finders() -> dict[str, Finder]:
 
 def measure(rooms: Sequence[int], ways: Mapping[str, Finder]) -> dict[str, ObjectRow]:
     """Return what every way to find objects gives on these rooms."""
-    asked = list(questions(rooms))
-    truths = [true_segments(seed, one) for seed, one in zip(rooms, asked, strict=True)]
-    stuff, rows = stuff_of_world(), {}
-    for name, find in ways.items():
-        start, counts = time.perf_counter(), []
-        for question, truth in zip(asked, truths, strict=True):
-            code = world_index(question.asked)
-            found = [replace(one, label=int(code[one.label - 1]) + 1) for one in find(question, truth)]
-            counts.append(ObjectCounts.of(found, truth, stuff=stuff))
-        rows[name] = ObjectRow(tuple(counts), (time.perf_counter() - start) / len(rooms))
-    return rows
+    stuff = stuff_of_world()
+    counts: dict[str, list[ObjectCounts]] = {name: [] for name in ways}
+    seconds = dict.fromkeys(ways, 0.0)
+    for seed, question in zip(rooms, questions(rooms), strict=True):
+        truth, code = true_segments(seed, question), world_index(question.asked)
+        for name, find in ways.items():
+            start = time.perf_counter()
+            found = find(question, truth)
+            seconds[name] += time.perf_counter() - start
+            renamed = [replace(one, label=int(code[one.label - 1]) + 1) for one in found]
+            counts[name].append(ObjectCounts.of(renamed, truth, stuff=stuff))
+    return {name: ObjectRow(tuple(counts[name]), seconds[name] / len(rooms)) for name in ways}
 
 
 def pq_gain(row: ObjectRow, base: ObjectRow) -> Score:
