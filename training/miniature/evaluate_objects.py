@@ -91,6 +91,7 @@ def true_masks(result: Segmentation, truth: Segments) -> list[ImageObject]:
 def finders() -> dict[str, Finder]:
     """Return the ways to find objects, by what they are called."""
     plain, refined = load("miniature"), load("miniature+")
+    sam = refined.with_objects()
 
     def segmented(segmenter: Segmenter, question: Question) -> Segmentation:
         return segmenter.segment(question.view.rgb, question.asked, mode="assign")
@@ -98,6 +99,7 @@ def finders() -> dict[str, Finder]:
     return {
         BASE: lambda question, _: segmented(plain, question).objects(),
         "connected parts of RADSeg+": lambda question, _: segmented(refined, question).objects(),
+        "SAM prompts": lambda question, _: segmented(sam, question).objects(),
         "true masks": lambda question, truth: true_masks(segmented(plain, question), truth),
     }
 

@@ -173,7 +173,9 @@ def _evaluate(
     stages_of: Callable[..., Stages[Any]]
     if request.objects:
         count_all: Callable[..., ImageCounts] = partial(count_objects, stuff=request.stuff)
-        stages_of = partial(Stages, read, partial(segmentation, segmenter, text), count=count_all)
+        whole = [name for name, is_stuff in zip(text.names, request.stuff, strict=True) if is_stuff]
+        finder = segmenter.with_objects(whole)
+        stages_of = partial(Stages, read, partial(segmentation, finder, text), count=count_all)
     else:
         count: Callable[..., ImageCounts] = partial(count_labels, classes=classes)
         stages_of = partial(Stages, read, partial(predict, segmenter, text), count=count)
