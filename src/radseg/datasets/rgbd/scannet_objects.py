@@ -81,7 +81,8 @@ def read_scannet_objects(scan: Path, categories: Mapping[str, int]) -> LabelledP
     if len(points) != len(numbers):
         raise InputError(f"{scan.name} has {len(points)} vertices, but segments of {len(numbers)}.")
     file = scan / f"{scan.name}.aggregation.json"
-    names, ids, labels = scannet200_names(), np.zeros(len(numbers), np.int64), []
+    names, ids = scannet200_names(), np.zeros(len(numbers), np.int64)
+    labels: list[int] = []
     surfaces: dict[int, int] = {}
     try:
         for group in _json(file)["segGroups"]:

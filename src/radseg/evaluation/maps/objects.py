@@ -123,7 +123,7 @@ def centre_errors(
         np.linalg.norm(
             _middle(objects[number].keys) - _middle(truth.keys[truth.segments.ids == ids[pairs[number]]])
         )
-        for number in np.flatnonzero(pairs >= 0)
+        for number in np.flatnonzero(pairs >= 0).tolist()
     ]
     return np.array(errors, np.float64) * voxel_size * 100
 
