@@ -16,7 +16,7 @@ from radseg.errors import InputError, MissingFileError
 
 TABLE = "id\traw_category\tnyu40id\n1\twall\t1\n2\tchair\t5\n35\toffice lamp\t35\n600\todd thing\t40\n"
 GROUPS = [("wall", [10]), ("chair", [20, 21]), ("wall", [11]), ("chair", [22]), ("odd thing", [30])]
-SEGMENTS = np.repeat([10, 11, 20, 21, 22, 30, 40], [50, 60, 70, 80, SMALLEST - 1, 5, 6])
+SEGMENTS = np.repeat([10, 11, 20, 21, 22, 30, 40], [30, 40, 70, 80, SMALLEST - 1, 5, 6])
 
 
 def write_scan(root):
@@ -37,7 +37,7 @@ def test_objects_are_their_segments_and_walls_are_one(tmp_path):
     scan, points = write_scan(tmp_path)
     read = read_scannet_objects(scan, scannet200_categories(tmp_path))
     assert read.points == pytest.approx(points, abs=1e-6)
-    assert read.segments.ids.tolist() == np.repeat([1, 1, 2, 2, 3, 0, 0], [50, 60, 70, 80, 99, 5, 6]).tolist()
+    assert read.segments.ids.tolist() == np.repeat([1, 1, 2, 2, 3, 0, 0], [30, 40, 70, 80, 99, 5, 6]).tolist()
     names = scannet200_names()
     assert [names[i] for i in read.segments.labels] == ["wall", "chair", "chair"]
     assert read.segments.crowd.tolist() == [False, False, True]
@@ -58,7 +58,7 @@ def test_files_that_do_not_go_together_are_refused(tmp_path):
     scan, _ = write_scan(tmp_path)
     segments = scan / "scene0000_00_vh_clean_2.0.010000.segs.json"
     segments.write_text('{"segIndices": [1, 2]}')
-    with pytest.raises(InputError, match="370 vertices, but segments of 2"):
+    with pytest.raises(InputError, match="330 vertices, but segments of 2"):
         read_scannet_objects(scan, {})
     segments.write_text('{"segIndices": "none"}')
     with pytest.raises(InputError, match="no segIndices"):
