@@ -124,3 +124,13 @@ def test_stuff_is_known_by_its_last_word(name: str, stuff: bool) -> None:
 def test_an_empty_mask_is_no_object() -> None:
     with pytest.raises(InputError, match="'ball' is empty"):
         object_of(np.zeros((2, 2), bool), name="ball", label=1, score=1.0)
+
+
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7)))
+def test_run_lengths_are_those_that_pycocotools_reads(mask: np.ndarray) -> None:
+    codec = pytest.importorskip("pycocotools.mask")
+    if mask.any():
+        counts = object_of(mask, name="ball", label=1, score=1.0).run_lengths()
+        runs = codec.frPyObjects({"size": list(mask.shape), "counts": counts}, *mask.shape)
+        assert np.array_equal(codec.decode(runs).astype(bool), mask)
+        assert min(counts[1:], default=1) > 0

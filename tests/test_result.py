@@ -14,6 +14,7 @@ from PIL import Image
 
 from radseg.errors import InputError, MissingExtraError, MissingFileError
 from radseg.io import read_label_map
+from radseg.objects import object_of
 from radseg.result import Segmentation
 
 NAMES = ("sky", "road", "car")
@@ -217,3 +218,55 @@ def test_missing_extras_come_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(__import__("sys").modules, "pycocotools.mask", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'radseg\[coco\]'"):
         sample().to_coco()
+
+
+def with_objects() -> Segmentation:
+    left, right = np.zeros((4, 6), bool), np.zeros((4, 6), bool)
+    left[2:, :2], right[2:, 3:5] = True, True
+    each = {"name": "road", "label": 2, "how": "SAM prompt"}
+    return sample(found=[object_of(left, score=0.75, **each), object_of(right, score=0.5, **each)])  # type: ignore[arg-type]
+
+
+def test_without_a_search_objects_are_connected_parts_and_stuff_whole() -> None:
+    labels = np.zeros((40, 90), np.uint8)
+    labels[:, :30], labels[:, 60:] = 3, 3
+    result = sample(labels=labels, confidence=np.ones(labels.shape, np.float32), image=None)
+    assert [(one.name, one.box, one.how) for one in result.objects()] == [
+        ("car", (0, 0, 30, 40), "connected part"),
+        ("car", (60, 0, 90, 40), "connected part"),
+    ]
+
+
+def test_objects_that_were_found_are_given_and_exported_one_by_one() -> None:
+    pytest.importorskip("pycocotools")
+    result = with_objects()
+    assert [one.score for one in result.objects()] == [0.75, 0.5]
+    coco = result.to_coco()["annotations"]
+    assert [(one["bbox"], one["category_id"]) for one in coco] == [([0, 2, 2, 2], 2), ([3, 2, 2, 2], 2)]
+    saved = result.objects_json()["objects"]
+    assert [(one["id"], one["box"], one["how"]) for one in saved] == [
+        (1, (0, 2, 2, 4), "SAM prompt"),
+        (2, (3, 2, 5, 4), "SAM prompt"),
+    ]
+    assert len(result.to_transformers()) == 2
+
+
+def test_supervision_has_a_row_per_object() -> None:
+    pytest.importorskip("supervision")
+    rows = with_objects().to_supervision()
+    assert rows.xyxy.tolist() == [[0, 2, 1, 3], [3, 2, 4, 3]]
+    assert rows.class_id.tolist() == [1, 1]
+
+
+def test_the_overlay_shows_objects_where_they_were_found() -> None:
+    assert with_objects().plot().tobytes() != sample().plot().tobytes()
+
+
+def test_objects_survive_saving(tmp_path: Path) -> None:
+    with_objects().save(tmp_path / "a.npz")
+    loaded = Segmentation.load(tmp_path / "a.npz")
+    for one, other in zip(with_objects().objects(), loaded.objects(), strict=True):
+        assert np.array_equal(one.mask, other.mask)
+        assert (one.name, one.label, one.score, one.box, one.stuff, one.how) == (
+            other.name, other.label, other.score, other.box, other.stuff, other.how,
+        )  # fmt: skip

@@ -34,3 +34,13 @@ AllDenoised = Literal["none", "first"]
 
 DEFAULT_MEMORY_BUDGET = 2**30
 """Bytes that one image may take beside the weights: the image, working memory, result and its files."""
+
+_STUFF = """
+background building cabinetry carpet ceiling cloud clouds concrete counter countertop crosswalk dirt earth
+field flooring floor foliage forest fog grass gravel ground hedge hill ice lake land lawn leaves meadow
+mountain mountains mud ocean path pavement pier platform railing railroad river road rock rocks roof runway
+sand sea sidewalk sky snow soil street terrain tile tiles tracks tree trees vegetation wall walls water
+waterfall
+"""
+STUFF = frozenset(_STUFF.split())
+"""Names that are stuff unless told otherwise: no countable things. "brick wall" is a wall, so stuff too."""

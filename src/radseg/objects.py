@@ -7,31 +7,24 @@ geometry and then by the name itself, never by the order in which names were giv
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32, Integer
 from scipy import ndimage
 
 from radseg.errors import InputError
+from radseg.modes import STUFF
 from radseg.ops.bands import row_bands
 from radseg.ops.regions import label_regions
 
 How = Literal["connected part", "SAM prompt", "whole class"]
 """Where an object's mask came from; "whole class" is stuff."""
 
+OBJECTS_FORMAT = "radseg-objects/1"
+
 MIN_AREA = 900
 """Smallest object in pixels, the smallest region of RADSeg+ (arXiv 2511.19704 §3.5)."""
-
-_STUFF = """
-background building cabinetry carpet ceiling cloud clouds concrete counter countertop crosswalk dirt earth
-field flooring floor foliage forest fog grass gravel ground hedge hill ice lake land lawn leaves meadow
-mountain mountains mud ocean path pavement pier platform railing railroad river road rock rocks roof runway
-sand sea sidewalk sky snow soil street terrain tile tiles tracks tree trees vegetation wall walls water
-waterfall
-"""
-STUFF = frozenset(_STUFF.split())
-"""Names that are stuff unless told otherwise: no countable things. "brick wall" is a wall, so stuff too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +70,36 @@ class ImageObject:
         """How many pixels it has."""
         return int(np.count_nonzero(self.crop))
 
+    def run_lengths(self) -> list[int]:
+        """Return COCO's uncompressed run lengths of the mask: down the columns, first those outside."""
+        (x0, y0, _, _), (height, width) = self.box, self.size
+        edges = np.diff(np.pad(self.crop.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+        column, row = np.nonzero(edges)
+        places = (column + x0) * height + row + y0
+        # A run that reaches the lower edge goes on at the top of the next column.
+        same = np.flatnonzero(np.diff(places) == 0)
+        places = np.delete(places, np.concatenate([same, same + 1]))
+        counts: list[int] = np.diff(places, prepend=0, append=height * width).tolist()
+        return counts if counts[-1] else counts[:-1]
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns of its box."""
         x0, y0, x1, y1 = self.box
         return slice(y0, y1), slice(x0, x1)
+
+
+def objects_json(objects: Sequence[ImageObject], size: tuple[int, int]) -> dict[str, Any]:
+    """Return the objects as plain values: id from 1, box, area and COCO's uncompressed run lengths."""
+    entries = [
+        {
+            "id": number,
+            **{key: getattr(one, key) for key in ("name", "label", "score", "box", "area", "stuff", "how")},
+            "segmentation": {"size": list(size), "counts": one.run_lengths()},
+        }
+        for number, one in enumerate(objects, start=1)
+    ]
+    return {"format": OBJECTS_FORMAT, "size": list(size), "objects": entries}
 
 
 def object_of(

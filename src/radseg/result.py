@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -27,9 +27,10 @@ from radseg.io.formats.supervision import supervision_detections
 from radseg.io.formats.transformers import pipeline_entries, segments_info
 from radseg.io.labels import LabelMap, label_counts, label_sums
 from radseg.modes import Mode
-from radseg.objects import ImageObject, connected_objects
+from radseg.objects import ImageObject, connected_objects, objects_json, panoptic
 from radseg.visual import heat_map, overlay
 
+SAVED_OF_OBJECT = ("name", "label", "score", "box", "stuff", "how")
 SUFFIXES = (".png", ".npz", ".json")
 
 
@@ -169,8 +170,26 @@ class Segmentation:
                 score = self.probability(name)[mask].mean(dtype=np.float64)
                 yield ClassMask(label, name, mask, float(score))
 
+    def _masks(self) -> Iterator[ClassMask]:
+        """Yield a mask per object where objects were found, else per name."""
+        if self.found is None:
+            yield from self.class_masks()
+        for one in self.found or ():
+            yield ClassMask(one.label, one.name, one.mask, one.score)
+
+    def objects_json(self) -> dict[str, Any]:
+        """Return `objects()` as what the file `.objects.json` holds; masks are COCO's uncompressed runs."""
+        return objects_json(self.objects(), self._size)
+
     def plot(self) -> Image.Image:
-        """Return the image painted with the labels and a legend; without an image, the labels alone."""
+        """Return the image painted with the labels and a legend; without an image, the labels alone.
+
+        Where objects were found each has a colour and a number, which is its id in `objects_json`.
+        """
+        if self.found is not None:
+            numbers = panoptic(self.found, self._size).astype(np.uint16)
+            names = [f"{number} {one.name}" for number, one in enumerate(self.found, start=1)]
+            return overlay(self.image, numbers, names)
         return overlay(self.image, self.labels, self.names)
 
     def heat_map(self, name: str) -> Image.Image:
@@ -233,6 +252,9 @@ class Segmentation:
         if self.image is not None:
             arrays["image"] = self.image
         details = {**self._details(), "names": self.names, "presence": self.presence}
+        if self.found is not None:
+            arrays["objects"] = panoptic(self.found, self._size)
+            details["objects"] = [{key: getattr(one, key) for key in SAVED_OF_OBJECT} for one in self.found]
         return npz_bytes(arrays, details)
 
     @classmethod
@@ -258,6 +280,7 @@ class Segmentation:
                     threshold=details["threshold"],
                     meta=details["meta"],
                     image=file.get("image"),
+                    found=_found(details["objects"], file["objects"]) if "objects" in details else None,
                 )
         except FileNotFoundError as error:
             raise MissingFileError(f"There is no file {shown(path)}.") from error
@@ -284,17 +307,23 @@ class Segmentation:
         )
 
     def to_coco(self, *, image_id: int = 1, file_name: str | None = None) -> dict[str, Any]:
-        """Return a COCO data set of this image; see `coco`. Needs the extra `coco`."""
+        """Return a COCO data set of this image; see `coco`. Needs the extra `coco`.
+
+        One annotation per object where objects were found, else one per name.
+        """
         name = Path(self.source).name if file_name is None else file_name
-        return coco(self.class_masks(), self.names, self._size, image_id=image_id, file_name=name)
+        return coco(self._masks(), self.names, self._size, image_id=image_id, file_name=name)
 
     def to_supervision(self) -> Any:
-        """Return `supervision.Detections`; see `supervision_detections`. Needs the same extra."""
-        return supervision_detections(self.class_masks(), self._size)
+        """Return `supervision.Detections`, a row per object where objects were found, else per name.
+
+        See `supervision_detections`. Needs the same extra.
+        """
+        return supervision_detections(self._masks(), self._size)
 
     def to_transformers(self) -> list[dict[str, Any]]:
         """Return a list of label, score and mask, as the transformers "image-segmentation" pipeline does."""
-        return pipeline_entries(self.class_masks())
+        return pipeline_entries(self._masks())
 
     def to_transformers_segments(self) -> dict[str, Any]:
         """Return "segmentation" (int64 tensor H×W, 0 = none) and "segments_info", as image processors do."""
@@ -322,6 +351,17 @@ class Segmentation:
             scores.detach().float()[None], size=self._size, mode="bilinear", align_corners=False
         )
         return np.asarray(upsampled[0].cpu().numpy())
+
+
+def _found(saved: Sequence[Mapping[str, Any]], numbers: Int32[np.ndarray, "H W"]) -> list[ImageObject]:
+    """Return the objects whose numbers in a map are their places in a list."""
+    size = int(numbers.shape[0]), int(numbers.shape[1])
+    found = []
+    for number, one in enumerate(saved, start=1):
+        x0, y0, x1, y1 = one["box"]
+        values = {**one, "box": (x0, y0, x1, y1)}
+        found.append(ImageObject(**values, part=numbers[y0:y1, x0:x1], number=number, size=size))
+    return found
 
 
 def _percent(share: float) -> str:

@@ -16,12 +16,11 @@ from radseg.budget import IMAGE, Work, require_room
 from radseg.errors import InputError, VocabularyError
 from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
-from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, Mode
-from radseg.objects import STUFF
+from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, STUFF, Mode
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.refine.base import CoarseResult, Refinement, Refiner
-from radseg.refine.objects import ObjectFinder, SamObjects, finder_for
+from radseg.refine.objects import ObjectFinder, finder_beside
 from radseg.result import Segmentation
 from radseg.scoring import (
     DENOISING,
@@ -41,8 +40,9 @@ if TYPE_CHECKING:
     ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
 
 REFINING = 40
-"""Bytes a pixel that refinement takes beside the coarse result: the image in float32, regions, evidence."""
+"""Bytes a pixel of refinement, or of objects, beside the coarse result: image, regions, evidence."""
 
+PARAMETERS = ("short_side", "long_side", "temperature", "denoising", "threshold")
 Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
 
@@ -102,8 +102,7 @@ class Segmenter:
         Args:
             stuff: names, or last words of names, that are no countable things: one object each.
         """
-        finder = finder_for(self.refine, stuff)
-        refine = finder.refiner if isinstance(finder, SamObjects) else self.refine
+        refine, finder = finder_beside(self.refine, stuff)
         return replace(self, refine=refine, objects=finder)
 
     def segment(self, image: "ImageLike", prompts: Prompts, *, mode: Mode = "background") -> Segmentation:
@@ -223,7 +222,7 @@ class Segmenter:
             names=len(text.names),
             rows=len(text.row_class) + bank,
             encoding=encoding,
-            refining=0 if self.refine is None else REFINING,
+            refining=0 if self.refine is None and self.objects is None else REFINING,
         )
 
     @without_autocast()
@@ -331,6 +330,8 @@ class Segmenter:
         if self.objects is not None:
             with clock("objects"):
                 found = self.objects.find(text.names, coarse, outcome)
+        # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
+        kept = None if image is None or _size_of(image) != size else image
         labels = outcome.labels.cpu().numpy()
         return Segmentation(
             names=text.names,
@@ -345,10 +346,9 @@ class Segmenter:
                 **counts,
                 "mode": mode,
                 "seconds": dict(clock.seconds),
-                "parameters": self._parameters(),
+                "parameters": {name: getattr(self, name) for name in PARAMETERS},
             },
-            # An evaluation encodes a resized image and labels at the size of the truth: two sizes.
-            image=None if image is None or _size_of(image) != size else _eight_bits(image),
+            image=to_uint8(kept) if isinstance(kept, Tensor) else kept,
             found=found,
         )
 
@@ -381,17 +381,9 @@ class Segmenter:
         refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 
-    def _parameters(self) -> dict[str, Any]:
-        names = ("short_side", "long_side", "temperature", "denoising", "threshold")
-        return {name: getattr(self, name) for name in names}
-
 
 def _size_of(image: DecodedImage | Rgb) -> Size:
     return Size(*image.shape[:2]) if isinstance(image, np.ndarray) else image_size(image)
-
-
-def _eight_bits(image: DecodedImage | Rgb) -> DecodedImage:
-    return image if isinstance(image, np.ndarray) else to_uint8(image)
 
 
 class Stopwatch:

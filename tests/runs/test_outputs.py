@@ -14,13 +14,13 @@ def test_kinds_come_in_one_order() -> None:
 
 @pytest.mark.parametrize("text", ["", ",", "labels,video"])
 def test_unknown_kinds_list_the_known(text: str) -> None:
-    with pytest.raises(InputError, match="labels, overlay, heatmaps, pca, npz, coco"):
+    with pytest.raises(InputError, match="labels, overlay, heatmaps, pca, npz, coco, objects"):
         parse_kinds(text)
 
 
 def test_endings_differ() -> None:
-    endings = endings_of(parse_kinds("labels,overlay,heatmaps,pca,npz,coco"))
-    assert len(set(endings)) == len(endings) == 5
+    endings = endings_of(parse_kinds("labels,overlay,heatmaps,pca,npz,coco,objects"))
+    assert len(set(endings)) == len(endings) == 6
 
 
 @given(st.text(max_size=60))

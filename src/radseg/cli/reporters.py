@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +30,7 @@ from radseg.jobs.progress import RunReporter
 from radseg.runs.shares import ClassShare, all_dropped, class_shares
 
 if TYPE_CHECKING:
+    from radseg.objects import ImageObject
     from radseg.result import Segmentation
 
 LogFormat = Literal["text", "json"]
@@ -120,6 +122,8 @@ class PlainReporter:
         single = self._todo == 1 and not report.earlier
         if single and self._last is not None:
             print_table(class_shares(self._last))
+            if self._last.found is not None:
+                typer.echo(_objects_line(self._last.found))
             if said := all_dropped(self._last):
                 self._say(f"{said[0].upper()}{said[1:]}.")
         if report.done or report.earlier or not single:
@@ -221,6 +225,10 @@ class JsonReporter:
             seconds=record.seconds,
             message=record.message,
             classes=[{"name": c.name, "share": c.share, "confidence": c.confidence} for c in shares],
+            objects=[
+                {"name": one.name, "score": one.score, "box": one.box, "how": one.how}
+                for one in (None if result is None else result.found) or ()
+            ],
         )
 
     def stopped(self, folder: Path) -> None:
@@ -236,6 +244,11 @@ class JsonReporter:
 def _failure(record: Record) -> str:
     shown = record.source if record.source not in record.message else Path(record.source).name
     return f"Failed: {shown}: {record.message}"
+
+
+def _objects_line(found: "Sequence[ImageObject]") -> str:
+    ways = Counter(f"{one.how}s" if one.how != "whole class" else "whole classes" for one in found)
+    return f"Objects: {', '.join(f'{count} {how}' for how, count in ways.items()) or 'none'}"
 
 
 def _sum_line(report: Report, folder: Path, extra: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from radseg.cli import options
 from radseg.cli.failures import ExitCode
 from radseg.cli.model_options import PROMPTS, ModelChoice, takes_model
 from radseg.errors import InputError
-from radseg.modes import Mode
+from radseg.modes import STUFF, Mode
 
 _RUN = "Run"
 
@@ -48,8 +48,27 @@ Output = Annotated[
 ]  # fmt: skip
 Save = Annotated[
     str,
-    typer.Option("--save", help="Some of labels, overlay, heatmaps, pca, npz, coco.", rich_help_panel=_RUN),
+    typer.Option(
+        "--save", help="Some of labels, overlay, heatmaps, pca, npz, coco, objects.", rich_help_panel=_RUN
+    ),
 ]
+Objects = Annotated[
+    bool,
+    typer.Option(
+        "--objects",
+        help="Find each object: by SAM with a model that ends in +, else connected parts. Adds "
+        "photo.objects.json; overlay and coco show objects.",
+        rich_help_panel=_RUN,
+    ),
+]
+Stuff = Annotated[
+    str | None,
+    typer.Option(
+        "--stuff",
+        help="Names that are one object each, such as 'sky, grass', in place of the built-in list.",
+        rich_help_panel=_RUN, show_default=False,
+    ),
+]  # fmt: skip
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the run in the output folder.", rich_help_panel=_RUN)
 ]
@@ -69,6 +88,8 @@ def segment(
     mode: ModeOption = "background",
     output: Output = None,
     save: Save = "labels,overlay",
+    objects: Objects = False,
+    stuff: Stuff = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     log_format: options.LogFormat = "text",
@@ -89,6 +110,9 @@ def segment(
     from radseg.runs.outputs import parse_kinds
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
 
+    kinds = parse_kinds(f"{save},objects" if objects else save)
+    if stuff is not None and "objects" not in kinds:
+        raise InputError("--stuff says which names are no countable objects; it needs --objects.")
     existing_run = existing(resume=resume, overwrite=overwrite)
     if resume and output is None:
         raise InputError("--resume needs the folder of the run to continue: add -o FOLDER.")
@@ -100,7 +124,8 @@ def segment(
         model=choice.spec(quiet=quiet),
         mode=mode,
         existing=existing_run,
-        kinds=parse_kinds(save),
+        kinds=kinds,
+        stuff=STUFF if stuff is None else frozenset(one.strip() for one in stuff.split(",") if one.strip()),
     )
     with terminated_like_interrupted():
         events = reporter(log_format, quiet=quiet, resume=resume_command(sys.argv[1:], folder))

@@ -13,9 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from radseg.errors import InputError
+from radseg.modes import STUFF
 from radseg.objects import (
     MIN_AREA,
-    STUFF,
     ImageObject,
     connected_objects,
     disjoint,
@@ -27,7 +27,7 @@ from radseg.objects import (
 )
 from radseg.ops.inference import inference
 from radseg.ops.regions import Regions, label_regions
-from radseg.refine.base import CoarseResult, Refinement
+from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.refine.corrected import Corrected
 from radseg.refine.merge import Canvas
 from radseg.refine.radio_sam import Prompted, SamRefiner
@@ -133,7 +133,7 @@ class SamObjects:
 
     def _parts(self, names: Sequence[str], coarse: CoarseResult, labels: Int[np.ndarray, "H W"]) -> Proposals:
         """Return the regions of things: where a name is the best, if the label map has any of it there."""
-        stream = self.refiner.memory_budget // 4
+        stream = self.refiner.memory_budget // 8
         grown = decide(coarse.probabilities, coarse.size, threshold=self.grow, stream_bytes=stream)
         best, confidence = grown.labels.cpu().numpy(), grown.confidence.float().cpu().numpy()
         whole = {label for label, name in enumerate(names, start=1) if is_stuff(name, self.stuff)}
@@ -262,8 +262,9 @@ def _peak(coarse: CoarseResult, parts: Proposals, part: int) -> float:
     return float(map_[y * map_.shape[0] // coarse.size.height, x * map_.shape[1] // coarse.size.width])
 
 
-def finder_for(refine: object, stuff: Collection[str] = STUFF) -> "ConnectedParts | SamObjects":
-    """Return what finds objects beside a refiner: by its SAM, or connected parts where it has none."""
-    if isinstance(refine, SamRefiner):
-        return SamObjects(replace(refine, masks_kept=MASKS_KEPT), stuff)
-    return ConnectedParts(stuff)
+def finder_beside(refine: Refiner | None, stuff: Collection[str]) -> tuple[Refiner | None, ObjectFinder]:
+    """Return the refiner, and what finds objects beside it: by its SAM, else connected parts."""
+    if not isinstance(refine, SamRefiner):
+        return refine, ConnectedParts(stuff)
+    keeping = replace(refine, masks_kept=MASKS_KEPT)
+    return keeping, SamObjects(keeping, stuff)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from radseg.result import Segmentation
     from radseg.types import LanguageFeatures
 
-Kind = Literal["labels", "overlay", "heatmaps", "pca", "npz", "coco"]
+Kind = Literal["labels", "overlay", "heatmaps", "pca", "npz", "coco", "objects"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CLASSES_NAME = "classes.json"
 COCO_NAME = "coco.json"
@@ -29,6 +29,7 @@ _ENDINGS: Mapping[str, str] = {
     "pca": ".pca.png",
     "npz": ".npz",
     "coco": ".coco.json",
+    "objects": ".objects.json",
 }
 OUTPUT_BYTES: Mapping[Kind, int] = {
     "labels": 3,
@@ -37,6 +38,7 @@ OUTPUT_BYTES: Mapping[Kind, int] = {
     "pca": 34,
     "npz": 9,
     "coco": 6,
+    "objects": 6,
 }
 """Bytes a pixel that making each takes beside the result: canvas, working copies, and the file at worst."""
 _SLUG_LENGTH = 40  # of a class name inside a file name; its number tells classes apart
@@ -110,6 +112,8 @@ def _content(segmented: Segmented, image: Path, kind: Kind) -> bytes:
             return result.to_npz()
         case "coco":
             return json_bytes(result.to_coco(file_name=image.name))
+        case "objects":
+            return f"{json.dumps(result.objects_json())}\n".encode()  # one line: runs are long lists
         case "pca":
             return image_bytes(_pca(segmented))
         case _:

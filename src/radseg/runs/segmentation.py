@@ -12,7 +12,7 @@ from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.sources import Sources, collect
-from radseg.modes import Mode
+from radseg.modes import STUFF, Mode
 from radseg.runs.outputs import (
     KINDS,
     OUTPUT_BYTES,
@@ -51,7 +51,8 @@ class SegmentRequest:
         mode: how the names compete.
         output: folder for the results.
         existing: what to do with an earlier run there.
-        kinds: what to store for each image.
+        kinds: what to store for each image; objects are looked for where "objects" is among it.
+        stuff: names that are one object each.
     """
 
     sources: tuple[str, ...]
@@ -61,6 +62,7 @@ class SegmentRequest:
     mode: Mode = "background"
     existing: OnExisting = "refuse"
     kinds: tuple[Kind, ...] = KINDS[:2]
+    stuff: frozenset[str] = STUFF
 
 
 def segment_sources(
@@ -117,6 +119,7 @@ def parameters_of(request: SegmentRequest) -> dict[str, Any]:
         **prompts,
         "mode": request.mode,
         "save": sorted(request.kinds),
+        **({"stuff": sorted(request.stuff)} if "objects" in request.kinds else {}),
     }
 
 
@@ -166,6 +169,8 @@ class _Lazy:
         weights = ensure(request.model, self.downloads, with_text=isinstance(prompts, Vocabulary))
         self.reporter.loading(request.model.name)
         segmenter = load(request.model, weights=weights, reporter=self.downloads)
+        if "objects" in request.kinds:
+            segmenter = segmenter.with_objects(request.stuff)
         text, contrast = segmenter.embed(prompts, mode=request.mode)
         if isinstance(segmenter.text_encoder, StoredTextEncoder):
             segmenter.text_encoder.release()  # all is embedded, and the tower is larger than the model
