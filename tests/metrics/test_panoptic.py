@@ -65,7 +65,7 @@ def test_means_are_over_the_classes_with_segments():
     counts = panoptic_counts(true, replace(true, ids=np.array([1, 1, 0, 0])), classes=4)
     scores = pq_scores(PanopticCounts.of(counts.rows()[None]), np.array([False, False, True, False]))
     assert {name: value[0] for name, value in scores.items()} == {
-        "pq": 0.5, "sq": 0.5, "rq": 0.5, "pq_things": 1, "pq_stuff": 0,
+        "pq": 0.5, "sq": 0.5, "rq": 0.5, "pq_objects": 1, "pq_stuff": 0,
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def pq_gain(row: ObjectRow, base: ObjectRow) -> Score:
     return Score(value, *weighted_intervals(len(row.counts), scores, columns=2 * pairs[0][0].size)["gain"])
 
 
-def worse_things(row: ObjectRow, base: ObjectRow) -> dict[str, tuple[float, float]]:
+def worse_objects(row: ObjectRow, base: ObjectRow) -> dict[str, tuple[float, float]]:
     """Return PQ of both by name, for the things of which the row has less than `base`."""
     before = {one.name: one.pq or 0.0 for one in base.classes}
     after = {one.name: one.pq or 0.0 for one in row.classes if not one.stuff}
@@ -161,8 +161,8 @@ def percent(score: Score) -> str:
 
 def report(rows: Mapping[str, ObjectRow]) -> str:
     """Return the table, in per cent."""
-    names = ("ap", "ap50", "ap25", "pq", "pq_things", "pq_stuff")
-    lines = ["| | AP | AP50 | AP25 | PQ | PQ, things | PQ, stuff | seconds |", "|---" * 8 + "|"]
+    names = ("ap", "ap50", "ap25", "pq", "pq_objects", "pq_stuff")
+    lines = ["| | AP | AP50 | AP25 | PQ | PQ, objects | PQ, stuff | seconds |", "|---" * 8 + "|"]
     for title, row in rows.items():
         scores = row.scores
         cells = [percent(scores[name]) if name in scores else "" for name in names]
@@ -170,8 +170,10 @@ def report(rows: Mapping[str, ObjectRow]) -> str:
     base = rows[BASE]
     for title, row in rows.items():
         if row is not base:
-            worse = worse_things(row, base)
-            lines.append(f"{title} over {BASE}: PQ {percent(pq_gain(row, base))}; {len(worse)} things worse")
+            worse = worse_objects(row, base)
+            lines.append(
+                f"{title} over {BASE}: PQ {percent(pq_gain(row, base))}; {len(worse)} names of objects worse"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -274,7 +274,7 @@ def score_lines(result: "EvalResult") -> list[str]:
         "ap50": "AP50",
         "ap25": "AP25",
         "pq": "PQ",
-        "pq_things": "PQ, things",
+        "pq_objects": "PQ, objects",
         "pq_stuff": "PQ, stuff",
     }
     for name, title in titles.items():

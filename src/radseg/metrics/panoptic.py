@@ -94,7 +94,7 @@ def panoptic_counts(true: Segments, found: Segments, *, classes: int) -> Panopti
 
 
 def pq_scores(counts: PanopticCounts, stuff: Bool[np.ndarray, " c"]) -> dict[str, Float64[np.ndarray, " b"]]:
-    """Return "pq", "sq", "rq" over all classes and "pq_things", "pq_stuff"; NaN where no class has segments.
+    """Return "pq", "sq", "rq" over all classes and "pq_objects", "pq_stuff"; NaN where no class has segments.
 
     Args:
         counts: with one leading axis.
@@ -104,6 +104,6 @@ def pq_scores(counts: PanopticCounts, stuff: Bool[np.ndarray, " c"]) -> dict[str
         "pq": mean_of_present(pq),
         "sq": mean_of_present(counts.sq()),
         "rq": mean_of_present(counts.rq()),
-        "pq_things": mean_of_present(pq[:, ~stuff]),
+        "pq_objects": mean_of_present(pq[:, ~stuff]),
         "pq_stuff": mean_of_present(pq[:, stuff]),
     }

@@ -75,7 +75,7 @@ def test_two_squares_that_touch_are_one_connected_part(tmp_path):
     assert found["red"].ap25 == pytest.approx(76 / 101)
     assert found["red"].pq == pytest.approx(2 / (2 + 1 / 2 + 2 / 2), abs=0.05)
     assert min(found[name].pq for name in ("green", "white")) > 0.9
-    assert result.scores["pq_things"].low <= result.scores["pq_things"].value
+    assert result.scores["pq_objects"].low <= result.scores["pq_objects"].value
     assert EvalResult.read(tmp_path / "out") == result
 
 
@@ -135,9 +135,9 @@ def test_a_damaged_line_is_none():
 
 def test_an_interval_holds_the_score_and_equal_images_have_none_to_speak_of():
     mixed = object_scores([counts(), counts(5), counts(25)], STUFF)
-    for name in ("ap50", "pq_things"):
+    for name in ("ap50", "pq_objects"):
         assert mixed[name].low < mixed[name].value < mixed[name].high
-    equal = object_scores([counts(), counts()], STUFF)["pq_things"]
+    equal = object_scores([counts(), counts()], STUFF)["pq_objects"]
     assert (equal.value, equal.low, equal.high) == (1, 1, 1)
 
 

@@ -58,7 +58,7 @@ def test_true_objects_are_found_whole_and_two_that_touch_as_one(truth):
     scores = object_scores([voxel_object_counts(truth, apart, STUFF)], STUFF)
     assert {score.value for score in scores.values()} == {1}
     scores = object_scores([voxel_object_counts(truth, joined, STUFF)], STUFF)
-    assert (scores["ap50"].value, scores["pq_things"].value) == (pytest.approx(51 / 101), 0)
+    assert (scores["ap50"].value, scores["pq_objects"].value) == (pytest.approx(51 / 101), 0)
 
 
 def test_voxels_that_the_truth_does_not_have_are_void(truth):

@@ -109,7 +109,7 @@ def object_scores(counts: Sequence[ObjectCounts], stuff: Bool[np.ndarray, " c"])
 
     A score without classes is left out.
 
-    AP is over things, PQ over all classes, "pq_things" and "pq_stuff" over its parts.
+    AP is over things, PQ over all classes, "pq_objects" and "pq_stuff" over its parts.
     """
     if not counts:
         return {}

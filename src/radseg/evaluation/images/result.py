@@ -113,7 +113,7 @@ class EvalResult:
         names: class names as they were asked for, in the order of the classes, ", " before each synonym.
         per_class: one entry per class, in order, named as the dataset does.
         scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1; where
-            objects were judged also "ap", "ap50", "ap75", "ap25", "pq", "sq", "rq", "pq_things" and
+            objects were judged also "ap", "ap50", "ap75", "ap25", "pq", "sq", "rq", "pq_objects" and
             "pq_stuff", those that exist.
         objects: the classes that have objects or stuff, where those were judged.
         environment: radseg, commit, torch, python, device, dtype, threads of the first process; `processes`
