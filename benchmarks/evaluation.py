@@ -24,7 +24,7 @@ from benchmarks.models import SPACE, random_radio
 from radseg.datasets.base import FileSet
 from radseg.datasets.catalog import BENCHMARKS
 from radseg.evaluation.images.log import LogWriter
-from radseg.evaluation.images.loop import Stages, evaluate_images
+from radseg.evaluation.images.loop import Stages, count_labels, evaluate_images
 from radseg.evaluation.images.model import predict, prepare
 from radseg.evaluation.paper.protocols import protocol
 from radseg.methods.radseg import RADSeg
@@ -61,6 +61,7 @@ def calls(folder: Path, images: int) -> dict[str, Callable[[], Any]]:
     segmenter = Segmenter(encoder, ColourTextEncoder(), short_side=None, all_denoised="first")
     generator = torch.Generator().manual_seed(0)
     classes = len(photos.names)
+    count = partial(count_labels, classes=classes)
     rows = torch.randn(classes, 1152, generator=generator)
     text = TextEmbeddings(photos.names, rows, tuple(range(classes)), SPACE)
     prepared = [prepare(photos, row, id) for id in photos.ids]
@@ -74,7 +75,7 @@ def calls(folder: Path, images: int) -> dict[str, Callable[[], Any]]:
         log.unlink(missing_ok=True)
         with LogWriter(log, {}, {}, None) as writer:
             stages = Stages(
-                partial(prepare, photos, row), partial(predict, segmenter, text), writer.add, classes
+                partial(prepare, photos, row), partial(predict, segmenter, text), writer.add, count
             )
             failed = [one.message for one in evaluate_images(photos.ids, stages) if one.message]
         assert not failed, failed

@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Int64, Integer
 from torch import Tensor
 
 from radseg.errors import InputError, SpaceMismatchError
@@ -128,6 +129,21 @@ class TextEmbeddings:
             row_class=(*self.row_class, *shifted),
             space=self.space,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Objects and stuff of one image or scene: every pixel, voxel or point is in at most one.
+
+    Attributes:
+        ids: 0 for none; segment i is i + 1. Of a truth 0 is void: not judged.
+        labels: class of each segment, from 0.
+        crowd: of a truth, segments that are not judged: several objects in one, or too small.
+    """
+
+    ids: Integer[np.ndarray, "*places"]
+    labels: Int64[np.ndarray, " s"]
+    crowd: Bool[np.ndarray, " s"]
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,9 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="voc20, context59, cocostuff, ade20k, cityscapes; folder: your own images and labels; "
-        "miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp; walks: through "
-        "rendered rooms.",
+        help="voc20, context59, cocostuff, ade20k, cityscapes, cocopanoptic; folder: your own images and "
+        "labels; miniature: rendered rooms, needs no data. In 3D: replica, scannet, scannetpp; walks: "
+        "through rendered rooms.",
         show_default=False,
     ),
 ]
@@ -87,6 +87,13 @@ ProtocolOption = Annotated[
         show_default=False,
     ),
 ]
+Objects = Annotated[
+    bool,
+    typer.Option(
+        "--objects", help="Judge objects too: AP and panoptic quality; miniature, cocopanoptic.",
+        rich_help_panel=_RUN,
+    ),
+]  # fmt: skip
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -118,6 +125,7 @@ class EvalChoice:
     check: bool
     shard: str | None
     merge: bool
+    objects: bool
     log_format: options.LogFormat
     quiet: bool
     keep_paths: bool
@@ -141,6 +149,7 @@ def evaluate(
     shard: ShardOption = None,
     merge: Merge = False,
     keep_paths: options.KeepPaths = False,
+    objects: Objects = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
 ) -> None:
@@ -163,6 +172,7 @@ def evaluate(
         check=check,
         shard=shard,
         merge=merge,
+        objects=objects,
         log_format=log_format,
         quiet=quiet,
         keep_paths=keep_paths,
@@ -202,6 +212,7 @@ def _run(chosen: EvalChoice) -> int:
         merge_only=chosen.merge,
         data=selection.data,
         keep_paths=chosen.keep_paths,
+        objects=chosen.objects,
     )
     with terminated_like_interrupted():
         command = resume_command(sys.argv[1:], folder)
@@ -264,8 +275,16 @@ def score_lines(result: "EvalResult") -> list[str]:
         "pixel_accuracy": "pixel accuracy",
         "mean_accuracy": "class accuracy",
         "boundary_iou": "boundary IoU",
+        "ap": "AP",
+        "ap50": "AP50",
+        "ap25": "AP25",
+        "pq": "PQ",
+        "pq_objects": "PQ, objects",
+        "pq_stuff": "PQ, stuff",
     }
     for name, title in titles.items():
+        if name not in result.scores:  # objects were not judged, or there are none
+            continue
         score = result.scores[name]
         line = f"  {title:15}{100 * score.value:6.2f} %"
         if score.low is not None and score.high is not None:

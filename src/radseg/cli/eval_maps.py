@@ -34,6 +34,7 @@ def evaluate_maps(chosen: "EvalChoice") -> int:
         "--shard": chosen.shard,
         "--merge": chosen.merge or None,
         "--check": chosen.check or None,
+        "--objects": chosen.objects or None,
         "--classes": selection.classes,
         "--ignore": selection.ignore,
         "--first-label": selection.first_label,

@@ -11,6 +11,7 @@ from jaxtyping import Int, Integer, UInt8
 from radseg.errors import ImageError, MissingFileError, ResourceError
 from radseg.files import shown
 from radseg.io import read_label_map, read_pixels
+from radseg.types import Segments
 
 IGNORE = 65535
 """Truth that is not judged, in memory; in 8-bit label files it is mostly 255."""
@@ -38,10 +39,15 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One image in memory, with its truth at its own size."""
+    """One image in memory, with its truth at its own size.
+
+    Attributes:
+        segments: its objects and stuff; None where the set knows classes only.
+    """
 
     image: UInt8[np.ndarray, "H W 3"]
     truth: Truth
+    segments: Segments | None = None
 
 
 class ImageSet(Protocol):
@@ -65,6 +71,14 @@ class ImageSet(Protocol):
 
     def read(self, id: str) -> Example:
         """Return one image; raise ImageError for what is wrong with this one."""
+
+
+class ObjectSet(ImageSet, Protocol):
+    """Labelled images whose truth tells objects apart: `read` gives `segments`."""
+
+    @property
+    def stuff(self) -> tuple[bool, ...]:
+        """Say of every class whether it is stuff, such as grass, and no object."""
 
 
 class Code(Protocol):

@@ -7,6 +7,7 @@ from radseg.datasets.ade20k import ADE20K
 from radseg.datasets.base import ImageSet
 from radseg.datasets.benchmark import Benchmark
 from radseg.datasets.cityscapes import CITYSCAPES
+from radseg.datasets.coco_panoptic import open_coco_panoptic
 from radseg.datasets.coco_stuff import COCO_STUFF
 from radseg.datasets.context import CONTEXT59
 from radseg.datasets.voc import VOC20
@@ -16,8 +17,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark for benchmark in (VOC20, CONTEXT59, COCO_STUFF, ADE20K, CITYSCAPES)
 }
 """In the order of the paper's tables, Context after VOC."""
-REGISTERED: dict[str, Callable[[Path | None], ImageSet]] = {}
-"""By name, what opens a dataset of one's own from the folder of `--data`."""
+REGISTERED: dict[str, Callable[[Path | None], ImageSet]] = {"cocopanoptic": open_coco_panoptic}
+"""By name, what opens a dataset from the folder of `--data`: one that the paper has not, or one's own."""
 RESERVED = ("folder", "miniature", "replica", "scannet", "scannetpp")
 
 

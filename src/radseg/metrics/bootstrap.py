@@ -39,26 +39,52 @@ def bootstrap_intervals(
     Raises:
         InputError: fewer than two images, which have no spread.
     """
-    if len(counts) < 2:
-        raise InputError(f"{len(counts)} image has no bootstrap interval; at least 2 are needed.")
+    exact = counts.astype(np.float64)  # whole numbers far below 2⁵³: the matrix product is exact
+    return weighted_intervals(
+        len(counts),
+        lambda times: scores(times @ exact),
+        columns=counts.shape[1],
+        draws=draws,
+        seed=seed,
+        block_bytes=block_bytes,
+    )
+
+
+def weighted_intervals(
+    images: int,
+    scores: Callable[[Float64[np.ndarray, "b n"]], Mapping[str, Float64[np.ndarray, " b"]]],
+    *,
+    columns: int = 1,
+    draws: int = DRAWS,
+    seed: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+) -> dict[str, Interval]:
+    """Return the same for scores that are no function of summed counts, such as average precision.
+
+    Args:
+        scores: maps rows of how often each image was drawn to named scores.
+        columns: numbers per row, beside those of the images, that `scores` holds at once.
+
+    Raises:
+        InputError: as `bootstrap_intervals`.
+    """
+    if images < 2:
+        raise InputError(f"{images} image has no bootstrap interval; at least 2 are needed.")
     drawn: dict[str, list[Float64[np.ndarray, " b"]]] = {}
-    for sums in _resampled(counts, draws, seed, block_bytes):
-        for name, values in scores(sums).items():
+    for times in _drawn(images, columns, draws, seed, block_bytes):
+        for name, values in scores(times).items():
             drawn.setdefault(name, []).append(values)
     return {name: middle(np.concatenate(parts)) for name, parts in drawn.items()}
 
 
-def _resampled(
-    counts: Int64[np.ndarray, "n k"], draws: int, seed: int, block_bytes: int
-) -> Iterator[Float64[np.ndarray, "b k"]]:
-    images, columns = counts.shape
-    exact = counts.astype(np.float64)  # whole numbers far below 2⁵³: the matrix product is exact
+def _drawn(
+    images: int, columns: int, draws: int, seed: int, block_bytes: int
+) -> Iterator[Float64[np.ndarray, "b n"]]:
     share = np.full(images, 1 / images)
     rng = np.random.default_rng(seed)
     block = max(1, block_bytes // (16 * (images + columns)))
     for start in range(0, draws, block):
-        times = rng.multinomial(images, share, size=min(block, draws - start))
-        yield times.astype(np.float64) @ exact
+        yield rng.multinomial(images, share, size=min(block, draws - start)).astype(np.float64)
 
 
 def middle(values: Float64[np.ndarray, " b"]) -> Interval:

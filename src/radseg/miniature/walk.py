@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from numpy.typing import NDArray
 
 from radseg.errors import InputError
-from radseg.miniature.world import free_camera, make_room, render, sequence_cameras
+from radseg.miniature.world import View, free_camera, make_room, render, sequence_cameras
 from radseg.miniature.world.scene import FIRST_OBJECT
 from radseg.types import Frame, Intrinsics, Size
 
@@ -39,10 +40,26 @@ class RoomWalk:
 
     def read(self, frame_id: str) -> Frame:
         """Return one view; class index i is the room's i-th name from 1."""
+        view = self.view(frame_id)
+        return self._frame(frame_id, view, view.semantic)
+
+    def read_instances(self, frame_id: str) -> Frame:
+        """Return one view; class index i is instance i − 1 (`View.instance`)."""
+        view = self.view(frame_id)
+        return self._frame(frame_id, view, view.instance)
+
+    def view(self, frame_id: str) -> View:
+        """Return what is seen, rendered anew.
+
+        Raises:
+            InputError: there is no such view.
+        """
         if frame_id not in self.frame_ids():
             raise InputError(f"The walk has {len(self)} views, none called {frame_id!r}.")
-        camera = self.cameras[int(frame_id)]
-        view = render(self.room, camera, seed=int(frame_id))
+        return render(self.room, self.cameras[int(frame_id)], seed=int(frame_id))
+
+    def _frame(self, frame_id: str, view: View, labels: NDArray[np.int16]) -> Frame:
+        camera = view.camera
         size = Size(camera.height, camera.width)
         # The world's pixel centres lie at + 0.5, a Frame's at whole numbers.
         x, y = (value - 0.5 for value in camera.centre)
@@ -52,7 +69,7 @@ class RoomWalk:
             depth=torch.from_numpy(view.depth.copy()),
             intrinsics=Intrinsics(camera.focal, camera.focal, x, y, size),
             camera_to_world=torch.from_numpy(camera.camera_to_world.copy()),
-            semantics=torch.from_numpy(view.semantic.astype(np.int64) + 1),
+            semantics=torch.from_numpy(labels.astype(np.int64) + 1),
         )
 
     def place(self, name: str) -> tuple[float, float, float]:

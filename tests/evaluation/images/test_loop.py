@@ -2,16 +2,18 @@
 
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from radseg.errors import ImageError, ResourceError
-from radseg.evaluation.images.loop import AHEAD, Prepared, Stages, evaluate_images
+from radseg.evaluation.images.loop import AHEAD, Prepared, Stages, count_labels, evaluate_images
 
 IDS = tuple(f"{i:02}" for i in range(12))
 TRUTH = np.array([[0, 1]], np.uint16)
+COUNT = partial(count_labels, classes=2)
 
 
 def stages(stored, read=None, predict=None, store=None):
@@ -21,7 +23,7 @@ def stages(stored, read=None, predict=None, store=None):
     def right(image):
         return np.array([[1, 2]], np.uint8)
 
-    return Stages(read or simple, predict or right, store or stored.append, 2)
+    return Stages(read or simple, predict or right, store or stored.append, COUNT)
 
 
 def test_tallies_come_in_order_and_are_stored_before_they_are_told():

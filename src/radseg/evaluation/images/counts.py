@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64, Integer
 
 from radseg.datasets.base import IGNORE, Truth
+from radseg.evaluation.images.objects import ObjectCounts
 from radseg.metrics.boundary import boundary_counts
 from radseg.metrics.confusion import Confusion, Counts, confusion_matrix
 
@@ -21,6 +22,7 @@ class ImageCounts:
         message: why it could not be evaluated; empty when it was.
         cells: indices into the flattened confusion matrix, each once; `pixels` are its values there.
         rims: columns of class, then its rim's pixels in both, in the truth, in the prediction.
+        objects: what became of its objects; None where only classes are judged.
         model_seconds: inside the model.
         seconds: from the record before this one to this one, in the process that made it.
     """
@@ -30,6 +32,7 @@ class ImageCounts:
     cells: Int64[np.ndarray, " m"] = field(default_factory=lambda: np.zeros(0, np.int64))
     pixels: Int64[np.ndarray, " m"] = field(default_factory=lambda: np.zeros(0, np.int64))
     rims: Int64[np.ndarray, "4 r"] = field(default_factory=lambda: np.zeros((4, 0), np.int64))
+    objects: ObjectCounts | None = None
     model_seconds: float = 0.0
     seconds: float = 0.0
 
@@ -57,6 +60,7 @@ class ImageCounts:
             "cells": self.cells.tolist(),
             "pixels": self.pixels.tolist(),
             "rims": self.rims.tolist(),
+            "objects": None if self.objects is None else self.objects.as_line(),
         }
 
     @classmethod
@@ -68,6 +72,7 @@ class ImageCounts:
             cells=np.array(line["cells"], np.int64),
             pixels=np.array(line["pixels"], np.int64),
             rims=np.array(line["rims"], np.int64).reshape(4, -1),
+            objects=None if line["objects"] is None else ObjectCounts.from_line(line["objects"]),
             model_seconds=float(line["model_seconds"]),
             seconds=float(line["seconds"]),
         )

@@ -17,6 +17,7 @@ from radseg.evaluation.images.shards import launched_device
 from radseg.evaluation.paper.protocols import Protocol
 from radseg.models.stored_text_encoder import StoredTextEncoder
 from radseg.presets.load import fetch_and_load
+from radseg.result import Segmentation
 from radseg.scoring import RowCosines
 from radseg.segment import Segmenter
 from radseg.types import LanguageFeatures, Size, TextEmbeddings
@@ -41,7 +42,7 @@ def prepare(images: ImageSet, protocol: Protocol, id: str) -> Prepared:
         size = Size(*image.shape[:2])
         target = mmseg_size(size, long_side=protocol.long_side, short_side=protocol.short_side)
         image = resize_image(image, target)
-    return Prepared(rgb_of(image), example.truth)
+    return Prepared(rgb_of(image), example.truth, example.segments)
 
 
 def predict(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Labels:
@@ -53,8 +54,19 @@ def answer(
     segmenter: Segmenter, seen: LanguageFeatures | RowCosines, text: TextEmbeddings, image: Prepared
 ) -> Labels:
     """Return the labels that `predict` gives, from what `segmenter.encode_many` returned for the image."""
+    return _decoded(segmenter, seen, text, image).labels
+
+
+def segmentation(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Segmentation:
+    """Return the whole result of which `predict` gives the labels."""
+    return _decoded(segmenter, segmenter.encode_many([image.image], text, None)[0], text, image)
+
+
+def _decoded(
+    segmenter: Segmenter, seen: LanguageFeatures | RowCosines, text: TextEmbeddings, image: Prepared
+) -> Segmentation:
     size = Size(*image.truth.shape)
-    return segmenter.decode(seen, size, text, None, mode="assign", image=image.image).labels
+    return segmenter.decode(seen, size, text, None, mode="assign", image=image.image)
 
 
 def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:

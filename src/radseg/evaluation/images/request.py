@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 import radseg
 from radseg.datasets.base import ImageSet
 from radseg.errors import InputError
@@ -31,6 +34,10 @@ class EvalRequest:
         merge_only: evaluate nothing, only sum up what the shards have done.
         data: folder of the set, which no file that is written names; None where it has none.
         keep_paths: whether the result names that folder all the same.
+        objects: whether objects are judged too, beside the classes of the pixels.
+
+    Raises:
+        InputError: objects are to be judged, and the set has none.
     """
 
     images: ImageSet
@@ -44,6 +51,19 @@ class EvalRequest:
     merge_only: bool = False
     data: Path | None = None
     keep_paths: bool = False
+    objects: bool = False
+
+    def __post_init__(self) -> None:
+        if self.objects and not hasattr(self.images, "stuff"):
+            raise InputError(
+                f"{self.images.name} has classes of pixels but no objects; --objects goes with miniature and "
+                "cocopanoptic, or with a registered set that has `stuff` and gives `segments`."
+            )
+
+    @property
+    def stuff(self) -> Bool[np.ndarray, " c"]:
+        """Which classes are stuff; of a set without objects all."""
+        return np.array(getattr(self.images, "stuff", (True,) * len(self.images.names)), np.bool_)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -80,5 +100,6 @@ class EvalRequest:
             "image ids": hashlib.sha256("\n".join(self.ids).encode()).hexdigest()[:16],
             **{f"protocol {name}": value for name, value in self.protocol.as_dict().items()},
             **self.model.parameters(),
+            "objects": self.objects,
             "names": [list(group) for group in self.prompts.phrases],
         }

@@ -55,6 +55,26 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class ObjectScore:
+    """The objects of one class over the whole set.
+
+    Attributes:
+        stuff: no objects: one segment per image.
+        objects: true ones, those not judged left out; 0 for stuff, which is counted in `pq` only.
+        ap, ap50, ap25: average precision, 0 to 1; None without true objects.
+        pq: panoptic quality, 0 to 1; None where neither truth nor prediction has a segment.
+    """
+
+    name: str
+    stuff: bool
+    objects: int
+    ap: float | None
+    ap50: float | None
+    ap25: float | None
+    pq: float | None
+
+
+@dataclass(frozen=True)
 class Images:
     """How many images there are, were evaluated, and could not be: `failed` maps their id to the reason."""
 
@@ -93,7 +113,10 @@ class EvalResult:
             used instead of the preset's own: checkpoint, text_tower, sam, each by its name.
         names: class names as they were asked for, in the order of the classes, ", " before each synonym.
         per_class: one entry per class, in order, named as the dataset does.
-        scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1.
+        scores: "miou", "fmiou", "pixel_accuracy", "mean_accuracy", "boundary_iou", each from 0 to 1; where
+            objects were judged also "ap", "ap50", "ap75", "ap25", "pq", "sq", "rq", "pq_objects" and
+            "pq_stuff", those that exist.
+        objects: the classes that have objects or stuff, where those were judged.
         environment: radseg, commit, torch, python, device, dtype, threads of the first process; `processes`
             counts all, and `others` holds those that differ from the first, where some do.
         data: absolute path of the set's folder where --keep-paths asked for it, else None.
@@ -112,6 +135,7 @@ class EvalResult:
     seconds: Seconds
     environment: Mapping[str, Any]
     data: str | None = None
+    objects: tuple[ObjectScore, ...] = ()
 
     def to_json(self) -> str:
         """Return the result as JSON text, with its format as the first entry."""
@@ -134,6 +158,7 @@ class EvalResult:
             values = {key: value for key, value in raw.items() if key != "format"}
             values["names"] = tuple(raw["names"])
             values["per_class"] = tuple(ClassScore(**one) for one in raw["per_class"])
+            values["objects"] = tuple(ObjectScore(**one) for one in raw["objects"])
             values["scores"] = {name: Score(**score) for name, score in raw["scores"].items()}
             values["images"] = Images(**raw["images"])
             values["seconds"] = Seconds(**raw["seconds"])
@@ -193,6 +218,11 @@ def _check_numbers(result: EvalResult) -> None:
     for name, score in result.scores.items():
         for value in (score.value, *(end for end in (score.low, score.high) if end is not None)):
             require_share(f"the score {name}", value)
+    for judged in result.objects:
+        require_text("the class of objects", judged.name)
+        for share in (judged.ap, judged.ap50, judged.ap25, judged.pq):
+            require_share(f"the objects of {judged.name}", 0.0 if share is None else share)
+        require_amount(f"the objects of {judged.name}", judged.objects)
     for one in result.per_class:
         for share in (one.iou, one.accuracy):
             require_share(f"the class {one.name}", 0.0 if share is None else share)

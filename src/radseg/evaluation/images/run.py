@@ -4,7 +4,7 @@ Every process appends to the log of its shard; whichever finds that all images a
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 from radseg.errors import InputError
 from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_counts, log_path, read_logs
-from radseg.evaluation.images.loop import Stages, evaluate_images
-from radseg.evaluation.images.model import load_model, predict, prepare, session_facts
+from radseg.evaluation.images.loop import Stages, count_labels, count_objects, evaluate_images
+from radseg.evaluation.images.model import load_model, predict, prepare, segmentation, session_facts
+from radseg.evaluation.images.objects import class_object_scores, object_scores
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.resizing import load_opencv
 from radseg.evaluation.images.result import CONFUSION_NAME, IMAGES_NAME, RESULT_NAME, EvalResult, Images
@@ -144,6 +145,7 @@ def result_of(
     if not done:
         first = next(iter(failed.values()), "there are no images")
         raise InputError(f"None of {len(counts)} images could be evaluated; the first: {first}")
+    judged = [one.objects for one in done if one.objects is not None]
     environments = [session["environment"] for session in sessions]
     others = [e for e in environments[1:] if e != environments[0]]
     return EvalResult(
@@ -155,9 +157,10 @@ def result_of(
         model=sessions[0]["model"],
         names=tuple(map(", ".join, request.prompts.phrases)),
         per_class=class_scores(done, request.images.names),
-        scores=scores_of(done, len(request.images.names)),
+        scores=scores_of(done, len(request.images.names)) | object_scores(judged, request.stuff),
         images=Images(len(counts), len(done), failed),
         seconds=seconds_of(counts),
+        objects=class_object_scores(judged, request.images.names, request.stuff),
         environment={**environments[0], "processes": len(sessions), **({"others": others} if others else {})},
         data=os.path.abspath(request.data) if request.keep_paths and request.data else None,  # noqa: PTH100
     )
@@ -168,13 +171,19 @@ def _evaluate(
 ) -> tuple[list[Record], list[Record]]:
     """Do the images of `todo`; return the records of those done and failed."""
     segmenter, text = loaded
-    stages_of = partial(
-        Stages,
-        read=partial(prepare, request.images, request.protocol),
-        predict=partial(predict, segmenter, text),
-        classes=len(request.images.names),
-        folders=(request.output,) if request.data is None else (request.data, request.output),
-    )
+    read, classes = partial(prepare, request.images, request.protocol), len(request.images.names)
+    folders = (request.output,) if request.data is None else (request.data, request.output)
+    stages_of: Callable[..., Stages[Any]]
+    if request.objects:
+        count_all: Callable[..., ImageCounts] = partial(count_objects, stuff=request.stuff)
+        whole = [name for name, is_stuff in zip(text.names, request.stuff, strict=True) if is_stuff]
+        finder = segmenter.with_objects(whole)
+        stages_of = partial(
+            Stages, read, partial(segmentation, finder, text), count=count_all, folders=folders
+        )
+    else:
+        count: Callable[..., ImageCounts] = partial(count_labels, classes=classes)
+        stages_of = partial(Stages, read, partial(predict, segmenter, text), count=count, folders=folders)
     done: list[Record] = []
     failed: list[Record] = []
     path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
