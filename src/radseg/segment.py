@@ -1,8 +1,6 @@
 """Segmenter: one image and some prompts in, one Segmentation out. Score, contrast, denoise, decide."""
 
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +17,7 @@ from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, r
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, STUFF, Enlarge, Mode
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
+from radseg.ops.stopwatch import Stopwatch
 from radseg.refine.base import CoarseResult, Refinement, Refiner
 from radseg.refine.objects import ObjectFinder, finder_beside
 from radseg.result import Segmentation
@@ -313,7 +312,7 @@ class Segmenter:
         *,
         mode: Mode,
         image: DecodedImage | Rgb | None = None,
-        clock: "Stopwatch | None" = None,
+        clock: Stopwatch | None = None,
     ) -> Segmentation:
         """Return the segmentation at `size` of what `encode` or `encode_many` gave: all after the encoder."""
         clock = clock or Stopwatch()
@@ -390,17 +389,3 @@ class Segmenter:
 
 def _size_of(image: DecodedImage | Rgb) -> Size:
     return Size(*image.shape[:2]) if isinstance(image, np.ndarray) else image_size(image)
-
-
-class Stopwatch:
-    """Seconds spent per stage."""
-
-    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
-        self.seconds: dict[str, float] = dict(seconds or {})
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Add the time spent inside the `with` block to `stage`."""
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
