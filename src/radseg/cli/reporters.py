@@ -30,7 +30,6 @@ from radseg.jobs.progress import RunReporter
 from radseg.runs.shares import ClassShare, all_dropped, class_shares
 
 if TYPE_CHECKING:
-    from radseg.objects import ImageObject
     from radseg.result import Segmentation
 
 LogFormat = Literal["text", "json"]
@@ -123,7 +122,7 @@ class PlainReporter:
         if single and self._last is not None:
             print_table(class_shares(self._last))
             if self._last.found is not None:
-                typer.echo(_objects_line(self._last.found))
+                typer.echo(_objects_line(self._last))
             if said := all_dropped(self._last):
                 self._say(f"{said[0].upper()}{said[1:]}.")
         if report.done or report.earlier or not single:
@@ -246,8 +245,10 @@ def _failure(record: Record) -> str:
     return f"Failed: {shown}: {record.message}"
 
 
-def _objects_line(found: "Sequence[ImageObject]") -> str:
-    ways = Counter(f"{one.how}s" if one.how != "whole class" else "whole classes" for one in found)
+def _objects_line(result: "Segmentation") -> str:
+    ways = Counter(
+        f"{one.how}s" if one.how != "whole class" else "whole classes" for one in result.found or ()
+    )
     return f"Objects: {', '.join(f'{count} {how}' for how, count in ways.items()) or 'none'}"
 
 

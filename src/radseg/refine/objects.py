@@ -215,7 +215,7 @@ class SamObjects:
             return None
         return object_of(
             crop, name=name, label=label, score=min(score, 1.0), how="SAM prompt",
-            at=(window[0].start, window[1].start), size=tuple(coarse.size),
+            at=(window[0].start, window[1].start), size=(coarse.size.height, coarse.size.width),
         )  # fmt: skip
 
 
