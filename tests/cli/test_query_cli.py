@@ -140,6 +140,17 @@ def test_a_ceiling_under_the_floor_is_refused(toy_map, tmp_path, radseg):
     assert (done.exit_code, "raise --ceiling" in done.stderr) == (2, True)
 
 
+def test_export_writes_names_and_objects_on_request(toy_map, tmp_path, radseg):
+    done = radseg("map", "export", toy_map, "-p", "red, purple", "-o", tmp_path / "map.ply")
+    assert done.exit_code == 0, done.output
+    assert ", 1 objects → " in done.stdout
+    header = (tmp_path / "map.ply").read_bytes().split(b"end_header")[0]
+    assert b'comment label 2 "purple"' in header
+    assert b'"name": "red"' in header
+    radseg("map", "export", toy_map, "-o", tmp_path / "plain.ply")
+    assert b"label" not in (tmp_path / "plain.ply").read_bytes().split(b"end_header")[0]
+
+
 def test_render_draws_prompts_too(toy_map, tmp_path, radseg):
     done = radseg(
         "map", "render", toy_map, "-p", "red, blue", "-o", tmp_path / "p", "--width", 320, "--height", 240

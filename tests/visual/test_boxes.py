@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from radseg.mapping.boxes import upright_box
-from radseg.visual.boxes import EDGES, ShownBox, draw_boxes
+from radseg.visual.boxes import ShownBox, draw_boxes
 from radseg.visual.maps import camera_across, camera_from_above
 
 KEYS = np.array(list(np.ndindex(4, 3, 2)))
@@ -12,8 +12,8 @@ COLOUR = (10, 250, 60)
 
 
 def test_edges_are_those_of_a_box():
-    corners = upright_box(KEYS, 0.1, "+z").corners
-    lengths = np.linalg.norm(corners[EDGES[:, 0]] - corners[EDGES[:, 1]], axis=1)
+    edges = upright_box(KEYS, 0.1, "+z").edges
+    lengths = np.linalg.norm(edges[:, 0] - edges[:, 1], axis=1)
     assert sorted(np.round(lengths, 6)) == [0.2] * 4 + [0.3] * 4 + [0.4] * 4
 
 
@@ -21,7 +21,7 @@ def test_a_box_is_drawn_where_it_is_with_its_text():
     box = upright_box(KEYS, 0.1, "+z")
     view = camera_from_above(np.concatenate([box.corners, box.corners + 1]))
     image = Image.new("RGB", (400, 300))
-    drawn = np.asarray(draw_boxes(image, view, [ShownBox(box.corners, "mug 0.90", COLOUR)]))
+    drawn = np.asarray(draw_boxes(image, view, [ShownBox(box.edges, "mug 0.90", COLOUR)]))
     rows, columns = np.nonzero((drawn == COLOUR).all(2))
     place = view.project(box.corners, 400, 300)
     assert abs(columns.min() - place.x.min()) <= 2
@@ -33,6 +33,6 @@ def test_a_box_is_drawn_where_it_is_with_its_text():
 def test_a_box_behind_the_viewer_is_left_out():
     box = upright_box(KEYS, 0.1, "+z")
     view = camera_across(box.corners)
-    behind = np.asarray(view.eye) + (np.asarray(view.eye) - box.corners) * 3
+    behind = np.asarray(view.eye) + (np.asarray(view.eye) - box.edges) * 3
     drawn = draw_boxes(Image.new("RGB", (400, 300)), view, [ShownBox(behind, "mug", COLOUR)])
     assert not np.asarray(drawn).any()

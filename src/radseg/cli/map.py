@@ -11,6 +11,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
+from radseg.cli.map_export import export
 from radseg.cli.map_view import render, view
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError, ResourceError
@@ -344,22 +345,6 @@ def merge(
         typer.echo(printable(f"{merged.voxels} voxels from {len(maps)} maps → {output}"))
 
 
-@map_app.command(no_args_is_help=True)
-def export(
-    path: MapFolder,
-    output: Output,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there.")] = False,
-) -> None:
-    """Write a map for other programs; the output ends in .ply, .pcd, .npz (with values), .glb or .rrd."""
-    from radseg.mapping.export import export as export_map
-    from radseg.mapping.semantic_map import SemanticMap
-
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists; replace it with --overwrite, or name another file with -o.")
-    opened = SemanticMap.open(path)
-    export_map(opened, output)
-    typer.echo(printable(f"{len(opened)} voxels → {output}"))
-
-
+map_app.command("export", no_args_is_help=True)(export)
 map_app.command("render", no_args_is_help=True)(render)
 map_app.command("view", no_args_is_help=True)(view)

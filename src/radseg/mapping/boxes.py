@@ -9,6 +9,9 @@ from scipy.spatial import ConvexHull
 from radseg.types import Up
 
 Triple = tuple[float, float, float]
+_EDGES = np.array(
+    [(0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class OrientedBox:
         """The corners in metres, those of the lower face first."""
         signs = np.array([(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]) / 2
         return np.asarray(self.centre) + (signs * self.size) @ np.asarray(self.axes)
+
+    @property
+    def edges(self) -> Float[np.ndarray, "12 2 3"]:
+        """The ends of the edges in metres."""
+        return self.corners[_EDGES]
 
 
 def upright_box(keys: Integer[np.ndarray, "m 3"], voxel_size: float, up: Up) -> OrientedBox:

@@ -135,7 +135,7 @@ def shown_boxes(objects: "Mapping[str, tuple[MapObject, ...]]") -> list[ShownBox
     """Return the boxes of the best objects of every name; those far below the best of all are left out."""
     best = max((one.score for some in objects.values() for one in some), default=0.0)
     return [
-        ShownBox(one.box.corners, f"{name} {one.score:.2f}", (int(shade[0]), int(shade[1]), int(shade[2])))
+        ShownBox(one.box.edges, f"{name} {one.score:.2f}", (int(shade[0]), int(shade[1]), int(shade[2])))
         for (name, some), shade in zip(objects.items(), colours(list(objects)), strict=True)
         for one in some[:_BOXES]
         if one.score >= _FAINT * best

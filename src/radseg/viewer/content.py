@@ -12,7 +12,6 @@ from radseg.mapping.objects import MapObject
 from radseg.mapping.points import ColouredPoints
 from radseg.mapping.query import Answer
 from radseg.mapping.sightings import Sightings
-from radseg.visual.boxes import EDGES
 from radseg.visual.maps import class_shades, heat_shades
 
 Show = Literal["colour", "classes", "heat"]
@@ -69,10 +68,10 @@ def best_names(answer: Answer, row: int, limit: int = NAMES_OF_A_CLICK) -> list[
 def box_lines(found: Found) -> tuple[Float[np.ndarray, "k 2 3"], UInt8[np.ndarray, "k 2 3"]]:
     """Return the edges of the boxes of all objects, each twice its end points, and their colours."""
     shades = dict(zip(found, colours(list(found)), strict=True))
-    boxes = [(one.box.corners[EDGES], shades[name]) for name, some in found.items() for one in some]
+    boxes = [(one.box.edges, shades[name]) for name, some in found.items() for one in some]
     lines = np.array([edges for edges, _ in boxes], np.float32).reshape(-1, 2, 3)
     shade = np.array([shade for _, shade in boxes], np.uint8).reshape(-1, 3)
-    return lines, np.repeat(shade, len(EDGES), 0)[:, None].repeat(2, 1)
+    return lines, np.repeat(shade, 12, 0)[:, None].repeat(2, 1)
 
 
 def camera_path(sightings: Sightings | None) -> Float[np.ndarray, "n 2 3"]:

@@ -4,29 +4,24 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image, ImageDraw
 
 from radseg.visual.legend import PANEL, letter_size
 from radseg.visual.maps import View
 from radseg.visual.text import legible
 
-EDGES: Int[np.ndarray, "12 2"] = np.array(
-    [(0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
-)
-"""Pairs of corners, which come as x, then y, then z changes fastest to slowest."""
-
 
 class ShownBox(NamedTuple):
     """A box and what stands at it.
 
     Attributes:
-        corners: metres, in the order of `EDGES`.
+        edges: their ends, metres.
         text: at its top.
         colour: sRGB.
     """
 
-    corners: Float[np.ndarray, "8 3"]
+    edges: Float[np.ndarray, "e 2 3"]
     text: str
     colour: tuple[int, int, int]
 
@@ -35,14 +30,14 @@ def draw_boxes(image: Image.Image, view: View, boxes: Sequence[ShownBox]) -> Ima
     """Return a copy of a render with boxes drawn over it; those not wholly before the viewer are left out."""
     drawn = image.copy()
     draw, size = ImageDraw.Draw(drawn), letter_size(image.width, image.height)
-    places = [view.project(box.corners, image.width, image.height) for box in boxes]
+    places = [view.project(box.edges.reshape(-1, 3), image.width, image.height) for box in boxes]
     order = sorted(range(len(boxes)), key=lambda i: -float(places[i].distance.mean()))
     for i in order:
         place, box = places[i], boxes[i]
         if not place.front.all():
             continue
-        for one, other in EDGES:
-            ends = [(place.x[one], place.y[one]), (place.x[other], place.y[other])]
+        for line in np.stack([place.x, place.y], 1).reshape(-1, 2, 2):
+            ends = [(float(x), float(y)) for x, y in line]
             draw.line(ends, fill=PANEL, width=4)
             draw.line(ends, fill=box.colour, width=2)
     for i in order:
