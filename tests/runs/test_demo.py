@@ -53,9 +53,10 @@ def test_refinement_changes_the_overlay(folder, image):
     assert (refined != coarse).any()
 
 
-def test_the_red_ball_is_found_within_ten_centimetres(mapped):
-    (line,) = (line for line in mapped.lines if line.startswith("red ball"))
-    assert int(re.search(r"(\d+) cm from where it is", line)[1]) <= 10
+@pytest.mark.parametrize("begin", ["red ball", "an image of it"])
+def test_the_red_ball_is_found_within_five_centimetres_by_word_and_by_image(mapped, begin):
+    (line,) = (line for line in mapped.lines if line.startswith(begin))
+    assert int(re.search(r"(\d+) cm from where", line)[1]) <= 5
 
 
 def test_what_is_not_in_the_room_is_not_found(mapped):
@@ -66,6 +67,8 @@ def test_the_map_is_drawn_and_kept(folder, mapped):
     assert (folder / "map" / "map.json").is_file()
     assert sum("heat" in path.name for path in mapped.files) == len(SOUGHT)
     assert np.asarray(Image.open(folder / "map.colour.across.png")).std() > 20
+    assert (folder / "map.objects.across.png").is_file()
+    assert (folder / "ball.png").is_file()
 
 
 def test_no_file_names_a_folder_of_the_disk(folder, image, mapped):

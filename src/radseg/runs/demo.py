@@ -111,7 +111,8 @@ def run_map_demo(folder: Path) -> MapDemo:
     by_image = find_in_map(MapQuestion(place, image=crop)).objects[crop.stem]
     made = SemanticMap.open(place)
     scene = MapScene(made, ViewOptions())
-    images = dict(chain(scene.render_objects(finding.objects), scene.render_answer(finding.answer)))
+    renders = scene.render_objects(finding.objects), scene.render_answer(finding.answer)
+    images = dict(chain(scene.render_colours(), *renders))
     shown = {f"map.{name}": images[name] for name in images if name.endswith("across")}
     lines = []
     for name, objects in finding.objects.items():
@@ -123,9 +124,8 @@ def run_map_demo(folder: Path) -> MapDemo:
         if name == BALL:
             line += f", {_off(objects[0], walk):.0f} cm from where it is"
         lines.append(line)
-    lines.append(
-        f"{crop}: what looks like it most is {_off(by_image[0], walk):.0f} cm from where the {BALL} is"
-    )
+    off = _off(by_image[0], walk)
+    lines.append(f"an image of it, {crop.name}: the best is {off:.0f} cm from where the {BALL} is")
     about = f"A map of {len(made):,} voxels of {100 * VOXEL:.0f} cm from {VIEWS} RGB-D views of another room"
     return MapDemo(
         (crop, *save_renders(folder, iter(shown.items()))),
