@@ -143,7 +143,7 @@ def test_a_ceiling_under_the_floor_is_refused(toy_map, tmp_path, radseg):
 def test_export_writes_names_and_objects_on_request(toy_map, tmp_path, radseg):
     done = radseg("map", "export", toy_map, "-p", "red, purple", "-o", tmp_path / "map.ply")
     assert done.exit_code == 0, done.output
-    assert ", 1 objects → " in done.stdout
+    assert ", 1 object → " in done.stdout
     header = (tmp_path / "map.ply").read_bytes().split(b"end_header")[0]
     assert b'comment label 2 "purple"' in header
     assert b'"name": "red"' in header

@@ -143,6 +143,15 @@ def test_two_names_share_the_id_of_one_place_and_two_objects_never_do():
     assert known["twice"][0].id != known["twice"][1].id
 
 
+def whole_map(folder):
+    """The voxels of a map as one object."""
+    opened = SemanticMap.open(folder)
+    keys = opened.whole().keys.numpy()
+    heat = np.ones(len(keys), np.float32)
+    objects = objects_of("wall", keys, heat, heat > 0, voxel_size=opened.voxel_size)[:1]
+    return identified({"wall": objects}, keys, opened.load_sightings())["wall"]
+
+
 def test_a_merge_keeps_ids_of_its_first_map_and_names_frames_after_their_maps(tmp_path):
     for name, skip in (("a", 1), ("b", 2)):
         build(tmp_path / name, Walk(), skip=skip)
@@ -153,3 +162,5 @@ def test_a_merge_keeps_ids_of_its_first_map_and_names_frames_after_their_maps(tm
         f"{read_manifest(tmp_path / 'a').identity[:8]}/{one.frame}" for one in own
     ]
     assert np.array_equal(noted.frames[0].keys(), own.frames[0].keys())
+    alone = whole_map(tmp_path / "a")
+    assert [one.id for one in whole_map(tmp_path / "both")] == [one.id for one in alone]

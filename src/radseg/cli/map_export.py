@@ -45,5 +45,6 @@ def export(
         objects = identified(answer.objects(min_size=min_size), answer.keys, opened.load_sightings())
         named = NamedVoxels.of(answer, objects)
     export_map(opened, output, named)
-    found = "" if named is None else f", {len(named.objects)} objects"
+    count = 0 if named is None else len(named.objects)
+    found = "" if named is None else f", {count} object{'' if count == 1 else 's'}"
     typer.echo(printable(f"{len(opened)} voxels{found} → {output}"))

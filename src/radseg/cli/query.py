@@ -159,7 +159,8 @@ def print_finding(finding: dict[str, Any]) -> None:
 
 
 def _frames(one: dict[str, Any]) -> str:
-    return f"{len(one['frames'])} frames" if one["frames"] else ""
+    count = len(one["frames"])
+    return f"{count} frame{'' if count == 1 else 's'}" if count else ""
 
 
 def _voxels(objects: list[dict[str, Any]]) -> int:

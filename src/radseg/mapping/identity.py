@@ -57,11 +57,12 @@ def _seen(
     if not objects or sightings is None:
         return [tuple(some) for some in frames], first
     sizes = np.array([len(own) for own in objects])
-    starts, every = np.cumsum(sizes) - sizes, np.concatenate(objects)
+    starts = np.cumsum(sizes) - sizes
+    every, place = np.unique(np.concatenate(objects), return_inverse=True)
     new = np.ones(len(objects), bool)
     for sighting in sightings:
         try:
-            inside = _within(every, sighting.keys())
+            inside = _within(every, sighting.keys())[place]
         except ValueError as error:
             raise CheckpointError(f"The map is damaged: {error}. Build it again.") from error
         shared = np.add.reduceat(inside, starts, dtype=np.int64)
@@ -73,9 +74,12 @@ def _seen(
     return [tuple(some) for some in frames], first
 
 
-def _within(own: Int64[np.ndarray, "n"], seen: Int64[np.ndarray, "k"]) -> Bool[np.ndarray, "n"]:
-    place = np.minimum(np.searchsorted(seen, own), len(seen) - 1)
-    return np.asarray(seen[place] == own)
+def _within(every: Int64[np.ndarray, "k"], seen: Int64[np.ndarray, "s"]) -> Bool[np.ndarray, "k"]:
+    """Return which of the ascending keys a frame saw; a frame sees fewer voxels than objects have."""
+    place = np.minimum(np.searchsorted(every, seen), len(every) - 1)
+    inside = np.zeros(len(every), bool)
+    inside[place[every[place] == seen]] = True
+    return inside
 
 
 def _ids(keys: Int[np.ndarray, "n"]) -> Iterator[str]:

@@ -70,8 +70,8 @@ def box_lines(found: Found) -> tuple[Float[np.ndarray, "k 2 3"], UInt8[np.ndarra
     shades = dict(zip(found, colours(list(found)), strict=True))
     boxes = [(one.box.edges, shades[name]) for name, some in found.items() for one in some]
     lines = np.array([edges for edges, _ in boxes], np.float32).reshape(-1, 2, 3)
-    shade = np.array([shade for _, shade in boxes], np.uint8).reshape(-1, 3)
-    return lines, np.repeat(shade, 12, 0)[:, None].repeat(2, 1)
+    ends = [np.broadcast_to(shade, edges.shape) for edges, shade in boxes]
+    return lines, np.array(ends, np.uint8).reshape(-1, 2, 3)
 
 
 def camera_path(sightings: Sightings | None) -> Float[np.ndarray, "n 2 3"]:
