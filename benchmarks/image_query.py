@@ -13,26 +13,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from radseg.evaluation.maps.objects import walk_segments
+from radseg.evaluation.maps.scenes import map_scene
 from radseg.mapping.query import AlignedPart, ask
 from radseg.mapping.semantic_map import SemanticMap
-from radseg.mapping.voxel_map import VoxelMap
 from radseg.miniature.walk import RoomWalk
 from radseg.miniature.world import free_camera, render
 from radseg.miniature.world.scene import FIRST_OBJECT
-from radseg.ops.camera import transform, unproject
 from radseg.ops.foreground import foreground
 from radseg.ops.inference import inference
-from radseg.ops.voxels import pack, voxel_indices
 from radseg.presets.load import load
 from radseg.runs.image_query import competitors
 from radseg.runs.lifting import FeatureLift, feature_mapper
 from radseg.runs.map_query import alignment
 from radseg.segment import Segmenter
-from radseg.types import TextEmbeddings
+from radseg.types import Segments, TextEmbeddings
 
 VIEWS, SHORTEST, FULL = 6, 24, 0.35
 VOXEL = 0.05
@@ -70,33 +69,23 @@ WAYS = (
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """A map with the object of every voxel."""
+    """A map with the true object of every voxel."""
 
     walk: RoomWalk
     map: SemanticMap
     part: AlignedPart
-    instance: Int[np.ndarray, "m"]
+    segments: Segments
 
 
 @inference()
 def mapped(segmenter: Segmenter, walk: RoomWalk) -> Room:
-    """Return the map of a walk and the commonest object of every voxel."""
-    mapper = feature_mapper(segmenter, VOXEL)
-    grown, keys, seen = VoxelMap(mapper.description), [], []
-    for frame_id in walk.frame_ids():
-        frame = walk.read(frame_id)
-        grown.add(mapper.sums(frame))
-        view = render(walk.room, walk.cameras[int(frame_id)], seed=int(frame_id))
-        points = unproject(frame.depth, frame.intrinsics, torch.arange(frame.depth.numel()))
-        keys.append(pack(voxel_indices(transform(points, frame.camera_to_world), VOXEL)))
-        seen.append(torch.from_numpy(view.instance.astype(np.int64)).flatten())
-    found, voxel = torch.unique(torch.cat(keys), return_inverse=True)
-    votes = torch.zeros(len(found), FIRST_OBJECT + len(walk.room.objects))
-    votes.index_put_((voxel, torch.cat(seen)), torch.ones(()), accumulate=True)
-    made = grown.to_semantic_map()
+    """Return the map of a walk and the true objects of its voxels."""
+    made = map_scene(walk, feature_mapper(segmenter, VOXEL)).map
+    truth = walk_segments(walk, VOXEL, smallest=1)
     chunk, align = made.whole(), alignment(made, segmenter)
     features = F.normalize(chunk.values if align is None else align(chunk.values), dim=1)
-    return Room(walk, made, AlignedPart(chunk.keys, features), votes.argmax(1).numpy())
+    assert np.array_equal(chunk.keys.numpy(), truth.keys), "map and truth saw other voxels"
+    return Room(walk, made, AlignedPart(chunk.keys, features), truth.segments)
 
 
 def cut_outs(room: Room) -> Iterator[tuple[int, UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]]:
@@ -144,11 +133,10 @@ def overlap(room: Room, number: int, values: Tensor, mask: Tensor, segmenter: Se
     if not objects:
         return 0.0
     first = objects[0] if way.ranked else max(objects, key=lambda one: one.probability)
-    name = room.walk.room.instance_name(number)
-    same = [i for i in np.unique(room.instance) if room.walk.room.instance_name(int(i)) == name]
-    found = np.zeros(len(room.instance), bool)
+    label = room.walk.room.names.index(room.walk.room.instance_name(number))
+    found = np.zeros(len(room.segments.ids), bool)
     found[first.rows] = True
-    truths = [room.instance == i for i in same]
+    truths = [room.segments.ids == i + 1 for i in np.flatnonzero(room.segments.labels == label)]
     return max((float((found & true).sum() / (found | true).sum()) for true in truths), default=0.0)
 
 
