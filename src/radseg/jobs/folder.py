@@ -18,7 +18,7 @@ import filelock
 from radseg.errors import InputError, ResourceError
 from radseg.files import clear_parts, is_about_path, make_folder, without_folders, write_bytes
 from radseg.jobs.attempt import attempt
-from radseg.jobs.manifest import MANIFEST_NAME, History, ManifestWriter, Record, read_manifest
+from radseg.jobs.manifest import MANIFEST_NAME, ClassRecord, History, ManifestWriter, Record, read_manifest
 from radseg.jobs.matching import earlier_records, folder_mark, stamp_of
 from radseg.jobs.naming import inside, output_names
 from radseg.jobs.record import Parameters, parameters_hash, require_same
@@ -123,6 +123,7 @@ def run(
     files_of: Callable[[ResultT, Path], Iterable[OutputFile]],
     finished: Callable[[Record, ResultT | None], None],
     *,
+    classes_of: Callable[[ResultT], tuple[ClassRecord, ...]] = lambda _: (),
     relief: str = "",
 ) -> Report:
     """Do every image of the plan; one that fails is recorded and does not stop the others.
@@ -132,6 +133,7 @@ def run(
         files_of: the files to store for a result, from the result and the image's path; each is written
             before the next is asked for.
         finished: receives each image that is done (with its result) or failed (without).
+        classes_of: what each class has of the image, for the record.
         relief: what a person can do where the memory does not suffice, a sentence.
 
     Raises:
@@ -146,9 +148,9 @@ def run(
         for job in plan.todo:
             started = time.perf_counter()
             size, mtime_ns = stamp_of(job.image)
-            one = partial(_do, plan.folder, job, work, files_of)
+            one = partial(_do, plan.folder, job, work, files_of, classes_of)
             finding, message = attempt(one, relief=relief)
-            result, outputs = finding or (None, ())
+            result, outputs, classes = finding or (None, (), ())
             record = Record(
                 source=job.found.below,
                 name=job.name,
@@ -160,6 +162,7 @@ def run(
                 parameters=digest,
                 message=without_folders(message, job.found.root, plan.folder),
                 folder=job.folder,
+                classes=classes,
             )
             manifest.add(record)
             (failed if result is None else done).append(record)
@@ -173,9 +176,11 @@ def _do(
     job: Job,
     work: Callable[[Path], ResultT],
     files_of: Callable[[ResultT, Path], Iterable[OutputFile]],
-) -> tuple[ResultT, tuple[str, ...]]:
-    """Return the result of one image and the files written for it: all of them, or none."""
+    classes_of: Callable[[ResultT], tuple[ClassRecord, ...]],
+) -> tuple[ResultT, tuple[str, ...], tuple[ClassRecord, ...]]:
+    """Return the result of one image, the files written for it, all of them or none, and its classes."""
     result = work(job.image)
+    classes = classes_of(result)
     stored: list[str] = []
     try:
         for kind, ending, content in files_of(result, job.image):
@@ -188,7 +193,7 @@ def _do(
         for name in stored:
             inside(folder, name).unlink(missing_ok=True)
         raise
-    return result, tuple(stored)
+    return result, tuple(stored), classes
 
 
 def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> History | None:
