@@ -45,6 +45,7 @@ ALLOWED = {
     "datasets": {"io"},
     "jobs": set(),
     "viewer": {"colours", "io", "mapping", "visual"},
+    "review": {"colours", "io", "jobs"},
     "runs": {
         "colours",
         "datasets",
@@ -56,6 +57,7 @@ ALLOWED = {
         "models",
         "presets",
         "result",
+        "review",
         "segment",
         "text",
         "visual",
