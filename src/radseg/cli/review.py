@@ -1,5 +1,6 @@
 """`radseg review`: a page to look through the results of a run."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,8 @@ def review(run: Run, images: Images = None, output: Output = None, quiet: option
     """
     from radseg.runs.review import write_review
 
-    with typer.progressbar(length=1, label="Images", file=None, hidden=quiet) as bar:
+    silent = quiet or not sys.stderr.isatty()
+    with typer.progressbar(length=1, label="Images", file=sys.stderr, hidden=silent) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.length = total

@@ -42,7 +42,9 @@ def read_review(path: Path, parameters: Parameters, records: Sequence[Record]) -
         ) from error
     unknown = rows.keys() - {record.name for record in records}
     if key != review_key(parameters, records) or unknown:
-        what = f"images it does not have: {listed(sorted(unknown))}" if unknown else "other settings or sources"
+        what = (
+            f"images it does not have: {listed(sorted(unknown))}" if unknown else "other settings or sources"
+        )
         raise InputError(
             f"{shown(path)} belongs to another run, with {what}. Review this run: radseg review RUN"
         )

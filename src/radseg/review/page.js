@@ -120,7 +120,7 @@ function put(place, width) {
   card.lastChild.textContent = WORD[decision] ?? card.what;
   for (const [name, value] of Object.entries({
     selected: place === at, setsize: shown.length, posinset: place + 1,
-    label: `${image.source}: ${decision ? `${decision}ed` : "not reviewed"}; ${card.what}`,
+    label: `${image.source}: ${decision ? `${decision}ed` : "undecided"}; ${card.what}`,
   })) card.setAttribute(`aria-${name}`, value);
 }
 
@@ -236,7 +236,7 @@ function listClasses(image) {
   const rows = [...image.classes].sort((one, other) => other[1] - one[1]).map(([label, share, confidence, presence]) => {
     const swatch = make("span", { className: "swatch" });
     swatch.style.background = run.colours[label - 1];
-    const text = `${run.names[label - 1]}: share ${percent(share)}, confidence ${percent(confidence)}, presence ${percent(presence)}`;
+    const text = `${run.names[label - 1]} ${percent(share)} · confidence ${percent(confidence)} · presence ${percent(presence)}`;
     const button = make("button", { value: label, title: "Show this class alone" }, swatch, make("span", { textContent: text }));
     button.addEventListener("click", () => only(Number($("only").value) === label ? 0 : label));
     return make("li", {}, button);
@@ -338,9 +338,9 @@ const KEYS = {
 
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-  const { tagName } = event.target;
-  if (["INPUT", "SELECT"].includes(tagName)) {
-    if (event.key === "Escape" && !full.open) go(at);
+  const { tagName, type } = event.target, slides = type === "range" && !/^(Arrow|Home|End|Page)/.test(event.key);
+  if (["INPUT", "SELECT"].includes(tagName) && !slides) {
+    if (event.key === "Escape" && !full.open) { event.target.blur(); go(at); }
     return;
   }
   if (["BUTTON", "SUMMARY"].includes(tagName) && [" ", "Enter"].includes(event.key)) return;
@@ -363,7 +363,7 @@ $("form").addEventListener("input", event => {
 });
 $("form").addEventListener("reset", () => setTimeout(() => { opacity($("opacity").value); update(); }));
 $("full-opacity").addEventListener("input", event => opacity(event.target.value));
-$("view").addEventListener("change", event => view(event.target.value));
+$("view").addEventListener("change", event => { view(event.target.value); $("panes").focus(); });
 $("file").addEventListener("change", event => { load(event.target.files[0]); event.target.value = ""; });
 full.addEventListener("close", () => go(at));
 grid.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
