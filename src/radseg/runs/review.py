@@ -26,7 +26,7 @@ class ReviewReport:
     Attributes:
         images: how many, those that failed too.
         failed: those that failed, in the run or now.
-        without_original: those that did not fail and whose file was not found, so that only the mask is shown.
+        without_original: those whose file was not found, so that only their masks are shown.
     """
 
     page: Path
