@@ -42,9 +42,10 @@ def export(
     vocabulary = options.vocabulary_of(prompts, None)
     if vocabulary is not None:
         answer = MapQuery.open(path, choice.elsewhere()).ask(vocabulary, mode=mode)
-        objects = identified(answer.objects(min_size=min_size), answer.keys, opened.load_sightings())
+        found = answer.objects(min_size=min_size)
+        objects = identified(found, answer.keys, opened.load_sightings(), answer.tracks)
         named = NamedVoxels.of(answer, objects)
     export_map(opened, output, named)
     count = 0 if named is None else len(named.objects)
-    found = "" if named is None else f", {count} object{'' if count == 1 else 's'}"
-    typer.echo(printable(f"{len(opened)} voxels{found} → {output}"))
+    about = "" if named is None else f", {count} object{'' if count == 1 else 's'}"
+    typer.echo(printable(f"{len(opened)} voxels{about} → {output}"))

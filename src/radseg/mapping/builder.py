@@ -132,11 +132,11 @@ class Builder:
                 lifted, reason = attempt(partial(self._lifted, read, frame_id))
                 changing = True
                 if lifted is not None:
-                    frame, sums = lifted
+                    frame, sums, sighting = lifted
                     self.identity = self.identity or self._identity_of(frame_id, sums)
                     self.grown.add(sums)
                     points = int(sums.counts.sum())
-                    self.sightings.frames.append(Sighting.of(frame, sums.keys.numpy()))
+                    self.sightings.frames.append(sighting)
                     self._note_up(frame)
                 else:
                     reason = without_folders(reason.splitlines()[0], *self._folders)
@@ -171,9 +171,9 @@ class Builder:
     def _folders(self) -> tuple[Path, ...]:
         return (self.folder,) if self.recording is None else (self.recording, self.folder)
 
-    def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums]:
+    def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums, Sighting]:
         frame = read(frame_id)
-        return frame, self.mapper.sums(frame)
+        return frame, *self.mapper.observed(frame)
 
     def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
         """Return a hash of the settings and of the first frame: equal for equal maps at any stage."""
