@@ -90,7 +90,8 @@ ProtocolOption = Annotated[
 Objects = Annotated[
     bool,
     typer.Option(
-        "--objects", help="Judge objects too: AP and panoptic quality; miniature, cocopanoptic.",
+        "--objects", help="Judge objects too: AP and panoptic quality; miniature, cocopanoptic, "
+        "walks, scannet.",
         rich_help_panel=_RUN,
     ),
 ]  # fmt: skip
@@ -268,6 +269,8 @@ def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
 
 def score_lines(result: "EvalResult") -> list[str]:
     """Return the scores in per cent with their intervals, one a line."""
+    from radseg.evaluation.images.objects import SCORE_TITLES
+
     lines = [f"{result.dataset}, {result.split}, protocol {result.protocol['name']}, {result.preset}:"]
     titles = {
         "miou": "mIoU",
@@ -275,12 +278,7 @@ def score_lines(result: "EvalResult") -> list[str]:
         "pixel_accuracy": "pixel accuracy",
         "mean_accuracy": "class accuracy",
         "boundary_iou": "boundary IoU",
-        "ap": "AP",
-        "ap50": "AP50",
-        "ap25": "AP25",
-        "pq": "PQ",
-        "pq_objects": "PQ, objects",
-        "pq_stuff": "PQ, stuff",
+        **SCORE_TITLES,
     }
     for name, title in titles.items():
         if name not in result.scores:  # objects were not judged, or there are none

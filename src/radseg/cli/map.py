@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from radseg.datasets.rgbd import FileSequence
     from radseg.mapping.mapper import Mapper
     from radseg.presets.spec import ModelSpec
+    from radseg.text.vocabulary import Vocabulary
 
 map_app = typer.Typer(
     cls=GuardedGroup,
@@ -49,6 +50,17 @@ Components = Annotated[
     int | None,
     typer.Option(
         min=1, help="Store features in this many principal components, such as 128.", rich_help_panel=_MAP
+    ),
+]
+Objects = Annotated[
+    str | None,
+    typer.Option(
+        "--objects",
+        metavar="NAMES",
+        help="Note in every frame where objects of these names are, so that those that touch are told apart: "
+        '"chair, table". Any word may be asked for later.',
+        show_default=False,
+        rich_help_panel=_MAP,
     ),
 ]
 FrameName = Annotated[
@@ -136,6 +148,7 @@ def build(
     voxel_size: VoxelSize = 0.05,
     store: Store = "float16",
     components: Components = None,
+    objects: Objects = None,
     frame: FrameName = "world",
     clip: Clip = None,
     layout: Layout = "auto",
@@ -177,6 +190,9 @@ def build(
             f"With {vocabulary.names[0]!r} alone every voxel would get it. Add more names, or leave out "
             "--space and the prompt: a map of features answers any prompt later."
         )
+    if objects is not None and space == "none":
+        raise InputError("--objects needs a model to find them with; leave out --space none.")
+    sought = None if objects is None else options.vocabulary_of([objects], None)
     recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera, world, camera)
     frames = recording.open()
     for note in () if quiet else frames.notes:
@@ -185,22 +201,37 @@ def build(
     found = _plausible(frames, reporter) if check else None
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     model = None if space == "none" else choice.spec(quiet=quiet)
+    lifted = model
     if model is not None and space == "features":
-        model = for_features(model)
+        lifted = for_features(model, objects=sought is not None)
+    parameters = {} if lifted is None else lifted.parameters()
+    if model is not None and sought is not None:
+        parameters["objects_by"] = model.options.refine
     request = BuildRequest(
         output=output,
         settings=MapSettings(
-            space, vocabulary, voxel_size, store, frame, **limits, skip=skip, components=components
+            space,
+            vocabulary,
+            voxel_size,
+            store,
+            frame,
+            **limits,
+            skip=skip,
+            components=components,
+            objects=sought,
         ),
         recording=recording,
-        model_parameters={} if model is None else model.parameters(),
+        model_parameters=parameters,
         existing=existing(resume=resume, overwrite=overwrite),
         budget=parse_bytes(memory_budget),
         keep_paths=keep_paths,
         check=found,
     )
     downloads = download_reporter(log_format, quiet=quiet)
-    make = _mapper_maker(model, vocabulary, downloads, voxel_size, dtype=store, frame=frame, **limits)
+    source = model if sought is not None else lifted
+    make = _mapper_maker(
+        source, (vocabulary, sought), downloads, voxel_size, dtype=store, frame=frame, **limits
+    )
     held = _stamp(output)
     with terminated_like_interrupted():
         try:
@@ -233,11 +264,13 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _mapper_maker(
     model: "ModelSpec | None",
-    vocabulary: Any,
+    names: "tuple[Vocabulary | None, Vocabulary | None]",
     downloads: Any,
     *sizes: float,
     **map_options: Any,
 ) -> "Callable[[], Mapper]":
+    """Return what loads the model; `names` are those of the map's probabilities and of its 2D objects."""
+
     def make() -> "Mapper":
         from radseg.runs import lifting
 
@@ -245,11 +278,14 @@ def _mapper_maker(
             return lifting.colour_mapper(*sizes, **map_options)
         from radseg.presets.load import fetch_and_load
 
-        named = vocabulary is not None
-        segmenter = fetch_and_load(model, downloads, with_text=named)
-        if named:
-            return lifting.probability_mapper(segmenter, vocabulary, *sizes, **map_options)
-        return lifting.feature_mapper(segmenter, *sizes, **map_options)
+        prompts, objects = names
+        segmenter = fetch_and_load(model, downloads, with_text=names != (None, None))
+        if prompts is not None:
+            mapper = lifting.probability_mapper(segmenter, prompts, *sizes, **map_options)
+        else:
+            plain = segmenter if objects is None else lifting.unrefined(segmenter)
+            mapper = lifting.feature_mapper(plain, *sizes, **map_options)
+        return mapper if objects is None else lifting.with_segments(mapper, segmenter, objects)
 
     return make
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from radseg.errors import InputError
@@ -69,6 +69,48 @@ class ProbabilityLift:
         return channels.scatter_(0, labels[None], confidence[None])[1:]
 
 
+@dataclass(frozen=True)
+class ObjectSegments:
+    """The 2D objects of a frame under some names, for `Mapper.find_segments`; stuff is none.
+
+    Attributes:
+        segmenter: with objects (`Segmenter.with_objects`).
+        text, contrast: of its `embed` in mode "background": what is none of the names is no object.
+    """
+
+    segmenter: "Segmenter"
+    text: TextEmbeddings
+    contrast: TextEmbeddings | None
+
+    @inference()
+    def __call__(self, rgb: Rgb) -> Int[Tensor, "h w"]:
+        """Return the number of the object of each pixel, from 1; 0 for none."""
+        images = self.segmenter.segment_pixels([rgb], self.text, self.contrast, mode="background")
+        return torch.from_numpy(next(images).thing_numbers()).long()
+
+
+def with_segments(mapper: Mapper, segmenter: "Segmenter", names: Any) -> Mapper:
+    """Return the mapper that notes the 2D objects of its frames, for a map to tell objects that touch apart.
+
+    They are noted without their names: words that are asked later may be others, such as wider ones.
+
+    Args:
+        segmenter: finds them: by SAM where it refines by SAM, else as connected parts.
+        names: of the objects, as prompts for `Segmenter.segment`.
+
+    Raises:
+        VocabularyError: no usable names.
+    """
+    found = segmenter.with_objects()
+    return replace(mapper, find_segments=ObjectSegments(found, *found.embed(names, mode="background")))
+
+
+def unrefined(segmenter: "Segmenter") -> "Segmenter":
+    """Return the segmenter as `for_features` has it, with the networks of one that refines."""
+    options = {**segmenter.origin["options"], "refine": "none"}
+    return replace(segmenter, refine=None, origin={**segmenter.origin, "options": options})
+
+
 def colour_mapper(
     voxel_size: float, *, dtype: StoredDtype = "float16", frame: str = DEFAULT_FRAME, **limits: Any
 ) -> Mapper:
@@ -122,8 +164,11 @@ def probability_mapper(
     return Mapper(description, ProbabilityLift(segmenter, text), **limits)
 
 
-def for_features(model: "ModelSpec") -> "ModelSpec":
+def for_features(model: "ModelSpec", *, objects: bool = False) -> "ModelSpec":
     """Return a model as it makes features for a map: labels are not refined there.
+
+    Args:
+        objects: it looks for 2D objects too, and refines those.
 
     Raises:
         InputError: a model that has no features without prompts, or whose one purpose is refined masks.
@@ -138,10 +183,11 @@ def for_features(model: "ModelSpec") -> "ModelSpec":
         )
     if model.options.refine == "none":
         return model
-    if method.refiner is None:
+    if method.refiner is None and not objects:
         plain = model.name.removesuffix("+")
         raise InputError(
-            f"{REFINED} Use {plain}, which is {model.name} without it, or --space probabilities."
+            f"{REFINED} Use {plain}, which is {model.name} without it, or "
+            "--space probabilities, or let it look for --objects."
         )
     return model.changed(refine="none")
 

@@ -119,6 +119,7 @@ class MapSettings:
         skip: frames left out after each one taken: f mod (skip + 1) = 0 stays (mapping spec 1.0).
         components: principal components to store instead of the features; None stores them all. They are
             fitted to some frames of the whole sequence before the build.
+        objects: names of the 2D objects that the frames note; None where none are looked for.
     """
 
     space: Literal["features", "probabilities", "none"] = "features"
@@ -131,11 +132,19 @@ class MapSettings:
     box: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     skip: int = 0
     components: int | None = None
+    objects: "Vocabulary | None" = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return every setting as JSON values."""
-        prompts = None if self.prompts is None else [list(group) for group in self.prompts.phrases]
-        return {**vars(self), "prompts": prompts}
+        """Return every setting as JSON values; objects only where they are looked for."""
+        vocabularies = {"prompts": self.prompts, "objects": self.objects}
+        words = {
+            name: None if one is None else [list(group) for group in one.phrases]
+            for name, one in vocabularies.items()
+        }
+        values = {**vars(self), **words}
+        if self.objects is None:  # a map without them is what it was before there were any
+            del values["objects"]
+        return values
 
 
 @dataclass(frozen=True)

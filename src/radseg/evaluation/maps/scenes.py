@@ -42,7 +42,7 @@ class SceneResult:
 
     scene: str
     scores: VoxelScores
-    voxels: int
+    map: SemanticMap
     frames: int
     skipped: Mapping[str, str]
     seconds: Mapping[str, float]
@@ -121,4 +121,4 @@ def evaluate_scene(
     mapped = time.perf_counter()
     scores = score_labels(truth, label_map(made.map, text, align, protocol), names, protocol)
     seconds = {"map": mapped - start, "score": time.perf_counter() - mapped}
-    return SceneResult(scene, scores, len(made.map), made.frames, made.skipped, seconds)
+    return SceneResult(scene, scores, made.map, made.frames, made.skipped, seconds)
