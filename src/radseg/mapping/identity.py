@@ -26,11 +26,11 @@ def identified(
 ) -> dict[str, tuple[MapObject, ...]]:
     """Return the objects with their ids, and the frames that saw each, in their order.
 
-    The id names a voxel, the one whose hash is smallest: of those that began the object's first track, where
-    frames noted their 2D objects and a track lies mostly in the object; else of those of the object that its
-    first frame saw. So it is the same whatever words find the object, in a copy of the map, in a merge that
-    begins with the map, and with more frames as long as this track, or this voxel, stays with the object.
-    Where nobody noted who saw what, any voxel of the object may be it.
+    The id names a voxel: the one that began the object's first track, where frames noted their 2D objects
+    (`Tracks.oldest`); else of those of the object that its first frame saw the one whose hash is smallest. So
+    it is the same whatever words find the object, in a copy of the map, in a merge that begins with the map,
+    and with more frames as long as this track, or this voxel, stays with the object. Where nobody noted who
+    saw what, any voxel of the object may be it.
 
     Args:
         keys: of the voxels that `MapObject.rows` count.
@@ -47,8 +47,8 @@ def identified(
     for number, (name, _, one) in enumerate(found):
         own = packed[one.rows]
         named_by = in_order_of_hash(own[first[number]])
-        if tracks is not None and (oldest := _oldest(tracks, tracks.of_voxels(own))):
-            named_by = np.append(tracks.begun[oldest - 1], named_by)
+        if tracks is not None and (oldest := tracks.oldest(own)) is not None:
+            named_by = np.append(oldest, named_by)
         id_ = next(free for free in map(id_of, named_by.tolist()) if free not in used[name])
         used[name].add(id_)
         named[name].append(replace(one, id=id_, frames=frames[number]))
@@ -87,10 +87,3 @@ def _within(every: Int64[np.ndarray, "k"], seen: Int64[np.ndarray, "s"]) -> Bool
     inside = np.zeros(len(every), bool)
     inside[place[every[place] == seen]] = True
     return inside
-
-
-def _oldest(tracks: Tracks, track: Int64[np.ndarray, "n"]) -> int | None:
-    """Return the first of the tracks of which half or more are among these voxels; None where none is."""
-    found, votes = np.unique(track[track > 0], return_counts=True)
-    own = found[2 * votes >= tracks.sizes[found]]
-    return int(own[0]) if len(own) else None

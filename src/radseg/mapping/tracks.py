@@ -7,7 +7,6 @@ tracks in place of masks and only where voxels of one name touch. Features take 
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -20,6 +19,9 @@ from radseg.mapping.voxel_ids import in_order_of_hash
 
 OVERLAP = 0.25
 """IoU, on the voxels that a frame saw, from which a segment goes on with a track."""
+SHARE = 0.1
+"""Of an object's voxels that a track has, for the object to be known by it: of 0.05, 0.1, 0.2 and 0.3 ids
+lasted longest with 0.1 (experiments.md)."""
 SEEN = 4
 """Voxels of a segment that begins or goes on with a track, and of a track that a frame says something of."""
 
@@ -31,12 +33,14 @@ class Tracks:
     Attributes:
         keys: packed voxels that a frame saw, ascending.
         owner: the track of each, from 1; 0 for none.
+        first: the track that each was of first, whatever frames came later.
         begun: a packed voxel of the first segment of each track, another one for each.
         together, apart: tracks × tracks, in how many frames both were in one segment, and in two.
     """
 
     keys: Int64[np.ndarray, "k"]
     owner: Int64[np.ndarray, "k"]
+    first: Int64[np.ndarray, "k"]
     begun: Int64[np.ndarray, "t"]
     together: csr_array
     apart: csr_array
@@ -55,7 +59,7 @@ class Tracks:
             return None
         try:
             keys = np.unique(np.concatenate([one.keys() for one in sightings]))
-            following = _Following(keys, np.zeros_like(keys), np.zeros_like(keys))
+            following = _Following(keys, *np.zeros((3, len(keys)), np.int64))
             for one in sightings:
                 following.add(*_segmented(one, keys))
             owner = following.owner
@@ -64,17 +68,27 @@ class Tracks:
             raise CheckpointError(f"The map is damaged: {error}. Build it again.") from error
         shape = (len(following.begun) + 1,) * 2
         together, apart = (_summed([pair[i] for pair in counts], shape) for i in (0, 1))
-        return cls(keys, owner, np.array(list(following.begun), np.int64), together, apart)
-
-    @cached_property
-    def sizes(self) -> Int64[np.ndarray, "_"]:
-        """How many voxels each track has; first those of none."""
-        return np.bincount(self.owner, minlength=len(self.begun) + 1)
+        begun = np.array(list(following.begun), np.int64)
+        return cls(keys, owner, following.first, begun, together, apart)
 
     def of_voxels(self, packed: Int64[np.ndarray, "m"]) -> Int64[np.ndarray, "m"]:
         """Return the track of each voxel, 0 for none."""
+        return self._at(self.owner, packed)
+
+    def oldest(self, packed: Int64[np.ndarray, "m"]) -> int | None:
+        """Return the packed voxel that began the first track of an object; None where it has no track.
+
+        It is one of the voxels' first tracks, which no later frame changes: with a tenth or more of the
+        object's voxels, and the object with half or more of its own, so that no two objects have it.
+        """
+        found, votes = np.unique(self._at(self.first, packed), return_counts=True)
+        sizes = np.bincount(self.first)
+        own = found[(found > 0) & (votes >= SHARE * len(packed)) & (2 * votes >= sizes[found])]
+        return int(self.begun[own[0] - 1]) if len(own) else None
+
+    def _at(self, values: Int64[np.ndarray, "k"], packed: Int64[np.ndarray, "m"]) -> Int64[np.ndarray, "m"]:
         place = np.minimum(np.searchsorted(self.keys, packed), len(self.keys) - 1)
-        return np.where(self.keys[place] == packed, self.owner[place], 0)
+        return np.where(self.keys[place] == packed, values[place], 0)
 
 
 @dataclass
@@ -84,6 +98,7 @@ class _Following:
     keys: Int64[np.ndarray, "k"]
     owner: Int64[np.ndarray, "k"]
     lead: Int64[np.ndarray, "k"]
+    first: Int64[np.ndarray, "k"]
     begun: dict[int, int] = field(default_factory=dict)
     """The track that begins with a packed voxel, in the order of the tracks."""
 
@@ -123,6 +138,8 @@ class _Following:
         taken = (self.owner[rows] != track) & (self.lead[rows] == 0)
         self.owner[rows[taken]] = track[taken]
         self.lead[rows] += np.where(self.owner[rows] == track, 1, -1)
+        new = self.first[rows] == 0
+        self.first[rows[new]] = track[new]
 
 
 def _segmented(

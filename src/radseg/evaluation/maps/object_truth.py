@@ -102,7 +102,7 @@ def object_truth(protocol: MapProtocol, root: Path | None, scene: Scene) -> Obje
 
 
 def voxels_of_points(points: LabelledPoints, voxel_size: float) -> VoxelSegments:
-    """Return the objects of labelled points on voxels: each voxel is of the object of most points, or of none.
+    """Return the objects of labelled points on voxels: each is of the object of most points, or of none.
 
     Raises:
         InputError: points beyond the reach of a map.
