@@ -83,7 +83,10 @@ def test_two_cubes_that_touch_are_one_object_by_voxels_and_two_by_the_frames(wal
     left, right = sorted(found, key=lambda one: one.centroid)
     assert (keys[left.rows, 0] <= 0).all()
     assert (keys[right.rows, 0] >= 0).all()
-    assert (left.middle[0], right.middle[0]) == (pytest.approx(-0.25, abs=0.06), pytest.approx(0.25, abs=0.06))
+    assert (left.middle[0], right.middle[0]) == (
+        pytest.approx(-0.25, abs=0.06),
+        pytest.approx(0.25, abs=0.06),
+    )
 
 
 @pytest.mark.parametrize(("joining", "count"), [(0, 2), (1, 2), (2, 1), (3, 1), (4, 1)])
@@ -103,7 +106,9 @@ def test_frames_without_2d_objects_say_nothing(walk):
 
 def test_ids_survive_a_save_a_merge_and_later_frames(walk, tmp_path):
     def ids(sightings):
-        return [one.id for one in sorted(objects(sightings, Tracks.of(sightings))[1], key=lambda one: one.low)]
+        return [
+            one.id for one in sorted(objects(sightings, Tracks.of(sightings))[1], key=lambda one: one.low)
+        ]
 
     first = ids(Sightings(walk.frames[:1]))
     assert len(set(first)) == 2

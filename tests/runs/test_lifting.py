@@ -15,9 +15,12 @@ from radseg.refine.base import Refinement
 from radseg.runs.lifting import (
     FeatureLift,
     colour_mapper,
+    encoder_of,
     feature_mapper,
     for_features,
     probability_mapper,
+    unrefined,
+    with_segments,
 )
 from radseg.types import Size
 
@@ -133,3 +136,21 @@ def test_the_grid_covers_the_image(toy):
     coarse = replace(fine, lift=lambda rgb: resize(fine.lift(rgb), Size(80, 120)))
     left, right = fine.sums(one), coarse.sums(one)
     assert float((left.values - right.values).abs().max() / left.counts.max()) < 0.02
+
+
+def test_2d_objects_of_a_frame_leave_stuff_and_other_things_out(toy, image):
+    image = image.clone()
+    image[:, :, 90:] = 0.5  # grey: neither of the names
+    mapper = with_segments(feature_mapper(toy, 0.1), toy, ["red", "blue wall"])
+    numbers = mapper.find_segments(image)
+    assert set(numbers[:, :40].unique().tolist()) == {1}
+    assert set(numbers[:, 56:].unique().tolist()) == {0}
+
+
+def test_one_model_lifts_features_and_refines_2d_objects():
+    refined = load("miniature+")
+    assert encoder_of(unrefined(refined)) == encoder_of(load("miniature+", refine="none"))
+    model = model_spec("miniature+")
+    assert for_features(model, objects=True).options.refine == "none"
+    with pytest.raises(InputError, match="let it look for --objects"):
+        for_features(model)
