@@ -26,9 +26,9 @@ REACH = 0.15
 """Metres between the centres of a crumb and the object that it is joined to."""
 MIN_VOXELS, MIN_SIZE = 2, 0.05
 """Of the smallest object along its longest side, unless told: so many voxels, and so many metres."""
-MIN_SHARE = 0.4
+MIN_SHARE = 0.6
 """Of the best score of a name that an object has, unless a size is told: others are crumbs, and places that
-look a little like it. AP is the same from 0 to 0.6, PQ of objects 31 and 53 with it (experiments.md)."""
+look a little like it. AP is the same from 0 to 0.6, PQ of objects 31 and 57 with it (experiments.md)."""
 
 
 @dataclass(frozen=True, eq=False)
