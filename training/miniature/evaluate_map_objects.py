@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
 from radseg.evaluation.images.objects import ObjectCounts, object_scores
+from radseg.evaluation.images.rooms import world_names
 from radseg.evaluation.maps.objects import (
     VoxelSegments,
     answered_objects,
@@ -46,7 +47,7 @@ from radseg.runs.map_query import MapQuery
 from radseg.segment import Segmenter
 from radseg.types import Frame
 from training.miniature.evaluate_maps import PROTOCOL
-from training.miniature.evaluate_objects import percent, world_index, world_names
+from training.miniature.evaluate_objects import percent, world_index
 
 Way = Literal["connected voxels", "and 2D objects"]
 WAYS: tuple[Way, ...] = ("connected voxels", "and 2D objects")
@@ -151,10 +152,11 @@ def _found_ids(
             numbers[one.rows] = known.setdefault(one.id, len(known) + 1)
     pixels = valid_depth(frame.depth).flatten().nonzero()[:, 0]
     points = transform(unproject(frame.depth, frame.intrinsics, pixels), frame.camera_to_world)
-    keys, order = pack(torch.from_numpy(answer.keys)).numpy(), np.argsort(pack(torch.from_numpy(answer.keys)))
+    keys = pack(torch.from_numpy(answer.keys)).numpy()
+    order = np.argsort(keys)
     ids = np.zeros(frame.depth.shape, np.int64)
-    place = np.searchsorted(keys, pack(voxel_indices(points, VOXEL)).numpy(), sorter=order.numpy())
-    ids.reshape(-1)[pixels.numpy()] = numbers[order.numpy()[place]]
+    place = np.searchsorted(keys, pack(voxel_indices(points, VOXEL)).numpy(), sorter=order)
+    ids.reshape(-1)[pixels.numpy()] = numbers[order[place]]
     return ids
 
 
