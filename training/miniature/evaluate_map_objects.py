@@ -146,7 +146,7 @@ def _found_ids(
     """Return a number for the id of the object at every pixel; `known` gains the numbers of new ids."""
     stuff = structure_names()
     objects = identified(answer.objects(), answer.keys, seen, answer.tracks)
-    numbers = np.zeros(len(answer.keys) + 1, np.int64)
+    numbers = np.zeros(len(answer.keys), np.int64)
     for name, some in objects.items():
         for one in some if name not in stuff else ():
             numbers[one.rows] = known.setdefault(one.id, len(known) + 1)

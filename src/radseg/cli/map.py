@@ -182,23 +182,14 @@ def build(
     from radseg.runs.lifting import for_features
     from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map
 
-    vocabulary = options.vocabulary_of(prompts, classes)
-    if (vocabulary is not None) != (space == "probabilities"):
-        raise InputError("Prompts (-p, --classes) go with --space probabilities, and it needs prompts.")
-    if vocabulary is not None and len(vocabulary.phrases) == 1:
-        raise InputError(
-            f"With {vocabulary.names[0]!r} alone every voxel would get it. Add more names, or leave out "
-            "--space and the prompt: a map of features answers any prompt later."
-        )
-    if objects is not None and space == "none":
-        raise InputError("--objects needs a model to find them with; leave out --space none.")
-    sought = None if objects is None else options.vocabulary_of([objects], None)
+    vocabulary, sought = _names(space, options.vocabulary_of(prompts, classes), objects)
     recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera, world, camera)
     frames = recording.open()
     for note in () if quiet else frames.notes:
         typer.echo(printable(f"Note: {note}"), err=True)
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     found = _plausible(frames, reporter) if check else None
+    stored: dict[str, Any] = {"voxel_size": voxel_size, "store": store, "frame": frame}
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     model = None if space == "none" else choice.spec(quiet=quiet)
     lifted = model
@@ -210,15 +201,7 @@ def build(
     request = BuildRequest(
         output=output,
         settings=MapSettings(
-            space,
-            vocabulary,
-            voxel_size,
-            store,
-            frame,
-            **limits,
-            skip=skip,
-            components=components,
-            objects=sought,
+            space, vocabulary, **stored, **limits, skip=skip, components=components, objects=sought
         ),
         recording=recording,
         model_parameters=parameters,
@@ -244,6 +227,22 @@ def build(
             raise
     if progress.skipped:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _names(
+    space: str, prompts: "Vocabulary | None", objects: str | None
+) -> "tuple[Vocabulary | None, Vocabulary | None]":
+    """Return the names of the map's probabilities and of its 2D objects, or refuse those that do not fit."""
+    if (prompts is not None) != (space == "probabilities"):
+        raise InputError("Prompts (-p, --classes) go with --space probabilities, and it needs prompts.")
+    if prompts is not None and len(prompts.phrases) == 1:
+        raise InputError(
+            f"With {prompts.names[0]!r} alone every voxel would get it. Add more names, or leave out "
+            "--space and the prompt: a map of features answers any prompt later."
+        )
+    if objects is not None and space == "none":
+        raise InputError("--objects needs a model to find them with; leave out --space none.")
+    return prompts, None if objects is None else options.vocabulary_of([objects], None)
 
 
 def _again() -> str:
