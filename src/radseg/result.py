@@ -149,7 +149,7 @@ class Segmentation:
             return list(self.found)
         return connected_objects(self.labels, self.names, self.confidence)
 
-    def thing_numbers(self) -> Int32[np.ndarray, "H W"]:
+    def object_numbers(self) -> Int32[np.ndarray, "H W"]:
         """Return of each pixel the number of its object, from 1 in the order of `objects()` without stuff.
 
         0 where there is stuff, or nothing.

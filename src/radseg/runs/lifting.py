@@ -86,7 +86,7 @@ class ObjectSegments:
     def __call__(self, rgb: Rgb) -> Int[Tensor, "h w"]:
         """Return the number of the object of each pixel, from 1; 0 for none."""
         images = self.segmenter.segment_pixels([rgb], self.text, self.contrast, mode="background")
-        return torch.from_numpy(next(images).thing_numbers()).long()
+        return torch.from_numpy(next(images).object_numbers()).long()
 
 
 def with_segments(mapper: Mapper, segmenter: "Segmenter", names: Any) -> Mapper:
