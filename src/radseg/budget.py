@@ -71,6 +71,11 @@ class Work:
             budget = -(-peak // MIB) * MIB
         return budget
 
+    def most(self, budget: int) -> int:
+        """Return the bytes that are taken under a budget, as many names upsampled at a time as it allows."""
+        streamed = min(self.upsampled(budget), 4 * self.names * self.pixels)
+        return max(self.peak(budget), FIXED + self.beside + self.decided + streamed)
+
     def upsampled(self, budget: int) -> int:
         """Return the bytes of upsampled probabilities that fit: a quarter of the budget, or what is left."""
         return min(budget // 4, max(4 * self.pixels, budget - FIXED - self.beside - self.decided))

@@ -193,7 +193,7 @@ class Segmenter:
                 IMAGE * size.height * size.width + 24 * fitted.height * fitted.width
             )  # as encoded, as legal
             work = replace(
-                self._work(size, text, contrast),
+                self.work(size, text, contrast),
                 beside=(together - 1) * each,
                 decoding=decoding,
                 output=output,
@@ -207,7 +207,8 @@ class Segmenter:
             return size
         return short_side_size(size, self.short_side, long_max=self.long_side)
 
-    def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+    def work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+        """Return what memory an image of `size` takes; the arguments are as for `decode`."""
         fitted = self._fitted_size(size)
         stride = getattr(self.encoder, "feature_stride", 8)
         bank = 0 if contrast is None else len(contrast.row_class)
@@ -321,7 +322,7 @@ class Segmenter:
             cosines = Cosines.of(features, text, contrast, enlarged)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
-            stream = self._work(size, text, contrast).upsampled(self.memory_budget)
+            stream = self.work(size, text, contrast).upsampled(self.memory_budget)
             decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = features.regions if isinstance(features, LanguageFeatures) else None
