@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from radseg.errors import MemoryBudgetError
+from radseg.files import counted
 from radseg.types import Size
 
 FIXED = 48 * 2**20
@@ -89,7 +90,7 @@ def require_room(work: Work, budget: int, name: str) -> None:
     """
     needed = work.needed(budget)
     if needed > budget:
-        what = f"{name} of {work.size.width}×{work.size.height} pixels, with {work.names} names,"
+        what = f"{name} of {work.size.width}×{work.size.height} pixels, with {counted(work.names, 'name')},"
         raise MemoryBudgetError(
             f"{what} needs {needed // MIB}MiB of memory; the budget is {budget / MIB:.4g}MiB. Allow it with "
             f"--memory-budget {needed // MIB}MiB; fewer kinds of output and smaller images need less."

@@ -70,7 +70,7 @@ def test_a_folder_keeps_its_shape(toy: Command, photos: Path) -> None:
     assert result.exit_code == 0
     assert files(Path("out")) == ["a.png", "b.png", "classes.json", "deep/a.png", "manifest.jsonl"]
     assert "3 done → out" in result.stdout
-    assert "Left out 1 files that are no images, such as notes.md." in result.stderr
+    assert "Left out 1 file of no image format, such as notes.md." in result.stderr
     assert "[1/3]" in result.stderr
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from radseg.errors import InputError, RadsegError
+from radseg.files import counted
 from radseg.jobs.folder import OnExisting, claimed
 from radseg.jobs.matching import folder_mark
 from radseg.jobs.record import require_same
@@ -289,7 +290,7 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
     if not ids:
         return "The sequence has no frames."
     frame_id, reason = progress.skipped[0]
-    return f"None of the {len(ids)} frames could be used. Frame {frame_id}: {reason}"
+    return f"None of the {counted(len(ids), 'frame')} could be used. Frame {frame_id}: {reason}"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.resizing import load_opencv
 from radseg.evaluation.images.result import CONFUSION_NAME, IMAGES_NAME, RESULT_NAME, EvalResult, Images
 from radseg.evaluation.images.summary import class_scores, scores_of, seconds_of, write_result
-from radseg.files import clear_parts, make_folder
+from radseg.files import clear_parts, counted, make_folder
 from radseg.jobs.folder import Report, locked
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
@@ -145,7 +145,7 @@ def result_of(
     failed = {one.id: one.message for one in counts if one.message}
     if not done:
         first = next(iter(failed.values()), "there are no images")
-        raise InputError(f"None of {len(counts)} images could be evaluated; the first: {first}")
+        raise InputError(f"None of {counted(len(counts), 'image')} could be evaluated; the first: {first}")
     judged = [one.objects for one in done if one.objects is not None]
     environments = [session["environment"] for session in sessions]
     others = [e for e in environments[1:] if e != environments[0]]
