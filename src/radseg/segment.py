@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -212,23 +213,24 @@ class Segmenter:
         fitted = self._fitted_size(size)
         stride = getattr(self.encoder, "feature_stride", 8)
         bank = 0 if contrast is None else len(contrast.row_class)
-
-        def encoding(budget: int) -> int:
-            resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
-            if not isinstance(self.encoder, MeasuredMethod):
-                return resizing
-            own = self.encoder.encoding_bytes(fitted, budget)
-            return max(resizing, 12 * fitted.height * fitted.width + own)
-
         scored_on = size if self.enlarge == "cosines" else Size(*(side // stride + 1 for side in fitted))
         return Work(
             size=size,
             cells=scored_on.height * scored_on.width,
             names=len(text.names),
             rows=len(text.row_class) + bank,
-            encoding=encoding,
+            encoding=partial(self.encoding_bytes, size),
             refining=0 if self.refine is None and self.objects is None else REFINING,
         )
+
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that the features of an image of `size` take under a budget, its resizing included."""
+        fitted = self._fitted_size(size)
+        resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
+        if not isinstance(self.encoder, MeasuredMethod):
+            return resizing
+        own = self.encoder.encoding_bytes(fitted, budget)
+        return max(resizing, 12 * fitted.height * fitted.width + own)
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:

@@ -61,7 +61,10 @@ Clip = Annotated[
     typer.Option(help="Keep points in this box: x0,y0,z0,x1,y1,z1 in metres.", rich_help_panel=_MAP),
 ]
 MemoryBudget = Annotated[
-    str, typer.Option(help="Memory for tiles; the others wait in files.", rich_help_panel="Machine")
+    str,
+    typer.Option(
+        help="Memory for tiles and the frame in work; other tiles wait in files.", rich_help_panel="Machine"
+    ),
 ]
 Layout = Annotated[
     str,

@@ -148,7 +148,7 @@ class BuildRequest:
         recording: where the frames come from; None where they are no files.
         model_parameters: everything of the model that decides the map, as JSON values.
         existing: what to do with a map that is there.
-        budget: bytes of tiles in memory; None has no limit.
+        budget: bytes of the frame in work and of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
         keep_paths: whether `map.json` names the recording's folder; else no file of the map does.
         check: what `check_conventions` found, as JSON values, to be noted in the map; None where nothing was
