@@ -224,7 +224,7 @@ class Segmenter:
         )
 
     def encoding_bytes(self, size: Size, budget: int) -> int:
-        """Return the bytes that the features of an image of `size` take under a budget, its resizing included."""
+        """Return the bytes that the features of an image of `size` take under a budget, and its resizing."""
         fitted = self._fitted_size(size)
         resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
         if not isinstance(self.encoder, MeasuredMethod):

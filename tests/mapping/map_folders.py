@@ -63,7 +63,7 @@ def build(folder, walk, *, make_mapper=mapper, skip=0, components=None, **reques
 
 
 def tight(frames=6):
-    """The smallest budget that refuses no frame of a walk: beside the frame in work one tile stays in memory."""
+    """The smallest budget that refuses no frame of a walk; one tile stays in memory beside the frame."""
     maker = mapper()
     views = [frame(index) for index in range(frames)]
     sums = max(sum(array.nbytes for array in maker.sums(view)) for view in views)

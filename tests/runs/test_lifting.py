@@ -52,8 +52,8 @@ def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
 
 def test_a_frame_takes_what_its_model_takes(toy):
     colours, features = colour_mapper(0.1), feature_mapper(toy, 0.1)
-    few, many = (probability_mapper(toy, names, 0.1) for names in ("red, blue", "red, blue, green, white"))
-    lifted = [one.frame_bytes(frame()) for one in (colours, features, few, many)]
+    few = probability_mapper(toy, "red, blue", 0.1)
+    lifted = [one.frame_bytes(frame()) for one in (colours, features, few)]
     assert lifted == sorted(set(lifted))
     refined = replace(few, lift=replace(few.lift, segmenter=replace(toy, refine=HalfSure())))
     # Two names and none at every pixel, once as they are filled in and once as they are handed on.

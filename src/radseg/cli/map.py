@@ -62,9 +62,7 @@ Clip = Annotated[
 ]
 MemoryBudget = Annotated[
     str,
-    typer.Option(
-        help="Memory for tiles and the frame in work; other tiles wait in files.", rich_help_panel="Machine"
-    ),
+    typer.Option(help="Memory for tiles and a frame; other tiles wait in files.", rich_help_panel="Machine"),
 ]
 Layout = Annotated[
     str,

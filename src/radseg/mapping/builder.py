@@ -102,7 +102,7 @@ class Builder:
         notes: what else the manifest is to say under "build".
         recording: folder of the frames, whose path stays out of the reasons that are noted.
         sightings: what the frames in the map saw.
-        largest_sums: bytes of the largest sums of a frame so far, twice: while they are added they are sorted.
+        largest_sums: bytes of the largest sums of a frame so far, twice: they are sorted while added.
         kept_sightings: SHA-256 of those of the map that is being replaced, which stay; "" for none.
     """
 

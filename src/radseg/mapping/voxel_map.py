@@ -126,9 +126,9 @@ class VoxelMap:
         return read_shard(folder, shard, self.description, start=start, stop=stop)
 
     def _evict(self) -> None:
-        while (
-            self.budget is not None and self._bytes + self._beside > self.budget and len(self._resident) > 1
-        ):
+        if self.budget is None:
+            return
+        while self._bytes + self._beside > self.budget and len(self._resident) > 1:
             index, tile = next(iter(self._resident.items()))
             if tile.dirty:  # a file of its own, whatever its size, until the next flush
                 before = self._shards.get(index)
