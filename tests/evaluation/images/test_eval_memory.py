@@ -10,8 +10,9 @@ from PIL import Image
 from eval_cases import NAMES, Silent, colour_folder, confusion, request
 from radseg.budget import MIB
 from radseg.evaluation.images.memory import Weigher, kept_bytes
-from radseg.evaluation.images.model import load_model, prepare
+from radseg.evaluation.images.model import load_model, predict, prepare
 from radseg.evaluation.images.run import run_evaluation
+from radseg.scoring import decide
 from radseg.types import Size
 
 
@@ -37,6 +38,7 @@ def test_a_stated_budget_refuses_one_image_with_the_number_that_suffices(folder,
     assert (refused, small.images.done) == ("large", 4)
     assert message.startswith("large of 2000×1500 pixels, with 5 names, needs ")
     needed = int(re.search(r"--memory-budget (\d+)MiB", message)[1])
+    assert needed * MIB > 2000 * 1500 * (12 + 2 + 36)  # as float32, its truth, and what counting takes
     assert evaluated(folder, tmp_path / "small", (needed - 1) * MIB, "resume").images.failed
     assert not evaluated(folder, tmp_path / "small", needed * MIB, "resume").images.failed
     evaluated(folder, tmp_path / "default", None)
@@ -76,9 +78,24 @@ def test_an_image_weighs_what_is_kept_of_it_at_least_and_nothing_if_it_cannot_be
         (folder / "images/03.away").rename(folder / "images/03.png")
 
 
+def test_what_is_kept_of_an_image_is_not_used_twice(folder, tmp_path, monkeypatch):
+    weigh, streams = weigher(folder, tmp_path, memory_budget=150 * MIB), []
+
+    def watched(*given, stream_bytes, **options):
+        streams.append(stream_bytes)
+        return decide(*given, stream_bytes=stream_bytes, **options)
+
+    monkeypatch.setattr("radseg.segment.decide", watched)
+    image = prepare(weigh.images, weigh.protocol, "large")
+    predict(weigh.segmenter, weigh.text, image)
+    assert streams == [(150 * MIB - kept_bytes(image)) // 4]
+
+
 def test_a_name_more_takes_more(folder, tmp_path):
     assert len(NAMES) == 5
     weigh = weigher(folder, tmp_path)
     at_pixels = replace(weigh, segmenter=replace(weigh.segmenter, enlarge="cosines"))
-    # Cosines at every pixel of five names: 4 bytes each, several maps at once.
-    assert at_pixels("large").predicting > weigh("large").predicting + 5 * 4 * 1500 * 2000
+    # Cosines at every pixel of five names: 4 bytes each, several maps at once, however small it is encoded.
+    low = replace(at_pixels, protocol=replace(weigh.protocol, short_side=15, long_side=20))
+    for one in (at_pixels, low):
+        assert one("large").predicting > weigh("large").predicting + 5 * 4 * 1500 * 2000
