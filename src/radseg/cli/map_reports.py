@@ -41,7 +41,7 @@ class PlainMapReporter:
         self.begun = True
         self._todo, self._start = todo, time.perf_counter()
         before = f" after {earlier} done before" if earlier else ""
-        self._say(f"{_frames(todo)} to do{before} → {folder}")
+        self._say(f"{counted(todo, 'frame')} to do{before} → {folder}")
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:
         """Count a frame; name one that was left out."""
