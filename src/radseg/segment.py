@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -193,7 +194,7 @@ class Segmenter:
                 IMAGE * size.height * size.width + 24 * fitted.height * fitted.width
             )  # as encoded, as legal
             work = replace(
-                self._work(size, text, contrast),
+                self.work(size, text, contrast),
                 beside=(together - 1) * each,
                 decoding=decoding,
                 output=output,
@@ -207,27 +208,29 @@ class Segmenter:
             return size
         return short_side_size(size, self.short_side, long_max=self.long_side)
 
-    def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+    def work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+        """Return what memory an image of `size` takes; the arguments are as for `decode`."""
         fitted = self._fitted_size(size)
         stride = getattr(self.encoder, "feature_stride", 8)
         bank = 0 if contrast is None else len(contrast.row_class)
-
-        def encoding(budget: int) -> int:
-            resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
-            if not isinstance(self.encoder, MeasuredMethod):
-                return resizing
-            own = self.encoder.encoding_bytes(fitted, budget)
-            return max(resizing, 12 * fitted.height * fitted.width + own)
-
         scored_on = size if self.enlarge == "cosines" else Size(*(side // stride + 1 for side in fitted))
         return Work(
             size=size,
             cells=scored_on.height * scored_on.width,
             names=len(text.names),
             rows=len(text.row_class) + bank,
-            encoding=encoding,
+            encoding=partial(self.encoding_bytes, size),
             refining=0 if self.refine is None and self.objects is None else REFINING,
         )
+
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that the features of an image of `size` take under a budget, and its resizing."""
+        fitted = self._fitted_size(size)
+        resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
+        if not isinstance(self.encoder, MeasuredMethod):
+            return resizing
+        own = self.encoder.encoding_bytes(fitted, budget)
+        return max(resizing, 12 * fitted.height * fitted.width + own)
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
@@ -321,7 +324,7 @@ class Segmenter:
             cosines = Cosines.of(features, text, contrast, enlarged)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
-            stream = self._work(size, text, contrast).upsampled(self.memory_budget)
+            stream = self.work(size, text, contrast).upsampled(self.memory_budget)
             decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = features.regions if isinstance(features, LanguageFeatures) else None
