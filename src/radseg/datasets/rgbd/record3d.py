@@ -221,7 +221,7 @@ def _camera(described: Mapping[str, Any], number: int, path: Path) -> Intrinsics
 
 
 def _size(described: Mapping[str, Any], names: Sequence[str], what: str, *, below: int) -> Size:
-    sides = [described.get(name) for name in names]
+    sides: list[Any] = [described.get(name) for name in names]
     if not all(type(side) is int and 1 <= side < below for side in sides):
         given = ", ".join(f"{name} {side!r:.40}" for name, side in zip(names, sides, strict=True))
         raise InputError(f"{what} has {given}; whole numbers from 1 to {below - 1:,} are needed.")
