@@ -321,7 +321,7 @@ class Segmenter:
         with clock("score"):
             enlarged = size if self.enlarge == "cosines" else None
             own = self.sharpen
-            sharpen = own and partial(own.sharpen, image=self.fitted(_required(image)))
+            sharpen = None if own is None else partial(own.sharpen, image=self.fitted(_required(image)))
             cosines = Cosines.of(features, text, contrast, enlarged, sharpen)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
