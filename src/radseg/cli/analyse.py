@@ -34,7 +34,7 @@ def alignment(
     maps: Annotated[int, typer.Option("--maps", min=0, help="Images whose map is drawn.")] = 20,
     log_format: options.LogFormat = "text",
 ) -> None:
-    """Measure how far a RADIO's patches say what its CLS token says (paper A6, Fig. A.2).
+    """Measure how far patches of a RADIO, CLIP or DINOv2 say what its CLS token says (paper A6, Fig. A.2).
 
     Writes alignment.md, .csv and .json, the mean map, and a map per image.
 
@@ -46,7 +46,7 @@ def alignment(
         Summary,
         align,
         image_sources,
-        require_radio,
+        require_cls_token,
         room_sources,
         write_report,
     )
@@ -56,7 +56,7 @@ def alignment(
         raise InputError("Name images, or a number of --rooms; one of both.")
     chosen = room_sources(rooms) if rooms else image_sources(sources or [], exclude=[output])
     model = choice.spec(quiet=log_format == "json").changed(refine="none")
-    require_radio(model)
+    require_cls_token(model)
     downloads = download_reporter(log_format, quiet=False)
     segmenter = fetch_and_load(model, downloads, with_text=False)
     summary, window = Summary(), 0

@@ -67,7 +67,7 @@ MemoryBudget = Annotated[
 Layout = Annotated[
     str,
     typer.Option(
-        help="Folder layout: auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, tum, folder.",
+        help="auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, record3d, tum, or folder.",
         rich_help_panel=_FRAMES,
     ),
 ]

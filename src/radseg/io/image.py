@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -114,6 +115,15 @@ def stored_size(path: str | Path) -> Size:
             return Size(image.height, image.width)
     except OSError as error:
         raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def decode_bytes(content: bytes, name: str) -> DecodedImage:
+    """Return the image in the bytes of a file as `read_pixels` does; `name` stands for it in messages.
+
+    Raises:
+        ImageError: as `read_pixels`.
+    """
+    return _decode_stream(BytesIO(content), name, None)
 
 
 def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:

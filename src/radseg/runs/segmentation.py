@@ -12,7 +12,7 @@ from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.sources import Sources, collect
-from radseg.modes import STUFF, Mode
+from radseg.modes import NAMES_APART, STUFF, Mode
 from radseg.runs.outputs import (
     KINDS,
     OUTPUT_BYTES,
@@ -203,7 +203,7 @@ class _Lazy:
                 f"{model.name} reads the prompts before it has features: there are none to draw. "
                 "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
             )
-        if model.options.refine != "none" and request.mode == "independent":
+        if model.options.refine not in NAMES_APART and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def names(self) -> tuple[str, ...]:
