@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +29,18 @@ Lift = Callable[[Rgb], Float[Tensor, "c h w"]]
 
 FindSegments = Callable[[Rgb], Int[Tensor, "h w"]]
 """From a colour image to the number of the 2D object of every pixel, from 1; 0 for none."""
+
+POINT, COLOUR = 260, 28
+"""Bytes a pixel of depth, and of the colour image, while a frame becomes sums per voxel (measured)."""
+
+
+@runtime_checkable
+class MeasuredLift(Protocol):
+    """A lift that knows what memory it takes; of another one it is not counted."""
+
+    def lifting_bytes(self, size: Size) -> int:
+        """Return the bytes alive while an image of `size` is lifted."""
+
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _LARGEST_SKEW = 0.02
@@ -84,6 +97,12 @@ class Mapper:
         sums = self.sums(frame)
         into.add(sums)
         return int(sums.counts.sum())
+
+    def frame_bytes(self, frame: Frame) -> int:
+        """Return the bytes alive while a frame becomes sums per voxel, without the sums themselves."""
+        size = image_size(frame.rgb)
+        own = POINT * frame.depth.numel() + COLOUR * size.height * size.width
+        return own + (self.lift.lifting_bytes(size) if isinstance(self.lift, MeasuredLift) else 0)
 
     @inference()
     def sums(self, frame: Frame) -> VoxelSums:
