@@ -10,6 +10,7 @@ from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.values import parse_point
 from radseg.errors import InputError
+from radseg.files import counted
 
 analyse_app = typer.Typer(cls=GuardedGroup, help="Look inside a model.", no_args_is_help=True)
 
@@ -76,7 +77,7 @@ def alignment(
     else:
         typer.echo(
             f"{model.name}: mean CLS-patch cosine {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
-            f"over {len(summary.means)} images, window {window}"
+            f"over {counted(len(summary.means), 'image')}, window {window}"
         )
         typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))
     if summary.failed:

@@ -11,6 +11,7 @@ from radseg.io.image import (
     decode_bytes,
     decode_image,
     read_pixels,
+    stored_size,
 )
 from radseg.io.labels import (
     LABEL_ENDINGS,
@@ -39,6 +40,7 @@ __all__ = [
     "read_label_map",
     "read_pixels",
     "rgb_of",
+    "stored_size",
     "to_pixels",
     "to_rgb",
     "to_uint8",

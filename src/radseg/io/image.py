@@ -111,6 +111,21 @@ def decode_bytes(content: bytes, name: str) -> DecodedImage:
     return _decode_stream(BytesIO(content), name, None)
 
 
+def stored_size(path: str | Path) -> Size:
+    """Return the size that the header of an image file tells, before EXIF turns it; nothing is decoded.
+
+    Raises:
+        MissingFileError, ImageError, ResourceError: as `read_pixels`, where the header shows it.
+    """
+    name = shown(path)
+    try:
+        with _regular_file(path).open("rb") as stream, closing(_open(stream, name)) as image:
+            require_size(image.size, name)
+            return Size(image.height, image.width)
+    except OSError as error:
+        raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
 def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:
     """Return an opened Pillow image as 8-bit sRGB; `name` stands for it in messages.
 

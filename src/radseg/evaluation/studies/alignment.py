@@ -20,7 +20,7 @@ from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.paper.published import FIGURE_A2, ModelSize
 from radseg.evaluation.report.tables import Table, markdown_list
 from radseg.evaluation.report.writing import write_image, write_text
-from radseg.files import without_folders
+from radseg.files import counted, without_folders
 from radseg.io import read_image, to_rgb, to_uint8
 from radseg.jobs.naming import output_names
 from radseg.jobs.sources import collect
@@ -103,7 +103,11 @@ class Summary:
 
     def draw(self) -> Image.Image:
         """Return the mean map as a heat map."""
-        return _draw(self.mean_map, None, f"mean of {len(self.means)} images: {self.mean.value:.2f}")
+        return _draw(
+            self.mean_map,
+            None,
+            f"mean of {counted(len(self.means), 'image')}: {self.mean.value:.2f}",
+        )
 
 
 def require_radio(model: ModelSpec) -> None:
