@@ -78,8 +78,7 @@ class Segmenter:
             gives all pixels the first name as the published code does.
         enlarge: what goes from the grid of scores to the image: probabilities, a few names at a time; or
             cosines of all rows, before the softmax, which takes memory for every name at every pixel.
-        sharpen: changes cosines by the image, before the softmax; None leaves them.
-        refine: sharpens the masks by the image (RADSeg+); None leaves them.
+        sharpen, refine: change by the image cosines before the softmax, and masks (RADSeg+); None leaves them.
         objects: finds the objects of an image after its labels; None does not look for them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
@@ -386,8 +385,7 @@ class Segmenter:
         self, coarse: CoarseResult, image: DecodedImage | Rgb | None
     ) -> tuple[Refinement, dict[str, int]]:
         assert self.refine is not None
-        given = _required(image)
-        rgb = rgb_of(given) if isinstance(given, np.ndarray) else given
+        rgb = rgb_of(given) if isinstance(given := _required(image), np.ndarray) else given
         refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
 

@@ -163,6 +163,16 @@ def test_only_files_of_frames_are_frames(tmp_path, members):
     assert open_sequence(archive).frame_ids() == ("0", "1", "2")
 
 
+def test_depth_below_0_is_unknown(tmp_path, members):
+    odd = np.full(HEIGHT * WIDTH, 2, "<f4")
+    odd[:4] = -1, -np.inf, np.nan, 0
+    frame = open_sequence(
+        write_zip(tmp_path / "room.r3d", members | {"rgbd/0.depth": lzfse.compress(odd.tobytes())})
+    ).read("0")
+    assert frame.depth.flatten()[:4].isnan().all()
+    assert (frame.depth.flatten()[4:] == 2).all()
+
+
 @pytest.mark.parametrize("cut", [0, 1, 100, -30])
 def test_what_is_no_whole_archive_is_named(tmp_path, members, cut):
     archive = write_zip(tmp_path / "room.r3d", members)
@@ -210,6 +220,11 @@ def test_other_files_and_empty_recordings_are_refused(tmp_path, members):
     for path, layout in ((named, "auto"), (write_zip(tmp_path / "room.r3d", members), "folder")):
         with pytest.raises(InputError, match="is a file; name the folder"):
             open_sequence(path, layout=layout)
+    (tmp_path / "folder.r3d").mkdir()
+    with pytest.raises(InputError, match="none of the known layouts"):
+        open_sequence(tmp_path / "folder.r3d")
+    with pytest.raises(InputError, match="metadata cannot be read"):
+        open_sequence(tmp_path / "folder.r3d", layout="record3d")
     (tmp_path / "empty/rgbd").mkdir(parents=True)
     write(tmp_path / "empty/metadata", "{}")
     with pytest.raises(InputError, match="holds no frames"):

@@ -133,9 +133,9 @@ class DepthFormat:
         return self.metres(values)
 
     def metres(self, values: np.ndarray) -> Float[Tensor, "H W"]:
-        """Return the numbers of a depth file as metres, NaN where unknown."""
+        """Return the numbers of a depth file as metres, NaN where unknown or below 0."""
         metres = torch.from_numpy(values.astype(np.float32)) / self.per_metre
-        metres[torch.from_numpy(np.isin(values, self.invalid))] = math.nan
+        metres[torch.from_numpy(np.isin(values, self.invalid)) | (metres < 0)] = math.nan
         if self.limit is not None:
             metres[metres > self.limit] = math.inf
         return metres

@@ -35,7 +35,9 @@ _MOST_MEMBERS = 1_000_000
 
 def is_record3d(path: Path) -> bool:
     """Say whether `path` looks like this layout."""
-    return path.suffix.lower() == ".r3d" or ((path / DESCRIPTION).is_file() and (path / FRAMES).is_dir())
+    if not path.is_dir():
+        return path.suffix.lower() == ".r3d"
+    return (path / DESCRIPTION).is_file() and (path / FRAMES).is_dir()
 
 
 def record3d_scene(path: Path) -> FileSequence:
@@ -109,7 +111,7 @@ def _content(path: Path) -> bytes:
 def _frame_names(path: Path) -> list[int]:
     """Return the numbers of the frames, rising."""
     if path.is_dir():
-        names = [f"{FRAMES}/{file.name}" for file in (path / FRAMES).iterdir()]
+        names = [f"{FRAMES}/{file.name}" for file in (path / FRAMES).glob("*")]
     else:
         names = _archived(path, lambda archive: [info.orig_filename for info in archive.infolist()])
     if len(names) > _MOST_MEMBERS:
