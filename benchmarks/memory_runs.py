@@ -2,7 +2,7 @@
 
     PYTHONPATH=src:. python -m benchmarks.memory_runs
 
-Evaluation: ten labelled images of 4 megapixels, 20 classes, the miniature; threads read ahead and
+Evaluation: ten labelled images of 4 megapixels, 5 classes, the toy; threads read ahead and
 count behind.
 Map: a walk of twelve frames of 3 megapixels with features of the miniature. The peak is VmHWM above what is
 resident after the model is loaded and has done one small image; where a budget is refused, the number that
@@ -29,17 +29,17 @@ from radseg.budget import MIB
 from radseg.datasets.folder import open_folder
 from radseg.errors import InputError
 from radseg.evaluation.images.request import EvalRequest
-from radseg.evaluation.images.rooms import world_names
 from radseg.evaluation.images.run import run_evaluation
 from radseg.evaluation.paper.protocols import protocol
 from radseg.presets.load import load
 from radseg.presets.spec import model_spec
 from radseg.runs.lifting import feature_mapper
 from radseg.runs.mapping import BuildRequest, MapSettings, build_map
+from radseg.testing import COLOURS
 from radseg.types import Frame, Intrinsics, Size
 
 BUDGETS = {"eval": (128, 256, 512, 1024), "map": (512, 1024, 1536, 2048)}  # MiB
-CLASSES, IMAGES, FRAMES = 20, 10, 12
+CLASSES, IMAGES, FRAMES = 5, 10, 12
 IMAGE, FRAME = (1732, 2309), Size(1536, 2048)
 
 
@@ -135,10 +135,10 @@ def evaluation(folder: Path, budget: int) -> Callable[[], str]:
         with Image.open(folder / name / "0.png") as image:
             image.crop((0, 0, 400, 300)).save(small / name / "0.png")
     row = protocol("folder", "own")
-    model = model_spec("miniature", defaults=row.options, memory_budget=budget, denoising=0.0)
+    model = model_spec("toy", defaults=row.options, memory_budget=budget, denoising=0.0)
 
     def run(data: Path) -> str:
-        images: Any = open_folder(data, world_names()[:CLASSES])
+        images: Any = open_folder(data, tuple(COLOURS)[:CLASSES])
         request = EvalRequest(images, row, model, data / "out", existing="overwrite")
         outcome = run_evaluation(request, Silent(), Silent())  # type: ignore[arg-type]
         assert outcome.result is not None

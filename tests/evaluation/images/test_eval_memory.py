@@ -38,7 +38,9 @@ def test_a_stated_budget_refuses_one_image_with_the_number_that_suffices(folder,
     assert (refused, small.images.done) == ("large", 4)
     assert message.startswith("large of 2000×1500 pixels, with 5 names, needs ")
     needed = int(re.search(r"--memory-budget (\d+)MiB", message)[1])
-    assert needed * MIB > 2000 * 1500 * (12 + 2 + 36)  # as float32, its truth, and what counting takes
+    weigh = weigher(folder, tmp_path)
+    alone = weigh.segmenter.work(Size(1500, 2000), weigh.text, None).needed(1)
+    assert needed * MIB - alone > 2000 * 1500 * (12 + 2) - MIB  # its float32 and its truth beside the work
     assert evaluated(folder, tmp_path / "small", (needed - 1) * MIB, "resume").images.failed
     assert not evaluated(folder, tmp_path / "small", needed * MIB, "resume").images.failed
     evaluated(folder, tmp_path / "default", None)
