@@ -161,7 +161,7 @@ def test_npz_reads_back_the_same(tmp_path: Path) -> None:
 
 
 def test_npz_without_image_and_presence_reads_back(tmp_path: Path) -> None:
-    sample(image=None, presence=None).save_npz(tmp_path / "a.npz")
+    sample(image=None, presence=None).save(tmp_path / "a.npz")
     after = Segmentation.load(tmp_path / "a.npz")
     assert after.image is None
     assert after.presence is None

@@ -6,8 +6,9 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 
 import warnings
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
+from io import TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
-from radseg.files import shown
+from radseg.files import name_of, shown
 from radseg.io import tiff
 from radseg.ops.bands import row_bands
 from radseg.types import Size
@@ -73,13 +74,15 @@ _FOREIGN = (
 )
 
 
-def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
+def read_pixels(source: str | Path | BinaryIO, admit: Admit | None = None) -> DecodedImage:
     """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
     Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off. EXIF that
     cannot be read means upright. A fourth band of a TIFF is transparency only where the file says so.
 
     Args:
+        source: a path, or what is open for reading bytes and can seek; it is read from its beginning, and
+            stays open.
         admit: is called with the size and the bytes that decoding takes, before it; may refuse.
 
     Raises:
@@ -87,9 +90,9 @@ def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
         ImageError: a folder, empty, not an image, damaged, animated, or larger than MAX_PIXELS.
         ResourceError: the file may not be read, or memory is short.
     """
-    name = shown(path)
+    name = name_of(source)
     try:
-        with _regular_file(path).open("rb") as stream:
+        with _opened(source) as stream:
             return _decode_stream(stream, name, admit)
     except RadsegError:
         raise
@@ -127,6 +130,19 @@ def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> D
     if deep and 0 < pixels.max() <= _DARK:
         warnings.warn(_DARK_HINT, stacklevel=2)
     return pixels
+
+
+def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | Path):
+        return _regular_file(source).open("rb")
+    name = name_of(source)
+    if isinstance(source, TextIOBase):
+        raise ImageError(f"{name} is open for text; open it for bytes: open(…, 'rb').")
+    if source.closed:
+        raise ImageError(f"{name} is closed; hand it over before.")
+    if not source.seekable():
+        raise ImageError(f"{name} cannot seek; read it first: io.BytesIO(file.read()).")
+    return nullcontext(source)
 
 
 def _regular_file(path: str | Path) -> Path:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from radseg.errors import InputError
 from radseg.mapping.boxes import OrientedBox, upright_box
 from radseg.mapping.clusters import connected, with_crumbs
-from radseg.types import Up
+from radseg.types import ShortRepr, Up
 
 DOUBT = 0.05
 """Square metres of nothing that every object is averaged with: 20 voxels of 5 cm, 500 of 1 cm. Chosen on
@@ -21,8 +21,8 @@ MIN_VOXELS, MIN_SIZE = 2, 0.05
 """Of the smallest object along its longest side, unless told: so many voxels, and so many metres."""
 
 
-@dataclass(frozen=True, eq=False)
-class MapObject:
+@dataclass(frozen=True, eq=False, repr=False)
+class MapObject(ShortRepr):
     """One object that was found.
 
     Attributes:

@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Integer, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from radseg.colours import colours
-from radseg.io.labels import LabelMap, label_counts
+from radseg.io.labels import label_counts
 from radseg.ops.bands import row_bands
 from radseg.visual.legend import Entry, legend_strip, letter_size, with_room
 from radseg.visual.text import Text, legible, shorten
+
+Numbers = Integer[np.ndarray, "H W"]
+"""A label map, or the numbers of objects, of which there may be more than a label map holds."""
 
 TINT = 0.52
 """How much of a pixel inside a region is the region's colour; the rest is the photo."""
@@ -23,7 +26,7 @@ GREYED = 0.55
 _COARSE = 320  # longest side of the small map on which places for names are looked for
 
 
-def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]) -> Image.Image:
+def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Sequence[str]) -> Image.Image:
     """Return `paint` with the names written in large regions and a legend of what is present, largest first.
 
     The legend stands below the image, never on it; pixels of label 0 show the photo unchanged.
@@ -51,7 +54,7 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: S
 
 
 def paint(
-    image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+    image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Sequence[str]
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Return the image with every region tinted and edged in the colour of its name, at the same size.
 
@@ -65,14 +68,14 @@ def paint(
 
 
 def _painted(
-    image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+    image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Sequence[str]
 ) -> Iterator[tuple[slice, UInt8[np.ndarray, "h W 3"]]]:
     """Yield what `paint` returns, a few rows at a time: of all rows it takes 20 bytes a pixel."""
-    table = np.zeros((int(np.iinfo(labels.dtype).max) + 1, 3), np.uint8)
-    table[1 : len(names) + 1] = colours(names)
+    table = np.zeros((len(names) + 2, 3), np.uint8)
+    table[1:-1] = colours(names)
     width = max(1, round(min(labels.shape) / 300))
     for rows in row_bands(*labels.shape):
-        some = labels[rows]
+        some = np.minimum(labels[rows], len(names) + 1)
         named = ((some > 0) & (some <= len(names)))[..., None]
         tints = table[some]
         if image is None:
@@ -90,7 +93,7 @@ def _painted(
         yield rows, np.where(named, mixed, image[rows])
 
 
-def _outline(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
+def _outline(labels: Numbers) -> Bool[np.ndarray, "H W"]:
     """Pixels whose right or lower neighbour has another label."""
     border = np.zeros(labels.shape, bool)
     border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
@@ -104,7 +107,7 @@ class _Place(NamedTuple):
 
 
 def _write_names(
-    canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int], left: int
+    canvas: Image.Image, labels: Numbers, names: Sequence[str], present: Sequence[int], left: int
 ) -> None:
     """Write each name once, at the widest place of its region, where it fits and covers no other name."""
     draw = ImageDraw.Draw(canvas)
