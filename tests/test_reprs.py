@@ -10,13 +10,18 @@ from radseg.mapping.description import MapDescription
 from radseg.mapping.query import Answer
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.voxel_map import VoxelMap
-from radseg.testing import draw_scene
+from radseg.methods.radseg import RADSeg
+from radseg.segment import Segmenter
+from radseg.testing import ColourTextEncoder, draw_scene
 from radseg.types import Frame, Intrinsics, Size, TextEmbeddings, shortly
+from sam_builders import tiny_sam
 
 
 @pytest.fixture(scope="module")
 def values() -> list[object]:
-    model = radseg.load("miniature+")
+    model = Segmenter(
+        RADSeg(tiny_radio(), crop=96, stride=64), ColourTextEncoder(), origin={"preset": "tiny"}
+    )
     toy = radseg.load("toy").with_objects()
     encoded, text = toy.encode(draw_scene(60, 80)), toy.embed("red, blue", mode="background")[0]
     result = toy.segment(encoded, text, mode="assign")
@@ -28,8 +33,8 @@ def values() -> list[object]:
     answer = Answer(("a",), keys, np.ones((1, 64), np.float32), np.ones(64, np.int64), "assign", 0.5, 0.05)
     found = SemanticMap(grown.description, (), "digest", {"frames": 2}, 0)
     return [
-        model, model.encoder, model.refine, toy, toy.encoder, encoded, encoded.features, text, result,
-        result.objects()[0], frame, answer, answer.objects()["a"][0], grown, found, tiny_radio(),
+        model, model.encoder, tiny_sam().decoder, tiny_sam().encoder, toy, encoded, encoded.features, text,
+        result, result.objects()[0], frame, answer, answer.objects()["a"][0], grown, found, tiny_radio(),
     ]  # fmt: skip
 
 

@@ -8,10 +8,10 @@ from jaxtyping import Bool, Integer, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from radseg.colours import colours
+from radseg.colours import colours, patterns
 from radseg.io.labels import label_counts
 from radseg.ops.bands import row_bands
-from radseg.visual.legend import Entry, legend_strip, letter_size, with_room
+from radseg.visual.legend import Entry, hatched, legend_strip, letter_size, with_room
 from radseg.visual.text import Text, legible, shorten
 
 Numbers = Integer[np.ndarray, "H W"]
@@ -32,7 +32,7 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Se
     The legend stands below the image, never on it; pixels of label 0 show the photo unchanged.
     """
     counts = label_counts(labels, len(names))
-    table = colours(names)
+    table, lines = colours(names), patterns(names)
     present = sorted(np.flatnonzero(counts[1:]).tolist(), key=lambda index: -counts[index + 1])
     entries = [
         Entry(
@@ -40,6 +40,7 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Se
             _share(counts[index + 1] / labels.size),
             (int(table[index][0]), int(table[index][1]), int(table[index][2])),
             f"name {index + 1}",
+            int(lines[index]),
         )
         for index in present
     ]
@@ -73,17 +74,23 @@ def _painted(
     """Yield what `paint` returns, a few rows at a time: of all rows it takes 20 bytes a pixel."""
     table = np.zeros((len(names) + 2, 3), np.uint8)
     table[1:-1] = colours(names)
+    lines = np.zeros(len(table), np.int64)
+    lines[1:-1] = patterns(names)
+    spacing = max(4, round(min(labels.shape) / 70))
     width = max(1, round(min(labels.shape) / 300))
     for rows in row_bands(*labels.shape):
         some = np.minimum(labels[rows], len(names) + 1)
         named = ((some > 0) & (some <= len(names)))[..., None]
         tints = table[some]
         if image is None:
-            yield rows, np.where(named, tints, np.uint8(40))
+            flat = np.where(named, tints, np.uint8(40))
+            flat[hatched(lines[some], spacing, rows.start)] //= 2
+            yield rows, flat
             continue
         photo = Image.fromarray(np.ascontiguousarray(image[rows]))
         drained = Image.blend(photo, photo.convert("L").convert("RGB"), GREYED)
         mixed = np.array(Image.blend(drained, Image.fromarray(tints), TINT))
+        mixed[hatched(lines[some], spacing, rows.start)] //= 2
         first = max(0, rows.start - width - 1)
         outline = _outline(labels[first : rows.stop + width + 1])
         inside = slice(rows.start - first, rows.stop - first)
