@@ -87,7 +87,7 @@ def _entries(panels: Sequence[Panel], names: Sequence[str]) -> list[Entry]:
     return [
         Entry(
             name,
-            f"in {count} of {len(panels)}" if len(panels) > 1 else "",
+            f"found by {count} of {len(panels)}" if len(panels) > 1 else "",
             (int(colour[0]), int(colour[1]), int(colour[2])),
             f"name {index}",
         )

@@ -23,6 +23,7 @@ from radseg.evaluation.studies.sheet import (
 )
 from radseg.evaluation.studies.sheet_page import sheet_page
 from radseg.presets.load import load
+from radseg.types import LanguageFeatures
 
 NAMES = (*(f"object {i}" for i in range(30)), "<img src=x onerror=alert(1)>")
 TRUTH = np.full((40, 60), 30, np.uint16)
@@ -35,7 +36,7 @@ def image():
 
 
 def answer(labels):
-    return lambda _: Answer(labels.astype(np.uint8), torch.rand(8, 3, 4))
+    return lambda _: Answer(labels.astype(np.uint8), LanguageFeatures(torch.rand(8, 3, 4), "toy"))
 
 
 PERFECT = np.where(TRUTH == IGNORE, 1, TRUTH + 1)
@@ -153,3 +154,15 @@ def test_the_page_runs_nothing_fetches_nothing_and_escapes_names():
 def test_a_sheet_of_several_images_is_one_image():
     shown, _ = made(ids=("a", "b"))
     assert draw_figure(shown, title="t").height > 2 * draw_strip(shown[0]).height
+
+
+def test_models_of_one_space_show_a_patch_in_one_colour():
+    pillar, rest = torch.rand(8), torch.rand(8, 3, 4)
+    left, right = rest.clone(), torch.rand(8, 3, 4)
+    left[:, 1, 1] = right[:, 2, 3] = pillar
+    model = lambda values, space: lambda _: Answer(HALF.astype(np.uint8), LanguageFeatures(values, space))  # noqa: E731
+    (strip,), _ = made({"a": model(left, "toy"), "b": model(right, "toy"), "c": model(right, "other")})
+    a, b, c = (panel.features for panel in strip.panels)
+    middle = lambda image, row, column: image[round((row + 0.5) * 200 / 3), round((column + 0.5) * 75)]  # noqa: E731
+    assert np.abs(middle(a, 1, 1).astype(int) - middle(b, 2, 3)).max() <= 4
+    assert not np.array_equal(b, c)
