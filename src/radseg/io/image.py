@@ -6,7 +6,7 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from io import TextIOBase
 from pathlib import Path
@@ -168,15 +168,15 @@ def _regular_file(path: str | Path) -> Path:
 
 
 def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedImage:
-    with closing(_open(stream, name)) as image:
-        require_size(image.size, name)
-        frames = _frames(image, name)
-        if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
-            raise ImageError(
-                f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
-                f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
-            )
-        return decode_image(image, name, admit)
+    image = _open(stream, name)  # not closed: that would close the stream, which may be the caller's
+    require_size(image.size, name)
+    frames = _frames(image, name)
+    if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
+        raise ImageError(
+            f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
+            f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
+        )
+    return decode_image(image, name, admit)
 
 
 def decoding_bytes(image: Image.Image) -> int:

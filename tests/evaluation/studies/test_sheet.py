@@ -68,10 +68,10 @@ def test_truth_and_a_perfect_answer_are_painted_alike_where_judged():
 def test_the_legend_has_the_colours_of_the_image():
     (strip,), _ = made()
     expected = {name: tuple(map(int, colour)) for name, colour in zip(NAMES, colours(NAMES), strict=True)}
-    assert [name for name, _ in strip.present] == [NAMES[30], "object 4", "object 0"]
-    assert all(expected[name] == colour for name, colour in strip.present)
+    assert [name for name, *_ in strip.present] == [NAMES[30], "object 4", "object 0"]
+    assert all(expected[name] == colour for name, colour, _ in strip.present)
     drawn = np.asarray(draw_strip(strip)).reshape(-1, 3)
-    for colour in dict(strip.present).values():
+    for _, colour, _ in strip.present:
         assert (drawn == colour).all(axis=1).any()
 
 

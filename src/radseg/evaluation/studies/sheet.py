@@ -13,7 +13,7 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from radseg.colours import Colour, colours
+from radseg.colours import Colour, colours, patterns
 from radseg.datasets.base import IGNORE, Truth
 from radseg.errors import InputError, RadsegError
 from radseg.evaluation.images.loop import Labels, Prepared
@@ -63,7 +63,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """Everything the sheet shows of one image; `present` are the names to be seen, and their colours.
+    """Everything the sheet shows of one image; `present` are the names to be seen, with colour and pattern.
 
     Names of the truth come first, the largest in front.
     """
@@ -72,7 +72,7 @@ class Strip:
     image: DecodedImage
     truth: DecodedImage
     panels: tuple[Panel, ...]
-    present: tuple[tuple[str, Colour], ...]
+    present: tuple[tuple[str, Colour, int], ...]
 
 
 def model_of(segmenter: Segmenter, text: TextEmbeddings) -> Model:
@@ -141,8 +141,9 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
     for one in answers.values():  # after everything in the truth comes what the models see
         areas += np.bincount(one.labels.ravel(), minlength=len(names) + 1) * 1e-9
     order = 1 + np.argsort(-areas[1:], kind="stable")
-    table = colours(names)  # of all names, as in the painted cells: which are present moves colours
-    present = tuple((names[i - 1], _colour(table[i - 1])) for i in order if areas[i] > 0)
+    # Of all names, as in the painted cells: which are present moves colours.
+    table, lines = colours(names), patterns(names)
+    present = tuple((names[i - 1], _colour(table[i - 1]), int(lines[i - 1])) for i in order if areas[i] > 0)
     return Strip(id, shown, painted(truth), panels, present)
 
 
@@ -197,7 +198,7 @@ def draw_strip(strip: Strip) -> Image.Image:
         else:
             place(column, step, panel.features, "features, three strongest directions")
     _bars(draw, strip.panels, top=step + LINE, height=height)
-    entries = [Entry(name, "", colour, name) for name, colour in strip.present]
+    entries = [Entry(name, "", colour, name, lines) for name, colour, lines in strip.present]
     return with_legend(canvas, entries)
 
 
