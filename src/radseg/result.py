@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, Integer, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -28,7 +28,7 @@ from radseg.io.formats.transformers import pipeline_entries, segments_info
 from radseg.io.labels import LabelMap, label_counts, label_sums
 from radseg.modes import Mode
 from radseg.objects import ImageObject, connected_objects, objects_json, panoptic
-from radseg.visual import heat_map, overlay
+from radseg.visual import heat_map, legend, overlay, stacked
 
 SAVED_OF_OBJECT = ("name", "label", "score", "box", "stuff", "how")
 SUFFIXES = (".png", ".npz", ".json")
@@ -197,16 +197,27 @@ class Segmentation:
         shown.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
         return image_bytes(shown)
 
-    def plot(self) -> Image.Image:
-        """Return the image painted with the labels and a legend; without an image, the labels alone.
+    def overlay(self) -> Image.Image:
+        """Return the image painted with the labels, at its size; without an image, the labels alone.
 
         Where objects were found each has a colour and a number, which is its id in `objects_json`.
         """
-        if self.found is not None:
-            numbers = panoptic(self.found, self._size)
-            names = [f"{number} {one.name}" for number, one in enumerate(self.found, start=1)]
-            return overlay(self.image, numbers, names)
-        return overlay(self.image, self.labels, self.names)
+        return overlay(self.image, *self._painted())
+
+    def legend(self) -> Image.Image | None:
+        """Return what the colours of `overlay` mean, largest first; None where there is nothing."""
+        return legend(*self._painted())
+
+    def plot(self) -> Image.Image:
+        """Return `overlay` with `legend` below."""
+        return stacked(self.overlay(), self.legend())
+
+    def _painted(self) -> tuple[Integer[np.ndarray, "H W"], Sequence[str]]:
+        """Return the map that is painted and its names: those of the objects where they were found."""
+        if self.found is None:
+            return self.labels, self.names
+        numbers = panoptic(self.found, self._size)
+        return numbers, [f"{number} {one.name}" for number, one in enumerate(self.found, start=1)]
 
     def heat_map(self, name: str) -> Image.Image:
         """Return the image under the probability of one name, with a scale from 0 to 1.
@@ -246,13 +257,13 @@ class Segmentation:
                 )
 
     def save_overlay(self, target: str | Path | BinaryIO, *, ending: str = "") -> None:
-        """Write `plot()` as PNG, JPEG or WebP, by the ending; arguments as of `save`, `.png` without any.
+        """Write `overlay()` as PNG, JPEG or WebP, by the ending; arguments as of `save`, `.png` without any.
 
         Raises:
             InputError: another ending, or a file object of text.
             ResourceError: the file cannot be written.
         """
-        write_to(target, image_bytes(self.plot(), ending or ending_of(target, ".png")))
+        write_to(target, image_bytes(self.overlay(), ending or ending_of(target, ".png")))
 
     def to_npz(self) -> bytes:
         """Return everything as one compressed NPZ, read back with `Segmentation.load`; no pickles inside."""

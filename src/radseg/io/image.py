@@ -6,9 +6,9 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
-from io import TextIOBase
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,7 +35,7 @@ MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
 
 MAX_SIDE = 65_000
-"""Most pixels of one side. libjpeg reads and writes 65,500 at most, and an overlay is a JPEG with a legend
+"""Most pixels of one side. libjpeg reads and writes 65,500 at most, and a plot may be a JPEG with a legend
 below the image."""
 
 _ORIENTATION = 0x0112
@@ -102,6 +102,30 @@ def read_pixels(source: str | Path | BinaryIO, admit: Admit | None = None) -> De
         raise ResourceError(f"{name} does not fit into memory; shrink it first.") from error
     except OSError as error:
         raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def stored_size(path: str | Path) -> Size:
+    """Return the size that the header of an image file tells, before EXIF turns it; nothing is decoded.
+
+    Raises:
+        MissingFileError, ImageError, ResourceError: as `read_pixels`, where the header shows it.
+    """
+    name = shown(path)
+    try:
+        with _regular_file(path).open("rb") as stream, closing(_open(stream, name)) as image:
+            require_size(image.size, name)
+            return Size(image.height, image.width)
+    except OSError as error:
+        raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def decode_bytes(content: bytes, name: str) -> DecodedImage:
+    """Return the image in the bytes of a file as `read_pixels` does; `name` stands for it in messages.
+
+    Raises:
+        ImageError: as `read_pixels`.
+    """
+    return _decode_stream(BytesIO(content), name, None)
 
 
 def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:
