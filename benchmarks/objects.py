@@ -3,7 +3,7 @@
 Base size, random weights, 576 × 768, a class map of 20 regions put in place of the network's own, so that
 there are 20 objects to find. CPU seconds of this process, the least of the repeats, both in the same run.
 Twice: with the class map that RADSeg+ saw, and with one that is moved by a patch, so that none of its masks
-serves again: the worst case. `--large` is the peak memory at 4K with 300 names and some 400 regions: connected
+serves again: the worst case. `--large` is the peak memory at 4K with 300 names, some 400 regions: connected
 parts without the networks, then refinement and objects by SAM.
 """
 

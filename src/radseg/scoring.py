@@ -15,7 +15,7 @@ from radseg.modes import Mode
 from radseg.ops.bands import row_bands
 from radseg.ops.cosine import row_cosine
 from radseg.ops.inference import without_autocast
-from radseg.types import LanguageFeatures, Size, TextEmbeddings
+from radseg.types import LanguageFeatures, ShortRepr, Size, TextEmbeddings
 
 DEFAULT_STREAM_BYTES = 256 * 2**20  # of upsampled probabilities alive at once
 TEMPERATURE, DENOISING = 100.0, 0.5
@@ -83,8 +83,8 @@ def independent_probabilities(
     return (cosine * temperature - bank).sigmoid()
 
 
-@dataclass(frozen=True, eq=False)
-class Cosines:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cosines(ShortRepr):
     """What places say to the names, and to the contrast bank where there is one."""
 
     names: Float[Tensor, "c *p"]
@@ -134,8 +134,8 @@ class Cosines:
         return contrasted_probabilities(self.names, self.contrast, temperature=temperature)
 
 
-@dataclass(frozen=True, eq=False)
-class Decision:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decision(ShortRepr):
     """What each place is.
 
     Attributes:

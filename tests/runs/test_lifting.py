@@ -42,14 +42,14 @@ def image():
 def test_features_without_alignment_are_those_of_the_model(toy, image):
     lift = FeatureLift(toy)
     assert lift.space == toy.encoder.space
-    assert torch.equal(lift(image), toy.encode(image).values)
+    assert torch.equal(lift(image), toy.encode(image).features.values)
 
 
 def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
     small = replace(load("miniature"), short_side=96)
     features = FeatureLift(small)(image)
     aligned = align_map(small.encoder.align, features)
-    assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
+    assert torch.allclose(aligned, small.encode(image).features.values, atol=1e-5)
     assert features.shape[0] == small.encoder.radio.config.width
 
 

@@ -84,6 +84,13 @@ GROUPS: dict[str, dict[str, Any]] = {
         "scga_temperature": Annotated[
             str | None, _option("--scga", help="Temperature of SCGA (paper: 10), or off.", panel=METHOD)
         ],
+        "temperature": Annotated[
+            float | None,
+            _option(
+                "--temperature", panel=METHOD,
+                help="What multiplies a cosine before the softmax (RADSeg: 100); smaller is less sure.",
+            ),
+        ],
         "denoising": Annotated[
             float | None,
             _option(

@@ -11,7 +11,7 @@ from jaxtyping import Int, Integer, UInt8
 from radseg.errors import ImageError, MissingFileError, ResourceError
 from radseg.files import shown
 from radseg.io import read_label_map, read_pixels, stored_size
-from radseg.types import Segments, Size
+from radseg.types import Segments, ShortRepr, Size
 
 IGNORE = 65535
 """Truth that is not judged, in memory; in 8-bit label files it is mostly 255."""
@@ -37,8 +37,8 @@ class Item:
     trouble: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Example:
+@dataclass(frozen=True, eq=False, repr=False)
+class Example(ShortRepr):
     """One image in memory, with its truth at its own size.
 
     Attributes:

@@ -6,9 +6,9 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 
 import warnings
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
-from radseg.files import shown
+from radseg.files import name_of, shown
 from radseg.io import tiff
 from radseg.ops.bands import row_bands
 from radseg.types import Size
@@ -74,13 +74,15 @@ _FOREIGN = (
 )
 
 
-def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
+def read_pixels(source: str | Path | BinaryIO, admit: Admit | None = None) -> DecodedImage:
     """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
     Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off. EXIF that
     cannot be read means upright. A fourth band of a TIFF is transparency only where the file says so.
 
     Args:
+        source: a path, or what is open for reading bytes and can seek; it is read from its beginning, and
+            stays open.
         admit: is called with the size and the bytes that decoding takes, before it; may refuse.
 
     Raises:
@@ -88,9 +90,9 @@ def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
         ImageError: a folder, empty, not an image, damaged, animated, or larger than MAX_PIXELS.
         ResourceError: the file may not be read, or memory is short.
     """
-    name = shown(path)
+    name = name_of(source)
     try:
-        with _regular_file(path).open("rb") as stream:
+        with _opened(source) as stream:
             return _decode_stream(stream, name, admit)
     except RadsegError:
         raise
@@ -154,6 +156,19 @@ def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> D
     return pixels
 
 
+def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | Path):
+        return _regular_file(source).open("rb")
+    name = name_of(source)
+    if isinstance(source, TextIOBase):
+        raise ImageError(f"{name} is open for text; open it for bytes: open(…, 'rb').")
+    if source.closed:
+        raise ImageError(f"{name} is closed; hand it over before.")
+    if not source.seekable():
+        raise ImageError(f"{name} cannot seek; read it first: io.BytesIO(file.read()).")
+    return nullcontext(source)
+
+
 def _regular_file(path: str | Path) -> Path:
     name, file = shown(path), Path(path)
     if not str(path):
@@ -177,15 +192,15 @@ def _regular_file(path: str | Path) -> Path:
 
 
 def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedImage:
-    with closing(_open(stream, name)) as image:
-        require_size(image.size, name)
-        frames = _frames(image, name)
-        if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
-            raise ImageError(
-                f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
-                f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
-            )
-        return decode_image(image, name, admit)
+    image = _open(stream, name)  # not closed: that would close the stream, which may be the caller's
+    require_size(image.size, name)
+    frames = _frames(image, name)
+    if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
+        raise ImageError(
+            f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
+            f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
+        )
+    return decode_image(image, name, admit)
 
 
 def decoding_bytes(image: Image.Image) -> int:

@@ -12,7 +12,7 @@ from radseg.mapping.clusters import connected, with_crumbs
 from radseg.mapping.splitting import split
 from radseg.mapping.tracks import Tracks
 from radseg.ops.voxels import pack
-from radseg.types import Up
+from radseg.types import ShortRepr, Up
 
 DOUBT = 0.05
 """Square metres of nothing that every object is averaged with: 20 voxels of 5 cm, 500 of 1 cm. Chosen on
@@ -31,8 +31,8 @@ MIN_SHARE = 0.6
 look a little like it. AP is the same from 0 to 0.6, PQ of objects 31 and 57 with it (experiments.md)."""
 
 
-@dataclass(frozen=True, eq=False)
-class MapObject:
+@dataclass(frozen=True, eq=False, repr=False)
+class MapObject(ShortRepr):
     """One object that was found.
 
     Attributes:

@@ -17,7 +17,7 @@ from radseg.modes import Mode
 from radseg.ops.cosine import point_cosine
 from radseg.ops.inference import inference
 from radseg.scoring import INDEPENDENT_THRESHOLD, TEMPERATURE, Cosines, decide
-from radseg.types import TextEmbeddings, Up
+from radseg.types import ShortRepr, TextEmbeddings, Up
 
 
 class AlignedPart(NamedTuple):
@@ -28,8 +28,8 @@ class AlignedPart(NamedTuple):
     """Unit length (zero where a voxel has no direction), float16 or float32."""
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
+@dataclass(frozen=True, eq=False, repr=False)
+class Answer(ShortRepr):
     """What a map says to some names; voxels in the order of the map.
 
     Attributes:

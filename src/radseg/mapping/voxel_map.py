@@ -64,6 +64,10 @@ class VoxelMap:
     def __len__(self) -> int:
         return sum(self._rows().values())
 
+    def __repr__(self) -> str:
+        what = self.description
+        return f"VoxelMap({len(self):,} voxels of {what.voxel_size:g} m, {what.channels} × {what.space!r})"
+
     @property
     def resident_bytes(self) -> int:
         """Memory of the tiles that are not in files."""

@@ -23,7 +23,8 @@ from radseg.presets.table import BACKBONES, METHODS
 from radseg.refine.despeckle import Despeckle
 from radseg.refine.pamr import CosinePamr, Pamr
 from radseg.refine.sources import RadioFeatures
-from radseg.segment import Segmenter, TextEncoder
+from radseg.segment import Segmenter
+from radseg.text.prompts import TextEncoder
 from radseg.text.templates import template_set
 from radseg.weights import catalog
 from radseg.weights.options import DownloadOptions, Known

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from radseg.methods.base import DenseEncoder, Scorer
     from radseg.models.sam import SamDecoder
     from radseg.refine.base import Refiner
-    from radseg.segment import TextEncoder
+    from radseg.text.prompts import TextEncoder
 
     Build = Callable[[Any, Sequence[Any], Any], DenseEncoder | Scorer]
 

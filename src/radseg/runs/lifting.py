@@ -48,7 +48,7 @@ class FeatureLift:
         segmenter, encoder = self.segmenter, self.segmenter.encoder
         if isinstance(encoder, BackboneEncoder):
             return encoder.encode_backbone([segmenter.fitted(rgb)])[0].float()
-        return segmenter.encode(rgb).values.float()
+        return segmenter.encode(rgb).features.values.float()
 
 
 @dataclass(frozen=True)

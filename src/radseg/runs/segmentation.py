@@ -222,18 +222,14 @@ class _Lazy:
 
     def segment(self, path: Path) -> Segmented:
         """Return the result of one image file."""
-        from radseg.types import Size  # noqa: PLC0415
-
         assert self.segmenter is not None
         assert self.pack is not None
         image = self.read.pop(path) if path in self.read else _read(path, self._admit(shown(path)))
         text, contrast, mode = self.pack.embeddings, self.pack.contrast, self.request.mode
         if "pca" not in self.request.kinds:
             return Segmented(next(self.segmenter.segment_pixels([image], text, contrast, mode=mode)))
-        features = self.segmenter.encode(image)
-        size = Size(*image.shape[:2])
-        result = self.segmenter.decode(features, size, text, contrast, mode=mode, image=image)
-        return Segmented(result, features)
+        seen = self.segmenter.encode(image)
+        return Segmented(self.segmenter.segment(seen, self.pack, mode=mode), seen.features)
 
 
 def _require_known_width(pack: "VocabularyPack") -> None:

@@ -23,7 +23,7 @@ from radseg.evaluation.images.objects import ObjectCounts
 from radseg.files import without_folders
 from radseg.jobs.attempt import attempt
 from radseg.result import Segmentation
-from radseg.types import Rgb, Segments
+from radseg.types import Rgb, Segments, ShortRepr
 
 READERS = 2
 AHEAD = 4  # images read before their turn, at most: a photo of 1024 × 2048 is 25 MB as Rgb
@@ -34,8 +34,8 @@ Labels = UInt[np.ndarray, "H W"]
 PredictionT = TypeVar("PredictionT")
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared(ShortRepr):
     """An image as the model takes it, and its truth at the size of the labels.
 
     Attributes:

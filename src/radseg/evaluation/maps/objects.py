@@ -18,22 +18,22 @@ from radseg.mapping.tracks import Tracks
 from radseg.metrics.instances import FoundObjects, match_objects, pair_objects, place_sets, true_objects
 from radseg.metrics.panoptic import panoptic_counts
 from radseg.miniature.walk import RoomWalk
-from radseg.types import Segments
+from radseg.types import Segments, ShortRepr
 
 SMALLEST = 8
 """Voxels below which a true object is not judged: a cube of 10 cm at 5 cm."""
 
 
-@dataclass(frozen=True, eq=False)
-class VoxelSegments:
+@dataclass(frozen=True, eq=False, repr=False)
+class VoxelSegments(ShortRepr):
     """True objects and stuff of one place; `segments` has one entry per row of `keys`."""
 
     keys: Integer[np.ndarray, "m 3"]
     segments: Segments
 
 
-@dataclass(frozen=True, eq=False)
-class VoxelObject:
+@dataclass(frozen=True, eq=False, repr=False)
+class VoxelObject(ShortRepr):
     """An object found in a map.
 
     Attributes:
