@@ -17,6 +17,7 @@ from radseg.jobs.manifest import holds_run
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
+    | {".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpx"}
 )
 """Suffixes taken from folders and globs. A file named on its own is taken whatever its suffix."""
 
