@@ -1,4 +1,4 @@
-"""HEIC photos by `pillow-heif`, an extra. Its plugin is not registered: that would change Pillow for everybody."""
+"""HEIC photos by `pillow-heif`, an extra. Its plugin is not registered: Pillow stays as it was."""
 
 from typing import BinaryIO
 

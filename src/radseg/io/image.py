@@ -58,7 +58,7 @@ _DARK_HINT = (
 )
 
 _ONE_IS_MEANT = ("MPO", "HEIF")
-"""Files of several images that stand on the one to be shown: a photo before its thumbnails, HEIF's primary."""
+"""Files of several images that stand on the one to be shown: a photo with thumbnails, HEIF's primary."""
 _BESIDE = {"WEBP": 12, "JPEG2000": 17, "HEIF": 6, "AVIF": 8}
 """Bytes a pixel that a decoder holds beside Pillow's own form."""
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")

@@ -111,7 +111,7 @@ class _Search:
             self._add_glob(source)
         elif "://" in source:
             raise InputError(
-                f"{source} is an address, and files are read: download it first, as with curl -O."
+                f"{source} is an address, and only https:// is fetched: download it first, as with curl -O."
             )
         else:
             raise MissingFileError(f"There is no file or folder {source}.")
