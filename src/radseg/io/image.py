@@ -66,7 +66,7 @@ _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 # Containers people try that need another program; the bytes are where each format keeps its signature.
 _FOREIGN = (
     (4, b"ftypavif", "an AVIF image that is damaged, or that this Pillow was built without"),
-    (4, b"ftyp", "a video or a sequence of images"),
+    (4, b"ftyp", "a video or a sequence of images (`radseg video` reads MP4)"),
     (0, b"%PDF", "a PDF document"),
     (0, b"<svg", "an SVG drawing"),
     (0, b"<?xml", "an XML or SVG file"),
