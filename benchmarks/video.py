@@ -4,7 +4,7 @@
     PYTHONPATH=src:. python -m benchmarks.video smoothing [--rooms 8] [--frames 48]
 
 Memory: the toy model on a film of 64 × 96, resident memory every tenth of it. Smoothing: walks through
-held-out rooms of the miniature with their truth, from seed 7000 on; flicker is the share of pixels whose label
+held-out rooms of the miniature with their truth, from seed 7000 on. Flicker: the share of pixels whose label
 changes from one frame to the next though the truth there does not.
 """
 
