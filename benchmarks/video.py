@@ -53,7 +53,7 @@ def memory(frames: int) -> None:
                 print(f"| {index:,} | {resident():.1f} |", flush=True)
 
         print("| frame | resident, MiB |\n|---|---|")
-        report = segment_video(request, LineReporter(), tell)
+        report = segment_video(request, LineReporter(print), tell)
         print(f"{report.done:,} frames done.")
 
 
