@@ -342,3 +342,10 @@ def test_weights_that_are_here_are_the_default(monkeypatch: pytest.MonkeyPatch) 
     assert default_model() == "radseg-h"
     monkeypatch.setattr(installed, "is_cached", lambda row: row.name.startswith("c-radio_v3-"))
     assert default_model() == "radseg-b"
+
+
+def test_an_address_of_this_machine_is_not_fetched(toy: Command) -> None:
+    result = toy("https://127.0.0.1/photo.jpg", "-p", "red", "-o", "out")
+    assert result.exit_code == 2
+    assert "leads to 127.0.0.1, which is no public address" in result.stderr.replace("\n", " ")
+    assert not Path("out/manifest.jsonl").exists()

@@ -23,7 +23,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Image files, folders with their subfolders, globs in quotes, list files (@list or *.txt).",
+        help="Image files, folders with their subfolders, globs in quotes, list files (@list, *.txt), https://…",
         show_default=False,
     ),
 ]

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
 from radseg.files import name_of, shown
-from radseg.io import tiff
+from radseg.io import heif, tiff
 from radseg.ops.bands import row_bands
 from radseg.types import Size
 
@@ -28,8 +28,9 @@ DecodedImage = UInt8[np.ndarray, "H W 3"]
 Admit = Callable[[Size, int], None]
 """Refuses an image by its size and the bytes that decoding it takes, or returns."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-"""The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
+"""The file formats that Pillow reads, by its names; HEIC is read by `heif`. All others are refused before any
+decoder sees them."""
 
 MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
@@ -57,18 +58,19 @@ _DARK_HINT = (
     "them by 16 first; if they have 10, by 64."
 )
 
+_ONE_IS_MEANT = ("MPO", "HEIF")
+"""Files of several images that stand on the one to be shown: a photo with thumbnails, HEIF's primary."""
+_BESIDE = {"WEBP": 12, "JPEG2000": 17, "HEIF": 6, "AVIF": 8}
+"""Bytes a pixel that a decoder holds beside Pillow's own form."""
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 # Containers people try that need another program; the bytes are where each format keeps its signature.
 _FOREIGN = (
-    (4, b"ftyphei", "a HEIC photo"),
-    (4, b"ftypmif1", "a HEIF photo"),
-    (4, b"ftypavif", "an AVIF image"),
-    (4, b"ftyp", "a video or HEIF container"),
+    (4, b"ftypavif", "an AVIF image that is damaged, or that this Pillow was built without"),
+    (4, b"ftyp", "a video or a sequence of images (`radseg video` reads MP4)"),
     (0, b"%PDF", "a PDF document"),
     (0, b"<svg", "an SVG drawing"),
     (0, b"<?xml", "an XML or SVG file"),
-    (0, b"\0\0\0\x0cjP", "a JPEG 2000 image"),
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"PK\x03\x04", "a ZIP archive"),
 )
@@ -88,7 +90,7 @@ def read_pixels(source: str | Path | BinaryIO, admit: Admit | None = None) -> De
     Raises:
         MissingFileError: there is no such file.
         ImageError: a folder, empty, not an image, damaged, animated, or larger than MAX_PIXELS.
-        ResourceError: the file may not be read, or memory is short.
+        ResourceError: the file may not be read, memory is short, or a HEIC photo lacks its extra.
     """
     name = name_of(source)
     try:
@@ -195,7 +197,7 @@ def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedI
     image = _open(stream, name)  # not closed: that would close the stream, which may be the caller's
     require_size(image.size, name)
     frames = _frames(image, name)
-    if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
+    if frames > 1 and image.format not in _ONE_IS_MEANT:
         raise ImageError(
             f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
             f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
@@ -207,11 +209,12 @@ def decoding_bytes(image: Image.Image) -> int:
     """Return the bytes alive while an opened image is decoded to 8-bit RGB (measured, Pillow 13).
 
     Pillow's own form and ours; what a decoder holds beside the first: WebP two canvases and a copy, a
-    progressive JPEG its coefficients, a TIFF at worst all of it as one strip.
+    progressive JPEG its coefficients, a TIFF at worst all of it as one strip, JPEG 2000 an int32 per value
+    and wavelets, HEIC and AVIF their planes and an interleaved copy.
     """
     stored = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode in _SIXTEEN_BIT else 4)
     progressive = image.format == "JPEG" and image.info.get("progressive", 0)
-    beside = 12 if image.format == "WEBP" else 6 if progressive else stored if image.format == "TIFF" else 0
+    beside = 6 if progressive else stored if image.format == "TIFF" else _BESIDE.get(image.format or "", 0)
     return image.width * image.height * (stored + max(3, beside))
 
 
@@ -219,7 +222,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # require_size decides
-            return Image.open(stream, formats=FORMATS)
+            return heif.opened(stream) or Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError:
         require_size(_size_of_bomb(stream, name), name)
         raise ImageError(
@@ -346,4 +349,4 @@ def _reason(error: BaseException) -> str:
     return text if len(text) <= 100 else text[:99] + "…"
 
 
-_FORMAT_LIST = "JPEG, PNG, WebP, TIFF, BMP, GIF and PPM"
+_FORMAT_LIST = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, JPEG 2000 and HEIC"

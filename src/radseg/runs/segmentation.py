@@ -11,6 +11,7 @@ from radseg.files import counted, open_regular, shown
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
+from radseg.jobs.remote import FOLDER, fetched
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import NAMES_APART, STUFF, Mode
 from radseg.runs.outputs import (
@@ -45,7 +46,7 @@ class SegmentRequest:
     """What a person asked for.
 
     Attributes:
-        sources: files, folders, globs, list files; see `sources.collect`.
+        sources: files, folders, globs, list files, addresses; see `sources.collect`, `remote.fetched`.
         prompts: the vocabulary, or the file of a vocabulary pack.
         model: the model with its options.
         mode: how the names compete.
@@ -81,7 +82,7 @@ def segment_sources(
     """
     require_kinds(request.kinds)
     folder = request.output
-    sources = collect(request.sources, exclude=[folder])
+    sources = collect(fetched(request.sources, folder / FOLDER), exclude=[folder])
     parameters = parameters_of(request)
     lone = sources.images[0].path if len(sources.images) == 1 else None
     first = {} if lone is None else read_at_once(lone)  # said before anything is loaded, and not read again
