@@ -163,7 +163,7 @@ def test_a_change_that_broke_off_goes_on_where_it_was(
         assert toy(*arguments, "--change").exit_code == 130
     with pytest.raises(InputError, match="is being changed, and 1 images are as before"):
         read_run(Path("out"))
-    resumed = toy(*arguments, "--resume")
+    resumed = toy(*arguments, "--change")
     assert "1 done, 2 done before" in resumed.stdout
     toy(kept, "-p", "red", "-o", "new", "--save", SAVED, "--keep", "features-float32")
     assert content(Path("out")) == content(Path("new"))
@@ -237,6 +237,14 @@ def test_what_cannot_be_changed_is_refused_and_the_run_stays(toy: Command, kept:
     assert content(Path("out")) == before
 
 
+def test_what_failed_and_was_removed_is_no_part_of_the_run_any_more(toy: Command, photo: Path) -> None:
+    Path("bad.jpg").write_bytes(b"no image")
+    toy(photo, "bad.jpg", *FIRST, "-o", "out", "--save", "labels")
+    assert toy(photo, "-p", "red", "-o", "out", "--save", "labels", "--change").exit_code == 0
+    run = read_run(Path("out"))
+    assert ([one.name for one in run.done], run.failed) == (["photo"], ())
+
+
 def test_a_method_that_reads_the_prompts_first_has_no_features_to_keep(radseg: Command, photo: Path) -> None:
     done = radseg("segment", photo, *FIRST, "-m", "miniature-resradio", "--keep", "features")
     assert done.exit_code == 2
@@ -244,11 +252,12 @@ def test_a_method_that_reads_the_prompts_first_has_no_features_to_keep(radseg: C
 
 
 def test_a_refined_run_keeps_the_coarse_features_and_refines_again(radseg: Command, photo: Path) -> None:
-    arguments = (photo, "-m", "miniature+", "--short-side", 96, "--mode", "assign", "--save", "labels,npz")
-    radseg("segment", *arguments, "-p", "wall, red ball", "-o", "out", "--keep", "features-float32")
-    done = radseg("segment", *arguments, "-p", "wall, blue ball", "-o", "out", "--change")
+    model = (photo, "-m", "miniature", "--refine", "despeckle", "--mode", "assign", "--save", "labels,npz")
+    keep = ("--keep", "features-float32")
+    assert radseg("segment", *model, "-p", "wall, red ball", "-o", "out", *keep).exit_code == 0
+    done = radseg("segment", *model, "-p", "wall, blue ball", "-o", "out", "--change")
     assert "1 of 1 images have kept features" in done.stderr
-    radseg("segment", *arguments, "-p", "wall, blue ball", "-o", "new", "--keep", "features-float32")
+    radseg("segment", *model, "-p", "wall, blue ball", "-o", "new", *keep)
     assert content(Path("out")) == content(Path("new"))
 
 

@@ -440,7 +440,7 @@ def test_a_path_that_is_too_long_in_the_output_folder_costs_one_image(
     deep = Path(*["d" * 200] * 19)
     names = {str(photos[0].path): f"{deep}/{'e' * 200}/a"}
     monkeypatch.setattr(
-        "radseg.jobs.folder.output_names",
+        "radseg.jobs.plan.output_names",
         lambda images, **_: tuple(names.get(str(one.path), one.path.stem) for one in images),
     )
     for _ in range(2):

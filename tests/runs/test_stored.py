@@ -82,5 +82,5 @@ def test_a_run_that_is_half_changed_is_refused(folder: Path) -> None:
     history = read_manifest(path)
     assert history is not None
     rewritten(path, {"mode": "background"}, history)
-    with pytest.raises(InputError, match="and 2 images are as before.*--resume in place of --change"):
+    with pytest.raises(InputError, match="and 2 images are as before.*--change` again"):
         read_run(folder)

@@ -175,8 +175,9 @@ def existing(*, resume: bool, overwrite: bool) -> Literal["refuse", "resume", "o
 def resume_command(arguments: list[str], folder: Path) -> str:
     """Return the command line that continues this run."""
     named = any(one in ("-o", "--output") or one.startswith("--output=") for one in arguments)
-    kept = [one for one in arguments if one not in ("--overwrite", "--resume", "--change")]
-    return shlex.join(["radseg", *kept, *([] if named else ["-o", str(folder)]), "--resume"])
+    kept = [one for one in arguments if one not in ("--overwrite", "--resume")]
+    again = [] if "--change" in kept else ["--resume"]  # a change goes on by itself, begun or not
+    return shlex.join(["radseg", *kept, *([] if named else ["-o", str(folder)]), *again])
 
 
 def _prompts(

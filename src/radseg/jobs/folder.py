@@ -31,7 +31,7 @@ from radseg.jobs.plan import (
     earlier_run,
     jobs_of,
     kept_outputs,
-    require_all,
+    of_all,
     split,
 )
 from radseg.jobs.record import Parameters, changed_keys
@@ -88,8 +88,8 @@ def opened(
         earlier = earlier_run(folder, parameters, existing, changeable)
         history = earlier if existing in ("resume", "change") else None
         jobs = jobs_of(folder, images, history.records if history else {}, parameters, places)
-        if existing == "change":
-            require_all(folder, jobs, history)
+        if existing == "change" and history is not None:
+            history = of_all(folder, jobs, history)
         done, todo = split(jobs, places)
         check_targets(folder, todo, places, may_replace=existing != "refuse")
         for subfolder in {inside(folder, f"{kind}/{job.name}").parent for kind in places for job in todo}:

@@ -140,15 +140,20 @@ def _only(parameters: Parameters, keys: Sequence[str]) -> Parameters:
     return {key: parameters[key] for key in keys if key in parameters}
 
 
-def require_all(folder: Path, jobs: Sequence[Job], history: History | None) -> None:
-    """Refuse to change a run in part: its classes are those of all its images."""
+def of_all(folder: Path, jobs: Sequence[Job], history: History) -> History:
+    """Return what is recorded of these images, and refuse to change a run in part: it has one set of classes.
+
+    What failed and is not there any more is forgotten.
+    """
     names = {job.name for job in jobs}
-    left_out = sorted(name for name in (history.records if history else ()) if name not in names)
+    gone = sorted(name for name in history.records if name not in names)
+    left_out = [name for name in gone if history.records[name].status == "done"]
     if left_out:
         raise InputError(
             f"{len(left_out)} images of the run in {shown(folder)} are not among these sources, such as "
             f"{shown(left_out[0])}. Name all its sources, or choose another folder with -o."
         )
+    return replace(history, records={name: one for name, one in history.records.items() if name in names})
 
 
 def jobs_of(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
 from radseg.files import open_regular, shown
 from radseg.jobs.folder import OutputFile, Report, opened, run
-from radseg.jobs.manifest import MANIFEST_NAME, Record, read_manifest
+from radseg.jobs.manifest import MANIFEST_NAME, History, Record, read_manifest
 from radseg.jobs.naming import inside
 from radseg.jobs.plan import SAVE, Job, OnEarlierRun, Plan
 from radseg.jobs.progress import RunReporter, announcing_stops
@@ -132,7 +132,7 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
         report = run(plan, work.segment, work.files_of, work.finished, relief=RELIEF)
         if "coco" in request.kinds:
             extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
-        elif plan.history and "coco" in plan.history.parameters[SAVE]:
+        elif "coco" in _saved(plan.history):
             (plan.folder / COCO_NAME).unlink(missing_ok=True)
     if stored := [record for record in (*report.earlier, *report.done) if _features_of(record)]:
         reporter.note(_size_of_features(plan.folder, stored))
@@ -143,10 +143,15 @@ def _with_features(request: SegmentRequest) -> SegmentRequest:
     """Return the request with features among its kinds where it keeps them, or the run that goes on does."""
     keep: Keep = request.keep or "none"
     if request.keep is None and request.existing in ("resume", "change"):
-        history = read_manifest(request.output / MANIFEST_NAME)
-        saved = history.parameters.get(SAVE, ()) if history else ()
+        saved = _saved(read_manifest(request.output / MANIFEST_NAME))
         keep = next((one for one in FEATURES if one in saved), "none")
     return request if keep == "none" else replace(request, kinds=(*request.kinds, keep))
+
+
+def _saved(history: History | None) -> list[Any]:
+    """Return the kinds that an earlier run stored; its manifest may be anybody's."""
+    saved = history.parameters.get(SAVE) if history else None
+    return saved if isinstance(saved, list) else []
 
 
 def may_change(parameter: str) -> bool:

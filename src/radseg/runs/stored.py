@@ -79,7 +79,7 @@ def read_run(folder: Path) -> StoredRun:
     if behind or raw.get("run") != history.parameters:
         raise InputError(
             f"The run in {shown(folder)} is being changed, and {behind} images are as before. "
-            "Continue with the same command and --resume in place of --change."
+            "Call the `radseg segment … --change` again that changes it."
         )
     records = sorted(history.records.values(), key=lambda record: record.name)
     done, failed = (
