@@ -1,8 +1,8 @@
 """Changing one of five words in a run: `python -m benchmarks.change [--images 300] [--model miniature]`.
 
-Images of rendered rooms are segmented with their features kept; then one word is changed, once from the kept
-features and once in a new run, whose labels are compared. Wall and core seconds, loading included, and how
-many pixels have another label than in the new run.
+Images of rendered rooms, or of a folder, are segmented with features kept; then one word is changed, once
+from the kept features and once in a new run, whose labels are compared. Wall and core seconds, loading
+included, and how many pixels have another label than in the new run.
 """
 
 import argparse
@@ -75,22 +75,24 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--photos", type=Path, help="a folder of images in place of rendered rooms")
     parser.add_argument("--model", default="miniature")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     with TemporaryDirectory() as place:
-        photos = Path(place, "photos")
-        rooms(photos, asked.images)
+        photos = asked.photos or Path(place, "photos")
+        if asked.photos is None:
+            rooms(photos, asked.images)
 
-        def run(folder: str, words: str, **how: Any) -> Path:
+        def run(folder: str, words: str, source: Path = photos, **how: Any) -> Path:
             request = SegmentRequest(
-                (str(photos),), Vocabulary.parse(words), Path(place, folder), model_spec(asked.model),
+                (str(source),), Vocabulary.parse(words), Path(place, folder), model_spec(asked.model),
                 kinds=("labels",), **how,
             )  # fmt: skip
             segment_sources(request, QuietReporter(""), LOGGED)
             return request.output
 
-        run("warm", FIRST)
+        run("warm", FIRST, next(photos.iterdir()))
         with timed("new run of the changed words") as _:
             new = run("new", CHANGED)
         keeps: tuple[Keep, ...] = ("features", "features-float32")

@@ -64,8 +64,8 @@ times of change.
     radseg segment photos -p "sky, grass, sheep" -o out --keep features
     radseg segment photos -p "sky, grass, goat" -o out --change
 
-`--change` applies other prompts, synonyms, `--mode`, thresholds, temperature, `--refine` or `--save` to the run
-in the folder. With kept features no image is encoded again: prompts are compared, masks decided, files
+`--change` applies other prompts, synonyms, `--mode`, thresholds, temperature, `--refine` or `--save` to the
+run in the folder. With kept features no image is encoded again: prompts are compared, masks decided, files
 written. RADSeg+ keeps its coarse features and refines again, which needs the image. Without features other
 prompts are looked for in the images again, and a further kind of file leaves the others as they are. What
 the features depend on (model, weights, image size, windows) cannot be changed: that is another run. A kind

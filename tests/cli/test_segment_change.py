@@ -130,13 +130,16 @@ def test_without_features_other_words_are_looked_for_in_the_images(toy: Command,
 
 
 def test_features_stay_until_they_are_taken_away(toy: Command, kept: Path) -> None:
-    toy(kept, "-p", "red", "-o", "out", "--save", "labels", "--change")
-    assert Path("out/features-float32/b.safetensors").is_file()
-    toy(kept, "-p", "red", "-o", "out", "--save", "labels", "--change", "--keep", "features")
-    assert not Path("out/features-float32/b.safetensors").exists()
-    assert Path("out/features/b.safetensors").is_file()
-    toy(kept, "-p", "red", "-o", "out", "--save", "labels", "--change", "--keep", "none")
-    assert not Path("out/features/b.safetensors").exists()
+    exact, half = Path("out/features-float32/b.safetensors"), Path("out/features/b.safetensors")
+    before, change = exact.read_bytes(), (kept, "-p", "red", "-o", "out", "--save", "labels", "--change")
+    toy(*change)
+    assert exact.read_bytes() == before
+    assert "have kept features" in toy(*change, "--keep", "features").stderr
+    assert (exact.exists(), half.is_file()) == (False, True)
+    toy(*change, "--keep", "features-float32")
+    assert exact.read_bytes() == before
+    toy(*change, "--keep", "none")
+    assert not (exact.exists() or half.exists())
 
 
 def test_an_image_that_was_replaced_is_encoded_again(toy: Command, photo: Path) -> None:

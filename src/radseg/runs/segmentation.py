@@ -38,11 +38,12 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from radseg.io import Admit, DecodedImage
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
     from radseg.runs.kept_features import Origin
-    from radseg.scoring import RowCosines
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
     from radseg.types import LanguageFeatures, Size
@@ -289,8 +290,9 @@ class _Lazy:
 
     def kept_features(self, job: Job) -> Path | None:
         """Return the file of features that serve for what is to be made of an image; None where none do."""
-        wanted = {kind for kind in kinds_in(job.kinds) if kind in FEATURES}
-        if job.earlier is None or not job.unchanged or not job.kinds or wanted:
+        if job.earlier is None or not job.unchanged or not job.kinds:
+            return None
+        if "features-float32" in kinds_in(job.kinds):  # exact ones are to be made, and half precision is not
             return None
         name = _features_of(job.earlier)
         return None if name is None else inside(self.plan.folder, name)
@@ -306,7 +308,7 @@ class _Lazy:
         kinds, file, clock = set(kinds_in(job.kinds)), self.kept_features(job), Stopwatch()
         text, contrast, mode = self.pack.embeddings, self.pack.contrast, self.request.mode
         image = self._image(job.image) if file is None or self._shows(kinds) else None
-        seen: LanguageFeatures | RowCosines
+        seen: LanguageFeatures | Tensor
         if file is not None:
             seen, size = self._read_features(file, job)
             if image is not None and size != Size(*image.shape[:2]):
