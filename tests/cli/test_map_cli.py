@@ -259,7 +259,7 @@ def test_info_verify_merge_and_export(radseg, build, recording, tmp_path):
     assert facts["voxel size"] == 0.05
     assert facts["up"] == "-y"
     verified = radseg("map", "verify", "both")
-    assert (verified.exit_code, "files are sound" in verified.stdout) == (0, True)
+    assert (verified.exit_code, "files sound" in verified.stdout) == (0, True)
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 0
     assert (tmp_path / "both.ply").read_bytes().startswith(b"ply\n")
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 2

@@ -7,6 +7,7 @@ import torch
 
 from mapping.map_builders import frame
 from radseg.errors import InputError, VocabularyError
+from radseg.mapping.compression import Basis
 from radseg.methods.base import align_map
 from radseg.ops.resize import resize
 from radseg.presets.load import load
@@ -47,6 +48,23 @@ def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
     aligned = align_map(small.encoder.align, features)
     assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
     assert features.shape[0] == small.encoder.radio.config.width
+
+
+def test_a_frame_takes_what_its_model_takes(toy):
+    colours, features = colour_mapper(0.1), feature_mapper(toy, 0.1)
+    few = probability_mapper(toy, "red, blue", 0.1)
+    lifted = [one.frame_bytes(frame()) for one in (colours, features, few)]
+    assert lifted == sorted(set(lifted))
+    refined = replace(few, lift=replace(few.lift, segmenter=replace(toy, refine=HalfSure())))
+    # Two names and none at every pixel, once as they are filled in and once as they are handed on.
+    assert refined.frame_bytes(frame()) - lifted[2] >= 2 * 3 * 4 * 24 * 32
+
+
+def test_components_take_what_their_values_take(toy):
+    features = feature_mapper(toy, 0.1)
+    channels = features.description.channels
+    basis = Basis(torch.zeros(channels), torch.eye(channels)[:, :2], 1.0)
+    assert features.compressed(basis, "0" * 64).frame_bytes(frame()) == features.frame_bytes(frame())
 
 
 def test_probabilities_sum_to_one_over_names_that_are_there(toy, image):

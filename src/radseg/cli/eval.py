@@ -14,6 +14,7 @@ from radseg.cli.failures import ExitCode, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
 from radseg.errors import InputError
+from radseg.files import counted
 
 if TYPE_CHECKING:
     from radseg.datasets.base import ImageSet
@@ -240,7 +241,8 @@ def _check(chosen: EvalChoice) -> int:
         emit(event="check", dataset=selection.dataset, shortfall=lacking, **asdict(report))
     else:
         typer.echo(
-            f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"
+            f"{images.name}, {images.split}: {counted(report.images, 'image')} read, "
+            f"{len(images.names)} classes,"
         )
         typer.echo(f"{report.judged:.1%} of the pixels are judged.")
         if report.absent:
@@ -249,7 +251,7 @@ def _check(chosen: EvalChoice) -> int:
             typer.echo(printable(f"  {line}"), err=True)
         if len(problems) > _LISTED:
             typer.echo(f"  … {len(problems) - _LISTED} more", err=True)
-        typer.echo("Ready to evaluate." if not problems else f"{len(problems)} problems.")
+        typer.echo("Ready to evaluate." if not problems else f"{counted(len(problems), 'problem')}.")
     return ExitCode.SOME_FAILED if problems else ExitCode.DONE
 
 
@@ -260,7 +262,9 @@ def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
         scores = None if result is None else json.loads(result.to_json())["scores"]
         emit(event="result", missing=outcome.missing, scores=scores, folder=str(folder))
     elif result is None:
-        typer.echo(f"{outcome.missing} images are left to other shards; the last to end writes the result.")
+        typer.echo(
+            f"{counted(outcome.missing, 'image')} left to other shards; the last to end writes the result."
+        )
     else:
         for line in score_lines(result):
             typer.echo(printable(line))
@@ -292,7 +296,7 @@ def score_lines(result: "EvalResult") -> list[str]:
         lines.append(line)
     seconds, done = result.seconds, result.images.done
     lines.append(
-        f"  {done} images, {seconds.per_image:.2f} s each in the model, {done / max(seconds.loop, 1e-9):.3g} "
-        "images/s"
+        f"  {counted(done, 'image')}, {seconds.per_image:.2f} s each in the model, "
+        f"{done / max(seconds.loop, 1e-9):.3g} images/s"
     )
     return lines

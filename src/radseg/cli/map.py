@@ -15,6 +15,7 @@ from radseg.cli.map_export import export
 from radseg.cli.map_view import render, view
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError, ResourceError
+from radseg.files import counted
 
 if TYPE_CHECKING:
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
@@ -60,12 +61,13 @@ Clip = Annotated[
     typer.Option(help="Keep points in this box: x0,y0,z0,x1,y1,z1 in metres.", rich_help_panel=_MAP),
 ]
 MemoryBudget = Annotated[
-    str, typer.Option(help="Memory for tiles; the others wait in files.", rich_help_panel="Machine")
+    str,
+    typer.Option(help="Memory for tiles and a frame; other tiles wait in files.", rich_help_panel="Machine"),
 ]
 Layout = Annotated[
     str,
     typer.Option(
-        help="Folder layout: auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, tum, folder.",
+        help="auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, record3d, tum, or folder.",
         rich_help_panel=_FRAMES,
     ),
 ]
@@ -313,7 +315,7 @@ def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
         elif fault:
             typer.echo(printable(fault), err=True)
     if log_format == "text":
-        typer.echo(f"{count - bad} of {count} files are sound.")
+        typer.echo(f"{count - bad} of {counted(count, 'file')} sound.")
     if bad:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -342,7 +344,9 @@ def merge(
     if log_format == "json":
         emit(event="merged", voxels=merged.voxels, digest=merged.digest)
     else:
-        typer.echo(printable(f"{merged.voxels} voxels from {len(maps)} maps → {output}"))
+        typer.echo(
+            printable(f"{counted(merged.voxels, 'voxel')} from {counted(len(maps), 'map')} → {output}")
+        )
 
 
 map_app.command("export", no_args_is_help=True)(export)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import shown
+from radseg.files import counted, shown
 from radseg.jobs.manifest import MANIFEST_NAME, History, Record, read_manifest
 from radseg.jobs.matching import earlier_records, folder_mark, stamp_of
 from radseg.jobs.naming import inside, output_names
@@ -119,7 +119,7 @@ def earlier_run(
     if history is not None and existing == "refuse":
         done = sum(record.status == "done" for record in history.records.values())
         raise InputError(
-            f"{folder} holds an earlier run ({done} images done). "
+            f"{folder} holds an earlier run ({counted(done, 'image')} done). "
             "Continue it with --resume, start it again with --overwrite, or choose another folder with -o."
         )
     if history is None and existing == "change":

@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +23,18 @@ from radseg.types import RGB_ROUNDING, Frame, Rgb, Size
 
 Lift = Callable[[Rgb], Float[Tensor, "c h w"]]
 """From a colour image to values on a grid that covers it: features, class probabilities, and so on."""
+
+POINT, COLOUR = 260, 28
+"""Bytes a pixel of depth, and of the colour image, while a frame becomes sums per voxel (measured)."""
+
+
+@runtime_checkable
+class MeasuredLift(Protocol):
+    """A lift that knows what memory it takes; of another one it is not counted."""
+
+    def lifting_bytes(self, size: Size) -> int:
+        """Return the bytes alive while an image of `size` is lifted."""
+
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _LARGEST_SKEW = 0.02
@@ -76,6 +89,12 @@ class Mapper:
         sums = self.sums(frame)
         into.add(sums)
         return int(sums.counts.sum())
+
+    def frame_bytes(self, frame: Frame) -> int:
+        """Return the bytes alive while a frame becomes sums per voxel, without the sums themselves."""
+        size = image_size(frame.rgb)
+        own = POINT * frame.depth.numel() + COLOUR * size.height * size.width
+        return own + (self.lift.lifting_bytes(size) if isinstance(self.lift, MeasuredLift) else 0)
 
     @inference()
     def sums(self, frame: Frame) -> VoxelSums:

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from radseg.budget import FIXED
 from radseg.errors import InputError
 from radseg.mapping.description import DEFAULT_FRAME, NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
 from radseg.methods.base import BackboneEncoder
 from radseg.ops.inference import inference
-from radseg.types import Rgb, TextEmbeddings
+from radseg.types import Rgb, Size, TextEmbeddings
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec
@@ -37,6 +38,10 @@ class FeatureLift:
         encoder = self.segmenter.encoder
         return encoder.backbone_space if isinstance(encoder, BackboneEncoder) else encoder.space
 
+    def lifting_bytes(self, size: Size) -> int:
+        """Return what the features of one image take; the network keeps to the model's own budget."""
+        return FIXED + self.segmenter.encoding_bytes(size, self.segmenter.memory_budget)
+
     @inference()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
         """Return the features of one image on the patch grid."""
@@ -52,6 +57,12 @@ class ProbabilityLift:
 
     segmenter: "Segmenter"
     text: TextEmbeddings
+
+    def lifting_bytes(self, size: Size) -> int:
+        """Return what the probabilities of one image take: refined ones are maps of its own size."""
+        segmented = self.segmenter.work(size, self.text, None).most(self.segmenter.memory_budget)
+        maps = 0 if self.segmenter.refine is None else 2 * (len(self.text.names) + 1)
+        return segmented + 4 * maps * size.height * size.width
 
     @inference()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from radseg.errors import InputError, RadsegError
+from radseg.files import counted
 from radseg.jobs.folder import OnExisting, claimed
 from radseg.jobs.matching import folder_mark
 from radseg.jobs.record import require_same
@@ -147,7 +148,7 @@ class BuildRequest:
         recording: where the frames come from; None where they are no files.
         model_parameters: everything of the model that decides the map, as JSON values.
         existing: what to do with a map that is there.
-        budget: bytes of tiles in memory; None has no limit.
+        budget: bytes of the frame in work and of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
         keep_paths: whether `map.json` names the recording's folder; else no file of the map does.
         check: what `check_conventions` found, as JSON values, to be noted in the map; None where nothing was
@@ -289,7 +290,7 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
     if not ids:
         return "The sequence has no frames."
     frame_id, reason = progress.skipped[0]
-    return f"None of the {len(ids)} frames could be used. Frame {frame_id}: {reason}"
+    return f"None of the {counted(len(ids), 'frame')} could be used. Frame {frame_id}: {reason}"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
-from radseg.files import open_regular, shown
+from radseg.files import counted, open_regular, shown
 from radseg.jobs.folder import OutputFile, Report, opened, run
 from radseg.jobs.manifest import MANIFEST_NAME, History, Record, read_manifest
 from radseg.jobs.naming import inside
@@ -15,7 +15,7 @@ from radseg.jobs.plan import SAVE, Job, OnEarlierRun, Plan
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.record import parameters_hash
 from radseg.jobs.sources import Sources, collect
-from radseg.modes import STUFF, Keep, Mode
+from radseg.modes import NAMES_APART, STUFF, Keep, Mode
 from radseg.presets.spec import decides_features
 from radseg.runs.outputs import (
     COCO_NAME,
@@ -197,12 +197,14 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
     notes = []
     if sources.skipped:
         example = sources.skipped[0].name
-        notes.append(f"Left out {len(sources.skipped)} files that are no images, such as {example}.")
+        notes.append(
+            f"Left out {counted(len(sources.skipped), 'file')} of no image format, such as {example}."
+        )
     if sources.repeated:
-        notes.append(f"{sources.repeated} files were named more than once; each is done once.")
+        notes.append(f"{counted(sources.repeated, 'file')} named more than once; each is done once.")
     if sources.earlier_outputs:
         folders = sources.earlier_outputs
-        notes.append(f"Left out {len(folders)} folders of results, such as {folders[0]}.")
+        notes.append(f"Left out {counted(len(folders), 'folder')} of results, such as {folders[0]}.")
     return tuple(notes)
 
 
@@ -271,7 +273,7 @@ class _Lazy:
                 f"{model.name} reads the prompts before it has features: there are none to draw or keep. "
                 f"Leave {unusable[0]} out, or use a vocabulary-free model such as radseg-b."
             )
-        if model.options.refine != "none" and request.mode == "independent":
+        if model.options.refine not in NAMES_APART and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def names(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from radseg.errors import CheckpointError, InputError, RadsegError
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, MapProtocol, Space, row_of
-from radseg.files import bytes_of, json_of, make_folder, without_folders, write_bytes
+from radseg.files import bytes_of, counted, json_of, make_folder, without_folders, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
 from radseg.presets.load import fetch_and_load
@@ -273,7 +273,8 @@ def _line(entry: Mapping[str, Any]) -> str:
         return f"{entry['scene']:16} has no judged voxel"
     return (
         f"{entry['scene']:16} mIoU {100 * entry['miou']:6.2f}  f-mIoU {100 * entry['fmiou']:6.2f}  "
-        f"accuracy {100 * entry['accuracy']:6.2f}  {entry['voxels']:,} voxels, {entry['frames']} frames"
+        f"accuracy {100 * entry['accuracy']:6.2f}  {counted(entry['voxels'], 'voxel')}, "
+        f"{counted(entry['frames'], 'frame')}"
     )
 
 

@@ -19,6 +19,7 @@ from radseg.evaluation.maps.voxel_labels import (
     voxel_probabilities,
 )
 from radseg.evaluation.paper.map_protocols import MapProtocol
+from radseg.files import counted
 from radseg.mapping.aligned import Align
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
@@ -62,7 +63,7 @@ def map_scene(sequence: RgbdSequence, mapper: Mapper) -> SceneMap:
             skipped[frame_id] = str(error)
     if len(skipped) == len(ids):
         raise InputError(
-            f"None of {len(ids)} frames can be used: {next(iter(skipped.values()), 'no frames')}"
+            f"None of {counted(len(ids), 'frame')} can be used: {next(iter(skipped.values()), 'no frames')}"
         )
     return SceneMap(voxels.to_semantic_map(), len(ids) - len(skipped), skipped)
 
