@@ -5,6 +5,8 @@ Loads nothing, so the command line can name them too.
 
 from typing import Literal, get_args
 
+Keep = Literal["none", "features", "features-float32"]
+"""What a run keeps of its images so that other prompts need no second encoding: float16, or exactly."""
 Mode = Literal["assign", "background", "independent"]
 """assign: every pixel gets a name. background: a contrast bank may win it. independent: each name alone."""
 

@@ -105,6 +105,11 @@ class LanguageFeatures(ShortRepr):
     space: str
     regions: Float[Tensor, "r k k"] | None = None
 
+    def to(self, device: str) -> "LanguageFeatures":
+        """Return the same on a device."""
+        regions = None if self.regions is None else self.regions.to(device)
+        return LanguageFeatures(self.values.to(device), self.space, regions)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EncodedImage(ShortRepr):

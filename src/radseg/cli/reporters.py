@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from radseg.result import Segmentation
 
 LogFormat = Literal["text", "json"]
-_LISTED = 20  # failed images named at the end; the manifest has all
 
 
 def reporter(log_format: LogFormat, *, quiet: bool, resume: str) -> "RunReporter[Segmentation]":
@@ -68,7 +67,7 @@ class QuietReporter:
     def _say_nothing(self, *_: Any, **__: Any) -> None:
         """What a quiet run has to say of all other events."""
 
-    found = loading = started = ended = _say_nothing
+    found = loading = note = started = ended = _say_nothing
 
 
 class PlainReporter:
@@ -89,6 +88,10 @@ class PlainReporter:
     def loading(self, model: str) -> None:
         """Print the model's name."""
         self._say(f"Loading {model} …")
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._say(text)
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Print how many images are to be done."""
@@ -130,13 +133,6 @@ class PlainReporter:
                 self._say(f"{said[0].upper()}{said[1:]}.")
         if report.done or report.earlier or not single:
             typer.echo(printable(_sum_line(report, folder, extra)))
-        if report.failed and not single:
-            for record in report.failed[:_LISTED]:
-                typer.echo(printable(f"  {_failure(record)}"), err=True)
-            if len(report.failed) > _LISTED:
-                typer.echo(
-                    f"  … {len(report.failed) - _LISTED} more in {folder / 'manifest.jsonl'}", err=True
-                )
 
     def _say(self, line: str) -> None:
         typer.echo(printable(line), err=True)
@@ -199,7 +195,8 @@ class TerminalReporter(PlainReporter):
 
 
 class JsonReporter:
-    """One JSON object per line on standard output: found, loading, started, image, stopped, ended; error."""
+    """One JSON object per line on standard output: found, loading, note, started, image, stopped, ended;
+    error."""
 
     def __init__(self, resume: str) -> None:
         self._resume = resume
@@ -211,6 +208,10 @@ class JsonReporter:
     def loading(self, model: str) -> None:
         """Write the event."""
         emit(event="loading", model=model)
+
+    def note(self, text: str) -> None:
+        """Write the event."""
+        emit(event="note", text=text)
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Write the event."""

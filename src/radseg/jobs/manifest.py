@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from radseg.errors import InputError
-from radseg.files import open_regular
-from radseg.jobs.record import Parameters, RecordWriter, read_record, start_of
+from radseg.files import open_regular, write_bytes
+from radseg.jobs.record import Parameters, RecordWriter, line_of, read_record, start_of
 
 MANIFEST_NAME = "manifest.jsonl"
 FORMAT = "radseg-run/1"
@@ -21,9 +21,10 @@ class Record:
         name: its output name, relative to the output folder, without suffix.
         size, mtime_ns: of the image file when it was read, in bytes and nanoseconds.
         status: "done", or "failed" with the reason in `message`.
-        outputs: files written, relative to the output folder.
+        outputs: files written, relative to the output folder; each lies in the folder of its kind.
+        kinds: the folders of the kinds that were stored; one may hold no file of this image.
         seconds: from opening the image to the last output.
-        parameters: hash of the run's parameters.
+        parameters: hash of all that decides what the outputs hold; see `folder.deciding`.
         message: why it failed; empty when done.
         folder: mark of the source folder; see `matching.folder_mark`.
     """
@@ -38,6 +39,7 @@ class Record:
     parameters: str
     message: str = ""
     folder: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,26 @@ def read_manifest(path: Path) -> History | None:
 
 def _record_of(raw: Any) -> Record:
     """Return the record in a line's JSON value; TypeError or ValueError where it is none."""
-    record = Record(**{**raw, "outputs": tuple(raw["outputs"])})
+    record = Record(**{**raw, "outputs": tuple(raw["outputs"]), "kinds": tuple(raw["kinds"])})
     texts = (record.source, record.name, record.status, record.parameters, record.message, record.folder)
     numbers = (record.size, record.mtime_ns, record.seconds)
     if not (
-        all(isinstance(one, str) for one in (*texts, *record.outputs))
+        all(isinstance(one, str) for one in (*texts, *record.outputs, *record.kinds))
         and all(isinstance(one, int | float) for one in numbers)
     ):
         raise TypeError("a value of another type")
     return record
+
+
+def rewritten(path: Path, parameters: Parameters, history: History) -> History:
+    """Write the manifest anew under other parameters, in one step; its records stay as they are.
+
+    Each says by its hash whether it was made with the new ones.
+    """
+    head = {"format": FORMAT, "parameters": dict(parameters)}
+    content = b"".join(map(line_of, (head, *map(asdict, history.records.values()))))
+    write_bytes(path, content)
+    return History(dict(parameters), history.records, len(content))
 
 
 class ManifestWriter(RecordWriter):

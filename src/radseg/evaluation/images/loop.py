@@ -92,9 +92,7 @@ def evaluate_images(ids: Sequence[str], stages: Stages[PredictionT]) -> Iterator
                 queue.fill()
                 if queue.reading:
                     one = queue.reading.popleft()
-                    queue.storing.append(
-                        (writer.submit(_store, stages, clock, *_predicted(one, queue)), one.weight)
-                    )
+                    queue.storing.append((writer.submit(_predicted(one, queue, clock)), one.weight))
                     del one  # what was read is the writer's alone
                 elif queue.storing:  # no room for the next one yet
                     yield queue.storing.popleft()[0].result()
@@ -134,12 +132,13 @@ class _Queue(Generic[PredictionT]):
             if not self._has_room(weight or Weight(), [] if turn is None else [turn]):
                 return
             id, self.weighed = self.ids.popleft(), None
-            future = (
-                self.readers.submit(attempt, partial(self.stages.read, id), relief=RELIEF)
-                if weight is not None
-                else self.readers.submit(lambda message=message: (None, message))
-            )
-            self.reading.append(_Reading(id, future, weight or Weight()))
+            read = partial(self._read, id, None if weight else message)
+            self.reading.append(_Reading(id, self.readers.submit(read), weight or Weight()))
+
+    def _read(self, id: str, refused: str | None) -> tuple[Prepared | None, str]:
+        if refused is not None:
+            return None, refused
+        return attempt(partial(self.stages.read, id), relief=RELIEF)
 
     def _has_room(self, weight: Weight, turn: list[Weight]) -> bool:
         begun = [*turn, *(one.weight for one in self.reading)]
@@ -150,17 +149,17 @@ class _Queue(Generic[PredictionT]):
         return waiting + max(one.predicting for one in (*begun, weight)) <= self.stages.memory
 
 
-def _predicted(
-    one: _Reading, queue: _Queue[PredictionT]
-) -> tuple[ImageCounts, Prepared | None, PredictionT | None]:
-    """Return what the model says of an image, as `_store` takes it; others are read meanwhile."""
+def _predicted(one: _Reading, queue: _Queue[PredictionT], clock: "_Clock") -> Callable[[], ImageCounts]:
+    """Return what stores what the model says of an image; others are read while it is asked."""
     prepared, message = one.future.result()
     queue.fill(one.weight)
+    store = partial(_store, queue.stages, clock)
     if prepared is None:
-        return ImageCounts(one.id, message), None, None
+        return partial(store, ImageCounts(one.id, message), None, None)
     start = time.perf_counter()
     predicted, message = attempt(partial(queue.stages.predict, prepared), relief=RELIEF)
-    return ImageCounts(one.id, message, model_seconds=time.perf_counter() - start), prepared, predicted
+    outcome = ImageCounts(one.id, message, model_seconds=time.perf_counter() - start)
+    return partial(store, outcome, prepared, predicted)
 
 
 def count_labels(id: str, image: Prepared, labels: Labels, *, classes: int) -> ImageCounts:
