@@ -78,7 +78,7 @@ class Segmenter:
             gives all pixels the first name as the published code does.
         enlarge: what goes from the grid of scores to the image: probabilities, a few names at a time; or
             cosines of all rows, before the softmax, which takes memory for every name at every pixel.
-        sharpen, refine: change by the image cosines before the softmax, and masks (RADSeg+); None leaves them.
+        sharpen, refine: change cosines before the softmax, or masks (RADSeg+), by the image; None does not.
         objects: finds the objects of an image after its labels; None does not look for them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
