@@ -3,8 +3,8 @@
 Base size, random weights, 576 × 768, a class map of 20 regions put in place of the network's own, so that
 there are 20 objects to find. CPU seconds of this process, the least of the repeats, both in the same run.
 Twice: with the class map that RADSeg+ saw, and with one that is moved by a patch, so that none of its masks
-serves again: the worst case. `--large` is the peak memory at 4K with 300 names and some 400 regions: connected parts without the
-networks, then by SAM in all (weights, refinement, objects) beside what the budget says is needed.
+serves again: the worst case. `--large` is the peak memory at 4K with 300 names, some 400 regions: connected
+parts without the networks, then refinement and objects by SAM.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def large(names: int = 300, count: int = 400) -> None:
 
 @torch.inference_mode()
 def large_by_sam(names: int = 300, count: int = 400) -> None:
-    """Print the memory that RADSeg+ and its objects take at 4K above the weights, and the budget they have."""
+    """Print the memory that RADSeg+ and its objects take at 4K above the weights, and the budget."""
     segmenter = model()
     finder: Any = segmenter.objects
     coarse, image = coarse_of(scene(names, UHD, count), UHD), torch.rand(3, *UHD)
@@ -92,7 +92,9 @@ def large_by_sam(names: int = 300, count: int = 400) -> None:
         found, seconds = least(lambda: finder.find(list(map(str, range(names))), coarse, outcome), 1)
     budget = finder.refiner.memory_budget / 2**20
     print(f"{UHD} by SAM: refine {refine:.0f} CPU s, {refining.peak_mb - before:.0f} MB; ", end="")
-    print(f"{len(found)} objects in {seconds:.0f} CPU s, {memory.peak_mb - between:.0f} MB beside it; ", end="")
+    print(
+        f"{len(found)} objects in {seconds:.0f} CPU s, {memory.peak_mb - between:.0f} MB beside it; ", end=""
+    )
     print(f"{max(refining.peak_mb, memory.peak_mb) - before:.0f} MB in all; budget {budget:.0f} MB")
 
 

@@ -42,6 +42,7 @@ A file named twice is done once.
 | `npz/photo.npz` | with `--save npz`: everything; `radseg.Segmentation.load` reads it |
 | `coco/photo.json`, `coco.json` | with `--save coco`: COCO with run lengths, of one image and of all |
 | `objects/photo.json` | with `--objects`: its objects |
+| `features/photo.safetensors` | with `--keep features`: its language features, in float16 |
 | `classes.json` | what the label values mean, and the parameters of the run |
 | `manifest.jsonl` | first line: parameters; then one line per finished image, by its path below the source |
 
@@ -54,9 +55,28 @@ output folder or over an input.
 
 Every file is written under another name, synced and renamed; every finished image is one synced line of
 the manifest. After Ctrl-C, a full disk or `kill -9`, the same command with `--resume` does only what is
-missing. It refuses when the parameters changed, and says which. Images that failed are tried again.
+missing. It refuses when the parameters changed, and says which word. Images that failed are tried again.
 `--overwrite` starts again. A folder of images that was moved or copied is known again by names, sizes and
 times of change.
+
+## Other prompts for a run that is there
+
+    radseg segment photos -p "sky, grass, sheep" -o out --keep features
+    radseg segment photos -p "sky, grass, goat" -o out --change
+
+`--change` applies other prompts, synonyms, `--mode`, thresholds, temperature, `--refine` or `--save` to the
+run in the folder. With kept features no image is encoded again: prompts are compared, masks decided, files
+written. RADSeg+ keeps its coarse features and refines again, which needs the image. Without features other
+prompts are looked for in the images again, and a further kind of file leaves the others as they are. What
+the features depend on (model, weights, image size, windows) cannot be changed: that is another run. A kind
+left out of `--save` is deleted. A change that broke off goes on with the same command; until then readers of
+the folder refuse it.
+
+A file of features takes 2 bytes × width of the text space × patches: 5.3 MB for 576 × 1024 pixels and
+`radseg-b` (1,152 × 36 × 64). float16 moved 1 label of 25,000 in rendered rooms
+([experiments](experiments.md)); `--keep features-float32` takes twice the room and gives exactly the files of
+a new run. They are read only if they are whole, finite, of this image and this model. Methods that read the
+prompts before they have features keep none, and say so.
 
 ## What may be handed on
 

@@ -9,11 +9,9 @@ from radseg.visual import pca_image
 
 segmenter = radseg.load("toy")
 image = draw_scene()
-features = segmenter.encode(image)  # the expensive part
+encoded = segmenter.encode(image)  # the expensive part
 
-size = Size(*image.shape[:2])
 for prompts in ("blue sky, green grass", "red house", "yellow sun, white cloud"):
-    text, contrast = segmenter.embed(prompts, mode="background")
-    print(segmenter.decode(features, size, text, contrast, mode="background"))
+    print(segmenter.segment(encoded, prompts))
 
-Image.fromarray(pca_image(features.values, size)).save("features.png")
+Image.fromarray(pca_image(encoded.features.values, Size(*image.shape[:2]))).save("features.png")

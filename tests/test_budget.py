@@ -65,8 +65,8 @@ def test_one_refused_image_does_not_end_a_folder(tmp_path: Path) -> None:
     done = segment(tmp_path, "64MiB")
     assert done.exit_code == 1, done.output
     assert "a.png of 1500×1500 pixels, with 2 names, needs" in done.output
-    assert (tmp_path / "out/b.png").is_file()
-    assert not (tmp_path / "out/a.png").exists()
+    assert (tmp_path / "out/masks/b.png").is_file()
+    assert not (tmp_path / "out/masks/a.png").exists()
 
 
 def test_a_budget_too_small_for_any_image_is_refused_at_the_start(tmp_path: Path) -> None:

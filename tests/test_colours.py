@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radseg.colours import TIER, colours, hex_colour, palette
+from radseg.colours import TIER, colours, hex_colour, palette, patterns
 from radseg.errors import InputError
 
 WORDS = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=40, unique=True)
@@ -39,10 +39,13 @@ def oklab(linear: np.ndarray) -> np.ndarray:
     return np.cbrt(linear @ first.T) @ second.T
 
 
-def closest_pair(table: np.ndarray, defect: np.ndarray) -> float:
+def linear(table: np.ndarray) -> np.ndarray:
     encoded = table / 255
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(linear @ (np.linalg.inv(CONES) @ defect @ CONES).T, 0, 1)
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def closest_pair(table: np.ndarray, defect: np.ndarray) -> float:
+    seen = np.clip(linear(table) @ (np.linalg.inv(CONES) @ defect @ CONES).T, 0, 1)
     points = oklab(seen)
     return min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(points, 2))
 
@@ -70,6 +73,31 @@ def test_of_two_that_want_the_same_the_shorter_name_keeps_it() -> None:
     )
     assert np.array_equal(colours([other, first])[1], colours([first])[0])
     assert not np.array_equal(colours([other, first])[0], colours([other])[0])
+
+
+HUES = {"red": 30, "orange": 62, "yellow": 100, "green": 135, "turquoise": 185, "blue": 255, "purple": 305}
+
+
+@pytest.mark.parametrize("word", HUES)
+def test_a_colour_word_gives_a_colour_of_its_hue(word: str) -> None:
+    others = [f"{other} {noun}" for other in HUES for noun in ("ball", "chair") if other != word]
+    for names in ([f"{word} ball"], [f"Very_{word.upper()}-ish ball"], [f"{word} ball", *others]):
+        _, a, b = oklab(linear(colours(names)[0]))
+        turned = (np.degrees(np.arctan2(b, a)) - HUES[word] + 180) % 360 - 180
+        assert abs(turned) < 32, (word, names)
+
+
+def test_names_of_one_colour_word_have_different_colours() -> None:
+    many = [f"red {noun}" for noun in ("ball", "chair", "door", "box", "car", "lamp")]
+    assert len(np.unique(colours([*many, *(f"name {number}" for number in range(20))]), axis=0)) == 26
+
+
+def test_34_names_are_told_apart_by_colour_and_pattern() -> None:
+    names = [*(f"name {number}" for number in range(26)), *(f"{word} ball" for word in HUES), "blue wall"]
+    kinds, table = patterns(names), colours(names)
+    assert (kinds == 0).sum() == TIER
+    for kind, least in ((0, 0.10), (1, 0.07)):
+        assert closest_pair(table[kinds == kind], np.linalg.inv(CONES) @ CONES) > least
 
 
 def test_colours_are_the_same_in_another_process() -> None:

@@ -1,7 +1,9 @@
 """Segmentation: what it says about an image, and that what it saves reads back the same."""
 
 import dataclasses
+import io
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +163,7 @@ def test_npz_reads_back_the_same(tmp_path: Path) -> None:
 
 
 def test_npz_without_image_and_presence_reads_back(tmp_path: Path) -> None:
-    sample(image=None, presence=None).save_npz(tmp_path / "a.npz")
+    sample(image=None, presence=None).save(tmp_path / "a.npz")
     after = Segmentation.load(tmp_path / "a.npz")
     assert after.image is None
     assert after.presence is None
@@ -270,3 +272,66 @@ def test_objects_survive_saving(tmp_path: Path) -> None:
         assert (one.name, one.label, one.score, one.box, one.stuff, one.how) == (
             other.name, other.label, other.score, other.box, other.stuff, other.how,
         )  # fmt: skip
+
+
+def test_a_name_in_brackets_is_its_mask() -> None:
+    result = sample()
+    assert np.array_equal(result["road"], result.labels == 2)
+    assert result["car"].dtype == bool
+    with pytest.raises(InputError, match="did you mean road"):
+        result["raod"]
+
+
+def test_a_notebook_shows_the_overlay_with_its_legend() -> None:
+    with Image.open(io.BytesIO(sample()._repr_png_())) as shown:
+        assert shown.size == sample().plot().size
+    wide = np.zeros((10, 3000), np.uint8)
+    large = sample(labels=wide, confidence=wide.astype(np.float32), image=None)
+    with Image.open(io.BytesIO(large._repr_png_())) as shown:
+        assert shown.width == 1000
+
+
+@pytest.mark.parametrize("ending", ["", ".npz", ".png", ".json"])
+def test_an_open_file_gets_what_a_file_gets(ending: str, tmp_path: Path) -> None:
+    target, path = io.BytesIO(), tmp_path / f"a{ending or '.npz'}"
+    if ending == ".json":
+        pytest.importorskip("pycocotools")
+    sample().save(path)
+    sample().save(target, ending=ending)
+    assert target.getvalue() == path.read_bytes()
+    with (tmp_path / f"b{path.suffix}").open("wb") as stream:
+        sample().save(stream)
+    assert (tmp_path / f"b{path.suffix}").read_bytes() == path.read_bytes()
+    assert len(list(tmp_path.glob("b*"))) == 1  # nothing beside an open file
+
+
+def test_a_result_is_read_back_from_an_open_file() -> None:
+    stored = io.BytesIO()
+    sample().save(stored)
+    stored.seek(0)
+    assert np.array_equal(Segmentation.load(stored).labels, sample().labels)
+    with pytest.raises(InputError, match="the BytesIO is not a radseg result"):
+        Segmentation.load(stored)  # at its end
+
+
+def test_an_overlay_goes_into_an_open_file() -> None:
+    target = io.BytesIO()
+    sample().save_overlay(target)
+    assert target.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_text_file_is_no_target() -> None:
+    with pytest.raises(InputError, match="the StringIO takes text; open it for bytes"):
+        sample().save(io.StringIO(), ending=".npz")
+
+
+def test_object_65_536_is_painted_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("radseg.visual.overlay")
+    monkeypatch.setattr(
+        module, "colours", lambda names: np.full((len(names), 3), 200, np.uint8)
+    )  # in no time
+    place = np.zeros((4, 6), bool)
+    place[0, 0] = True
+    small, large = (object_of(mask, name="sky", label=1, score=0.5) for mask in (place, ~place))
+    plot = np.asarray(sample(image=None, found=(small,) * 65_535 + (large,)).plot())
+    assert (plot[2, plot.shape[1] // 2] == 200).all()  # number 0 is dark grey

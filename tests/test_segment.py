@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import radseg
 from builders import tiny_radio
 from radseg.errors import InputError, MemoryBudgetError, SpaceMismatchError, VocabularyError
 from radseg.io import to_rgb
 from radseg.methods.radseg import RADSeg
+from radseg.refine.despeckle import Despeckle
 from radseg.scoring import decide
 from radseg.segment import MODES, Segmenter
-from radseg.testing import COLOURS, ColourEncoder, ColourTextEncoder
+from radseg.testing import COLOURS, ColourEncoder, ColourTextEncoder, draw_scene
 from radseg.text.pack import VocabularyPack
 from radseg.text.vocabulary import Vocabulary
 from radseg.types import TextEmbeddings
@@ -281,3 +283,47 @@ def test_a_result_knows_the_file_it_came_from(tmp_path):
         assert (found.source, found.to_coco()["images"][0]["file_name"]) == (str(path), "flag.png")
     assert TOY.segment(flag("red"), ["red"]).to_coco(file_name="x.png")["images"][0]["file_name"] == "x.png"
     assert TOY.segment(flag("red"), ["red"]).source == ""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_encoded_image_gives_what_the_image_gives(mode, tmp_path):
+    image, path = draw_scene(120, 160), tmp_path / "scene.png"
+    Image.fromarray(image).save(path)
+    encoded = TOY.encode(path)
+    for prompts in (["blue sky", "green grass"], ["red house", "yellow sun", "white cloud"]):
+        direct, again = TOY.segment(path, prompts, mode=mode), TOY.segment(encoded, prompts, mode=mode)
+        assert np.array_equal(direct.labels, again.labels)
+        assert torch.equal(direct.scores, again.scores)
+        assert np.array_equal(direct.confidence, again.confidence)
+        assert np.array_equal(direct.image, again.image)
+        assert direct.source == again.source == str(path)
+
+
+def test_an_encoded_image_is_refined_like_the_image():
+    segmenter = replace(TOY, refine=Despeckle(min_area=400)).with_objects()
+    image, names = draw_scene(120, 160), ["blue sky", "white cloud"]
+    direct = segmenter.segment(image, names, mode="assign")
+    again = segmenter.segment(segmenter.encode(image), names, mode="assign")
+    assert np.array_equal(direct.labels, again.labels)
+    assert again.meta["refined_regions"] == direct.meta["refined_regions"] > 0
+    assert len(again.objects()) == len(direct.objects()) > 0
+
+
+def test_new_prompts_do_not_encode_again(monkeypatch):
+    encoded = TOY.encode(flag("red", "green"))
+    monkeypatch.setattr(ColourEncoder, "encode", lambda *_: pytest.fail("encoded again"))
+    assert TOY.segment(encoded, ["green", "red"]).areas["green"] > 0.4
+
+
+def test_an_encoded_image_keeps_to_the_memory_budget():
+    encoded = TOY.encode(np.zeros((400, 400, 3), np.uint8))
+    with pytest.raises(MemoryBudgetError):
+        replace(TOY, memory_budget=2**20).segment(encoded, ["red"])
+
+
+def test_features_are_one_vector_per_patch():
+    features = TOY.features(flag("red", "blue", "red"))
+    assert features.shape == (126, 4, 12)
+    assert features.dtype == np.float32
+    assert np.array_equal(features[:, 0, 0], features[:, 3, 11])
+    assert not np.array_equal(features[:, 0, 0], features[:, 0, 5])

@@ -1,6 +1,7 @@
 """One colour per name: the same in overlay, legend, PNG palette and page, and the same for every image.
 
-A name's colour follows from the name alone (a hash); the other names matter only when two want the same one.
+A name's colour follows from the name alone: from the colour it speaks of ("red ball"), else from a hash. The
+other names matter only when two want the same one.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from radseg.errors import InputError
 
@@ -49,6 +50,23 @@ _TABLE = bytes.fromhex(
 )
 
 
+_COLOURS = len(_TABLE) // 3
+
+_HUES = {
+    "red": (2, 15, 18, 22, 62, 83, 114, 159, 148, 187, 211, 228),
+    "orange": (9, 48, 106, 161, 209, 64, 205),
+    "yellow": (1, 31, 26, 112, 120, 175, 55, 155, 180, 221),
+    "green": (4, 29, 14, 50, 43, 41, 92, 100, 110, 115, 103, 183),
+    "turquoise": (7, 16, 32, 38, 30, 52, 53, 73, 90, 113),
+    "blue": (0, 17, 11, 44, 24, 72, 84, 68, 104, 35, 109, 125),
+    "purple": (5, 37, 54, 40, 69, 93, 111, 23, 95, 230),
+    "pink": (19, 3, 34, 6, 132, 58, 21, 158, 96, 117),
+    "brown": (12, 39, 67, 86, 135, 192, 204, 65),
+}
+"""Places in the table of what a person calls by the word, the first tier's and the likest first: by hue and
+lightness in OKLab, then by eye. Black, white and grey have none: the table leaves them to photos."""
+_SAME = {"cyan": "turquoise", "teal": "turquoise", "violet": "purple", "golden": "yellow", "beige": "brown"}
+
 # One of 600,000 tried: with it "sky" is light blue, "grass" and "trees" green, "water" cyan, "road" lavender.
 _PERSON = b"290448"
 
@@ -56,22 +74,41 @@ _PERSON = b"290448"
 def colours(names: Sequence[str]) -> UInt8[np.ndarray, "c 3"]:
     """Return the sRGB colour of every name, in order; no two alike up to 240 different names.
 
-    Names are compared without case, underscores and surplus blanks. Their order does not matter: of two names
-    that want the same colour the shorter keeps it (the hash decides between equals), the other goes on.
+    Names are compared without case, underscores and surplus blanks. Their order does not matter: names with a
+    colour word choose first, and of two that want the same colour the shorter keeps it (the hash decides
+    between equals), the other goes on.
     """
+    table = np.frombuffer(_TABLE, np.uint8).reshape(_COLOURS, 3)
+    return table[_places(names)].reshape(len(names), 3).copy()
+
+
+def patterns(names: Sequence[str]) -> Int64[np.ndarray, " c"]:
+    """Return the pattern of every name: 0 is plain, and names of one pattern have the best separated colours.
+
+    Up to 20 names without a colour word are plain. Who draws chooses the lines that a number stands for.
+    """
+    return np.array(_places(names), np.int64).reshape(len(names)) // TIER
+
+
+def _places(names: Sequence[str]) -> list[int]:
+    """Return the place of every name's colour in the table."""
     keys = [_canonical(name) for name in names]
+    hues = {key: _hue(key) for key in keys}
     chosen: dict[str, int] = {}
     taken: set[int] = set()
-    total = len(_TABLE) // 3
-    for rank, key in enumerate(sorted(set(keys), key=lambda key: (len(key), _hash(key, 0), key))):
-        if rank % total == 0:
+    for rank, key in enumerate(sorted(hues, key=lambda key: (not hues[key], len(key), _hash(key, 0), key))):
+        if rank % _COLOURS == 0:
             taken.clear()  # more names than colours: colours repeat
-        first = rank % total // TIER * TIER
-        slot = _first_free(key, range(first, first + TIER), taken)
-        taken.add(slot)
-        chosen[key] = slot
-    table = np.frombuffer(_TABLE, np.uint8).reshape(total, 3)
-    return table[[chosen[key] for key in keys]].reshape(len(keys), 3).copy()
+        place = next((place for place in hues[key] if place not in taken), None)
+        chosen[key] = _first_free(key, taken) if place is None else place
+        taken.add(chosen[key])
+    return [chosen[key] for key in keys]
+
+
+def _hue(key: str) -> tuple[int, ...]:
+    """Return the places of the colours that the first colour word of a name means; none without one."""
+    words = (_SAME.get(word, word) for word in key.replace("-", " ").split())
+    return next((_HUES[word] for word in words if word in _HUES), ())
 
 
 def palette(names: Sequence[str]) -> UInt8[np.ndarray, "256 3"]:
@@ -95,11 +132,14 @@ def hex_colour(colour: Sequence[int]) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _first_free(key: str, slots: range, taken: set[int]) -> int:
-    first = slots[int.from_bytes(_hash(key, 0)) % len(slots)]
-    if first not in taken:
-        return first
-    return min((slot for slot in slots if slot not in taken), key=lambda slot: _hash(key, slot + 1))
+def _first_free(key: str, taken: set[int]) -> int:
+    """Return a free place of the first tier that has one, the same for a name wherever it can be."""
+    tiers = (range(first, first + TIER) for first in range(0, _COLOURS, TIER))
+    tier = next(tier for tier in tiers if not taken.issuperset(tier))
+    wanted = tier[int.from_bytes(_hash(key, 0)) % TIER]
+    if wanted not in taken:
+        return wanted
+    return min((place for place in tier if place not in taken), key=lambda place: _hash(key, place + 1))
 
 
 def _hash(key: str, salt: int) -> bytes:

@@ -13,9 +13,10 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from radseg.errors import InputError, MissingFileError, OutputPathError, RadsegError, ResourceError
 
@@ -49,6 +50,11 @@ def shortened(text: str, most: int = 200) -> str:
     """Return foreign text for use in a message: one line, odd characters escaped, `most` letters at most."""
     line = shown(" ".join(text.split()))
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 frame", "1,200 frames"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def listed(names: Iterable[str], most: int = 6) -> str:
@@ -91,6 +97,27 @@ def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BufferedR
     except BaseException:
         os.close(handle)
         raise
+
+
+def name_of(source: "str | Path | BinaryIO") -> str:
+    """Return a path, or the name of an open file, for use in a message."""
+    if isinstance(source, str | Path):
+        return shown(source)
+    name = getattr(source, "name", None)
+    return shown(name) if isinstance(name, str) and name else f"the {type(source).__name__}"
+
+
+def ending_of(source: "str | Path | BinaryIO", otherwise: str) -> str:
+    """Return the ending of a file's name, with its dot; `otherwise` for an open file without a name."""
+    name = source if isinstance(source, str | Path) else getattr(source, "name", None)
+    return Path(name).suffix if isinstance(name, str | Path) else otherwise
+
+
+def opened(source: "str | Path | BinaryIO") -> AbstractContextManager[BinaryIO]:
+    """Return a file of any size opened as by `open_regular`, or an open one as it is, which stays open."""
+    if isinstance(source, str | Path):
+        return open_regular(source, most=None)
+    return contextlib.nullcontext(source)
 
 
 def bytes_of(path: str | Path, *, most: int = MAX_BYTES) -> bytes:
@@ -175,6 +202,23 @@ def json_of(text: str | bytes) -> Any:
 def write_bytes(path: str | Path, content: bytes, *, durable: bool = True) -> None:
     """Make `content` the file at `path`, whole or not at all; see `write_pieces`."""
     write_pieces(path, (content,), durable=durable)
+
+
+def write_to(target: "str | Path | BinaryIO", content: bytes) -> None:
+    """Make `content` the file at a path, as `write_bytes`, or write it to an open file, which stays open.
+
+    Raises:
+        InputError: the open file takes text.
+        ResourceError: as `write_pieces`.
+    """
+    if isinstance(target, str | Path):
+        write_bytes(target, content)
+        return
+    with failures_named(Path(name_of(target))):
+        try:
+            target.write(content)
+        except TypeError as error:
+            raise InputError(f"{name_of(target)} takes text; open it for bytes: open(…, 'wb').") from error
 
 
 def write_pieces(path: str | Path, pieces: Iterable[bytes], *, durable: bool = True) -> None:

@@ -5,18 +5,23 @@ Loads nothing, so the command line can name them too.
 
 from typing import Literal, get_args
 
+Keep = Literal["none", "features", "features-float32"]
+"""What a run keeps of its images so that other prompts need no second encoding: float16, or exactly."""
 Mode = Literal["assign", "background", "independent"]
 """assign: every pixel gets a name. background: a contrast bank may win it. independent: each name alone."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-Refine = Literal["none", "pamr", "despeckle", "corrected", "reference", "regions"]
-"""pamr: by the image's colours. despeckle: small regions get the label beside them. corrected, reference:
-RADSeg+ through SAM's decoder, by our rules or as its code computes. regions: one name per region of SAM 2, as
-CorrCLIP ends."""
+Refine = Literal["none", "pamr", "pamr-cosines", "despeckle", "corrected", "reference", "regions"]
+"""pamr: by the image's colours; pamr-cosines: so before the softmax, as NACLIP's code. despeckle: small
+regions get the label beside them. corrected, reference: RADSeg+ through SAM's decoder, by our rules or as its
+code computes. regions: one name per region of SAM 2, as CorrCLIP ends."""
 
-WITHOUT_WEIGHTS = frozenset({"none", "pamr", "despeckle"})
+WITHOUT_WEIGHTS = frozenset({"none", "pamr", "pamr-cosines", "despeckle"})
 """The values of the option `refine` that need no network."""
+
+NAMES_APART = frozenset({"none", "pamr-cosines"})
+"""The values of the option `refine` that judge every name alone, so mode `independent` can have them."""
 
 WITH_SAM = frozenset({"corrected", "reference"})
 """The values of the option `refine` that need SAM's decoder."""

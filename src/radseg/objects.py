@@ -17,6 +17,7 @@ from radseg.errors import InputError
 from radseg.modes import STUFF
 from radseg.ops.bands import row_bands
 from radseg.ops.regions import label_regions
+from radseg.types import ShortRepr
 
 How = Literal["connected part", "SAM prompt", "whole class"]
 """Where an object's mask came from; "whole class" is stuff."""
@@ -27,8 +28,8 @@ MIN_AREA = 900
 """Smallest object in pixels, the smallest region of RADSeg+ (arXiv 2511.19704 §3.5)."""
 
 
-@dataclass(frozen=True, eq=False)
-class ImageObject:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageObject(ShortRepr):
     """One object of an image. Objects that share no pixel may share one map of numbers as their memory.
 
     Attributes:

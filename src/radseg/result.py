@@ -7,17 +7,17 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, Integer, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from radseg.errors import InputError, MissingFileError
-from radseg.files import json_of, open_regular, shown, write_bytes
+from radseg.files import ending_of, json_of, name_of, opened, write_bytes, write_to
 from radseg.io import image_bytes, label_dtype, label_png_bytes
 from radseg.io.formats.classes import classes_json, json_bytes
 from radseg.io.formats.coco import coco
@@ -32,6 +32,8 @@ from radseg.visual import heat_map, legend, overlay, stacked
 
 SAVED_OF_OBJECT = ("name", "label", "score", "box", "stuff", "how")
 SUFFIXES = (".png", ".npz", ".json")
+NOTEBOOK_SIDE = 1000
+"""Pixels: what a notebook shows of a result; an overlay of 12 megapixels makes a cell of 20 MB."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,6 +106,14 @@ class Segmentation:
         stack = [self.mask(name) for name in self.names]
         return np.array(stack, dtype=bool).reshape(len(stack), *self.labels.shape)
 
+    def __getitem__(self, name: str) -> Bool[np.ndarray, "H W"]:
+        """Return where one name is, as `mask` does: `result["wall"]`.
+
+        Raises:
+            InputError: not one of the names; the message has the nearest.
+        """
+        return self.mask(name)
+
     def mask(self, name: str) -> Bool[np.ndarray, "H W"]:
         """Return where one name is; see `masks`.
 
@@ -149,6 +159,13 @@ class Segmentation:
             return list(self.found)
         return connected_objects(self.labels, self.names, self.confidence)
 
+    def object_numbers(self) -> Int32[np.ndarray, "H W"]:
+        """Return of each pixel the number of its object, from 1 in the order of `objects()` without stuff.
+
+        0 where there is stuff, or nothing.
+        """
+        return panoptic([one for one in self.objects() if not one.stuff], self._size)
+
     def class_masks(self) -> Iterator[ClassMask]:
         """Yield mask and mean probability of every name that has a pixel, in the order of the names."""
         if self.mode == "independent":
@@ -181,6 +198,12 @@ class Segmentation:
         """Return `objects()` as what the file `.objects.json` holds; masks are COCO's uncompressed runs."""
         return objects_json(self.objects(), self._size)
 
+    def _repr_png_(self) -> bytes:
+        """Return `plot` as notebooks show it: the overlay with its legend, at most 1000 pixels a side."""
+        shown = self.plot()
+        shown.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
+        return image_bytes(shown)
+
     def overlay(self) -> Image.Image:
         """Return the image painted with the labels, at its size; without an image, the labels alone.
 
@@ -196,11 +219,11 @@ class Segmentation:
         """Return `overlay` with `legend` below."""
         return stacked(self.overlay(), self.legend())
 
-    def _painted(self) -> tuple[LabelMap, Sequence[str]]:
+    def _painted(self) -> tuple[Integer[np.ndarray, "H W"], Sequence[str]]:
         """Return the map that is painted and its names: those of the objects where they were found."""
         if self.found is None:
             return self.labels, self.names
-        numbers = panoptic(self.found, self._size).astype(np.uint16)
+        numbers = panoptic(self.found, self._size)
         return numbers, [f"{number} {one.name}" for number, one in enumerate(self.found, start=1)]
 
     def heat_map(self, name: str) -> Image.Image:
@@ -211,47 +234,43 @@ class Segmentation:
         """
         return heat_map(self.image, self.probability(name), name)
 
-    def save(self, path: str | Path) -> None:
-        """Write the result in the form the ending names, replacing the file in one step.
+    def save(self, target: str | Path | BinaryIO, *, ending: str = "") -> None:
+        """Write the result in the form the ending names: to a file, replaced in one step, or a file object.
 
-        `.png`: label map (pixel values are labels) and, beside it, `<name>.classes.json`. `.npz`:
+        `.png`: label map (pixel values are labels) and, beside a file, `<name>.classes.json`. `.npz`:
         everything, read back with `Segmentation.load`. `.json`: COCO with run lengths.
 
+        Args:
+            target: a path, or what is open for writing bytes, such as BytesIO.
+            ending: in place of that of the name. A file object without a name and an ending gets `.npz`.
+
         Raises:
-            InputError: another ending.
+            InputError: another ending, or a file object of text.
             ResourceError: the file cannot be written.
             MissingExtraError: `.json` without pycocotools.
         """
-        target = Path(path)
-        match target.suffix.lower():
+        match ending := (ending or ending_of(target, ".npz")).lower():
             case ".png":
-                write_bytes(target, label_png_bytes(self.labels, self.names))
-                write_bytes(target.with_suffix(".classes.json"), json_bytes(self.classes()))
+                write_to(target, label_png_bytes(self.labels, self.names))
+                if isinstance(target, str | Path):
+                    write_bytes(Path(target).with_suffix(".classes.json"), json_bytes(self.classes()))
             case ".npz":
-                self.save_npz(target)
+                write_to(target, self.to_npz())
             case ".json":
-                write_bytes(target, json_bytes(self.to_coco()))
-            case other:
+                write_to(target, json_bytes(self.to_coco()))
+            case _:
                 raise InputError(
-                    f"Cannot save as {other or 'a file without ending'}; use {', '.join(SUFFIXES)}."
+                    f"Cannot save as {ending or 'a file without ending'}; use {', '.join(SUFFIXES)}."
                 )
 
-    def save_overlay(self, path: str | Path) -> None:
-        """Write `overlay()` as PNG, JPEG or WebP, by the ending.
+    def save_overlay(self, target: str | Path | BinaryIO, *, ending: str = "") -> None:
+        """Write `overlay()` as PNG, JPEG or WebP, by the ending; arguments as of `save`, `.png` without any.
 
         Raises:
-            InputError: another ending.
+            InputError: another ending, or a file object of text.
             ResourceError: the file cannot be written.
         """
-        write_bytes(path, image_bytes(self.overlay(), Path(path).suffix))
-
-    def save_npz(self, path: str | Path) -> None:
-        """Write `to_npz()`.
-
-        Raises:
-            ResourceError: the file cannot be written.
-        """
-        write_bytes(path, self.to_npz())
+        write_to(target, image_bytes(self.overlay(), ending or ending_of(target, ".png")))
 
     def to_npz(self) -> bytes:
         """Return everything as one compressed NPZ, read back with `Segmentation.load`; no pickles inside."""
@@ -269,20 +288,21 @@ class Segmentation:
         return npz_bytes(arrays, details)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Return a result written by `save_npz`.
+    def load(cls, source: str | Path | BinaryIO) -> Self:
+        """Return a result saved as `.npz`, from its file or from what is open for reading bytes.
 
         Raises:
             MissingFileError: there is no such file.
             InputError: the file is damaged or not one of ours.
         """
+        name = name_of(source)
         try:
-            with open_regular(path, most=None) as stream:
+            with opened(source) as stream:
                 content = stream.read()
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 details = json_of(file["details"].tobytes())
                 if details.get("format") != NPZ_FORMAT:
-                    raise InputError(f"{shown(path)} is not a radseg result of format {NPZ_FORMAT}.")
+                    raise InputError(f"{name} is not a radseg result of format {NPZ_FORMAT}.")
                 return cls(
                     names=tuple(details["names"]),
                     labels=file["labels"],
@@ -296,7 +316,7 @@ class Segmentation:
                     found=_found(details["objects"], file["objects"]) if "objects" in details else None,
                 )
         except FileNotFoundError as error:
-            raise MissingFileError(f"There is no file {shown(path)}.") from error
+            raise MissingFileError(f"There is no file {name}.") from error
         except (
             KeyError,
             ValueError,
@@ -310,7 +330,7 @@ class Segmentation:
         ) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{shown(path)} is not a radseg result, or damaged: {error}.") from error
+            raise InputError(f"{name} is not a radseg result, or damaged: {error}.") from error
 
     def classes(self) -> dict[str, Any]:
         """Return what `classes.json` holds: id, name, colour and area of every name, and how it was made."""

@@ -2,23 +2,25 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 
 from radseg.budget import IMAGE, Work, require_room
-from radseg.errors import InputError, VocabularyError
+from radseg.errors import InputError
 from radseg.io import Admit, DecodedImage, rgb_of, to_pixels, to_uint8
 from radseg.methods.base import DenseEncoder, MeasuredMethod, Scorer, encoded, require_features, scored
 from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, STUFF, Enlarge, Mode
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.ops.stopwatch import Stopwatch
-from radseg.refine.base import CoarseResult, Refinement, Refiner
+from radseg.refine.base import CoarseResult, CosineRefiner, Refinement, Refiner
 from radseg.refine.objects import ObjectFinder, finder_beside
 from radseg.result import Segmentation
 from radseg.scoring import (
@@ -30,37 +32,21 @@ from radseg.scoring import (
     RowCosines,
     decide,
 )
-from radseg.text.pack import VocabularyPack
-from radseg.text.vocabulary import Vocabulary
-from radseg.types import LanguageFeatures, Rgb, Size, TextEmbeddings
+from radseg.text.prompts import Prompts, TextEncoder, embed_prompts
+from radseg.types import EncodedImage, LanguageFeatures, Rgb, Size, TextEmbeddings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    ImageLike = str | Path | Image | np.ndarray[Any, Any] | Rgb
+    ImageLike = str | Path | BinaryIO | Image | np.ndarray[Any, Any] | Rgb
 
 REFINING = 40
 """Bytes a pixel of refinement, or of objects, beside the coarse result: image, regions, evidence."""
 
 PARAMETERS = ("short_side", "long_side", "temperature", "denoising", "threshold")
-Prompts = str | Sequence[str] | Vocabulary | TextEmbeddings | VocabularyPack
 
 
-class TextEncoder(Protocol):
-    """Where text embeddings come from: a text tower behind its cache, or a toy."""
-
-    @property
-    def space(self) -> str:
-        """Name of the space of the embeddings."""
-
-    def embed(self, vocabulary: Vocabulary) -> TextEmbeddings:
-        """Return one row per name and synonym."""
-
-    def embed_with_contrast(self, vocabulary: Vocabulary) -> tuple[TextEmbeddings, TextEmbeddings]:
-        """Return the same and the contrast bank without what `vocabulary` asks for itself."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Segmenter:
     """Open-vocabulary segmentation of single images.
 
@@ -77,7 +63,7 @@ class Segmenter:
             gives all pixels the first name as the published code does.
         enlarge: what goes from the grid of scores to the image: probabilities, a few names at a time; or
             cosines of all rows, before the softmax, which takes memory for every name at every pixel.
-        refine: sharpens the masks by the image (RADSeg+); None leaves them.
+        sharpen, refine: change cosines before the softmax, and masks (RADSeg+), by the image; None: neither.
         objects: finds the objects of an image after its labels; None does not look for them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
@@ -94,10 +80,17 @@ class Segmenter:
     threshold: float | None = None
     all_denoised: Literal["none", "first"] = "none"
     enlarge: Enlarge = "probabilities"
+    sharpen: CosineRefiner | None = None
     refine: Refiner | None = None
     objects: ObjectFinder | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        parts = {"encoder": self.encoder, "refine": self.refine, "objects": self.objects}
+        shown = [f"{name}={type(part).__name__}" for name, part in parts.items() if part is not None]
+        shown += [f"{name}={getattr(self, name)}" for name in PARAMETERS]
+        return f"Segmenter({self.origin.get('preset', 'no preset')}, {', '.join(shown)})"
 
     def with_objects(self, stuff: Collection[str] = STUFF) -> "Segmenter":
         """Return one whose results carry objects: by SAM where it refines by SAM, else connected parts.
@@ -108,11 +101,14 @@ class Segmenter:
         refine, finder = finder_beside(self.refine, stuff)
         return replace(self, refine=refine, objects=finder)
 
-    def segment(self, image: "ImageLike", prompts: Prompts, *, mode: Mode = "background") -> Segmentation:
+    def segment(
+        self, image: "ImageLike | EncodedImage", prompts: Prompts, *, mode: Mode = "background"
+    ) -> Segmentation:
         """Return the segmentation of one image into the named objects.
 
         Args:
-            image: a path, a PIL image, a uint8 H×W×3 array, or an Rgb tensor in [0, 1].
+            image: a path, an open binary file, a PIL image, a uint8 H×W×3 array, or an Rgb tensor in [0, 1];
+                or what `encode` gave, which takes milliseconds and gives the same.
             prompts: names, "a, b, c", a Vocabulary, or embeddings made before (a pack needs no text tower).
             mode: "background" lets a contrast bank win pixels that no name fits; "assign" gives every pixel a
                 name (the papers' protocol); "independent" judges every name alone.
@@ -122,7 +118,14 @@ class Segmenter:
             VocabularyError: not a usable vocabulary, or one name alone in `assign` mode.
             SpaceMismatchError: embeddings of another model.
         """
-        return next(self.segment_many([image], prompts, mode=mode))
+        if not isinstance(image, EncodedImage):
+            return next(self.segment_many([image], prompts, mode=mode))
+        require_features(self.encoder, "An encoded image")
+        text, contrast = self.embed(prompts, mode=mode)
+        size = _size_of(image.image)
+        self.admitting(text, contrast, "An image")(size, 0)
+        found = self.decode(image.features, size, text, contrast, mode=mode, image=image.image)
+        return replace(found, source=image.source)
 
     def segment_many(
         self, images: Iterable["ImageLike"], prompts: Prompts, *, mode: Mode = "background", at_once: int = 1
@@ -137,7 +140,7 @@ class Segmenter:
         text, contrast = self.embed(prompts, mode=mode)
         iterator = iter(images)
         while group := list(islice(iterator, at_once)):
-            sources = [str(given) if isinstance(given, str | Path) else "" for given in group]
+            sources = [_source_of(given) for given in group]
             admit = self.admitting(text, contrast, "An image", together=len(group))
             found = self.segment_pixels(
                 [to_pixels(image, admit) for image in group], text, contrast, mode=mode
@@ -189,11 +192,9 @@ class Segmenter:
 
         def admit(size: Size, decoding: int) -> None:
             fitted = self._fitted_size(size)
-            each = (
-                IMAGE * size.height * size.width + 24 * fitted.height * fitted.width
-            )  # as encoded, as legal
+            each = IMAGE * size.height * size.width + 24 * fitted.height * fitted.width  # encoded, legal
             work = replace(
-                self._work(size, text, contrast),
+                self.work(size, text, contrast),
                 beside=(together - 1) * each,
                 decoding=decoding,
                 output=output,
@@ -207,37 +208,50 @@ class Segmenter:
             return size
         return short_side_size(size, self.short_side, long_max=self.long_side)
 
-    def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+    def work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+        """Return what memory an image of `size` takes; the arguments are as for `decode`."""
         fitted = self._fitted_size(size)
         stride = getattr(self.encoder, "feature_stride", 8)
         bank = 0 if contrast is None else len(contrast.row_class)
-
-        def encoding(budget: int) -> int:
-            resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
-            if not isinstance(self.encoder, MeasuredMethod):
-                return resizing
-            own = self.encoder.encoding_bytes(fitted, budget)
-            return max(resizing, 12 * fitted.height * fitted.width + own)
-
         scored_on = size if self.enlarge == "cosines" else Size(*(side // stride + 1 for side in fitted))
+        after = 0 if self.refine is None and self.objects is None else REFINING
         return Work(
             size=size,
             cells=scored_on.height * scored_on.width,
             names=len(text.names),
             rows=len(text.row_class) + bank,
-            encoding=encoding,
-            refining=0 if self.refine is None and self.objects is None else REFINING,
+            encoding=partial(self.encoding_bytes, size),
+            refining=max(self.sharpen.pixel_bytes if self.sharpen else 0, after),
         )
 
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that the features of an image of `size` take under a budget, and its resizing."""
+        fitted = self._fitted_size(size)
+        resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
+        if not isinstance(self.encoder, MeasuredMethod):
+            return resizing
+        own = self.encoder.encoding_bytes(fitted, budget)
+        return max(resizing, 12 * fitted.height * fitted.width + own)
+
     @without_autocast()
-    def encode(self, image: "ImageLike") -> LanguageFeatures:
-        """Return the language-aligned feature map of one image, to be scored or looked at later.
+    def encode(self, image: "ImageLike") -> EncodedImage:
+        """Return one image encoded: the expensive part, once for all prompts that `segment` gets with it.
 
         Raises:
+            ImageError: not a usable image.
             InputError: the method is text-dependent: it has no features without prompts.
         """
         encoder = require_features(self.encoder, "A map of features")
-        return encoded(encoder, [self.fitted(to_pixels(image))])[0]
+        pixels = to_pixels(image)
+        return EncodedImage(encoded(encoder, [self.fitted(pixels)])[0], pixels, _source_of(image))
+
+    def features(self, image: "ImageLike") -> Float32[np.ndarray, "e h w"]:
+        """Return the language-aligned features of one image as an array: one vector per patch.
+
+        The grid h × w covers the whole image: row y of H pixels lies in row y · h // H of the grid. Vectors
+        are not of unit length; the cosine normalises them. Raises as `encode`.
+        """
+        return self.encode(image).features.values.float().cpu().numpy()
 
     @without_autocast()
     def encode_many(
@@ -268,7 +282,8 @@ class Segmenter:
         """Return the embeddings of the names and, unless the mode is `assign`, of the contrast bank.
 
         Raises:
-            VocabularyError: `assign` with a single name, or embeddings that bring no contrast bank.
+            InputError: no such mode, or `independent` with a Segmenter that refines.
+            As `embed_prompts`.
         """
         if mode not in MODES:
             raise InputError(f"Unknown mode {mode!r}; the modes are {', '.join(MODES)}.")
@@ -276,31 +291,7 @@ class Segmenter:
             raise InputError(
                 "Refinement needs one label per pixel; use mode 'background' or 'assign' with it."
             )
-        contrast: TextEmbeddings | None
-        if isinstance(prompts, VocabularyPack):
-            text, contrast = prompts.embeddings, prompts.contrast
-        elif isinstance(prompts, TextEmbeddings):
-            text, contrast = prompts, None
-        else:
-            vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
-            if mode == "assign":
-                text, contrast = self.text_encoder.embed(vocabulary), None
-            else:
-                text, contrast = self.text_encoder.embed_with_contrast(vocabulary)
-        text.require_space(self.encoder.space)
-        if mode == "assign":
-            if len(text.names) == 1:
-                raise VocabularyError(
-                    f"With {text.names[0]!r} alone, mode 'assign' gives it every pixel. Add more names, "
-                    "or use mode 'background' or 'independent'."
-                )
-            return text, None
-        if contrast is None:
-            raise VocabularyError(
-                f"Mode {mode!r} needs the contrast bank, and these embeddings bring none. "
-                "Make a pack with `radseg text` (it includes the bank), or use mode 'assign'."
-            )
-        return text, contrast
+        return embed_prompts(prompts, self.text_encoder, self.encoder.space, mode)
 
     @inference()
     def decode(
@@ -318,10 +309,12 @@ class Segmenter:
         clock = clock or Stopwatch()
         with clock("score"):
             enlarged = size if self.enlarge == "cosines" else None
-            cosines = Cosines.of(features, text, contrast, enlarged)
+            own = self.sharpen
+            sharpen = None if own is None else partial(own.sharpen, image=self.fitted(_required(image)))
+            cosines = Cosines.of(features, text, contrast, enlarged, sharpen)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
-            stream = self._work(size, text, contrast).upsampled(self.memory_budget)
+            stream = self.work(size, text, contrast).upsampled(self.memory_budget)
             decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = features.regions if isinstance(features, LanguageFeatures) else None
@@ -379,12 +372,20 @@ class Segmenter:
     def _refine(
         self, coarse: CoarseResult, image: DecodedImage | Rgb | None
     ) -> tuple[Refinement, dict[str, int]]:
-        if image is None:
-            raise InputError("Refinement needs the image; pass `image` to `decode`.")
         assert self.refine is not None
-        rgb = rgb_of(image) if isinstance(image, np.ndarray) else image
+        rgb = rgb_of(given) if isinstance(given := _required(image), np.ndarray) else given
         refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
+
+
+def _source_of(image: "ImageLike") -> str:
+    return str(image) if isinstance(image, str | Path) else ""
+
+
+def _required(image: DecodedImage | Rgb | None) -> DecodedImage | Rgb:
+    if image is None:
+        raise InputError("Refinement needs the image; pass `image` to `decode`.")
+    return image
 
 
 def _size_of(image: DecodedImage | Rgb) -> Size:

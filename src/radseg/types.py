@@ -5,13 +5,14 @@ c classes, r text rows, h w patch grid, H W pixels.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int64, Integer
-from torch import Tensor
+from jaxtyping import Bool, Float, Int, Int64, Integer, UInt8
+from torch import Tensor, nn
 
 from radseg.errors import InputError, SpaceMismatchError
 
@@ -26,6 +27,35 @@ FeatureMap = Float[Tensor, "d h w"]
 
 Up = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 """The world axis, and its direction, that points up."""
+
+
+def shortly(value: object) -> str:
+    """Return a value as one short line: arrays by shape, networks by size, long collections by count."""
+    match value:
+        case nn.Module():
+            count = sum(parameter.numel() for parameter in value.parameters())
+            return f"{type(value).__name__}({count / 1e6:.1f} M parameters)"
+        case Tensor() | np.ndarray():
+            shape = "×".join(str(side) for side in value.shape) or "scalar"
+            return f"{str(value.dtype).removeprefix('torch.')} {shape}"
+        case str() | bytes():
+            return repr(value) if len(value) <= 60 else f"{value[:59]!r}…"
+        case Mapping() | list() | tuple() | Set() if len(value) > 4:
+            return f"{type(value).__name__} of {len(value)}"
+        case list() | tuple() if type(value) in (list, tuple):
+            return f"({', '.join(shortly(one) for one in value)})"
+    named = callable(value) and getattr(value, "__qualname__", None)
+    return str(named or repr(value))
+
+
+class ShortRepr:
+    """Base of networks, and of dataclasses that hold arrays: their repr is one line, without the numbers."""
+
+    def __repr__(self) -> str:
+        if not is_dataclass(self):
+            return shortly(self)
+        shown = (f"{one.name}={shortly(getattr(self, one.name))}" for one in fields(self))
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class Size(NamedTuple):
@@ -47,8 +77,8 @@ class Window(NamedTuple):
     width: int
 
 
-@dataclass(frozen=True, eq=False)
-class PatchTokens:
+@dataclass(frozen=True, eq=False, repr=False)
+class PatchTokens(ShortRepr):
     """What a backbone returns for a batch of equal-size windows, in backbone space."""
 
     patches: Float[Tensor, "n p d"]
@@ -60,8 +90,8 @@ class PatchTokens:
             raise InputError(f"{self.patches.shape[1]} patches do not fill a grid of {self.grid}.")
 
 
-@dataclass(frozen=True, eq=False)
-class LanguageFeatures:
+@dataclass(frozen=True, eq=False, repr=False)
+class LanguageFeatures(ShortRepr):
     """Language-aligned features of one image on the patch grid, and the space they live in.
 
     Attributes:
@@ -75,9 +105,29 @@ class LanguageFeatures:
     space: str
     regions: Float[Tensor, "r k k"] | None = None
 
+    def to(self, device: str) -> "LanguageFeatures":
+        """Return the same on a device."""
+        regions = None if self.regions is None else self.regions.to(device)
+        return LanguageFeatures(self.values.to(device), self.space, regions)
 
-@dataclass(frozen=True, eq=False)
-class TextEmbeddings:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EncodedImage(ShortRepr):
+    """An image that was encoded: what `Segmenter.segment` takes in its place, to ask again in milliseconds.
+
+    Attributes:
+        features: by the encoder of the Segmenter that made this one.
+        image: as it was read, for refinement and overlays; 8-bit sRGB, or sRGB in [0, 1] as it was given.
+        source: path of its file; "" for an image that was in memory.
+    """
+
+    features: LanguageFeatures
+    image: UInt8[np.ndarray, "H W 3"] | Rgb
+    source: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TextEmbeddings(ShortRepr):
     """Embeddings of a vocabulary: one or more rows per name (its synonyms), all in one space.
 
     Rows need not have unit length: the mean over templates is kept as it is, the cosine normalises (RADSeg
@@ -131,8 +181,8 @@ class TextEmbeddings:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Segments:
+@dataclass(frozen=True, eq=False, repr=False)
+class Segments(ShortRepr):
     """Objects and stuff of one image or scene: every pixel, voxel or point is in at most one.
 
     Attributes:
@@ -178,8 +228,8 @@ class Intrinsics:
         return Intrinsics(self.fx * across, self.fy * down, self.cx * across, self.cy * down, size)
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
+@dataclass(frozen=True, eq=False, repr=False)
+class Frame(ShortRepr):
     """One RGB-D image with its place in the world.
 
     Attributes:

@@ -60,7 +60,7 @@ def test_an_interrupted_run_says_how_to_continue(tmp_path: Path, repository: Pat
 
 def test_kill_ends_a_run_as_ctrl_c_does(toy: Command, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
-    real = Segmenter.segment_pixels
+    real = Segmenter.encode_many
 
     def killed_at_the_second(self: Segmenter, *arguments: Any, **options: Any) -> Any:
         done.append(1)
@@ -68,7 +68,7 @@ def test_kill_ends_a_run_as_ctrl_c_does(toy: Command, photos: Path, monkeypatch:
             os.kill(os.getpid(), signal.SIGTERM)
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(Segmenter, "segment_pixels", killed_at_the_second)
+    monkeypatch.setattr(Segmenter, "encode_many", killed_at_the_second)
     result = toy(photos, "-p", "red, blue", "-o", "out")
     assert result.exit_code == 130
     assert "Stopped after 1 of 3 images; what is done is in out." in result.stderr

@@ -96,7 +96,7 @@ def test_a_shell_gets_the_names_and_nothing_heavy_is_loaded(repository: Path) ->
 def test_any_number_of_the_method_is_set_by_name(radseg: Command, photo: Path) -> None:
     result = radseg(
         "segment", photo, "-p", "red, blue", "-m", "toy", "-o", "out",
-        "-O", "temperature=50", "-O", "all_denoised=first", "-O", "long_side=native",
+        "--temperature", "50", "-O", "all_denoised=first", "-O", "long_side=native",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     parameters = json.loads(Path("out/manifest.jsonl").read_text().splitlines()[0])["parameters"]
@@ -107,6 +107,7 @@ def test_any_number_of_the_method_is_set_by_name(radseg: Command, photo: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--temperature", "0"], "it must be above 0, at most 1000"),
         (["-O", "temprature=50"], "no option 'temprature'; did you mean 'temperature'?"),
         (["-O", "stride=112"], "toy has no stride; leave it out, or use miniature."),
         (["-O", "temperature"], "write NAME=VALUE, such as min_area=400"),

@@ -34,7 +34,7 @@ def segment(goldens, name, checkpoint, folder):
     ]  # fmt: skip
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
-    with Image.open(folder / "out" / f"{image.stem}.png") as labels:
+    with Image.open(folder / "out/masks" / f"{image.stem}.png") as labels:
         ours = np.asarray(labels).astype(int)
     golden = case.arrays["out_pred"][0, 0].astype(int) + (0 if call["ignore_label"] else 1)
     return ours, golden, allowed_mismatches(case.facts["out_pred"])
@@ -56,7 +56,7 @@ def test_paper_preset_with_its_own_checkpoint_writes_the_same(goldens, tmp_path)
     arguments += ["--mode", "assign", "-o", tmp_path / "out"]
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
-    with Image.open(tmp_path / "out" / f"{image.stem}.png") as labels:
+    with Image.open(tmp_path / "out/masks" / f"{image.stem}.png") as labels:
         differ = (np.asarray(labels).astype(int) - 1 != case.arrays["out_pred"][0, 0]).sum()
     assert differ <= allowed_mismatches(case.facts["out_pred"])
 
@@ -86,5 +86,5 @@ def test_real_photographs_run_through_at_full_size(goldens, shared, tmp_path):
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
     for photo in sorted(photos.glob("*.jpg")):
-        with Image.open(photo) as image, Image.open(tmp_path / "out" / f"{photo.stem}.png") as labels:
+        with Image.open(photo) as image, Image.open(tmp_path / "out/masks" / f"{photo.stem}.png") as labels:
             assert labels.size == image.size

@@ -191,7 +191,7 @@ class TestRefusedFiles:
 
     @pytest.mark.parametrize(
         ("content", "kind"),
-        [(b"\0\0\0\x18ftypheic", "HEIC"), (b"%PDF-1.7", "PDF"), (b"<svg xmlns=''/>", "SVG")],
+        [(b"\0\0\0\x18ftypisom", "a video"), (b"%PDF-1.7", "PDF"), (b"<svg xmlns=''/>", "SVG")],
     )
     def test_foreign_formats_are_named(self, tmp_path: Path, content: bytes, kind: str) -> None:
         path = tmp_path / "a.jpg"

@@ -17,6 +17,7 @@ import os, sys, time
 from pathlib import Path
 import radseg.files
 from radseg.jobs.folder import OutputFile, opened, run
+from radseg.jobs.plan import Place
 from radseg.jobs.sources import collect
 
 class InPieces:
@@ -29,16 +30,16 @@ class InPieces:
         time.sleep(0.0005)
         return os.write(handle, content[:4000])
 
-def slow(image):
+def slow(job):
     time.sleep(0.004)
-    return image.stem
+    return job.name
 
-def files_of(result, image):
+def files_of(result, job):
     yield from (OutputFile(kind, ".png", result.encode() * 20_000) for kind in ("masks", "pca"))
 
 radseg.files.os = InPieces()
 photos, out = Path(sys.argv[1]), Path(sys.argv[2])
-places = {"masks": ".png", "pca": ".png"}
+places = {"masks": Place(".png"), "pca": Place(".png")}
 with opened(out, collect([str(photos)]).images, {"p": 1}, places=places, existing="resume") as plan:
     print("started", flush=True)
     run(plan, slow, files_of, lambda record, result: None)

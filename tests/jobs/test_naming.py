@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from radseg.errors import InputError
 from radseg.jobs.naming import OUTPUT_SUFFIXES, inside, output_names
 from radseg.jobs.sources import SourceImage
-from radseg.runs.outputs import KINDS, heat_ending, places_of
+from radseg.runs.outputs import Kind, heat_ending, places_of
 
 ROOT = Path("/photos")
 
@@ -58,7 +59,8 @@ def test_a_folder_that_ends_like_a_file_of_the_run_never_stands_in_its_way(folde
 
 
 def test_every_file_of_a_run_ends_in_what_no_folder_does() -> None:
-    endings = [*filter(None, places_of(KINDS).values()), heat_ending(1, "sky")]
+    places = places_of(get_args(Kind)).values()
+    endings = [*filter(None, (place.ending for place in places)), heat_ending(1, "sky")]
     assert all(ending.endswith(OUTPUT_SUFFIXES) for ending in endings)
 
 

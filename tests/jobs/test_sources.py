@@ -146,7 +146,7 @@ def test_a_glob_without_matches_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
     make(tmp_path, "a.md", "b.md")
     with pytest.raises(
-        InputError, match=r"No image in .*2 other files are there\. Images end in \.bmp, \.gif"
+        InputError, match=r"No image in .*2 other files are there\. Images end in \.avif, \.bmp"
     ):
         collect([str(tmp_path)])
 

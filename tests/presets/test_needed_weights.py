@@ -138,4 +138,4 @@ def test_the_miniature_refines_offline(photo_here, refine):
     words = ["segment", "photo.png", "-p", "red ball, wall", "-m", "miniature", "--refine", refine, "-o", "o"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert Path("o/photo.png").exists()
+    assert Path("o/masks/photo.png").exists()

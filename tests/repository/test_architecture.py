@@ -41,12 +41,13 @@ ALLOWED = {
     "miniature": {"models", "refine", "weights"},
     "presets": {"methods", "miniature", "models", "nn", "refine", "segment", "testing", "text", "weights"},
     # These know no network.
-    "mapping": {"io", "jobs", "scoring"},
+    "mapping": {"budget", "io", "jobs", "scoring"},
     "datasets": {"io"},
     "jobs": set(),
     "viewer": {"colours", "io", "mapping", "visual"},
     "review": {"colours", "io", "jobs"},
     "runs": {
+        "budget",
         "colours",
         "datasets",
         "io",
@@ -64,6 +65,7 @@ ALLOWED = {
         "weights",
     },
     "evaluation": {
+        "budget",
         "colours",
         "datasets",
         "io",

@@ -47,7 +47,7 @@ def test_local_weights_and_a_pack_need_no_network(no_network, tmp_path):
     arguments = [str(tmp_path / a) if "." in a else a for a in arguments]
     done = CliRunner().invoke(app, [*arguments, "--mode", "assign", "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "out" / "photo.png").is_file()
+    assert (tmp_path / "out" / "masks" / "photo.png").is_file()
 
 
 def test_the_hub_client_is_told_not_to_tell():

@@ -7,14 +7,22 @@ import pytest
 import radseg
 
 PUBLIC = [
+    "Counts",
+    "EncodedImage",
+    "EvalResult",
+    "MapQuery",
     "PRESETS",
     "Segmentation",
     "Segmenter",
+    "SemanticMap",
     "Vocabulary",
     "VocabularyPack",
+    "confusion_matrix",
     "load",
     "load_pack",
+    "mean_iou",
     "read_image",
+    "run_evaluation",
 ]
 
 

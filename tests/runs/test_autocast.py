@@ -77,7 +77,7 @@ def test_prompts_are_embedded_the_same(miniature):
 
 
 def test_an_image_is_encoded_and_segmented_the_same_refinement_included(miniature, image):
-    assert_equal(*(f.values for f in plain_and_under_autocast(lambda: miniature.encode(image))))
+    assert_equal(*(e.features.values for e in plain_and_under_autocast(lambda: miniature.encode(image))))
     plain, other = plain_and_under_autocast(lambda: miniature.segment(image, NAMES))
     assert plain.meta["regions"] > 0, "nothing was refined"
     assert (plain.labels == other.labels).all()

@@ -62,7 +62,7 @@ def test_images_are_the_alignment_of_what_is_lifted(name):
     segmenter, image = small(name), frame(size=Size(96, 144)).rgb
     lifted = FeatureLift(segmenter)(image)
     aligned = segmenter.encoder.align(lifted.flatten(1).mT).mT.unflatten(1, lifted.shape[1:])
-    assert torch.equal(segmenter.encode(image).values, aligned)
+    assert torch.equal(segmenter.encode(image).features.values, aligned)
 
 
 def test_windows_that_are_aligned_first_are_lifted_as_they_are():
@@ -70,7 +70,7 @@ def test_windows_that_are_aligned_first_are_lifted_as_they_are():
     first = replace(segmenter, encoder=replace(segmenter.encoder, stitch_in="language"))
     image = frame(size=Size(96, 144)).rgb
     assert FeatureLift(first).space == first.encoder.space
-    assert torch.equal(FeatureLift(first)(image), first.encode(image).values)
+    assert torch.equal(FeatureLift(first)(image), first.encode(image).features.values)
 
 
 def test_a_method_that_reads_the_prompts_has_no_features_to_lift():

@@ -1,11 +1,13 @@
 """Kinds of output, their endings, and the files of a whole run."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from radseg.errors import InputError, MissingExtraError
-from radseg.runs.outputs import KINDS, classes_of, heat_ending, parse_kinds, places_of, require_kinds
+from radseg.runs.outputs import Kind, classes_of, heat_ending, parse_kinds, places_of, require_kinds
 
 
 def test_kinds_come_in_one_order() -> None:
@@ -19,7 +21,7 @@ def test_unknown_kinds_list_the_known(text: str) -> None:
 
 
 def test_every_kind_has_a_folder_of_its_own() -> None:
-    assert len(places_of(KINDS)) == len(KINDS)
+    assert len(places_of(get_args(Kind))) == len(get_args(Kind))
 
 
 @given(st.text(max_size=60))

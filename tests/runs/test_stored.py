@@ -6,27 +6,29 @@ from pathlib import Path
 import pytest
 
 from radseg.errors import InputError, MissingFileError
-from radseg.jobs.manifest import ManifestWriter, Record
+from radseg.jobs.manifest import ManifestWriter, Record, read_manifest, rewritten
+from radseg.jobs.plan import deciding
 from radseg.runs.outputs import write_classes
 from radseg.runs.stored import read_run
 
-IMAGE = Record("deep/a.jpg", "deep/a", 1, 1, "done", ("masks/deep/a.png",), 0.1, "")
-FAILED = Record("b.jpg", "b", 1, 1, "failed", (), 0.1, "", "not an image")
+PARAMETERS = {"mode": "assign"}
+IMAGE = Record("deep/a.jpg", "deep/a", 1, 1, "done", ("masks/deep/a.png",), 0.1, deciding(PARAMETERS))
+FAILED = Record("b.jpg", "b", 1, 1, "failed", (), 0.1, deciding(PARAMETERS), "not an image")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A run of two images, one of which failed."""
-    with ManifestWriter(tmp_path / "manifest.jsonl", {"mode": "assign"}, None) as manifest:
+    with ManifestWriter(tmp_path / "manifest.jsonl", PARAMETERS, None) as manifest:
         manifest.add(IMAGE)
         manifest.add(FAILED)
-    write_classes(tmp_path, ["sky", "a, b"], {}, {})
+    write_classes(tmp_path, ["sky", "a, b"], PARAMETERS, {})
     return tmp_path
 
 
 def test_a_run_is_read_back(folder: Path) -> None:
     run = read_run(folder)
-    assert (run.names, run.parameters, run.roots) == (("sky", "a, b"), {"mode": "assign"}, {})
+    assert (run.names, run.parameters, run.roots) == (("sky", "a, b"), PARAMETERS, {})
     assert (run.done, run.failed) == ((IMAGE,), (FAILED,))
     assert run.file("labels", IMAGE) == folder / "masks/deep/a.png"
 
@@ -70,3 +72,15 @@ def test_a_manifest_that_leads_elsewhere_is_refused(folder: Path) -> None:
     run = read_run(folder)
     with pytest.raises(InputError, match="would leave the output folder"):
         run.file("labels", run.done[0])
+
+
+def test_a_run_that_is_half_changed_is_refused(folder: Path) -> None:
+    write_classes(folder, ["sea", "a, b"], {"mode": "background"}, {})
+    with pytest.raises(InputError, match="is being changed, and 0 images are as before"):
+        read_run(folder)
+    path = folder / "manifest.jsonl"
+    history = read_manifest(path)
+    assert history is not None
+    rewritten(path, {"mode": "background"}, history)
+    with pytest.raises(InputError, match="and 2 images are as before.*--change` again"):
+        read_run(folder)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from radseg.colours import colours
+from radseg.colours import colours, patterns
 from radseg.errors import InputError
 from radseg.io import MAX_SIDE, read_pixels
 from radseg.types import Size
 from radseg.visual import heat_colours, heat_map, legend, overlay, paint, pca_image, stacked
-from radseg.visual.legend import NARROWEST, PANEL
+from radseg.visual.legend import NARROWEST, PANEL, hatched
 from radseg.visual.text import legible, shorten
 
 PHOTO = np.random.default_rng(3).integers(0, 256, (120, 400, 3), dtype=np.uint8)
@@ -251,3 +251,24 @@ def test_the_tallest_image_keeps_its_legend_within_what_a_jpeg_may_have() -> Non
     strip = legend(labels, names)
     assert strip is not None
     assert MAX_SIDE + strip.height <= 65_500
+
+
+def test_names_with_a_pattern_are_hatched_and_plain_ones_are_not() -> None:
+    names = [f"name {number}" for number in range(30)]
+    plain, lined = (int(np.flatnonzero(patterns(names) == kind)[0]) + 1 for kind in (0, 1))
+    for label, shades in ((plain, 1), (lined, 2)):
+        inside = paint(None, np.full((90, 90), label, np.uint8), names)[5:-5, 5:-5].reshape(-1, 3)
+        assert len(np.unique(inside, axis=0)) == shades
+    swatches = []
+    for label in (plain, lined):
+        strip = np.asarray(legend(np.full((90, 360), label, np.uint8), names))
+        swatches.append((strip == colours(names)[label - 1] // 2).all(axis=2).sum())
+    assert swatches[0] == 0 < swatches[1]
+
+
+def test_patterns_differ_and_join_where_bands_meet() -> None:
+    drawn = [hatched(np.full((64, 64), number), 8) for number in range(9)]
+    assert not drawn[0].any()
+    assert len({lines.tobytes() for lines in drawn}) == 9
+    whole = hatched(np.full((64, 64), 2), 8)
+    assert np.array_equal(whole[32:], hatched(np.full((32, 64), 2), 8, top=32))

@@ -23,6 +23,7 @@ from radseg.cli.review import review
 from radseg.cli.segment import segment
 from radseg.cli.sheet import sheet
 from radseg.cli.text import text
+from radseg.cli.video import video
 
 app = typer.Typer(
     cls=GuardedGroup,
@@ -38,6 +39,7 @@ app = typer.Typer(
 _IMAGES, _MAPS, _RESEARCH, _SETUP = "Images", "Maps of RGB-D recordings", "Evaluation", "This machine"
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(segment)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(review)
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(video)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(compare)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(text)
 app.add_typer(map_app, name="map", rich_help_panel=_MAPS)

@@ -84,6 +84,13 @@ GROUPS: dict[str, dict[str, Any]] = {
         "scga_temperature": Annotated[
             str | None, _option("--scga", help="Temperature of SCGA (paper: 10), or off.", panel=METHOD)
         ],
+        "temperature": Annotated[
+            float | None,
+            _option(
+                "--temperature", panel=METHOD,
+                help="What multiplies a cosine before the softmax (RADSeg: 100); smaller is less sure.",
+            ),
+        ],
         "denoising": Annotated[
             float | None,
             _option(
@@ -102,8 +109,9 @@ GROUPS: dict[str, dict[str, Any]] = {
             _option(
                 "--refine", panel=METHOD,
                 help="corrected: RADSeg+, masks through SAM's decoder; reference: as its published code. "
-                "pamr: follow the image's colours. despeckle: regions below min_area get the label beside "
-                "them. regions: one name per region (CorrCLIP only).",
+                "pamr: follow the image's colours; pamr-cosines: so before the softmax, with -O "
+                "enlarge=cosines. despeckle: regions below min_area get the label beside them. regions: one "
+                "name per region (CorrCLIP only).",
             ),
         ],
         "option": Annotated[

@@ -22,7 +22,7 @@ Classes = Annotated[
     Path | None,
     typer.Option(
         "--classes",
-        help="File of names: one class a line, synonyms after it with ', '.",
+        help="File of names: one class a line, synonyms after it with ', '; or JSON, YAML, a label map.",
         rich_help_panel=PROMPTS,
     ),
 ]

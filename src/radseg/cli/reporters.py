@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from radseg.cli.failures import emit, printable
+from radseg.files import counted
 from radseg.jobs.folder import Report
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from radseg.result import Segmentation
 
 LogFormat = Literal["text", "json"]
-_LISTED = 20  # failed images named at the end; the manifest has all
 
 
 def reporter(log_format: LogFormat, *, quiet: bool, resume: str) -> "RunReporter[Segmentation]":
@@ -67,7 +67,7 @@ class QuietReporter:
     def _say_nothing(self, *_: Any, **__: Any) -> None:
         """What a quiet run has to say of all other events."""
 
-    found = loading = started = ended = _say_nothing
+    found = loading = note = started = ended = _say_nothing
 
 
 class PlainReporter:
@@ -89,12 +89,16 @@ class PlainReporter:
         """Print the model's name."""
         self._say(f"Loading {model} …")
 
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._say(text)
+
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Print how many images are to be done."""
         self._todo = todo
         self._start = time.perf_counter()
         if earlier:
-            self._say(f"{earlier} of {earlier + todo} images were done before; {todo} to do.")
+            self._say(f"{earlier} of {earlier + todo} images done before; {todo} to do.")
 
     def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Print one line: counter, image, seconds or the reason, images per second and the time left."""
@@ -113,7 +117,9 @@ class PlainReporter:
     def stopped(self, folder: Path) -> None:
         """Print how many images are done and how to continue."""
         if self._todo:
-            self._say(f"Stopped after {self._count} of {self._todo} images; what is done is in {folder}.")
+            self._say(
+                f"Stopped after {self._count} of {counted(self._todo, 'image')}; what is done is in {folder}."
+            )
         self._say(f"Continue with: {self._resume}")
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:
@@ -127,13 +133,6 @@ class PlainReporter:
                 self._say(f"{said[0].upper()}{said[1:]}.")
         if report.done or report.earlier or not single:
             typer.echo(printable(_sum_line(report, folder, extra)))
-        if report.failed and not single:
-            for record in report.failed[:_LISTED]:
-                typer.echo(printable(f"  {_failure(record)}"), err=True)
-            if len(report.failed) > _LISTED:
-                typer.echo(
-                    f"  … {len(report.failed) - _LISTED} more in {folder / 'manifest.jsonl'}", err=True
-                )
 
     def _say(self, line: str) -> None:
         typer.echo(printable(line), err=True)
@@ -196,7 +195,8 @@ class TerminalReporter(PlainReporter):
 
 
 class JsonReporter:
-    """One JSON object per line on standard output: found, loading, started, image, stopped, ended; error."""
+    """One JSON object per line on standard output: found, loading, note, started, image, stopped, ended;
+    error."""
 
     def __init__(self, resume: str) -> None:
         self._resume = resume
@@ -208,6 +208,10 @@ class JsonReporter:
     def loading(self, model: str) -> None:
         """Write the event."""
         emit(event="loading", model=model)
+
+    def note(self, text: str) -> None:
+        """Write the event."""
+        emit(event="note", text=text)
 
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Write the event."""

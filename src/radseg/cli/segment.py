@@ -15,7 +15,7 @@ from radseg.cli import options
 from radseg.cli.failures import ExitCode
 from radseg.cli.model_options import PROMPTS, ModelChoice, takes_model
 from radseg.errors import InputError
-from radseg.modes import STUFF, Mode
+from radseg.modes import STUFF, Keep, Mode
 
 _RUN = "Run"
 
@@ -23,7 +23,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Image files, folders with their subfolders, globs in quotes, list files (@list or *.txt).",
+        help="Image files, folders with their subfolders, globs in quotes, list files (@list, *.txt), https://…",
         show_default=False,
     ),
 ]
@@ -74,6 +74,24 @@ Stuff = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the run in the output folder.", rich_help_panel=_RUN)
 ]
+Change = Annotated[
+    bool,
+    typer.Option(
+        "--change",
+        help="Apply other prompts, mode, thresholds or --save to the run in the output folder: only what "
+        "they decide is done again.",
+        rich_help_panel=_RUN,
+    ),
+]
+KeepOption = Annotated[
+    Keep | None,
+    typer.Option(
+        "--keep",
+        help="features: store them (float16, 5 MB an image with radseg-b), so that --change only compares "
+        "prompts again. features-float32: twice the size, exact. Default: none, or as the run in the folder.",
+        rich_help_panel=_RUN, show_default=False,
+    ),
+]  # fmt: skip
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace the results in the output folder.", rich_help_panel=_RUN),
@@ -93,7 +111,9 @@ def segment(
     objects: Objects = False,
     stuff: Stuff = None,
     resume: Resume = False,
+    change: Change = False,
     overwrite: Overwrite = False,
+    keep: KeepOption = None,
     keep_paths: options.KeepPaths = False,
     log_format: options.LogFormat = "text",
     quiet: options.Quiet = False,
@@ -103,7 +123,7 @@ def segment(
     Each image gets a label map (masks/photo.png: 0 = none, names from 1) and an overlay
     (overlays/photo.jpg); the run gets classes.json and manifest.jsonl.
 
-    A run that broke off continues with --resume.
+    A run that broke off continues with --resume; --change asks it for other prompts.
 
     Example: radseg segment photo.jpg -p "sky, grass, sheep" -m radseg-b
     """
@@ -116,9 +136,11 @@ def segment(
     kinds = parse_kinds(f"{save},objects" if objects else save)
     if stuff is not None and "objects" not in kinds:
         raise InputError("--stuff says which names are no countable objects; it needs --objects.")
-    existing_run = existing(resume=resume, overwrite=overwrite)
-    if resume and output is None:
-        raise InputError("--resume needs the folder of the run to continue: add -o FOLDER.")
+    existing_run = "change" if change else existing(resume=resume, overwrite=overwrite)
+    if (resume or change) and output is None:
+        raise InputError("--resume and --change need the folder of the run to continue: add -o FOLDER.")
+    if change and (resume or overwrite):
+        raise InputError("--change goes on with the run in the folder; leave --resume and --overwrite out.")
     folder = output or free_folder(DEFAULT_OUTPUT)
     request = SegmentRequest(
         sources=tuple(sources),
@@ -129,6 +151,7 @@ def segment(
         existing=existing_run,
         keep_paths=keep_paths,
         kinds=kinds,
+        keep=keep,
         stuff=STUFF if stuff is None else frozenset(one.strip() for one in stuff.split(",") if one.strip()),
     )
     with terminated_like_interrupted():
@@ -153,7 +176,8 @@ def resume_command(arguments: list[str], folder: Path) -> str:
     """Return the command line that continues this run."""
     named = any(one in ("-o", "--output") or one.startswith("--output=") for one in arguments)
     kept = [one for one in arguments if one not in ("--overwrite", "--resume")]
-    return shlex.join(["radseg", *kept, *([] if named else ["-o", str(folder)]), "--resume"])
+    again = [] if "--change" in kept else ["--resume"]  # a change goes on by itself, begun or not
+    return shlex.join(["radseg", *kept, *([] if named else ["-o", str(folder)]), *again])
 
 
 def _prompts(

@@ -18,7 +18,10 @@ _MARKS = ("mask", "masks", "label", "labels", "gt", "seg", "annotation")
 _READ = (
     f"Labels are read from {', '.join(LABEL_ENDINGS)}, named as the image, or with _mask or _label after it."
 )
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm"})
+_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm"}
+    | {".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpx"}
+)
 
 
 def open_folder(

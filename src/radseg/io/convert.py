@@ -3,7 +3,7 @@
 import math
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -15,16 +15,16 @@ from radseg.io.image import Admit, DecodedImage, decode_image, read_pixels
 from radseg.ops.bands import row_bands
 from radseg.types import RGB_ROUNDING, Rgb, Size
 
-_ACCEPTED = "a path, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
+_ACCEPTED = "a path, an open file, a PIL image, a uint8 array H×W×3, or a float tensor 3×H×W in [0, 1]"
 
 
-def read_image(path: str | Path) -> Rgb:
+def read_image(source: str | Path | BinaryIO) -> Rgb:
     """Return the image in a file as float32 sRGB in [0, 1], channel first, EXIF orientation applied.
 
     Raises:
         MissingFileError, ImageError, ResourceError: as `read_pixels`.
     """
-    return rgb_of(read_pixels(path))
+    return rgb_of(read_pixels(source))
 
 
 def to_pixels(image: Any, admit: Admit | None = None) -> DecodedImage | Rgb:
@@ -33,7 +33,7 @@ def to_pixels(image: Any, admit: Admit | None = None) -> DecodedImage | Rgb:
     A quarter of the memory of float32; nobody else holds it. `admit` is as of `read_pixels`; raises as
     `to_rgb`.
     """
-    if isinstance(image, str | Path):
+    if _is_file(image):
         return read_pixels(image, admit)
     if isinstance(image, Image.Image):
         return decode_image(image, _name_of(image), admit)
@@ -51,15 +51,15 @@ def to_pixels(image: Any, admit: Admit | None = None) -> DecodedImage | Rgb:
 def to_rgb(image: Any) -> Rgb:
     """Return an image of any accepted kind as float32 sRGB in [0, 1], channel first.
 
-    Accepted: a path, a PIL image (EXIF orientation applied), a uint8 array H×W×3, or a floating tensor 3×H×W
-    in [0, 1], which stays on its device.
+    Accepted: a path, an open binary file, a PIL image (EXIF orientation applied), a uint8 array H×W×3, or a
+    floating tensor 3×H×W in [0, 1], which stays on its device.
 
     Raises:
         ImageError: another kind, shape, type or range; the message says how to convert it. Values that are
             normalised already, or go to 255, are such.
         MissingFileError: a path that does not exist.
     """
-    if isinstance(image, str | Path):
+    if _is_file(image):
         return read_image(image)
     if isinstance(image, Image.Image):
         return rgb_of(decode_image(image, _name_of(image)))
@@ -68,7 +68,7 @@ def to_rgb(image: Any) -> Rgb:
     if isinstance(image, torch.Tensor):
         return _checked_tensor(image)
     if isinstance(image, bytes | bytearray | memoryview):
-        raise ImageError(f"Got {len(image)} bytes; open them first: PIL.Image.open(io.BytesIO(data)).")
+        raise ImageError(f"Got {len(image)} bytes; hand them over as a file: io.BytesIO(data).")
     if isinstance(image, list | tuple):
         raise ImageError(
             f"Got a {type(image).__name__} of {len(image)} where one image is needed: {_ACCEPTED}."
@@ -93,6 +93,11 @@ def rgb_of(image: UInt8[np.ndarray, "H W 3"]) -> Rgb:
         part = np.ascontiguousarray(image[rows].transpose(2, 0, 1))
         torch.div(torch.from_numpy(part).to(torch.float32), 255, out=rgb[:, rows])
     return rgb
+
+
+def _is_file(image: Any) -> bool:
+    """Whether it is a path, or has the methods of an open file; a PIL image has `seek`, but no `read`."""
+    return isinstance(image, str | Path) or (hasattr(image, "read") and hasattr(image, "seekable"))
 
 
 def _name_of(image: Image.Image) -> str:

@@ -6,8 +6,9 @@ profiles are not applied: pixel values are taken as sRGB, as the published evalu
 
 import warnings
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,8 +17,8 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from radseg.errors import ImageError, MissingFileError, RadsegError, ResourceError
-from radseg.files import shown
-from radseg.io import tiff
+from radseg.files import name_of, shown
+from radseg.io import heif, tiff
 from radseg.ops.bands import row_bands
 from radseg.types import Size
 
@@ -27,8 +28,9 @@ DecodedImage = UInt8[np.ndarray, "H W 3"]
 Admit = Callable[[Size, int], None]
 """Refuses an image by its size and the bytes that decoding it takes, or returns."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-"""The file formats that are read, by Pillow's names; all others are refused before any decoder sees them."""
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
+"""The file formats that Pillow reads, by its names; HEIC is read by `heif`. All others are refused before any
+decoder sees them."""
 
 MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
@@ -56,40 +58,43 @@ _DARK_HINT = (
     "them by 16 first; if they have 10, by 64."
 )
 
+_ONE_IS_MEANT = ("MPO", "HEIF")
+"""Files of several images that stand on the one to be shown: a photo with thumbnails, HEIF's primary."""
+_BESIDE = {"WEBP": 12, "JPEG2000": 17, "HEIF": 6, "AVIF": 8}
+"""Bytes a pixel that a decoder holds beside Pillow's own form."""
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 # Containers people try that need another program; the bytes are where each format keeps its signature.
 _FOREIGN = (
-    (4, b"ftyphei", "a HEIC photo"),
-    (4, b"ftypmif1", "a HEIF photo"),
-    (4, b"ftypavif", "an AVIF image"),
-    (4, b"ftyp", "a video or HEIF container"),
+    (4, b"ftypavif", "an AVIF image that is damaged, or that this Pillow was built without"),
+    (4, b"ftyp", "a video or a sequence of images (`radseg video` reads MP4)"),
     (0, b"%PDF", "a PDF document"),
     (0, b"<svg", "an SVG drawing"),
     (0, b"<?xml", "an XML or SVG file"),
-    (0, b"\0\0\0\x0cjP", "a JPEG 2000 image"),
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"PK\x03\x04", "a ZIP archive"),
 )
 
 
-def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
+def read_pixels(source: str | Path | BinaryIO, admit: Admit | None = None) -> DecodedImage:
     """Return the image in a file as the viewer shows it: EXIF orientation applied, transparency over white.
 
     Grey, palette, CMYK and 1-bit files become RGB; 16-bit values are divided by 257, not cut off. EXIF that
     cannot be read means upright. A fourth band of a TIFF is transparency only where the file says so.
 
     Args:
+        source: a path, or what is open for reading bytes and can seek; it is read from its beginning, and
+            stays open.
         admit: is called with the size and the bytes that decoding takes, before it; may refuse.
 
     Raises:
         MissingFileError: there is no such file.
         ImageError: a folder, empty, not an image, damaged, animated, or larger than MAX_PIXELS.
-        ResourceError: the file may not be read, or memory is short.
+        ResourceError: the file may not be read, memory is short, or a HEIC photo lacks its extra.
     """
-    name = shown(path)
+    name = name_of(source)
     try:
-        with _regular_file(path).open("rb") as stream:
+        with _opened(source) as stream:
             return _decode_stream(stream, name, admit)
     except RadsegError:
         raise
@@ -99,6 +104,30 @@ def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
         raise ResourceError(f"{name} does not fit into memory; shrink it first.") from error
     except OSError as error:
         raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def stored_size(path: str | Path) -> Size:
+    """Return the size that the header of an image file tells, before EXIF turns it; nothing is decoded.
+
+    Raises:
+        MissingFileError, ImageError, ResourceError: as `read_pixels`, where the header shows it.
+    """
+    name = shown(path)
+    try:
+        with _regular_file(path).open("rb") as stream, closing(_open(stream, name)) as image:
+            require_size(image.size, name)
+            return Size(image.height, image.width)
+    except OSError as error:
+        raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def decode_bytes(content: bytes, name: str) -> DecodedImage:
+    """Return the image in the bytes of a file as `read_pixels` does; `name` stands for it in messages.
+
+    Raises:
+        ImageError: as `read_pixels`.
+    """
+    return _decode_stream(BytesIO(content), name, None)
 
 
 def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:
@@ -129,6 +158,19 @@ def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> D
     return pixels
 
 
+def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | Path):
+        return _regular_file(source).open("rb")
+    name = name_of(source)
+    if isinstance(source, TextIOBase):
+        raise ImageError(f"{name} is open for text; open it for bytes: open(…, 'rb').")
+    if source.closed:
+        raise ImageError(f"{name} is closed; hand it over before.")
+    if not source.seekable():
+        raise ImageError(f"{name} cannot seek; read it first: io.BytesIO(file.read()).")
+    return nullcontext(source)
+
+
 def _regular_file(path: str | Path) -> Path:
     name, file = shown(path), Path(path)
     if not str(path):
@@ -152,26 +194,27 @@ def _regular_file(path: str | Path) -> Path:
 
 
 def _decode_stream(stream: BinaryIO, name: str, admit: Admit | None) -> DecodedImage:
-    with closing(_open(stream, name)) as image:
-        require_size(image.size, name)
-        frames = _frames(image, name)
-        if frames > 1 and image.format != "MPO":  # MPO: a photo with its thumbnails, the photo comes first
-            raise ImageError(
-                f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
-                f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
-            )
-        return decode_image(image, name, admit)
+    image = _open(stream, name)  # not closed: that would close the stream, which may be the caller's
+    require_size(image.size, name)
+    frames = _frames(image, name)
+    if frames > 1 and image.format not in _ONE_IS_MEANT:
+        raise ImageError(
+            f"{name} has {frames} frames or pages; one still image is needed. Save the one you mean as "
+            f"PNG, or open the file with Pillow, seek() to the frame and hand that over."
+        )
+    return decode_image(image, name, admit)
 
 
 def decoding_bytes(image: Image.Image) -> int:
     """Return the bytes alive while an opened image is decoded to 8-bit RGB (measured, Pillow 13).
 
     Pillow's own form and ours; what a decoder holds beside the first: WebP two canvases and a copy, a
-    progressive JPEG its coefficients, a TIFF at worst all of it as one strip.
+    progressive JPEG its coefficients, a TIFF at worst all of it as one strip, JPEG 2000 an int32 per value
+    and wavelets, HEIC and AVIF their planes and an interleaved copy.
     """
     stored = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode in _SIXTEEN_BIT else 4)
     progressive = image.format == "JPEG" and image.info.get("progressive", 0)
-    beside = 12 if image.format == "WEBP" else 6 if progressive else stored if image.format == "TIFF" else 0
+    beside = 6 if progressive else stored if image.format == "TIFF" else _BESIDE.get(image.format or "", 0)
     return image.width * image.height * (stored + max(3, beside))
 
 
@@ -179,7 +222,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # require_size decides
-            return Image.open(stream, formats=FORMATS)
+            return heif.opened(stream) or Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError:
         require_size(_size_of_bomb(stream, name), name)
         raise ImageError(
@@ -306,4 +349,4 @@ def _reason(error: BaseException) -> str:
     return text if len(text) <= 100 else text[:99] + "…"
 
 
-_FORMAT_LIST = "JPEG, PNG, WebP, TIFF, BMP, GIF and PPM"
+_FORMAT_LIST = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, JPEG 2000 and HEIC"

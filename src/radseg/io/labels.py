@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, UInt8, UInt16
+from jaxtyping import Float, Float64, Int, Integer, UInt8, UInt16
 from PIL import Image
 
 from radseg.colours import palette
@@ -40,7 +40,7 @@ def label_dtype(names: int) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if names <= 254 else np.uint16
 
 
-def label_counts(labels: LabelMap, names: int) -> Int[np.ndarray, " n"]:
+def label_counts(labels: Integer[np.ndarray, "H W"], names: int) -> Int[np.ndarray, " n"]:
     """Return how many pixels have label 0, 1, … up to the number of names.
 
     A few rows at a time: NumPy counts in copies of 8 bytes a pixel.

@@ -8,20 +8,33 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import filelock
 
-from radseg.errors import InputError, ResourceError
+from radseg.errors import ResourceError
 from radseg.files import clear_parts, is_about_path, make_folder, without_folders, write_bytes
 from radseg.jobs.attempt import attempt
-from radseg.jobs.manifest import MANIFEST_NAME, ClassRecord, History, ManifestWriter, Record, read_manifest
-from radseg.jobs.matching import earlier_records, folder_mark, stamp_of
-from radseg.jobs.naming import inside, output_names
-from radseg.jobs.record import Parameters, parameters_hash, require_same
+from radseg.jobs.manifest import MANIFEST_NAME, ClassRecord, History, ManifestWriter, Record, rewritten
+from radseg.jobs.matching import Stamp, stamp_of
+from radseg.jobs.naming import inside
+from radseg.jobs.plan import (
+    Job,
+    OnEarlierRun,
+    Place,
+    Plan,
+    check_targets,
+    deciding,
+    earlier_run,
+    jobs_of,
+    kept_outputs,
+    of_all,
+    split,
+)
+from radseg.jobs.record import Parameters, changed_keys
 from radseg.jobs.sources import SourceImage
 
 LOCK_NAME = ".radseg-lock"
@@ -39,39 +52,6 @@ class OutputFile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Job:
-    """One image, its output name, the mark of its folder, and what an earlier part recorded of it."""
-
-    found: SourceImage
-    name: str
-    folder: str
-    earlier: Record | None = None
-
-    @property
-    def image(self) -> Path:
-        """The file."""
-        return self.found.path
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run about to start in a folder that this process has locked.
-
-    Attributes:
-        todo: the images still to be done, in order.
-        done: records of images that an earlier part of the run finished and whose outputs are still there.
-        roots: absolute paths of the folders that the images are from, by the marks that records have.
-    """
-
-    folder: Path
-    todo: tuple[Job, ...]
-    done: tuple[Record, ...]
-    parameters: Parameters
-    history: History | None
-    roots: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Report:
     """How a run ended: every image of it is in exactly one of the three."""
 
@@ -86,16 +66,17 @@ def opened(
     images: Sequence[SourceImage],
     parameters: Parameters,
     *,
-    places: Mapping[str, str | None],
-    existing: OnExisting = "refuse",
+    places: Mapping[str, Place],
+    existing: OnEarlierRun = "refuse",
+    changeable: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Plan]:
     """Lock the output folder and say what is to be done in it. Do this before loading a model: it is quick.
 
     Args:
-        places: the folders below this one and how the file of each image ends there, such as masks and .png;
-            a file in its place stops a fresh run. None where only the result tells the ending.
+        places: by the folders below this one; a file in the place of one to come stops a fresh run.
         existing: what to do with an earlier run in the folder. "resume" needs equal parameters; "overwrite"
-            deletes the files that run recorded.
+            deletes the files that run recorded; "change" makes again what the changed parameters decide.
+        changeable: which parameters "change" may change: no lasting kind of file depends on them.
 
     Raises:
         InputError: the folder holds a run or files in the way, the parameters changed, an output would
@@ -104,23 +85,26 @@ def opened(
     """
     with claimed(folder):
         clear_parts(folder)
-        earlier = _earlier_run(folder, parameters, existing)
-        history = earlier if existing == "resume" else None
-        jobs = _jobs(images, history.records if history else {})
-        done, todo = _split(folder, jobs)
-        _check_targets(folder, todo, places, may_replace=existing != "refuse")
+        earlier = earlier_run(folder, parameters, existing, changeable)
+        history = earlier if existing in ("resume", "change") else None
+        jobs = jobs_of(folder, images, history.records if history else {}, parameters, places)
+        if existing == "change" and history is not None:
+            history = of_all(folder, jobs, history)
+        done, todo = split(jobs, places)
+        check_targets(folder, todo, places, may_replace=existing != "refuse")
         for subfolder in {inside(folder, f"{kind}/{job.name}").parent for kind in places for job in todo}:
             clear_parts(subfolder)
+        inputs = frozenset(os.path.realpath(job.image) for job in jobs)
         if existing == "overwrite":
-            _delete_run(folder, earlier, keep={os.path.realpath(job.image) for job in jobs})
+            _delete_run(folder, earlier, inputs)
         roots = {job.folder: os.path.abspath(job.found.root) for job in jobs}  # noqa: PTH100
-        yield Plan(folder, todo, done, parameters, history, roots)
+        yield Plan(folder, todo, done, parameters, history, roots, places, inputs)
 
 
 def run(
     plan: Plan,
-    work: Callable[[Path], ResultT],
-    files_of: Callable[[ResultT, Path], Iterable[OutputFile]],
+    work: Callable[[Job], ResultT],
+    files_of: Callable[[ResultT, Job], Iterable[OutputFile]],
     finished: Callable[[Record, ResultT | None], None],
     *,
     classes_of: Callable[[ResultT], tuple[ClassRecord, ...]] = lambda _: (),
@@ -129,10 +113,9 @@ def run(
     """Do every image of the plan; one that fails is recorded and does not stop the others.
 
     Args:
-        work: turns an image file into a result.
-        files_of: the files to store for a result, from the result and the image's path; each is written
-            before the next is asked for.
-        finished: receives each image that is done (with its result) or failed (without).
+        work: turns an image into a result; not asked where only files are to be taken away.
+        files_of: the files of the job's kinds, from the result; each is written before the next is asked for.
+        finished: receives each image that is done (with its result, if there is one) or failed.
         classes_of: what each class has of the image, for the record.
         relief: what a person can do where the memory does not suffice, a sentence.
 
@@ -143,47 +126,68 @@ def run(
     """
     done: list[Record] = []
     failed: list[Record] = []
-    digest = parameters_hash(plan.parameters)
-    with ManifestWriter(plan.folder / MANIFEST_NAME, plan.parameters, plan.history) as manifest:
+    path, history = plan.folder / MANIFEST_NAME, plan.history
+    if history is not None and changed_keys(history.parameters, plan.parameters):
+        history = rewritten(path, plan.parameters, history)
+    with ManifestWriter(path, plan.parameters, history) as manifest:
         for job in plan.todo:
-            started = time.perf_counter()
-            size, mtime_ns = stamp_of(job.image)
+            started, stamp = time.perf_counter(), stamp_of(job.image)
             one = partial(_do, plan.folder, job, work, files_of, classes_of)
             finding, message = attempt(one, relief=relief)
-            result, outputs, classes = finding or (None, (), ())
-            record = Record(
-                source=job.found.below,
-                name=job.name,
-                size=size,
-                mtime_ns=mtime_ns,
-                status="failed" if result is None else "done",
-                outputs=outputs,
+            record = replace(
+                _settled(plan, job, stamp, None if finding is None else finding[1]),
                 seconds=round(time.perf_counter() - started, 3),
-                parameters=digest,
                 message=without_folders(message, job.found.root, plan.folder),
-                folder=job.folder,
-                classes=classes,
+                classes=() if finding is None else finding[2],
             )
             manifest.add(record)
-            (failed if result is None else done).append(record)
-            finished(record, result)
-            del finding, result  # not beside the next one
+            (failed if finding is None else done).append(record)
+            finished(record, None if finding is None else finding[0])
+            del finding  # not beside the next one
     return Report(tuple(done), tuple(failed), plan.done)
+
+
+def _settled(plan: Plan, job: Job, stamp: Stamp, written: Sequence[str] | None) -> Record:
+    """Delete what an earlier part made of an image and holds no more; return the record of what is there.
+
+    Before the record is written: then a kill in between leaves nothing that no record has.
+
+    Args:
+        written: the files that were made now; None where the image failed.
+    """
+    kept = () if written is None else kept_outputs(job, plan.places)
+    outputs = (*kept, *(name for name in written or () if name not in kept))
+    if job.earlier is not None:
+        _delete_all(plan.folder, set(job.earlier.outputs) - set(outputs), plan.inputs)
+    return Record(
+        source=job.found.below,
+        name=job.name,
+        size=stamp[0],
+        mtime_ns=stamp[1],
+        status="failed" if written is None else "done",
+        outputs=outputs,
+        seconds=0,
+        parameters=deciding(plan.parameters),
+        folder=job.folder,
+        kinds=() if written is None else tuple(plan.places),
+    )
 
 
 def _do(
     folder: Path,
     job: Job,
-    work: Callable[[Path], ResultT],
-    files_of: Callable[[ResultT, Path], Iterable[OutputFile]],
+    work: Callable[[Job], ResultT],
+    files_of: Callable[[ResultT, Job], Iterable[OutputFile]],
     classes_of: Callable[[ResultT], tuple[ClassRecord, ...]],
-) -> tuple[ResultT, tuple[str, ...], tuple[ClassRecord, ...]]:
+) -> tuple[ResultT | None, tuple[str, ...], tuple[ClassRecord, ...]]:
     """Return the result of one image, the files written for it, all of them or none, and its classes."""
-    result = work(job.image)
+    if not job.kinds:
+        return None, (), job.earlier.classes if job.earlier and job.current else ()
+    result = work(job)
     classes = classes_of(result)
     stored: list[str] = []
     try:
-        for kind, ending, content in files_of(result, job.image):
+        for kind, ending, content in files_of(result, job):
             output = f"{kind}/{job.name}{ending}"
             target = inside(folder, output)
             make_folder(target.parent)
@@ -196,32 +200,18 @@ def _do(
     return result, tuple(stored), classes
 
 
-def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> History | None:
-    try:
-        history = read_manifest(folder / MANIFEST_NAME)
-    except ResourceError:
-        if existing != "overwrite":
-            raise
-        return None  # what a damaged manifest recorded is unknown; files in the way are replaced one by one
-    if history is not None and existing == "refuse":
-        done = sum(record.status == "done" for record in history.records.values())
-        raise InputError(
-            f"{folder} holds an earlier run ({done} images done). "
-            "Continue it with --resume, start it again with --overwrite, or choose another folder with -o."
-        )
-    if history is not None and existing == "resume":
-        require_same(history.parameters, parameters)
-    return history
-
-
-def _delete_run(folder: Path, earlier: History | None, keep: set[str]) -> None:
+def _delete_run(folder: Path, earlier: History | None, keep: frozenset[str]) -> None:
     """Delete the outputs an earlier run recorded, then its manifest; never an image of this run."""
     for record in earlier.records.values() if earlier else ():
-        for output in record.outputs:
-            target = inside(folder, output)
-            if os.path.realpath(target) not in keep:
-                _delete(target)
+        _delete_all(folder, record.outputs, keep)
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
+
+
+def _delete_all(folder: Path, outputs: Iterable[str], keep: frozenset[str]) -> None:
+    for output in outputs:
+        target = inside(folder, output)
+        if os.path.realpath(target) not in keep:
+            _delete(target)
 
 
 def _delete(output: Path) -> None:
@@ -231,59 +221,6 @@ def _delete(output: Path) -> None:
     except OSError as error:
         if not (is_about_path(error) or output.is_dir()):
             raise
-
-
-def _jobs(images: Sequence[SourceImage], records: Mapping[str, Record]) -> tuple[Job, ...]:
-    """Return what is to be done for each image, after the records of an earlier part of the run by name."""
-    marks = {root: folder_mark(root) for root in {image.root for image in images}}
-    folders = [marks[image.root] for image in images]
-    earlier = earlier_records(images, folders, records.values())
-    names = output_names(images, known=[one.name if one else None for one in earlier], taken=records)
-    return tuple(map(Job, images, names, folders, earlier))
-
-
-def _split(folder: Path, jobs: Sequence[Job]) -> tuple[tuple[Record, ...], tuple[Job, ...]]:
-    """Divide the jobs into those finished earlier, outputs in place and image unchanged, and the others."""
-    done, todo = [], []
-    for job in jobs:
-        record = job.earlier
-        if record and record.status == "done" and _still_true(folder, job, record):
-            done.append(record)
-        else:
-            todo.append(job)
-    return tuple(done), tuple(todo)
-
-
-def _still_true(folder: Path, job: Job, record: Record) -> bool:
-    unchanged = stamp_of(job.image) == (record.size, record.mtime_ns)
-    return unchanged and all(_is_file(inside(folder, output)) for output in record.outputs)
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 - pathlib's raises where a name is too long
-
-
-def _check_targets(
-    folder: Path, jobs: Sequence[Job], places: Mapping[str, str | None], *, may_replace: bool
-) -> None:
-    images = {os.path.realpath(job.image) for job in jobs}
-    in_the_way = []
-    for job in jobs:
-        for kind, ending in places.items():
-            target = inside(folder, f"{kind}/{job.name}{ending}")
-            if ending is None or not os.path.lexists(target):
-                continue
-            if os.path.realpath(target) in images:
-                raise InputError(
-                    f"The output {target} would replace an input image. Choose another folder with -o."
-                )
-            in_the_way.append(target)
-    if in_the_way and not may_replace:
-        more = f" and {len(in_the_way) - 1} more" if len(in_the_way) > 1 else ""
-        raise InputError(
-            f"{in_the_way[0]}{more} would be replaced. "
-            "Choose another folder with -o, or allow it with --overwrite."
-        )
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from radseg.errors import InputError
-from radseg.files import open_regular
-from radseg.jobs.record import Parameters, RecordWriter, read_record, start_of
+from radseg.files import open_regular, write_bytes
+from radseg.jobs.record import Parameters, RecordWriter, line_of, read_record, start_of
 
 MANIFEST_NAME = "manifest.jsonl"
 FORMAT = "radseg-run/1"
@@ -38,9 +38,10 @@ class Record:
         name: its output name, relative to the output folder, without suffix.
         size, mtime_ns: of the image file when it was read, in bytes and nanoseconds.
         status: "done", or "failed" with the reason in `message`.
-        outputs: files written, relative to the output folder.
+        outputs: files written, relative to the output folder; each lies in the folder of its kind.
+        kinds: the folders of the kinds that were stored; one may hold no file of this image.
         seconds: from opening the image to the last output.
-        parameters: hash of the run's parameters.
+        parameters: hash of all that decides what the outputs hold; see `folder.deciding`.
         message: why it failed; empty when done.
         folder: mark of the source folder; see `matching.folder_mark`.
         classes: what each class has of the image; without those that have nothing.
@@ -57,6 +58,7 @@ class Record:
     message: str = ""
     folder: str = ""
     classes: tuple[ClassRecord, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,12 @@ def read_manifest(path: Path) -> History | None:
 
 def _record_of(raw: Any) -> Record:
     """Return the record in a line's JSON value; TypeError or ValueError where it is none."""
-    classes = tuple(map(_class_of, raw["classes"]))
-    record = Record(**{**raw, "outputs": tuple(raw["outputs"]), "classes": classes})
+    lists = {"outputs": tuple(raw["outputs"]), "kinds": tuple(raw["kinds"])}
+    record = Record(**{**raw, **lists, "classes": tuple(map(_class_of, raw["classes"]))})
     texts = (record.source, record.name, record.status, record.parameters, record.message, record.folder)
     numbers = (record.size, record.mtime_ns, record.seconds)
     if not (
-        all(isinstance(one, str) for one in (*texts, *record.outputs))
+        all(isinstance(one, str) for one in (*texts, *record.outputs, *record.kinds))
         and all(isinstance(one, int | float) for one in numbers)
     ):
         raise TypeError("a value of another type")
@@ -108,6 +110,17 @@ def _class_of(raw: Any) -> ClassRecord:
     if not (isinstance(one.id, int) and one.id > 0 and all(0 <= part <= 1 for part in parts)):
         raise ValueError("a class with a value out of range")
     return one
+
+
+def rewritten(path: Path, parameters: Parameters, history: History) -> History:
+    """Write the manifest anew under other parameters, in one step; its records stay as they are.
+
+    Each says by its hash whether it was made with the new ones.
+    """
+    head = {"format": FORMAT, "parameters": dict(parameters)}
+    content = b"".join(map(line_of, (head, *map(asdict, history.records.values()))))
+    write_bytes(path, content)
+    return History(dict(parameters), history.records, len(content))
 
 
 class ManifestWriter(RecordWriter):

@@ -21,6 +21,9 @@ class RunReporter(Protocol[ResultT_contra]):
     def loading(self, model: str) -> None:
         """Say that the weights are being read or downloaded: it can take a while."""
 
+    def note(self, text: str) -> None:
+        """Say in a plain sentence what else there is to know."""
+
     def started(self, todo: int, earlier: int, folder: Path) -> None:
         """Begin `todo` images, after `earlier` ones that an interrupted run finished."""
 

@@ -7,14 +7,14 @@ the run goes on, and its piece is done again.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import NO_LINK, failures_named, json_of, open_regular, shown, write_all
+from radseg.files import NO_LINK, failures_named, json_of, listed, open_regular, shown, write_all
 
 EntryT = TypeVar("EntryT")
 ParsedT = TypeVar("ParsedT")
@@ -85,6 +85,11 @@ def read_record(path: Path, form: str, parse: Callable[[Any], EntryT]) -> Record
     return Recorded(parameters, entries, len(content) - len(torn))
 
 
+def line_of(value: Mapping[str, Any]) -> bytes:
+    """Return one line of a record."""
+    return json.dumps(value, ensure_ascii=True).encode() + b"\n"
+
+
 class RecordWriter:
     """Appends to a record, which begins with its parameters; use it in a `with` statement.
 
@@ -122,7 +127,7 @@ class RecordWriter:
 
     def append(self, value: Mapping[str, Any]) -> None:
         """Write one line and wait until the disk has it."""
-        line = json.dumps(value, ensure_ascii=True).encode() + b"\n"
+        line = line_of(value)
         with failures_named(self.path):
             start = os.lseek(self._handle, 0, os.SEEK_CUR)
             try:
@@ -139,20 +144,44 @@ def parameters_hash(parameters: Parameters) -> str:
     return hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def require_same(before: Parameters, now: Parameters) -> None:
-    """Raise InputError naming every parameter that differs between an earlier run and this one."""
-    if parameters_hash(before) == parameters_hash(now):
-        return
-    changed = [
-        f"{key} was {_short(before, key)}, is now {_short(now, key)}"
-        for key in sorted({*before, *now})
-        if _recorded(before, key) != _recorded(now, key)
-    ]
-    raise InputError(
-        f"The earlier run had other settings: {'; '.join(changed)}. "
-        "--resume continues only with equal settings: use the earlier ones, choose another folder with -o, "
-        "or start again with --overwrite."
-    )
+def changed_keys(before: Parameters, now: Parameters) -> list[str]:
+    """Return the names of the parameters that differ, sorted."""
+    return [key for key in sorted({*before, *now}) if _recorded(before, key) != _recorded(now, key)]
+
+
+def require_same(
+    before: Parameters,
+    now: Parameters,
+    way_out: str = "--resume continues only with equal settings: use the earlier ones, choose another folder "
+    "with -o, or start again with --overwrite.",
+) -> None:
+    """Raise InputError naming every parameter that differs between an earlier run and this one.
+
+    Args:
+        way_out: what to do then, a sentence.
+    """
+    if changed := changed_keys(before, now):
+        told = "; ".join(_difference(key, before, now) for key in changed)
+        raise InputError(f"The earlier run had other settings: {told}. {way_out}")
+
+
+def _difference(key: str, before: Parameters, now: Parameters) -> str:
+    """Return what differs; of two lists only the entries that do."""
+    old, new = before.get(key), now.get(key)
+    if not (isinstance(old, list) and isinstance(new, list)):
+        return f"{key} was {_short(before, key)}, is now {_short(now, key)}"
+    gone, added = [one for one in old if one not in new], [one for one in new if one not in old]
+    if gone and added:
+        return f"{key} has {_entries(added)} in place of {_entries(gone)}"
+    if gone or added:
+        return f"{key} has {_entries(gone or added)} {'no more' if gone else 'besides'}"
+    return f"{key} has another order"
+
+
+def _entries(entries: Sequence[Any]) -> str:
+    """Return entries of a list, such as names with their synonyms, for use in a message."""
+    texts = (", ".join(map(str, one)) if isinstance(one, list) else str(one) for one in entries)
+    return listed(json.dumps(text, ensure_ascii=False) for text in texts)
 
 
 def _recorded(parameters: Parameters, key: str) -> str:

@@ -17,6 +17,7 @@ from radseg.jobs.manifest import holds_run
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
+    | {".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpx"}
 )
 """Suffixes taken from folders and globs. A file named on its own is taken whatever its suffix."""
 
@@ -110,7 +111,7 @@ class _Search:
             self._add_glob(source)
         elif "://" in source:
             raise InputError(
-                f"{source} is an address, and files are read: download it first, as with curl -O."
+                f"{source} is an address, and only https:// is fetched: download it first, as with curl -O."
             )
         else:
             raise MissingFileError(f"There is no file or folder {source}.")

@@ -9,10 +9,11 @@ from jaxtyping import Float32, Int32
 
 from radseg.mapping.objects import MapObject
 from radseg.mapping.query import Answer
+from radseg.types import ShortRepr
 
 
-@dataclass(frozen=True, eq=False)
-class NamedVoxels:
+@dataclass(frozen=True, eq=False, repr=False)
+class NamedVoxels(ShortRepr):
     """Names and objects of all voxels of a map, in the order of its chunks.
 
     Attributes:

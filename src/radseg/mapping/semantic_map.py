@@ -48,7 +48,7 @@ class Part(Protocol):
         """Return some of its voxels, tile after tile, in ascending order of keys within each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SemanticMap:
     """Voxels with values, colours and weights, and what they mean.
 
@@ -95,6 +95,9 @@ class SemanticMap:
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
+
+    def __repr__(self) -> str:
+        return f"SemanticMap({len(self):,} voxels of {self.voxel_size:g} m, {self.channels} × {self.space!r})"
 
     @property
     def voxel_size(self) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
 from radseg.errors import InputError
+from radseg.types import ShortRepr
 
 Confusion = Int64[np.ndarray, "c k"]
 """Pixels by true class (rows) and predicted class (columns); the last of the k = c + 1 columns is "none"."""
@@ -51,8 +52,8 @@ def confusion_matrix(
     return counts.astype(np.int64, copy=False).reshape(classes, classes + 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
+@dataclass(frozen=True, eq=False, repr=False)
+class Counts(ShortRepr):
     """Pixels per class that the truth has, the prediction has, and both have; any leading axes.
 
     Float counts are resampled ones: whole numbers, exact up to 2⁵³.

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int64, Integer
 from scipy.sparse import csr_array, vstack
 
 from radseg.errors import InputError
-from radseg.types import Segments
+from radseg.types import Segments, ShortRepr
 
 THRESHOLDS = np.concatenate([[0.25], np.linspace(0.5, 0.95, 10)])
 """IoU from which an object counts as found: ScanNet's loose one, then COCO's ten."""
@@ -51,8 +51,8 @@ def id_sets(ids: Integer[np.ndarray, "*places"], count: int) -> csr_array:
     return csr_array(cells, shape=(count, flat.size))
 
 
-@dataclass(frozen=True, eq=False)
-class FoundObjects:
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundObjects(ShortRepr):
     """Objects found in one image or scene.
 
     Attributes:
@@ -66,8 +66,8 @@ class FoundObjects:
     scores: Float64[np.ndarray, " d"]
 
 
-@dataclass(frozen=True, eq=False)
-class TrueObjects:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrueObjects(ShortRepr):
     """Objects that are there.
 
     Attributes:
@@ -96,8 +96,8 @@ def true_objects(segments: Segments, stuff: Bool[np.ndarray, " c"]) -> TrueObjec
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Matches:
+@dataclass(frozen=True, eq=False, repr=False)
+class Matches(ShortRepr):
     """What became of the objects found in one image or scene, by class and then by score, best first.
 
     Attributes:

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float64, Int64
 
 from radseg.errors import InputError
 from radseg.metrics.instances import mean_of_present, require_classes
-from radseg.types import Segments
+from radseg.types import Segments, ShortRepr
 
 
-@dataclass(frozen=True, eq=False)
-class PanopticCounts:
+@dataclass(frozen=True, eq=False, repr=False)
+class PanopticCounts(ShortRepr):
     """What adds up over images; any leading axes.
 
     Attributes:

@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64, Integer
 from scipy.spatial import cKDTree
 
 from radseg.errors import InputError
+from radseg.types import ShortRepr
 
 Keys = Integer[np.ndarray, "m 3"]
 Labels = Integer[np.ndarray, "m"]
@@ -19,8 +20,8 @@ Labels = Integer[np.ndarray, "m"]
 _ROWS = 65536  # truth voxels whose neighbours are in memory at once
 
 
-@dataclass(frozen=True, eq=False)
-class VoxelScores:
+@dataclass(frozen=True, eq=False, repr=False)
+class VoxelScores(ShortRepr):
     """Scores of one scene, one entry per class; shares from 0 to 1.
 
     Attributes:

@@ -14,7 +14,7 @@ from radseg.models.strict import described, filled
 from radseg.nn.conditioner import Conditioner
 from radseg.nn.vit import LastBlock, VisionTransformer
 from radseg.ops.resize import image_size, require_multiple
-from radseg.types import PatchTokens
+from radseg.types import PatchTokens, ShortRepr
 from radseg.weights.config import RadioConfig
 from radseg.weights.vit_config import VitConfig
 
@@ -65,7 +65,7 @@ class Backbone(PatchBackbone, Protocol):
         """Return tokens in `space`, not normalised."""
 
 
-class PatchNetwork(nn.Module):
+class PatchNetwork(ShortRepr, nn.Module):
     """What RADIO and the image towers have in common: input normalisation and one vision transformer.
 
     Attributes:

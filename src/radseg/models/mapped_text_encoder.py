@@ -20,7 +20,7 @@ from radseg.text.contrast import contrast_templates, contrast_vocabulary
 from radseg.text.embed import AT_ONCE, Progress, mean_rows
 from radseg.text.templates import TemplateSet
 from radseg.text.vocabulary import Vocabulary
-from radseg.types import TextEmbeddings
+from radseg.types import ShortRepr, TextEmbeddings
 from radseg.weights.catalog import TALK2DINO
 from radseg.weights.reduced import MAP_PREFIX
 from radseg.weights.tensors import published_tensors
@@ -39,7 +39,7 @@ class RawTower(Protocol):
         """Return the pooled vector of each prompt as the network gives it."""
 
 
-class TextMap(nn.Module):
+class TextMap(ShortRepr, nn.Module):
     """Two linear layers with tanh between them, from a text tower's width to an image model's."""
 
     def __init__(self, *, width_in: int, hidden: int, width_out: int) -> None:

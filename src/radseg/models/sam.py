@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from radseg.errors import CheckpointError, MissingFileError
 from radseg.models.strict import described, filled
+from radseg.types import ShortRepr
 from radseg.weights.config import SAM_FORMAT, SamSizes
 from radseg.weights.tensors import read_safetensors
 
@@ -23,7 +24,7 @@ from radseg.weights.tensors import read_safetensors
 PROMPT_NUMBERS = 11
 
 
-class SamDecoder(nn.Module):
+class SamDecoder(ShortRepr, nn.Module):
     """SAM without its image encoder.
 
     Attributes:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from radseg.models.sam_encoder import IMAGENET_MEAN, IMAGENET_STD
 from radseg.models.strict import described, filled
-from radseg.types import Rgb
+from radseg.types import Rgb, ShortRepr
 from radseg.weights.home import identity_of
 from radseg.weights.load import read_description
 from radseg.weights.resolve import resolve_sam, weights_in
@@ -44,7 +44,7 @@ class PointMasks(NamedTuple):
     scores: Float[Tensor, "q m"]
 
 
-class Sam2(nn.Module):
+class Sam2(ShortRepr, nn.Module):
     """SAM 2.1 for single images.
 
     Attributes:

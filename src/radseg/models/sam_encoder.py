@@ -18,7 +18,7 @@ from radseg.errors import InputError
 from radseg.models.sam import SamDecoder, build_sam
 from radseg.models.strict import described, filled
 from radseg.ops.resize import image_size, require_multiple
-from radseg.types import FeatureMap, Rgb, Size
+from radseg.types import FeatureMap, Rgb, ShortRepr, Size
 from radseg.weights.config import SamSizes
 from radseg.weights.convert.sam import convert_library
 from radseg.weights.home import identity_of
@@ -38,7 +38,7 @@ class AttentionRows(NamedTuple):
     weights: Float[Tensor, "m q p"]
 
 
-class SamEncoder(nn.Module):
+class SamEncoder(ShortRepr, nn.Module):
     """SAM's image encoder up to its neck, which belongs to `SamDecoder`.
 
     Attributes:

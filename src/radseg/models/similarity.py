@@ -12,15 +12,15 @@ from radseg.models.radio import Radio
 from radseg.nn.vit import Block, standard_block
 from radseg.ops.inference import inference
 from radseg.ops.resize import image_size
-from radseg.types import Rgb, Size
+from radseg.types import Rgb, ShortRepr, Size
 from radseg.weights.config import AdaptorConfig
 
 INNER = (0.25, 0.5, 0.75)
 """Which inner blocks are shown, as shares of the depth."""
 
 
-@dataclass(frozen=True, eq=False)
-class Similarity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Similarity(ShortRepr):
     """How much the chosen patch has to do with every patch.
 
     Attributes:

@@ -26,6 +26,7 @@ from radseg.nn.int8 import to_int8
 from radseg.ops.inference import inference
 from radseg.text.clean import cleaning_of
 from radseg.text.tower import LazyTower
+from radseg.types import ShortRepr
 from radseg.weights.load import read_description
 
 _LOGGER = logging.getLogger("radseg")
@@ -61,8 +62,8 @@ TOWERS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class EncoderTower:
+@dataclass(frozen=True, eq=False, repr=False)
+class EncoderTower(ShortRepr):
     """A text tower with its tokeniser; implements `radseg.text.tower.TextTower`."""
 
     space: str

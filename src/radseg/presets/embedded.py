@@ -6,7 +6,7 @@ from radseg import miniature
 from radseg.presets.registry import Backbone
 
 if TYPE_CHECKING:
-    from radseg.segment import TextEncoder
+    from radseg.text.prompts import TextEncoder
 
 
 def _miniature(device: Any, _: Any) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from radseg.methods.base import DenseEncoder, Scorer
     from radseg.models.sam import SamDecoder
     from radseg.refine.base import Refiner
-    from radseg.segment import TextEncoder
+    from radseg.text.prompts import TextEncoder
 
     Build = Callable[[Any, Sequence[Any], Any], DenseEncoder | Scorer]
 
@@ -37,7 +37,7 @@ class Method:
 
     build: "Build"
     options: type[Options] = WindowOptions
-    refines: tuple[Refine, ...] = ("none", "pamr")
+    refines: tuple[Refine, ...] = ("none", "pamr", "pamr-cosines")
     size_rules: tuple[SizeRule, ...] = ("patch", "stride")
     adaptors: tuple[str, ...] = ()
     text_dependent: bool = False

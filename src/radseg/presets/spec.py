@@ -22,6 +22,24 @@ SAM_DECODER = "sam-vit-h"
 CHECKPOINT_SUFFIXES = frozenset({".tar", ".pth", ".pt", ".safetensors"})
 
 
+AFTER_ENCODING = frozenset(
+    {
+        *("temperature", "denoising", "threshold", "all_denoised", "enlarge", "refine", "templates"),
+        *("coarse_threshold", "min_area", "iou_threshold"),
+    }
+)
+"""Options that work on the features of an image, so that changing one leaves the features as they are."""
+_NOT_OF_FEATURES = {"text_dtype", "weights of text_tower", "weights of sam"}
+
+
+def decides_features(parameter: str) -> bool:
+    """Return whether the features of an image depend on one of `ModelSpec.parameters`, by its name.
+
+    An option that is not known to work on them does: a method of one's own may have any.
+    """
+    return parameter.removeprefix("option ") not in AFTER_ENCODING | _NOT_OF_FEATURES
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the parts of a model lie on this machine, and on what it computes; None and () are the defaults.

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from radseg.errors import InputError
 from radseg.ops.resize import image_size
-from radseg.types import Rgb, Size
+from radseg.types import Rgb, ShortRepr, Size
 
 if TYPE_CHECKING:
     from radseg.refine.radio_sam import Prompted
 
 
-@dataclass(frozen=True, eq=False)
-class CoarseResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class CoarseResult(ShortRepr):
     """The decision on one image before refinement.
 
     Attributes:
@@ -48,8 +48,8 @@ class CoarseResult:
         return image_size(self.labels)
 
 
-@dataclass(frozen=True, eq=False)
-class Refinement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Refinement(ShortRepr):
     """The decision on one image after refinement.
 
     Attributes:
@@ -65,6 +65,17 @@ class Refinement:
     regions: int
     accepted: int
     seen: "Prompted | None" = None
+
+
+class CosineRefiner(Protocol):
+    """Anything that sharpens the cosines of an image's pixels before names compete for them."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory it takes for each pixel, beside the cosines."""
+
+    def sharpen(self, cosines: Float[Tensor, "r H W"], image: Rgb) -> Float[Tensor, "r H W"]:
+        """Return the cosines of every row; the image need not have their size, only their view."""
 
 
 class Refiner(Protocol):

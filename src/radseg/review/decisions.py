@@ -9,16 +9,17 @@ from typing import Any, Literal, get_args
 from radseg.errors import InputError
 from radseg.files import given_bytes, json_of, listed, shown
 from radseg.jobs.manifest import Record
-from radseg.jobs.record import Parameters, parameters_hash
+from radseg.jobs.plan import deciding
+from radseg.jobs.record import Parameters
 
 REVIEW_FORMAT = "radseg-review/1"
 Decision = Literal["accept", "reject"]
 
 
 def review_key(parameters: Parameters, records: Sequence[Record]) -> str:
-    """Return what tells a run from others, and stays when it is continued: its parameters and its sources."""
+    """Return what tells a run from others, and stays when it is continued: what decides its masks."""
     sources = sorted({record.folder for record in records})
-    return hashlib.sha256(json.dumps([parameters_hash(parameters), sources]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([deciding(parameters), sources]).encode()).hexdigest()[:16]
 
 
 def read_review(path: Path, parameters: Parameters, records: Sequence[Record]) -> dict[str, Decision]:

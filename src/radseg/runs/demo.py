@@ -61,7 +61,7 @@ def run_demo(folder: Path) -> Demo:
     scene = folder / "room.png"
     write_bytes(scene, image_bytes(Image.fromarray(image)))
     written = [scene]
-    segmented = Segmented(result, segmenter.encode(image))
+    segmented = Segmented(result, segmenter.encode(image).features)
     for kind, ending, content in files_of(
         segmented, scene, ("labels", "overlay", "legend", "heatmaps", "pca")
     ):

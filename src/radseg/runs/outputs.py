@@ -1,7 +1,7 @@
 """What is stored for each image and for a whole run, and where: each kind has a folder of its own."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePath, PurePosixPath
@@ -11,29 +11,51 @@ from radseg.errors import InputError, MissingExtraError
 from radseg.files import write_bytes
 from radseg.jobs.folder import OutputFile
 from radseg.jobs.manifest import Record
+from radseg.jobs.plan import Place
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from radseg.result import Segmentation
+    from radseg.runs.kept_features import Origin
     from radseg.types import LanguageFeatures
 
-Kind = Literal["labels", "overlay", "legend", "heatmaps", "pca", "npz", "coco", "objects"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Kind = Literal[
+    "labels", "overlay", "legend", "heatmaps", "pca", "npz", "coco", "objects", "features", "features-float32"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)[:-2]
+"""What --save names; features are kept by --keep."""
 CLASSES_NAME = "classes.json"
 COCO_NAME = "coco.json"
 
-_PLACES: Mapping[Kind, tuple[str, str | None]] = {
-    "labels": ("masks", ".png"),
-    "overlay": ("overlays", ".jpg"),
-    "legend": ("legends", None),
-    "heatmaps": ("heatmaps", None),
-    "pca": ("pca", ".png"),
-    "npz": ("npz", ".npz"),
-    "coco": ("coco", ".json"),
-    "objects": ("objects", ".json"),
+_FOLDERS: Mapping[Kind, str] = {
+    "labels": "masks",
+    "overlay": "overlays",
+    "legend": "legends",
+    "heatmaps": "heatmaps",
+    "pca": "pca",
+    "npz": "npz",
+    "coco": "coco",
+    "objects": "objects",
+    "features": "features",
+    "features-float32": "features-float32",
 }
-"""The folder of each kind and how its files end; None where that depends on the result."""
+_PLACES: Mapping[Kind, Place] = {
+    "labels": Place(".png"),
+    "overlay": Place(".jpg"),
+    "legend": Place(None),
+    "heatmaps": Place(None),
+    "pca": Place(".png", lasting=True),
+    "npz": Place(".npz"),
+    "coco": Place(".json"),
+    "objects": Place(".json"),
+    "features": Place(".safetensors", lasting=True),
+    "features-float32": Place(".safetensors", lasting=True),
+}
+OF_IMAGE: frozenset[Kind] = frozenset({"overlay", "heatmaps", "npz"})
+"""Kinds that show the image, or hold it."""
+FEATURES: tuple[Literal["features", "features-float32"], ...] = ("features", "features-float32")
+OF_FEATURES: frozenset[Kind] = frozenset({"pca", *FEATURES})
 OUTPUT_BYTES: Mapping[Kind, int] = {
     "labels": 3,
     "overlay": 6,
@@ -43,6 +65,8 @@ OUTPUT_BYTES: Mapping[Kind, int] = {
     "npz": 9,
     "coco": 6,
     "objects": 6,
+    "features": 34,
+    "features-float32": 34,
 }
 """Bytes a pixel that making each takes beside the result: canvas, working copies, and the file at worst."""
 _SLUG_LENGTH = 40  # of a class name inside a file name; its number tells classes apart
@@ -54,10 +78,12 @@ class Segmented:
 
     Attributes:
         features: its language features where a kind of output needs them, else None.
+        origin: what they belong to, where they are kept.
     """
 
     result: "Segmentation"
     features: "LanguageFeatures | None" = None
+    origin: "Origin | None" = None
 
 
 def parse_kinds(text: str) -> tuple[Kind, ...]:
@@ -79,16 +105,21 @@ def require_kinds(kinds: Sequence[Kind]) -> None:
         raise MissingExtraError('COCO output needs pycocotools: pip install "radseg[coco]"')
 
 
-def places_of(kinds: Sequence[Kind]) -> dict[str, str | None]:
-    """Return the folder of each kind and how its files end; None where only the result tells."""
-    return dict(_PLACES[kind] for kind in kinds)
+def places_of(kinds: Sequence[Kind]) -> dict[str, Place]:
+    """Return where the files of each kind are, by the folder."""
+    return {_FOLDERS[kind]: _PLACES[kind] for kind in kinds}
+
+
+def kinds_in(folders: Collection[str]) -> tuple[Kind, ...]:
+    """Return the kinds that have these folders, in the order of `Kind`."""
+    return tuple(kind for kind, folder in _FOLDERS.items() if folder in folders)
 
 
 def place_of(kind: Kind, name: str) -> str:
     """Return where the file of this kind of an image called `name` lies below the run's folder."""
-    folder, ending = _PLACES[kind]
+    ending = _PLACES[kind].ending
     assert ending is not None
-    return f"{folder}/{name}{ending}"
+    return f"{_FOLDERS[kind]}/{name}{ending}"
 
 
 def heat_ending(index: int, name: str) -> str:
@@ -104,7 +135,7 @@ def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> Iterat
 
     result = segmented.result
     for kind in kinds:
-        folder, ending = _PLACES[kind]
+        folder, ending = _FOLDERS[kind], _PLACES[kind].ending
         if kind == "heatmaps":
             for index, name in enumerate(result.names, start=1):
                 yield OutputFile(folder, heat_ending(index, name), image_bytes(result.heat_map(name)))
@@ -121,19 +152,23 @@ def _content(segmented: Segmented, image: Path, kind: Kind) -> bytes:
     from radseg.io.formats.classes import json_bytes  # noqa: PLC0415
 
     result = segmented.result
+    content: bytes
     match kind:
         case "labels":
-            return label_png_bytes(result.labels, result.names)
+            content = label_png_bytes(result.labels, result.names)
         case "npz":
-            return result.to_npz()
+            content = result.to_npz()
         case "coco":
-            return json_bytes(result.to_coco(file_name=image.name))
+            content = json_bytes(result.to_coco(file_name=image.name))
         case "objects":
-            return f"{json.dumps(result.objects_json())}\n".encode()  # one line: runs are long lists
+            content = f"{json.dumps(result.objects_json())}\n".encode()  # one line: runs are long lists
+        case "overlay":
+            content = image_bytes(result.overlay(), ".jpg")
         case "pca":
-            return image_bytes(_pca(segmented))
+            content = image_bytes(_pca(segmented))
         case _:
-            return image_bytes(result.overlay(), ".jpg")
+            content = _features(segmented, "float16" if kind == "features" else "float32")
+    return content
 
 
 def _pca(segmented: Segmented) -> "Image":
@@ -145,6 +180,18 @@ def _pca(segmented: Segmented) -> "Image":
     assert segmented.features is not None
     height, width = segmented.result.labels.shape
     return Image.fromarray(pca_image(segmented.features.values, Size(height, width)))
+
+
+def _features(segmented: Segmented, dtype: Literal["float16", "float32"]) -> bytes:
+    import torch  # noqa: PLC0415
+
+    from radseg.runs.kept_features import features_bytes  # noqa: PLC0415
+    from radseg.types import Size  # noqa: PLC0415
+
+    assert segmented.features is not None
+    assert segmented.origin is not None
+    size = Size(*segmented.result.labels.shape)
+    return features_bytes(segmented.features, size, segmented.origin, getattr(torch, dtype))
 
 
 def write_classes(

@@ -1,24 +1,35 @@
 """From a request as typed to a folder of results: sources, prompts, model, run, files of the whole run."""
 
 import hashlib
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
-from radseg.files import open_regular, shown
-from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
-from radseg.jobs.manifest import Record
+from radseg.files import counted, open_regular, shown
+from radseg.jobs.folder import OutputFile, Report, opened, run
+from radseg.jobs.manifest import MANIFEST_NAME, History, Record, read_manifest
+from radseg.jobs.naming import inside
+from radseg.jobs.plan import SAVE, Job, OnEarlierRun, Plan
 from radseg.jobs.progress import RunReporter, announcing_stops
+from radseg.jobs.record import parameters_hash
+from radseg.jobs.remote import FOLDER, fetched
 from radseg.jobs.sources import Sources, collect
-from radseg.modes import STUFF, Mode
+from radseg.modes import NAMES_APART, STUFF, Keep, Mode
+from radseg.presets.spec import decides_features
 from radseg.runs.outputs import (
+    COCO_NAME,
+    FEATURES,
     KINDS,
+    OF_FEATURES,
+    OF_IMAGE,
     OUTPUT_BYTES,
     Kind,
     Segmented,
     files_of,
+    kinds_in,
+    place_of,
     places_of,
     require_kinds,
     write_classes,
@@ -29,15 +40,21 @@ from radseg.text.vocabulary import Vocabulary
 from radseg.weights.reporters import Reporter
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from radseg.io import Admit, DecodedImage
     from radseg.presets.spec import ModelSpec
     from radseg.result import Segmentation
+    from radseg.runs.kept_features import Origin
     from radseg.segment import Segmenter
     from radseg.text.pack import VocabularyPack
+    from radseg.types import LanguageFeatures, Size
 
 DEFAULT_OUTPUT = Path("radseg-output")
 SMALL = 32 * 2**20
 """Bytes of decoding below which every budget suffices that a model can work with."""
+OF_PROMPTS = {"prompts", "vocabulary", "mode", "stuff", SAVE}
+"""Parameters of a run that its features do not depend on."""
 RELIEF = "Lower --memory-budget or --short-side."
 
 
@@ -46,7 +63,7 @@ class SegmentRequest:
     """What a person asked for.
 
     Attributes:
-        sources: files, folders, globs, list files; see `sources.collect`.
+        sources: files, folders, globs, list files, addresses; see `sources.collect`, `remote.fetched`.
         prompts: the vocabulary, or the file of a vocabulary pack.
         model: the model with its options.
         mode: how the names compete.
@@ -54,6 +71,8 @@ class SegmentRequest:
         existing: what to do with an earlier run there.
         keep_paths: whether `classes.json` names the folders the images are from; else no file does.
         kinds: what to store for each image; objects are looked for where "objects" is among it.
+        keep: features to store beside it, so that other prompts need no second look; None keeps what an
+            earlier run in the folder kept.
         stuff: names that are one object each.
     """
 
@@ -62,8 +81,9 @@ class SegmentRequest:
     output: Path
     model: "ModelSpec"
     mode: Mode = "background"
-    existing: OnExisting = "refuse"
+    existing: OnEarlierRun = "refuse"
     kinds: tuple[Kind, ...] = KINDS[:2]
+    keep: Keep | None = None
     keep_paths: bool = False
     stuff: frozenset[str] = STUFF
 
@@ -81,15 +101,22 @@ def segment_sources(
         KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     require_kinds(request.kinds)
+    request = _with_features(request)
     folder = request.output
-    sources = collect(request.sources, exclude=[folder])
+    sources = collect(fetched(request.sources, folder / FOLDER), exclude=[folder])
     parameters = parameters_of(request)
     lone = sources.images[0].path if len(sources.images) == 1 else None
     first = {} if lone is None else read_at_once(lone)  # said before anything is loaded, and not read again
     reporter.found(len(sources.images), notes_of(sources))
-    places = places_of(request.kinds)
-    with opened(folder, sources.images, parameters, places=places, existing=request.existing) as plan:
-        report, extra = _work(plan, _Lazy(request, reporter, downloads, first))
+    with opened(
+        folder,
+        sources.images,
+        parameters,
+        places=places_of(request.kinds),
+        existing=request.existing,
+        changeable=may_change,
+    ) as plan:
+        report, extra = _work(plan, _Lazy(request, plan, reporter, downloads, first))
     reporter.ended(report, folder, extra)
     return report
 
@@ -97,23 +124,63 @@ def segment_sources(
 def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     """Load what is needed, do the images, write the files of the run; return the report and their names."""
     request, reporter = work.request, work.reporter
-    if plan.todo:
+    if any(job.kinds for job in plan.todo):  # else files are only taken away
         work.load()
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
+    if kept := sum(work.kept_features(job) is not None for job in plan.todo):
+        reporter.note(f"{kept} of {len(plan.todo)} images have kept features and are not encoded again.")
     with announcing_stops(reporter, plan.folder):
         roots = plan.roots if request.keep_paths else {}
         extra = [write_classes(plan.folder, work.names(), plan.parameters, roots)]
         report = run(
             plan,
             work.segment,
-            partial(files_of, kinds=request.kinds),
+            work.files_of,
             work.finished,
             classes_of=lambda one: class_records(one.result),
             relief=RELIEF,
         )
         if "coco" in request.kinds:
             extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
+        elif "coco" in _saved(plan.history):
+            (plan.folder / COCO_NAME).unlink(missing_ok=True)
+    if stored := [record for record in (*report.earlier, *report.done) if _features_of(record)]:
+        reporter.note(_size_of_features(plan.folder, stored))
     return report, tuple(extra)
+
+
+def _with_features(request: SegmentRequest) -> SegmentRequest:
+    """Return the request with features among its kinds where it keeps them, or the run that goes on does."""
+    keep: Keep = request.keep or "none"
+    if request.keep is None and request.existing in ("resume", "change"):
+        saved = _saved(read_manifest(request.output / MANIFEST_NAME))
+        keep = next((one for one in FEATURES if one in saved), "none")
+    return request if keep == "none" else replace(request, kinds=(*request.kinds, keep))
+
+
+def _saved(history: History | None) -> list[Any]:
+    """Return the kinds that an earlier run stored; its manifest may be anybody's."""
+    saved = history.parameters.get(SAVE) if history else None
+    return saved if isinstance(saved, list) else []
+
+
+def may_change(parameter: str) -> bool:
+    """Return whether `--change` may change one of `parameters_of`: no features depend on it."""
+    return parameter in OF_PROMPTS or not decides_features(parameter)
+
+
+def _features_of(record: Record) -> str | None:
+    """Return the file of an image's features, relative to the run's folder; None where none are kept."""
+    return next((one for kind in FEATURES if (one := place_of(kind, record.name)) in record.outputs), None)
+
+
+def _size_of_features(folder: Path, records: Sequence[Record]) -> str:
+    files = [inside(folder, str(_features_of(record))) for record in records]
+    total = sum(file.stat().st_size for file in files) / 1e6
+    return (
+        f"Kept features of {len(files)} images: {total:,.1f} MB, {total / len(files):,.2f} MB each. "
+        "With --change, other prompts only compare them again."
+    )
 
 
 def parameters_of(request: SegmentRequest) -> dict[str, Any]:
@@ -139,12 +206,14 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
     notes = []
     if sources.skipped:
         example = sources.skipped[0].name
-        notes.append(f"Left out {len(sources.skipped)} files that are no images, such as {example}.")
+        notes.append(
+            f"Left out {counted(len(sources.skipped), 'file')} of no image format, such as {example}."
+        )
     if sources.repeated:
-        notes.append(f"{sources.repeated} files were named more than once; each is done once.")
+        notes.append(f"{counted(sources.repeated, 'file')} named more than once; each is done once.")
     if sources.earlier_outputs:
         folders = sources.earlier_outputs
-        notes.append(f"Left out {len(folders)} folders of results, such as {folders[0]}.")
+        notes.append(f"Left out {counted(len(folders), 'folder')} of results, such as {folders[0]}.")
     return tuple(notes)
 
 
@@ -154,11 +223,14 @@ class _Lazy:
     def __init__(
         self,
         request: SegmentRequest,
+        plan: Plan,
         reporter: "RunReporter[Segmentation]",
         downloads: Reporter,
         read: "dict[Path, DecodedImage]",
     ) -> None:
         self.request = request
+        self.plan = plan
+        self.model_hash = parameters_hash({k: v for k, v in plan.parameters.items() if not may_change(k)})
         self.downloads = downloads
         self.reporter = reporter
         self.read = read
@@ -204,12 +276,13 @@ class _Lazy:
 
         request, model = self.request, self.request.model
         check(model)
-        if "pca" in request.kinds and method_of(model).needs_prompts(model.options):
+        unusable = sorted(OF_FEATURES & set(request.kinds))
+        if unusable and method_of(model).needs_prompts(model.options):
             raise InputError(
-                f"{model.name} reads the prompts before it has features: there are none to draw. "
-                "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
+                f"{model.name} reads the prompts before it has features: there are none to draw or keep. "
+                f"Leave {unusable[0]} out, or use a vocabulary-free model such as radseg-b."
             )
-        if model.options.refine != "none" and request.mode == "independent":
+        if model.options.refine not in NAMES_APART and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def names(self) -> tuple[str, ...]:
@@ -226,20 +299,69 @@ class _Lazy:
         """Pass on one image to the reporter, without what only the writers need."""
         self.reporter.finished(record, None if result is None else result.result)
 
-    def segment(self, path: Path) -> Segmented:
-        """Return the result of one image file."""
-        from radseg.types import Size  # noqa: PLC0415
+    def kept_features(self, job: Job) -> Path | None:
+        """Return the file of features that serve for what is to be made of an image; None where none do."""
+        if job.earlier is None or not job.unchanged or not job.kinds:
+            return None
+        if "features-float32" in kinds_in(job.kinds):  # exact ones are to be made, and half precision is not
+            return None
+        name = _features_of(job.earlier)
+        return None if name is None else inside(self.plan.folder, name)
+
+    def segment(self, job: Job) -> Segmented:
+        """Return the result of one image."""
+        from radseg.ops.stopwatch import Stopwatch  # noqa: PLC0415
+        from radseg.runs.kept_features import unusable  # noqa: PLC0415
+        from radseg.types import LanguageFeatures, Size  # noqa: PLC0415
 
         assert self.segmenter is not None
         assert self.pack is not None
-        image = self.read.pop(path) if path in self.read else _read(path, self._admit(shown(path)))
+        kinds, file, clock = set(kinds_in(job.kinds)), self.kept_features(job), Stopwatch()
         text, contrast, mode = self.pack.embeddings, self.pack.contrast, self.request.mode
-        if "pca" not in self.request.kinds:
-            return Segmented(next(self.segmenter.segment_pixels([image], text, contrast, mode=mode)))
-        features = self.segmenter.encode(image)
-        size = Size(*image.shape[:2])
-        result = self.segmenter.decode(features, size, text, contrast, mode=mode, image=image)
-        return Segmented(result, features)
+        image = self._image(job.image) if file is None or self._shows(kinds) else None
+        seen: LanguageFeatures | Tensor
+        if file is not None:
+            seen, size = self._read_features(file, job)
+            if image is not None and size != Size(*image.shape[:2]):
+                raise unusable(file, "they are of an image of another size")
+        else:
+            assert image is not None
+            size = Size(*image.shape[:2])
+            with clock("encode"):
+                (seen,) = self.segmenter.encode_many([image], text, contrast)
+        result = self.segmenter.decode(seen, size, text, contrast, mode=mode, image=image, clock=clock)
+        features = seen if kinds & OF_FEATURES and isinstance(seen, LanguageFeatures) else None
+        return Segmented(result, features, self._origin(job))
+
+    def _shows(self, kinds: set[Kind]) -> bool:
+        """Return whether an image itself is needed beside its features: to be shown, or for a refinement."""
+        assert self.segmenter is not None
+        segmenter = self.segmenter
+        return bool(kinds & OF_IMAGE) or segmenter.refine is not None or segmenter.sharpen is not None
+
+    def _image(self, path: Path) -> "DecodedImage":
+        return self.read.pop(path) if path in self.read else _read(path, self._admit(shown(path)))
+
+    def _read_features(self, file: Path, job: Job) -> "tuple[LanguageFeatures, Size]":
+        """Return kept features on the model's device, and the size of their image."""
+        from radseg.runs.kept_features import read_features  # noqa: PLC0415
+
+        assert self.pack is not None
+        text, most = self.pack.embeddings, self.request.model.options.memory_budget
+        features, size = read_features(
+            file, self._origin(job), space=text.space, width=text.values.shape[1], most=most
+        )
+        self._admit(shown(job.image))(size, 0)
+        return features.to(self.request.model.device), size
+
+    def _origin(self, job: Job) -> "Origin":
+        from radseg.runs.kept_features import Origin  # noqa: PLC0415
+
+        return Origin(job.name, self.model_hash)
+
+    def files_of(self, segmented: Segmented, job: Job) -> Iterator[OutputFile]:
+        """Yield the files that are to be made of an image."""
+        return files_of(segmented, job.image, kinds_in(job.kinds))
 
 
 def _require_known_width(pack: "VocabularyPack") -> None:

@@ -13,6 +13,7 @@ from radseg.files import given_bytes, json_of, shown
 from radseg.io.formats.classes import CLASSES_FORMAT
 from radseg.jobs.manifest import MANIFEST_NAME, Record, read_manifest
 from radseg.jobs.naming import inside
+from radseg.jobs.plan import deciding
 from radseg.runs.outputs import CLASSES_NAME, Kind, place_of
 
 
@@ -57,7 +58,7 @@ def read_run(folder: Path) -> StoredRun:
     """Return what lies in the output folder of a run; no image and no label map is opened.
 
     Raises:
-        InputError: it is no run's folder, or its classes are not as radseg writes them.
+        InputError: it is no run's folder, its classes are not as radseg writes them, or it is half changed.
         MissingFileError: its classes.json is gone.
         ResourceError: its manifest is damaged or cannot be read.
     """
@@ -69,9 +70,17 @@ def read_run(folder: Path) -> StoredRun:
     path = folder / CLASSES_NAME
     content = given_bytes(path, "file of classes")
     try:
-        names, roots = _classes_of(json_of(content))
+        raw = json_of(content)
+        names, roots = _classes_of(raw)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{shown(path)} is not one that radseg wrote ({error}).") from error
+    digest = deciding(history.parameters)
+    behind = sum(record.parameters != digest for record in history.records.values())
+    if behind or raw.get("run") != history.parameters:
+        raise InputError(
+            f"The run in {shown(folder)} is being changed, and {behind} images are as before. "
+            "Call the `radseg segment … --change` again that changes it."
+        )
     records = sorted(history.records.values(), key=lambda record: record.name)
     done, failed = (
         [one for one in records if (one.status == "done") is is_done] for is_done in (True, False)

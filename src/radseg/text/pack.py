@@ -20,15 +20,15 @@ from radseg.errors import InputError, MissingFileError, VocabularyError
 from radseg.files import json_of, make_folder, write_bytes
 from radseg.text.embed import given_embeddings
 from radseg.text.vocabulary import Vocabulary
-from radseg.types import TextEmbeddings
+from radseg.types import ShortRepr, TextEmbeddings
 
 FORMAT = "radseg-vocabulary/1"
 _PARTS = ("vocabulary", "contrast")
 _NUMBERS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class VocabularyPack:
+@dataclass(frozen=True, eq=False, repr=False)
+class VocabularyPack(ShortRepr):
     """A vocabulary ready to use.
 
     Attributes:

@@ -1,7 +1,7 @@
 """The prompts a person asks for, checked: names with their synonyms. No torch: wrong use raises at once."""
 
 import json
-import re
+import reprlib
 import unicodedata
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -9,26 +9,16 @@ from itertools import chain
 from pathlib import Path
 
 from radseg.errors import VocabularyError
-from radseg.files import given_or_piped_bytes, lines_of, text_of
+from radseg.files import given_or_piped_bytes, text_of
+from radseg.text.class_files import groups_of
 from radseg.text.clean import collapse_whitespace, lower_case, shown
 
 # A text tower reads 64 tokens (CLIP 77), about 300 characters of English; a prompt beyond this is a mistake.
 MAX_CHARACTERS = 512
 # Label maps are uint16 above 254 names; 0 is none and 65 535 stays free for "ignore".
 MAX_NAMES = 65_534
-_SYNONYMS = ", "  # the separator of the published class files
-_COMMENT = "#"
 _INVISIBLE = "\u00ad\u200b\u2060\ufeff"
 """Soft hyphen, zero-width space, word joiner, byte-order mark: no script needs them inside a name."""
-_ADVICE = "Leave the names alone."
-_FOREIGN = (
-    (r".+:(\d+,\d+,\d+)?:.*:.*", "a line of CVAT's label map", "Leave what follows the first colon out."),
-    (r"names\s*:.*|nc\s*:\s*\d+|(train|val|test|path)\s*:.*", "a line of YOLO's data.yaml", _ADVICE),
-    (r"\d+\s*:\s*\S.*", "a numbered entry of YOLO's data.yaml", "Leave number and colon out."),
-    (r"-\s+\S.*", "an entry of a YAML list", "Leave the dash out."),
-    (r"[\[{\]}],?|\".*\",?|\".*\"\s*:.*", "a line of JSON", "Write a whole JSON list, or no quotes."),
-)
-"""Lines of other tools' files: pattern, what it is, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +88,9 @@ class Vocabulary:
     def read(cls, path: str | Path) -> "Vocabulary":
         """Return the vocabulary of a class file: UTF-8, one class per line, ", " before each synonym.
 
-        Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine. A
-        JSON list is read as `parse` reads a list. `-` is standard input, and `<(…)` of a shell works.
+        Blank lines and lines starting with "#" are skipped; a byte-order mark and any line ending are fine.
+        JSON, YAML, numbered lines and label maps are read as `class_files` says. `-` is standard input, and
+        `<(…)` of a shell works.
 
         Raises:
             MissingFileError, InputError: there is no such file, or it is none; see `files.given_bytes`.
@@ -107,13 +98,8 @@ class Vocabulary:
         """
         path = Path(path)
         text = _read_text(path)
-        lines = (line.strip() for line in lines_of(text))
         try:
-            if (listed := _json_list(text.strip())) is not None:
-                return cls.parse(listed)
-            kept = [line for line in lines if line and not line.startswith(_COMMENT)]
-            _require_names(kept)
-            return cls.parse([line.split(_SYNONYMS) for line in kept])
+            return cls.parse(groups_of(text, path.suffix))
         except VocabularyError as error:
             raise VocabularyError(f"{path}: {error}") from error
 
@@ -127,26 +113,19 @@ def _json_list(text: str) -> list[str | list[str]] | None:
     except (ValueError, RecursionError):
         return None
     if not isinstance(listed, list):
-        raise VocabularyError('A JSON object is no list of names; write ["sky", "grass"].')
+        raise VocabularyError(
+            'A JSON object is no list of names; write ["sky", "grass"], or give the file to --classes.'
+        )
     return listed
-
-
-def _require_names(lines: Sequence[str]) -> None:
-    """Raise VocabularyError for files of other tools, whose lines would be read as odd names."""
-    for number, line in enumerate(lines, start=1):
-        for pattern, what, instead in _FOREIGN:
-            if re.fullmatch(pattern, line):
-                raise VocabularyError(
-                    f"Line {number}, {shown(line)}, is {what}, not a name. {instead} A class file has a "
-                    "name a line, synonyms after ', '."
-                )
 
 
 def _group(item: object) -> tuple[str, ...]:
     phrases = tuple(item) if isinstance(item, list | tuple) else (item,)
     for phrase in phrases:
         if not isinstance(phrase, str):
-            raise VocabularyError(f"A name must be text, not {type(phrase).__name__} ({phrase!r}).")
+            raise VocabularyError(
+                f"A name must be text, not {type(phrase).__name__} ({reprlib.repr(phrase)})."
+            )
     # Composed, so that é typed on one system and on another is one text for the tower too.
     return tuple(collapse_whitespace(unicodedata.normalize("NFC", phrase)) for phrase in phrases)
 

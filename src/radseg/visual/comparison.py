@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from radseg.colours import colours
+from radseg.colours import colours, patterns
 from radseg.io.labels import LabelMap
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, letter_size, with_legend
 from radseg.visual.overlay import paint
@@ -80,16 +80,17 @@ def grid(tiles: Sequence[Image.Image]) -> Image.Image:
 
 def _entries(panels: Sequence[Panel], names: Sequence[str]) -> list[Entry]:
     """Return the names in the caller's order, each with the number of panels that found it."""
-    table = colours(names)
+    table, lines = colours(names), patterns(names)
     found = [
         sum(bool((panel.labels == index).any()) for panel in panels) for index in range(1, len(names) + 1)
     ]
     return [
         Entry(
             name,
-            f"in {count} of {len(panels)}" if len(panels) > 1 else "",
+            f"found by {count} of {len(panels)}" if len(panels) > 1 else "",
             (int(colour[0]), int(colour[1]), int(colour[2])),
             f"name {index}",
+            int(lines[index - 1]),
         )
         for index, (name, colour, count) in enumerate(zip(names, table, found, strict=True), start=1)
         if count

@@ -1,5 +1,7 @@
 """The feature map as an image: its three strongest directions as red, green and blue."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -11,26 +13,40 @@ from radseg.types import FeatureMap, Size
 
 
 def pca_image(features: FeatureMap, size: Size) -> UInt8[np.ndarray, "H W 3"]:
-    """Return the first three principal components of a feature map as colours, bilinear at `size` pixels.
+    """Return the one image of `pca_images`."""
+    return pca_images([features], size)[0]
 
-    Similar colours mean similar features. Vectors are first brought to unit length, so that a few loud
+
+def pca_images(features: Sequence[FeatureMap], size: Size) -> list[UInt8[np.ndarray, "H W 3"]]:
+    """Return the first three principal components of feature maps as colours, bilinear at `size` pixels.
+
+    Similar colours mean similar features, in one image and across all: the maps, of one space, share their
+    components and the stretching. Vectors are first brought to unit length, so that a few loud
     patches do not decide; each component is stretched between its 2nd and 98th percentile. The signs are
     fixed (the largest loading is positive), so the same features always give the same image. A constant
     map is mid-grey.
 
     Raises:
-        InputError: NaN or infinite features, or a side of `size` below 1.
+        InputError: NaN or infinite features, maps of different widths, or a side of `size` below 1.
     """
     if min(size) < 1:
         raise InputError(f"The image would be {Size(*size)} pixels; each side must be at least 1.")
-    if features.numel() == 0 or not bool(torch.isfinite(features).all()):
-        raise InputError(f"Features of shape {tuple(features.shape)} must be finite and not empty.")
-    rows = F.normalize(features.detach().cpu().double().flatten(1).mT, dim=1)
-    projected = _three_components(rows - rows.mean(dim=0))
+    for one in features:
+        if one.numel() == 0 or not bool(torch.isfinite(one).all()):
+            raise InputError(f"Features of shape {tuple(one.shape)} must be finite and not empty.")
+    if len(widths := {len(one) for one in features}) > 1:
+        raise InputError(f"Feature maps of {sorted(widths)} channels have no components in common.")
+    rows = [F.normalize(one.detach().cpu().double().flatten(1).mT, dim=1) for one in features]
+    every = torch.cat(rows)
+    projected = _three_components(every - every.mean(dim=0))
     low, high = torch.quantile(projected, torch.tensor([0.02, 0.98]).to(projected), dim=0)
     spread = high - low
     unit = torch.where(spread > 1e-9, (projected - low) / spread.clamp_min(1e-9), 0.5).clamp(0, 1)
-    grid = unit.mT.reshape(3, *features.shape[1:])
+    shares = zip(unit.split([len(some) for some in rows]), features, strict=True)
+    return [_enlarged(part.mT.reshape(3, *one.shape[1:]), size) for part, one in shares]
+
+
+def _enlarged(grid: Float[Tensor, "3 h w"], size: Size) -> UInt8[np.ndarray, "H W 3"]:
     shown = F.interpolate(grid[None], size=tuple(size), mode="bilinear", align_corners=False)[0]
     shown.mul_(255).round_()  # in place: 24 bytes a pixel are enough
     return np.asarray(shown.to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy())

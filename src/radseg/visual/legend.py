@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Bool, Int64
 from PIL import Image, ImageDraw
 
 from radseg.visual.text import Text, legible, shorten
@@ -19,12 +21,13 @@ _TALLEST = 65_500
 
 
 class Entry(NamedTuple):
-    """One line of a legend: `note` is printed faintly after the name."""
+    """One line of a legend: `note` is printed faintly after the name; `pattern` is of `colours.patterns`."""
 
     name: str
     note: str
     colour: tuple[int, int, int]
     otherwise: str
+    pattern: int = 0
 
 
 def letter_size(width: int, height: int) -> int:
@@ -57,12 +60,11 @@ def legend_strip(width: int, height: int, entries: Sequence[Entry]) -> Image.Ima
     rows = _flow(chips, width, size, max_rows=_max_rows(height, size))
     line = round(size * 1.75)
     strip = Image.new("RGB", (width, len(rows) * line + size), PANEL)
-    draw = ImageDraw.Draw(strip)
     middle = size // 2 + line / 2
     for row in rows:
         left = float(size)
         for chip in row:
-            chip.draw(draw, left, middle, size)
+            chip.draw(strip, left, middle, size)
             left += chip.width(size) + size * 1.4
         middle += line
     return strip
@@ -72,26 +74,55 @@ class _Chip(NamedTuple):
     name: Text
     note: Text
     colour: tuple[int, int, int] | None
+    pattern: int = 0
 
     @classmethod
     def of(cls, entry: Entry, size: int, *, widest: int) -> "_Chip":
         note = legible(entry.note, size=round(size * 0.85), otherwise="")
         name = legible(entry.name, size=size, otherwise=entry.otherwise)
         room = min(widest - note.width - round(size * 2.2), size * 16)
-        return cls(shorten(name, max(room, size * 3)), note, entry.colour)
+        return cls(shorten(name, max(room, size * 3)), note, entry.colour, entry.pattern)
 
     def width(self, size: int) -> int:
         swatch = 0 if self.colour is None else round(size * 1.55)
         return swatch + self.name.width + round(size * 0.5) + self.note.width
 
-    def draw(self, draw: ImageDraw.ImageDraw, left: float, middle: float, size: int) -> None:
+    def draw(self, strip: Image.Image, left: float, middle: float, size: int) -> None:
+        draw = ImageDraw.Draw(strip)
         if self.colour is not None:
-            box = (left, middle - size * 0.5, left + size * 1.1, middle + size * 0.5)
-            draw.rounded_rectangle(box, radius=size * 0.28, fill=self.colour)
+            swatch, mask = _swatch(self.colour, self.pattern, size)
+            strip.paste(swatch, (round(left), round(middle - size * 0.5)), mask)
             left += size * 1.55
         draw.text((left, middle), self.name.letters, font=self.name.font, fill=INK, anchor="lm")
         left += self.name.width + size * 0.5
         draw.text((left, middle), self.note.letters, font=self.note.font, fill=FAINT, anchor="lm")
+
+
+def hatched(patterns: Int64[np.ndarray, "h w"], spacing: int, top: int = 0) -> Bool[np.ndarray, "h w"]:
+    """Return where the lines of each pixel's pattern are: 0 none, 1 /, 2 \\, 3 level, 4 upright, 5 / denser …
+
+    Args:
+        spacing: pixels between two lines.
+        top: row of the image that the first row is.
+    """
+    height, width = patterns.shape
+    rows, columns = np.ogrid[top : top + height, :width]
+    ways = (rows + columns, rows - columns, rows, columns)
+    lines = np.zeros(patterns.shape, bool)
+    for number in np.unique(patterns[patterns > 0]).tolist():
+        period = max(spacing // (1 + (number - 1) // 4), 3)
+        lines |= (patterns == number) & (ways[(number - 1) % 4] % period < max(period // 4, 1))
+    return lines
+
+
+def _swatch(colour: tuple[int, int, int], pattern: int, size: int) -> tuple[Image.Image, Image.Image]:
+    """Return a rounded rectangle of a colour with the lines of its pattern, and its mask."""
+    shape = (size, round(size * 1.1))
+    pixels = np.full((*shape, 3), colour, np.uint8)
+    pixels[hatched(np.full(shape, pattern), max(4, size // 3))] //= 2
+    mask = Image.new("L", (shape[1], shape[0]), 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, shape[1] - 1, shape[0] - 1), radius=size * 0.28, fill=255)
+    return Image.fromarray(pixels), mask
 
 
 def _max_rows(height: int, size: int) -> int:

@@ -8,11 +8,14 @@ from jaxtyping import Bool, Integer, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from radseg.colours import colours
-from radseg.io.labels import LabelMap, label_counts
+from radseg.colours import colours, patterns
+from radseg.io.labels import label_counts
 from radseg.ops.bands import row_bands
-from radseg.visual.legend import Entry, legend_strip, letter_size
+from radseg.visual.legend import Entry, hatched, legend_strip, letter_size
 from radseg.visual.text import Text, legible, shorten
+
+Numbers = Integer[np.ndarray, "H W"]
+"""A label map, or the numbers of objects, of which there may be more than a label map holds."""
 
 TINT = 0.52
 """How much of a pixel inside a region is the region's colour; the rest is the photo."""
@@ -23,7 +26,7 @@ GREYED = 0.55
 _COARSE = 320  # longest side of the small map on which places for names are looked for
 
 
-def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]) -> Image.Image:
+def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Sequence[str]) -> Image.Image:
     """Return `paint` with the names written in large regions, at the size of the labels."""
     canvas = Image.new("RGB", labels.shape[::-1])
     for rows, part in _painted(image, labels, names):
@@ -32,19 +35,20 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: S
     return canvas
 
 
-def legend(labels: LabelMap, names: Sequence[str]) -> Image.Image | None:
+def legend(labels: Numbers, names: Sequence[str]) -> Image.Image | None:
     """Return colour, name and share of what is present, largest first; None where nothing is.
 
     It is as wide as the labels, or `legend.NARROWEST`, and its letters have the size of those in `overlay`.
     """
     counts = label_counts(labels, len(names))
-    table = colours(names)
+    table, lines = colours(names), patterns(names)
     entries = [
         Entry(
             names[index],
             _share(counts[index + 1] / labels.size),
             (int(table[index][0]), int(table[index][1]), int(table[index][2])),
             f"name {index + 1}",
+            int(lines[index]),
         )
         for index in _present(counts)
     ]
@@ -57,7 +61,7 @@ def _present(counts: Integer[np.ndarray, "labels"]) -> list[int]:
 
 
 def paint(
-    image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+    image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Sequence[str]
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Return the image with every region tinted and edged in the colour of its name, at the same size.
 
@@ -71,22 +75,28 @@ def paint(
 
 
 def _painted(
-    image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]
+    image: UInt8[np.ndarray, "H W 3"] | None, labels: Numbers, names: Sequence[str]
 ) -> Iterator[tuple[slice, UInt8[np.ndarray, "h W 3"]]]:
     """Yield what `paint` returns, a few rows at a time: of all rows it takes 20 bytes a pixel."""
-    table = np.zeros((int(np.iinfo(labels.dtype).max) + 1, 3), np.uint8)
-    table[1 : len(names) + 1] = colours(names)
+    table = np.zeros((len(names) + 2, 3), np.uint8)
+    table[1:-1] = colours(names)
+    lines = np.zeros(len(table), np.int64)
+    lines[1:-1] = patterns(names)
+    spacing = max(4, round(min(labels.shape) / 70))
     width = max(1, round(min(labels.shape) / 300))
     for rows in row_bands(*labels.shape):
-        some = labels[rows]
+        some = np.minimum(labels[rows], len(names) + 1)
         named = ((some > 0) & (some <= len(names)))[..., None]
         tints = table[some]
         if image is None:
-            yield rows, np.where(named, tints, np.uint8(40))
+            flat = np.where(named, tints, np.uint8(40))
+            flat[hatched(lines[some], spacing, rows.start)] //= 2
+            yield rows, flat
             continue
         photo = Image.fromarray(np.ascontiguousarray(image[rows]))
         drained = Image.blend(photo, photo.convert("L").convert("RGB"), GREYED)
         mixed = np.array(Image.blend(drained, Image.fromarray(tints), TINT))
+        mixed[hatched(lines[some], spacing, rows.start)] //= 2
         first = max(0, rows.start - width - 1)
         outline = _outline(labels[first : rows.stop + width + 1])
         inside = slice(rows.start - first, rows.stop - first)
@@ -96,7 +106,7 @@ def _painted(
         yield rows, np.where(named, mixed, image[rows])
 
 
-def _outline(labels: LabelMap) -> Bool[np.ndarray, "H W"]:
+def _outline(labels: Numbers) -> Bool[np.ndarray, "H W"]:
     """Pixels whose right or lower neighbour has another label."""
     border = np.zeros(labels.shape, bool)
     border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
@@ -109,7 +119,7 @@ class _Place(NamedTuple):
     row: float
 
 
-def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int]) -> None:
+def _write_names(canvas: Image.Image, labels: Numbers, names: Sequence[str], present: Sequence[int]) -> None:
     """Write each name once, at the widest place of its region, where it fits and covers no other name."""
     draw = ImageDraw.Draw(canvas)
     size = letter_size(labels.shape[1], labels.shape[0])

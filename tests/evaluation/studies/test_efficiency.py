@@ -92,8 +92,8 @@ def test_a_preset_of_random_weights_is_the_same_every_time_and_segments():
     image = torch.rand(3, 32, 48)
     first = segmenter.segment(image, "sky, grass", mode="assign")
     assert first.labels.shape == (32, 48)
-    again = untrained(model).encode(image).values
-    assert torch.equal(segmenter.encode(image).values, again)
+    again = untrained(model).encode(image).features.values
+    assert torch.equal(segmenter.encode(image).features.values, again)
     assert segmenter.origin["checkpoint"] == "random weights"
     assert segmenter.encoder.radio.conditioner.mean.dtype == torch.float32
 

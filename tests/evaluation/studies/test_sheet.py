@@ -23,6 +23,7 @@ from radseg.evaluation.studies.sheet import (
 )
 from radseg.evaluation.studies.sheet_page import sheet_page
 from radseg.presets.load import load
+from radseg.types import LanguageFeatures
 
 NAMES = (*(f"object {i}" for i in range(30)), "<img src=x onerror=alert(1)>")
 TRUTH = np.full((40, 60), 30, np.uint16)
@@ -35,7 +36,7 @@ def image():
 
 
 def answer(labels):
-    return lambda _: Answer(labels.astype(np.uint8), torch.rand(8, 3, 4))
+    return lambda _: Answer(labels.astype(np.uint8), LanguageFeatures(torch.rand(8, 3, 4), "toy"))
 
 
 PERFECT = np.where(TRUTH == IGNORE, 1, TRUTH + 1)
@@ -67,10 +68,10 @@ def test_truth_and_a_perfect_answer_are_painted_alike_where_judged():
 def test_the_legend_has_the_colours_of_the_image():
     (strip,), _ = made()
     expected = {name: tuple(map(int, colour)) for name, colour in zip(NAMES, colours(NAMES), strict=True)}
-    assert [name for name, _ in strip.present] == [NAMES[30], "object 4", "object 0"]
-    assert all(expected[name] == colour for name, colour in strip.present)
+    assert [name for name, *_ in strip.present] == [NAMES[30], "object 4", "object 0"]
+    assert all(expected[name] == colour for name, colour, _ in strip.present)
     drawn = np.asarray(draw_strip(strip)).reshape(-1, 3)
-    for colour in dict(strip.present).values():
+    for _, colour, _ in strip.present:
         assert (drawn == colour).all(axis=1).any()
 
 
@@ -153,3 +154,15 @@ def test_the_page_runs_nothing_fetches_nothing_and_escapes_names():
 def test_a_sheet_of_several_images_is_one_image():
     shown, _ = made(ids=("a", "b"))
     assert draw_figure(shown, title="t").height > 2 * draw_strip(shown[0]).height
+
+
+def test_models_of_one_space_show_a_patch_in_one_colour():
+    pillar, rest = torch.rand(8), torch.rand(8, 3, 4)
+    left, right = rest.clone(), torch.rand(8, 3, 4)
+    left[:, 1, 1] = right[:, 2, 3] = pillar
+    model = lambda values, space: lambda _: Answer(HALF.astype(np.uint8), LanguageFeatures(values, space))  # noqa: E731
+    (strip,), _ = made({"a": model(left, "toy"), "b": model(right, "toy"), "c": model(right, "other")})
+    a, b, c = (panel.features for panel in strip.panels)
+    middle = lambda image, row, column: image[round((row + 0.5) * 200 / 3), round((column + 0.5) * 75)]  # noqa: E731
+    assert np.abs(middle(a, 1, 1).astype(int) - middle(b, 2, 3)).max() <= 4
+    assert not np.array_equal(b, c)

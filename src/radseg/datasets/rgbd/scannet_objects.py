@@ -20,7 +20,7 @@ from radseg.datasets.rgbd.scannet import LABEL_TABLE
 from radseg.errors import InputError, MissingFileError
 from radseg.extras import require
 from radseg.files import bytes_of, json_of, shown
-from radseg.types import Segments
+from radseg.types import Segments, ShortRepr
 
 STUFF = ("wall", "floor")
 """Classes that the benchmark of objects leaves out."""
@@ -28,8 +28,8 @@ SMALLEST = 100
 """Vertices below which the benchmark does not judge an object."""
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelledPoints(ShortRepr):
     """Points of a scan and what they belong to.
 
     Attributes:

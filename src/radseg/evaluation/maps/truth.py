@@ -20,11 +20,11 @@ from radseg.files import shown
 from radseg.ops.camera import transform, unproject, valid_depth
 from radseg.ops.resize import resize_antialiased
 from radseg.ops.voxels import pack, reachable, unpack, voxel_indices
-from radseg.types import Frame, Size
+from radseg.types import Frame, ShortRepr, Size
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledVoxels:
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelledVoxels(ShortRepr):
     """Voxels with one class index each, rows in ascending order of their indices."""
 
     keys: Integer[np.ndarray, "m 3"]

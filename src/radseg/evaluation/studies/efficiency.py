@@ -194,7 +194,7 @@ def random_text(segmenter: Segmenter, names: int) -> TextEmbeddings:
     if isinstance(segmenter.encoder, Scorer):
         width = segmenter.text_encoder.embed(Vocabulary.parse(["name"])).values.shape[-1]
     else:
-        width = segmenter.encode(torch.rand(3, 64, 64)).values.shape[0]
+        width = segmenter.features(torch.rand(3, 64, 64)).shape[0]
     values = torch.randn(names, width, generator=torch.Generator().manual_seed(0))
     return TextEmbeddings(tuple(f"name {i}" for i in range(names)), values, tuple(range(names)), space)
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from radseg.colours import Colour, colours
+from radseg.colours import Colour, colours, patterns
 from radseg.datasets.base import IGNORE, Truth
 from radseg.errors import InputError, RadsegError
 from radseg.evaluation.images.loop import Labels, Prepared
@@ -22,7 +22,7 @@ from radseg.io import to_uint8
 from radseg.metrics.confusion import Counts, confusion_matrix, mean_iou
 from radseg.segment import Segmenter
 from radseg.types import FeatureMap, LanguageFeatures, Size, TextEmbeddings
-from radseg.visual import paint, pca_image
+from radseg.visual import paint, pca_images
 from radseg.visual.legend import FAINT, INK, PANEL, Entry, with_legend
 from radseg.visual.text import legible, shorten
 
@@ -42,7 +42,7 @@ class Answer:
     """
 
     labels: Labels
-    features: FeatureMap | None
+    features: LanguageFeatures | None
 
 
 Model = Callable[[Prepared], Answer]
@@ -63,7 +63,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """Everything the sheet shows of one image; `present` are the names to be seen, and their colours.
+    """Everything the sheet shows of one image; `present` are the names to be seen, with colour and pattern.
 
     Names of the truth come first, the largest in front.
     """
@@ -72,7 +72,7 @@ class Strip:
     image: DecodedImage
     truth: DecodedImage
     panels: tuple[Panel, ...]
-    present: tuple[tuple[str, Colour], ...]
+    present: tuple[tuple[str, Colour, int], ...]
 
 
 def model_of(segmenter: Segmenter, text: TextEmbeddings) -> Model:
@@ -82,7 +82,7 @@ def model_of(segmenter: Segmenter, text: TextEmbeddings) -> Model:
 
 def _answer(segmenter: Segmenter, text: TextEmbeddings, image: Prepared) -> Answer:
     seen = segmenter.encode_many([image.image], text, None)[0]
-    features = seen.values if isinstance(seen, LanguageFeatures) else None
+    features = seen if isinstance(seen, LanguageFeatures) else None
     return Answer(answer(segmenter, seen, text, image), features)
 
 
@@ -127,12 +127,13 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
         )
         return paint(shown, np.asarray(small).astype(np.uint16), names)
 
+    seen = _feature_images(answers, size)
     panels = tuple(
         Panel(
             model,
             image_miou(image.truth, one.labels, len(names)),
             painted(one.labels),
-            None if one.features is None else pca_image(one.features, size),
+            seen.get(model),
         )
         for model, one in answers.items()
     )
@@ -140,9 +141,22 @@ def _strip(id: str, image: Prepared, answers: Mapping[str, Answer], names: Seque
     for one in answers.values():  # after everything in the truth comes what the models see
         areas += np.bincount(one.labels.ravel(), minlength=len(names) + 1) * 1e-9
     order = 1 + np.argsort(-areas[1:], kind="stable")
-    table = colours(names)  # of all names, as in the painted cells: which are present moves colours
-    present = tuple((names[i - 1], _colour(table[i - 1])) for i in order if areas[i] > 0)
+    # Of all names, as in the painted cells: which are present moves colours.
+    table, lines = colours(names), patterns(names)
+    present = tuple((names[i - 1], _colour(table[i - 1]), int(lines[i - 1])) for i in order if areas[i] > 0)
     return Strip(id, shown, painted(truth), panels, present)
+
+
+def _feature_images(answers: Mapping[str, Answer], size: Size) -> dict[str, DecodedImage]:
+    """Return the features of the models that have some: those of one space in the same colours."""
+    spaces: dict[str, dict[str, FeatureMap]] = {}
+    for model, one in answers.items():
+        if one.features is not None:
+            spaces.setdefault(one.features.space, {})[model] = one.features.values
+    images: dict[str, DecodedImage] = {}
+    for maps in spaces.values():
+        images |= zip(maps, pca_images(list(maps.values()), size), strict=True)
+    return images
 
 
 def draw_figure(shown: Sequence[Strip], *, title: str) -> Image.Image:
@@ -184,7 +198,7 @@ def draw_strip(strip: Strip) -> Image.Image:
         else:
             place(column, step, panel.features, "features, three strongest directions")
     _bars(draw, strip.panels, top=step + LINE, height=height)
-    entries = [Entry(name, "", colour, name) for name, colour in strip.present]
+    entries = [Entry(name, "", colour, name, lines) for name, colour, lines in strip.present]
     return with_legend(canvas, entries)
 
 

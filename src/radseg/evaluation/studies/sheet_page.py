@@ -61,7 +61,7 @@ def _section(strip: Strip) -> str:
     )
     names = "".join(
         f'<li><i style="background:{hex_colour(colour)}"></i>{escape(name)}</li>'
-        for name, colour in strip.present
+        for name, colour, _ in strip.present
     )
     return (
         f'<section>\n<h2>{escape(strip.id)}</h2>\n<div class="row">{first}{labels}</div>\n'

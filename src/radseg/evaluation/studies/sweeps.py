@@ -122,7 +122,11 @@ def _gain(
 
 
 def sweep_table(rows: Sequence[Row]) -> Table:
-    """Return one line per row, mIoU in percent."""
+    """Return one line per row, mIoU in percent.
+
+    No seconds: rows are run one after the other, so what else the machine did would pass for their cost.
+    `radseg bench` measures that.
+    """
     lines: list[tuple[Cell, ...]] = []
     for row in rows:
         miou, gain = row.result.scores["miou"], row.difference
@@ -136,7 +140,6 @@ def sweep_table(rows: Sequence[Row]) -> Table:
                 None if gain is None else _percent(gain.low),
                 None if gain is None else _percent(gain.high),
                 100 * row.result.scores["boundary_iou"].value,
-                row.result.seconds.per_image,
                 printed(row),
             )
         )
@@ -149,7 +152,6 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         "gain low",
         "gain high",
         "boundary IoU %",
-        "s/image",
         "paper",
     )
     return Table(head, tuple(lines))

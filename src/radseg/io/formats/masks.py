@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from radseg.types import ShortRepr
 
-@dataclass(frozen=True, eq=False)
-class ClassMask:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassMask(ShortRepr):
     """Where one name is, at full size.
 
     Attributes:

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from radseg.miniature.world.materials import albedo, specular
 from radseg.miniature.world.scene import FIRST_OBJECT, Camera, Room
 from radseg.miniature.world.solids import Solid, first_hit, local_normal, passing, room_hit
+from radseg.types import ShortRepr
 
 Array = NDArray[np.float32]
 _FACE_NORMALS = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, -1, 0), (0, 0, -1)], np.float32)
 _LAMP_RADIUS = 0.12  # metres; spreads the shadow rays and so the penumbra
 
 
-@dataclass(frozen=True, eq=False)
-class View:
+@dataclass(frozen=True, eq=False, repr=False)
+class View(ShortRepr):
     """What a camera sees.
 
     Attributes:
