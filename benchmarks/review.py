@@ -2,10 +2,10 @@
 
     python -m benchmarks.review [--images 2000]
 
-Images of 640 × 480 made of soft noise, masks of eleven classes with about twenty regions each, as files of a run. The browser is
-a headless Chromium (tests/builders/chromium.py) in a window of 1280 × 800: seconds from opening the file to the
-first paint and to the first row of painted cards, frames while scrolling from top to bottom in 200 steps, one
-filter, and one decision. Without a browser on the machine, the first line alone.
+Images of 640 × 480 made of soft noise, masks of eleven classes, as files of a run. The browser is a headless
+Chromium (tests/builders/chromium.py) in a window of 1280 × 800: seconds from opening the file to the first
+paint and to painted cards, frames while scrolling from top to bottom in 200 steps, one filter, one decision.
+Without a browser on the machine, the first line alone.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from PIL import Image
 
 from radseg.io import label_png_bytes
 from radseg.jobs.manifest import ClassRecord, ManifestWriter, Record
+from radseg.jobs.plan import deciding
 from radseg.runs.outputs import write_classes
 from radseg.runs.review import write_review
 
@@ -70,7 +71,7 @@ def image_of(folder: Path, number: int) -> Record:
     classes = tuple(ClassRecord(i, float(counts[i]), 0.5 + i / 30, 0.9) for i in range(1, 12) if counts[i])
     size = path.stat().st_size
     outputs = (f"masks/{name}.png",)
-    return Record(f"{name}.jpg", name, size, 1, "done", outputs, 0.1, "", folder="mark", classes=classes)
+    return Record(f"{name}.jpg", name, size, 1, "done", outputs, 0.1, deciding({}), classes=classes)
 
 
 def peak_mb() -> float:
@@ -91,9 +92,7 @@ def in_browser(page: Path, profile: Path) -> None:
         paint = tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         print(f"first paint {paint / 1000:.2f} s, first cards {opened:.2f} s")
         middle, slow, slowest, cards = tab.run(SCROLL)
-        print(
-            f"scroll: {middle:.0f} ms a frame (95 %: {slow:.0f}, most {slowest:.0f}), {cards} cards at once"
-        )
+        print(f"scroll: {middle:.0f} ms a frame (95 %: {slow:.0f}, most {slowest:.0f}), {cards} cards")
         print(f"filter {timed(tab, FILTER):.0f} ms, decision {timed(tab, DECISION):.0f} ms")
         print(f"script memory {tab.run('performance.memory.usedJSHeapSize') / 2**20:.0f} MB")
 

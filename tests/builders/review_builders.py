@@ -8,11 +8,13 @@ from PIL import Image
 
 from radseg.io import label_png_bytes
 from radseg.jobs.manifest import ClassRecord, ManifestWriter, Record
+from radseg.jobs.plan import deciding
 from radseg.runs.outputs import write_classes
 
 NAMES = ("sky", "</script><script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 1'>")
 HOSTILE = "day 1/<b onclick=alert(1)>&quot;#?%41"
 COUNT = 30
+PARAMETERS = {"mode": "assign"}
 
 
 class ReviewedRun(NamedTuple):
@@ -37,16 +39,19 @@ def record_of(run: ReviewedRun, number: int) -> Record:
     classes = (ClassRecord(1, 1 - share, 0.9, 0.99), ClassRecord(2, share, share or None, 0.5))
     size = photo.stat().st_size
     outputs = (f"masks/{name}.png",)
-    return Record(f"{name}.png", name, size, 1, "done", outputs, 0.1, "", folder="mark", classes=classes)
+    made = deciding(PARAMETERS)
+    return Record(f"{name}.png", name, size, 1, "done", outputs, 0.1, made, folder="mark", classes=classes)
 
 
 def reviewed_run(base: Path) -> ReviewedRun:
     """Write a run of thirty images that are done and one that failed; return its folders."""
     run = ReviewedRun(base / "run", base / "photos")
     run.folder.mkdir()
-    with ManifestWriter(run.folder / "manifest.jsonl", {"mode": "assign"}, None) as manifest:
+    with ManifestWriter(run.folder / "manifest.jsonl", PARAMETERS, None) as manifest:
         for number in range(COUNT):
             manifest.add(record_of(run, number))
-        manifest.add(Record("z.jpg", "z", 1, 1, "failed", (), 0.1, "", "no <i>image</i>", "mark"))
+        manifest.add(
+            Record("z.jpg", "z", 1, 1, "failed", (), 0.1, deciding(PARAMETERS), "no <i>image</i>", "mark")
+        )
     write_classes(run.folder, NAMES, {}, {})
     return run

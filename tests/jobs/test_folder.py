@@ -74,6 +74,19 @@ def test_the_record_says_what_each_class_has(tmp_path: Path, photos: list[Source
     assert [history.records[name].classes for name in ("a", "b")] == [has, ()]
 
 
+def test_what_classes_have_stays_where_files_are_taken_away(
+    tmp_path: Path, photos: list[SourceImage]
+) -> None:
+    has = (ClassRecord(1, 0.5, 0.9, 0.95),)
+    for places in (PLACES, {"masks": PLACES["masks"]}):
+        with opened(tmp_path / "out", photos, PARAMETERS, places=places, existing="resume") as plan:
+            run(plan, shout, files_of, silent, classes_of=lambda _: has)
+    assert not (tmp_path / "out/overlays/a.jpg").exists()
+    history = read_manifest(tmp_path / "out/manifest.jsonl")
+    assert history is not None
+    assert history.records["a"].classes == has
+
+
 @pytest.mark.parametrize("wrong", ['"share": 2', '"share": NaN', '"share": "<b>"', '"share": 0, "x": 1'])
 def test_a_share_that_is_none_is_refused(tmp_path: Path, photos: list[SourceImage], wrong: str) -> None:
     with opened(tmp_path / "out", photos, PARAMETERS, places=PLACES) as plan:

@@ -1,5 +1,7 @@
-"""The page of a run as Python writes it: which originals it finds, what it does without them, what it refuses."""
+"""The page of a run as Python writes it: originals found, done without, refused."""
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -85,9 +87,6 @@ def test_a_run_without_label_maps_is_refused(run: ReviewedRun) -> None:
 
 
 def test_masks_shrink_to_the_nearest_label_in_one_byte_or_two() -> None:
-    import base64
-    import io
-
     labels = np.full((1000, 2000), 300, np.uint16)
     labels[:, 1000:] = 7
     heading = Heading("t", "k", [f"n{i}" for i in range(400)])
