@@ -54,6 +54,7 @@ ALLOWED = {
         "methods",
         "miniature",
         "models",
+        "objects",
         "presets",
         "result",
         "segment",

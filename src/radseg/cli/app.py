@@ -14,6 +14,7 @@ from radseg.cli.compare import compare
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.eval import evaluate
+from radseg.cli.export import export
 from radseg.cli.failures import GuardedGroup
 from radseg.cli.map import map_app
 from radseg.cli.models import models_app
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 _IMAGES, _MAPS, _RESEARCH, _SETUP = "Images", "Maps of RGB-D recordings", "Evaluation", "This machine"
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(segment)
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(export)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(compare)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(text)
 app.add_typer(map_app, name="map", rich_help_panel=_MAPS)

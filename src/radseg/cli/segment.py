@@ -49,7 +49,10 @@ Output = Annotated[
 Save = Annotated[
     str,
     typer.Option(
-        "--save", help="Some of labels, overlay, heatmaps, pca, npz, coco, objects.", rich_help_panel=_RUN
+        "--save",
+        help="Some of labels, overlay, heatmaps, pca, npz, coco, objects; and formats of `radseg export`, "
+        "which go to the folder exports.",
+        rich_help_panel=_RUN,
     ),
 ]
 Objects = Annotated[
@@ -108,10 +111,10 @@ def segment(
     from radseg.cli.downloads import download_reporter
     from radseg.cli.reporters import reporter
     from radseg.jobs.folder import free_folder
-    from radseg.runs.outputs import parse_kinds
+    from radseg.runs.outputs import parse_outputs
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
 
-    kinds = parse_kinds(f"{save},objects" if objects else save)
+    kinds, formats = parse_outputs(f"{save},objects" if objects else save)
     if stuff is not None and "objects" not in kinds:
         raise InputError("--stuff says which names are no countable objects; it needs --objects.")
     existing_run = existing(resume=resume, overwrite=overwrite)
@@ -127,6 +130,7 @@ def segment(
         existing=existing_run,
         keep_paths=keep_paths,
         kinds=kinds,
+        formats=formats,
         stuff=STUFF if stuff is None else frozenset(one.strip() for one in stuff.split(",") if one.strip()),
     )
     with terminated_like_interrupted():

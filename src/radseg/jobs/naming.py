@@ -11,8 +11,8 @@ from radseg.errors import InputError
 from radseg.jobs.manifest import MANIFEST_NAME
 from radseg.jobs.sources import SourceImage
 
-RESERVED = (MANIFEST_NAME, "classes.json", "coco.json")
-"""Files of the whole run, and no folders of it; neither is what begins with `.radseg-`."""
+RESERVED = (MANIFEST_NAME, "classes.json", "coco.json", "exports")
+"""Files and a folder of the whole run, and no folders of images; neither is what begins with `.radseg-`."""
 
 MAX_BYTES = 190
 """Most bytes of the last part of a name: a file name has 255, and the longest ending, of a heat map, 55."""

@@ -22,6 +22,7 @@ Kind = Literal["labels", "overlay", "heatmaps", "pca", "npz", "coco", "objects"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CLASSES_NAME = "classes.json"
 COCO_NAME = "coco.json"
+EXPORTS_NAME = "exports"
 
 _ENDINGS: Mapping[str, str] = {
     "labels": ".png",
@@ -69,6 +70,29 @@ def parse_kinds(text: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in wanted)
 
 
+def parse_outputs(text: str) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """Return the kinds in a comma separated list, and the exchange formats in it that are made from them.
+
+    Formats are made from labels, so these are stored with them. "coco" is the kind, which knows
+    probabilities.
+
+    Raises:
+        InputError: an unknown name, or none.
+    """
+    from radseg.io.formats.catalog import FORMATS  # noqa: PLC0415
+
+    named = [part.strip().lower() for part in text.split(",")]
+    formats = tuple(name for name in FORMATS if name in named and name not in KINDS)
+    unknown = [name for name in named if name and name not in (*KINDS, *formats)]
+    if unknown:
+        raise InputError(
+            f"--save is {text!r}; it must name some of: {', '.join(KINDS)}; or of the formats "
+            f"{', '.join(name for name in FORMATS if name not in KINDS)}."
+        )
+    kinds = ",".join(name for name in named if name in KINDS)
+    return parse_kinds(f"labels,{kinds}" if formats else kinds or text), formats
+
+
 def require_kinds(kinds: Sequence[Kind]) -> None:
     """Raise MissingExtraError before a long run, not after it, when a kind needs a package that is absent."""
     if "coco" in kinds and find_spec("pycocotools") is None:
@@ -78,6 +102,12 @@ def require_kinds(kinds: Sequence[Kind]) -> None:
 def endings_of(kinds: Sequence[Kind]) -> tuple[str, ...]:
     """Return the endings known before a result is there (heat maps carry class names)."""
     return tuple(_ENDINGS[kind] for kind in kinds if kind in _ENDINGS)
+
+
+def stored(record: Record, kind: Kind) -> str | None:
+    """Return the file of this kind that an image got, below the folder of the run; None if it has none."""
+    name = f"{record.name}{_ENDINGS[kind]}"
+    return name if name in record.outputs else None
 
 
 def heat_ending(index: int, name: str) -> str:

@@ -14,6 +14,7 @@ from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import STUFF, Mode
 from radseg.runs.outputs import (
+    EXPORTS_NAME,
     KINDS,
     OUTPUT_BYTES,
     Kind,
@@ -54,6 +55,7 @@ class SegmentRequest:
         keep_paths: whether `classes.json` names the folders the images are from; else no file does.
         kinds: what to store for each image; objects are looked for where "objects" is among it.
         stuff: names that are one object each.
+        formats: exchange formats to write when all images are done; see `runs.exporting`.
     """
 
     sources: tuple[str, ...]
@@ -65,6 +67,7 @@ class SegmentRequest:
     kinds: tuple[Kind, ...] = KINDS[:2]
     keep_paths: bool = False
     stuff: frozenset[str] = STUFF
+    formats: tuple[str, ...] = ()
 
 
 def segment_sources(
@@ -96,8 +99,10 @@ def segment_sources(
 def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     """Load what is needed, do the images, write the files of the run; return the report and their names."""
     request, reporter = work.request, work.reporter
+    _require_formats(request.formats, plan)
     if plan.todo:
         work.load()
+        _remove_exports(plan.folder)
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     with announcing_stops(reporter, plan.folder):
         roots = plan.roots if request.keep_paths else {}
@@ -105,7 +110,34 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
         report = run(plan, work.segment, partial(files_of, kinds=request.kinds), work.finished, relief=RELIEF)
         if "coco" in request.kinds:
             extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
+        if report.earlier or report.done:
+            extra += [_exported(plan.folder, name) for name in request.formats]
     return report, tuple(extra)
+
+
+def _require_formats(formats: tuple[str, ...], plan: Plan) -> None:
+    """Say before a long run what an exchange format lacks."""
+    from radseg.runs.exporting import format_of, names_in_dataset  # noqa: PLC0415
+
+    images = [(record.source, record.name) for record in plan.done]
+    images += [(job.found.below, job.name) for job in plan.todo]
+    for name in formats:
+        names_in_dataset(images, format_of(name), copied=False)
+
+
+def _remove_exports(run: Path) -> None:
+    from radseg.runs.exporting import remove_exports  # noqa: PLC0415
+
+    remove_exports(run)
+
+
+def _exported(run: Path, name: str) -> str:
+    """Write one exchange format of all images into the folder of the run; return its name."""
+    from radseg.runs.exporting import ExportRequest, export_run  # noqa: PLC0415
+
+    place = f"{EXPORTS_NAME}/{name}"
+    export_run(ExportRequest(run, name, run / place, replace=True))
+    return f"{place}/"
 
 
 def parameters_of(request: SegmentRequest) -> dict[str, Any]:
