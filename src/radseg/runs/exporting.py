@@ -1,16 +1,10 @@
-"""From the folder of a run to a data set of another tool: its images one by one, its files as they come.
-
-A data set appears whole or not at all: it is made in a hidden folder beside its place and then moved there.
-"""
+"""From the folder of a run to a data set of another tool: its images one by one, its files as they come."""
 
 import difflib
-import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,13 +13,9 @@ from radseg.errors import InputError, MissingFileError
 from radseg.extras import require
 from radseg.files import (
     bytes_of,
-    failures_named,
     json_of,
     listed,
-    make_folder,
-    open_regular,
     shown,
-    write_pieces,
 )
 from radseg.io import read_label_map
 from radseg.io.formats.catalog import FORMATS
@@ -34,10 +24,9 @@ from radseg.io.labels import LabelMap
 from radseg.jobs.manifest import MANIFEST_NAME, Record, read_manifest
 from radseg.jobs.naming import inside
 from radseg.objects import ImageObject, connected_objects, objects_of_json
+from radseg.runs.folders import appearing, is_dataset, pieces_of, write_in
 from radseg.runs.outputs import CLASSES_NAME, EXPORTS_NAME, stored
 
-MARK = ".radseg-export"
-"""The file that tells an exported data set, which may be replaced, from any other folder."""
 SPECKLE = 100
 """Pixels below which a part is counted as small: what `min_area` would leave out is said."""
 MAX_OBJECTS_BYTES = 2**30
@@ -113,13 +102,13 @@ def export_run(request: ExportRequest) -> ExportReport:
         for record, name in zip(records, placed, strict=True):
             image = _image_of(request, record, name, names)
             if files is not None:
-                _write(folder, form.image_path(name), _pieces_of(files[record.name]))
+                write_in(folder, form.image_path(name), pieces_of(files[record.name]))
             report.add(image)
             yield image
 
-    with _appearing(request.output, request.replace) as folder:
+    with appearing(request.output, replace=request.replace) as folder:
         for path, pieces in form.write(images(folder), names):
-            _write(folder, path, pieces)
+            write_in(folder, path, pieces)
     return report
 
 
@@ -144,7 +133,7 @@ def remove_exports(run: Path) -> None:
     """Delete the data sets that were written as part of a run: what they were made from changes."""
     folder = run / EXPORTS_NAME
     for name in FORMATS:
-        if (folder / name / MARK).is_file() and not folder.is_symlink():
+        if is_dataset(folder / name) and not folder.is_symlink():
             shutil.rmtree(folder / name)
 
 
@@ -292,37 +281,3 @@ def parts_of(labels: LabelMap, names: Sequence[str], min_area: int = 1) -> list[
             kept[one.slices][one.crop] = one.label
         labels = kept
     return connected_objects(labels, names, unknown, min_area=1)
-
-
-@contextmanager
-def _appearing(output: Path, replace: bool) -> Iterator[Path]:
-    """Yield a hidden folder that takes the place of `output` when all went well, and is deleted otherwise."""
-    is_old = output.exists() and (not output.is_dir() or any(output.iterdir()))
-    if is_old and not (replace and (output / MARK).is_file() and not output.is_symlink()):
-        way_out = "is no earlier export" if replace else "exists; replace an earlier export with --overwrite"
-        raise InputError(f"{shown(output)} {way_out}, or name another folder with -o.")
-    make_folder(output.parent)
-    token = secrets.token_hex(8)
-    new, old = (output.parent / f".radseg-{token}.{kind}" for kind in ("part", "old"))
-    make_folder(new)
-    try:
-        _write(new, MARK, [b""])
-        yield new
-        with failures_named(output):
-            if output.exists():
-                output.rename(old)
-            new.rename(output)
-    finally:
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write(folder: Path, path: str, pieces: Iterator[bytes] | Sequence[bytes]) -> None:
-    target = inside(folder, path)
-    make_folder(target.parent)
-    write_pieces(target, pieces, durable=False)  # it can be made again
-
-
-def _pieces_of(path: Path) -> Iterator[bytes]:
-    with open_regular(path, most=None) as stream:
-        yield from iter(partial(stream.read, 2**20), b"")

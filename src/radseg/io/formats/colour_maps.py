@@ -1,7 +1,8 @@
 """Pascal VOC, and CVAT's "segmentation mask 1.1": images whose colours are classes and objects.
 
 Up to 254 classes the class map has a palette, so that its numbers are classes too, as in VOC; `labelmap.txt`
-says which colour is which class. Beyond that it is an image of colours. Object maps have VOC's colours.
+says which colour is which class. Beyond that it is an image of colours. Object maps have VOC's colours, so
+254 objects at most; of more, the largest are in it, and all in the class map and among VOC's boxes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ from radseg.io.formats.dataset import (
 )
 
 PALETTE = 256
+MAX_OBJECTS = 254  # 255 is what VOC does not judge
 TABLE = "labelmap.txt"
 
 
@@ -80,10 +82,16 @@ def _maps(image: LabelledImage, colours: Sequence[Colour]) -> Iterator[DatasetFi
     table = np.array([NONE_COLOUR, *colours], np.uint8)
     classes = image.class_map(len(colours))
     yield f"SegmentationClass/{image.stem}.png", [coloured_png_bytes(classes, table)]
-    yield (
-        f"SegmentationObject/{image.stem}.png",
-        [coloured_png_bytes(image.numbers(), voc_colours(len(image.parts)))],
-    )
+    objects = _numbers_of_largest(image)
+    yield f"SegmentationObject/{image.stem}.png", [coloured_png_bytes(objects, voc_colours(MAX_OBJECTS))]
+
+
+def _numbers_of_largest(image: LabelledImage) -> np.ndarray[Any, Any]:
+    """Return the object map: of more parts than it can tell apart, the largest."""
+    numbers = np.zeros(len(image.parts) + 1, np.uint8)
+    largest = sorted(range(len(image.parts)), key=lambda part: -image.parts[part].area)[:MAX_OBJECTS]
+    numbers[np.array(sorted(largest), int) + 1] = np.arange(1, len(largest) + 1)
+    return numbers[image.numbers()]
 
 
 def coloured_png_bytes(numbers: np.ndarray[Any, Any], table: UInt8[np.ndarray, "n 3"]) -> bytes:
