@@ -328,14 +328,16 @@ def rows(folder: Path) -> Iterator[str]:
                 importlib.import_module(library)
             except ImportError:
                 continue
-            found = reader((folder / title / form).resolve(), what)
+            package = PACKAGES.get(library, library)
+            start = f"| {form} | {package} {version(package)} | {len(SETS[title][0])} |"
+            try:
+                found = reader((folder / title / form).resolve(), what)
+            except Exception as error:
+                yield f"{start} – | – | {type(error).__name__}: {error} |"
+                continue
             pair = (merged(truth), merged(found)) if by_class else (truth, found)
             images, masks, equal, worst = compared(*pair)
-            package = PACKAGES.get(library, library)
-            yield (
-                f"| {form} | {package} {version(package)} | {len(SETS[title][0])} | "
-                f"{images} of {len(truth)} | {equal} of {masks} | {worst:.4f} |"
-            )
+            yield f"{start} {images} of {len(truth)} | {equal} of {masks} | {worst:.4f} |"
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def _take(
     taken: set[str],
 ) -> str:
     """Write one image and its labels; return its new name."""
-    path = search.find(image.name)
+    path = search.find(image.name) if image.file is None else image.file
     height, width = read_pixels(path).shape[:2]
     truth = image.truth((height, width))
     name = _name(image.name, taken)

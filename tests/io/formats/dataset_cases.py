@@ -14,7 +14,7 @@ SHAPE = (20, 30)
 
 
 def label_maps() -> list[np.ndarray]:
-    """Return an empty map, one with a single pixel in a corner, a ring with islands in its hole, and noise."""
+    """Return an empty map, one with a pixel in a corner, a ring with islands in its hole, and noise."""
     empty = np.zeros(SHAPE, np.uint8)
     pixel = empty.copy()
     pixel[-1, -1] = 6

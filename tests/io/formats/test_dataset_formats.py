@@ -18,7 +18,6 @@ import supervision
 import yaml
 from dataset_cases import NAMES, PLACES, SHAPE, images, label_maps, written
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pycocotools.coco import COCO

@@ -37,12 +37,14 @@ class ForeignImage:
 
     Attributes:
         name: its path as the data set has it, with forward slashes.
+        file: where it lies, if the format says so; None where it is to be found by its name.
         truth: makes the truth for an image of this size: class index from 0, or IGNORE where none is said.
             Raises ImageError or ValueError for what is wrong with this one.
     """
 
     name: str
     truth: Callable[[Size], Truth]
+    file: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ def _images(images: Path, labels: Path, code: Code) -> Iterator[ForeignImage]:
         inner = path.relative_to(images)
         file = labels / inner.with_suffix(".png")
         if path.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
-            yield ForeignImage(inner.as_posix(), partial(_truth, file, code))
+            yield ForeignImage(inner.as_posix(), partial(_truth, file, code), path)
 
 
 def _truth(file: Path, code: Code, size: Size) -> Truth:

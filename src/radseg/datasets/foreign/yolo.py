@@ -66,9 +66,10 @@ def _images(root: Path, folders: list[Path], classes: int, left_out: Counter[str
         images = labels.parent / IMAGES
         for path in visible(images):
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                text = (labels / path.relative_to(images)).with_suffix(".txt")
-                name = path.relative_to(root).as_posix()
-                yield ForeignImage(name, partial(_truth, text, classes, left_out))
+                inner = path.relative_to(images)
+                name = (labels.parent.relative_to(root) / inner).as_posix()
+                text = (labels / inner).with_suffix(".txt")
+                yield ForeignImage(name, partial(_truth, text, classes, left_out), path)
 
 
 def _truth(path: Path, classes: int, left_out: Counter[str], size: Size) -> Truth:
