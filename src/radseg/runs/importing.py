@@ -139,7 +139,7 @@ def _label_bytes(truth: Truth, classes: int) -> bytes:
 def _name(name: str, taken: set[str]) -> str:
     """Return the name of an image in the folder: its own, unless it leads elsewhere or is another's."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
         path = PurePosixPath(_last(name))
     if any(part.startswith(".") for part in path.parts):
         raise ImageError(f"{shortened(name, 80)} begins with a dot; rename it, hidden files are not read.")
