@@ -1,9 +1,9 @@
-"""The FiftyOne source walked through with FiftyOne itself, in an environment that has both; no database needed.
+"""The FiftyOne source walked through with FiftyOne itself, where both are installed; no database needed.
 
     python -m benchmarks.fiftyone_source [MODEL]
 
-The folder is put where `register_zoo_model_source` would put it; then the model is found in the zoo, downloaded,
-loaded, asked for its inputs, and applied to one image. MODEL is the miniature unless named.
+The folder is put where `register_zoo_model_source` would put it; then the model is found in the zoo,
+downloaded, loaded, asked for its inputs, and applied to one image. MODEL is the miniature unless named.
 """
 
 import os
@@ -23,7 +23,8 @@ def walk(model_name: str) -> None:
     from radseg.miniature.world import free_camera, make_room, render  # noqa: PLC0415
 
     print(
-        f"fiftyone {fiftyone.__version__}; zoo: {[name for name in foz.list_zoo_models() if 'radseg' in name]}"
+        f"fiftyone {fiftyone.__version__}:",
+        [name for name in foz.list_zoo_models() if "radseg" in name],
     )
     foz.download_zoo_model(model_name)
     path = Path(foz.find_zoo_model(model_name))

@@ -6,8 +6,8 @@
     model = foz.load_zoo_model("radseg/radseg-b", prompts="car, road, traffic light")
     dataset.apply_model(model, label_field="radseg")
 
-That fills `radseg_segmentation`, whose values are `model.mask_targets`, and `radseg_detections`. The source is
-called `radseg_models`, because FiftyOne imports this folder under the name of the source: `radseg` is taken.
+That fills `radseg_segmentation`, whose values are `model.mask_targets`, and `radseg_detections`. The source
+is called `radseg_models`, because FiftyOne imports this folder under that name, and `radseg` is taken.
 """
 
 from pathlib import Path
