@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -252,7 +253,7 @@ def _image_of(request: ExportRequest, record: Record, name: str, names: Sequence
     return LabelledImage(name, (labels.shape[0], labels.shape[1]), parts_of(labels, names, request.min_area))
 
 
-def _our_json(path: Path) -> dict[str, object]:
+def _our_json(path: Path) -> dict[str, Any]:
     try:
         value = json_of(bytes_of(path, most=MAX_OBJECTS_BYTES))
     except FileNotFoundError as error:
