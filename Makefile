@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(RUN) -m radseg.cli demo --output demo-output
 
 test: $(VENV)/.installed-tests check
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n logical --dist loadfile
 
 check: $(VENV)/.installed-tests
 	$(VENV)/bin/ruff check .

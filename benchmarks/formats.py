@@ -58,7 +58,7 @@ def make(folder: Path) -> None:
     from radseg.io.formats.catalog import FORMATS  # noqa: PLC0415
     from radseg.jobs.manifest import ManifestWriter, Record  # noqa: PLC0415
     from radseg.runs.exporting import ExportRequest, export_run, parts_of  # noqa: PLC0415
-    from radseg.runs.outputs import write_classes  # noqa: PLC0415
+    from radseg.runs.outputs import place_of, write_classes  # noqa: PLC0415
 
     rng = np.random.default_rng(17)
     for title, (names, count) in SETS.items():
@@ -67,16 +67,16 @@ def make(folder: Path) -> None:
         write_classes(run, names, {}, {})
         with ManifestWriter(run / "manifest.jsonl", {}, None) as manifest:
             for number in range(count):
-                place = PLACES[number % len(PLACES)]
-                name, source = f"{place}photo {number // 6}", f"{place}photo {number // 6}.png"
+                name = f"{PLACES[number % len(PLACES)]}photo {number // 6}"
+                source, place = f"{name}.png", place_of("labels", name)
                 labels = random_labels(rng, number % 10, len(names)).astype(label_dtype(len(names)))
-                for path in (run / name, images / name, folder / title / "truth" / name):
+                for path in (run / place, images / name, folder / title / "truth" / name):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                (run / f"{name}.png").write_bytes(label_png_bytes(labels, names))
+                (run / place).write_bytes(label_png_bytes(labels, names))
                 pixels = rng.integers(0, 255, (*labels.shape, 3)).astype(np.uint8)
                 Image.fromarray(pixels).save(images / source)
                 size = (images / source).stat().st_size
-                manifest.add(Record(source, name, size, 0, "done", (f"{name}.png",), 0.0, ""))
+                manifest.add(Record(source, name, size, 0, "done", (place,), 0.0, ""))
                 parts = parts_of(labels, names)
                 masks = np.array([part.mask for part in parts], bool).reshape(-1, *labels.shape)
                 classes = np.array([part.name for part in parts], str)

@@ -3,7 +3,8 @@
 Base size, random weights, 576 × 768, a class map of 20 regions put in place of the network's own, so that
 there are 20 objects to find. CPU seconds of this process, the least of the repeats, both in the same run.
 Twice: with the class map that RADSeg+ saw, and with one that is moved by a patch, so that none of its masks
-serves again: the worst case. `--large` is the peak memory of connected parts at 4K, without the networks.
+serves again: the worst case. `--large` is the peak memory at 4K with 300 names and some 400 regions: connected parts without the
+networks, then by SAM in all (weights, refinement, objects) beside what the budget says is needed.
 """
 
 import argparse
@@ -74,7 +75,27 @@ def large(names: int = 300, count: int = 400) -> None:
     added = memory.peak_mb - before
     pixels = UHD.height * UHD.width
     print(f"{UHD}: {len(found)} objects in {seconds:.1f} CPU s, {added:.0f} MB: ", end="")
-    print(f"{added * 2**20 / pixels:.0f} bytes a pixel")
+    print(f"{added * 2**20 / pixels:.0f} bytes a pixel", flush=True)
+
+
+@torch.inference_mode()
+def large_by_sam(names: int = 300, count: int = 400) -> None:
+    """Print the memory that RADSeg+ and its objects take at 4K above the weights, and the budget they have."""
+    segmenter = model()
+    finder: Any = segmenter.objects
+    coarse, image = coarse_of(scene(names, UHD, count), UHD), torch.rand(3, *UHD)
+    before = resident_mb()
+    with PeakMemory() as refining:
+        (outcome,), refine = least(lambda: finder.refiner.refine([image], [coarse]), 1)
+    between = resident_mb()
+    with PeakMemory() as memory:
+        found, seconds = least(lambda: finder.find(list(map(str, range(names))), coarse, outcome), 1)
+    budget = finder.refiner.memory_budget / 2**20
+    print(f"{UHD} by SAM: refine {refine:.0f} CPU s, {refining.peak_mb - before:.0f} MB; ", end="")
+    print(
+        f"{len(found)} objects in {seconds:.0f} CPU s, {memory.peak_mb - between:.0f} MB beside it; ", end=""
+    )
+    print(f"{max(refining.peak_mb, memory.peak_mb) - before:.0f} MB in all; budget {budget:.0f} MB")
 
 
 def main() -> None:
@@ -86,6 +107,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.large:
         large()
+        large_by_sam()
     else:
         cost(options.repeats)
 

@@ -34,15 +34,18 @@ A file named twice is done once.
 
 | file | what |
 |---|---|
-| `photo.png` | label map: 0 = none, names from 1; 8-bit with a palette up to 254 names, 16-bit above |
-| `photo.overlay.jpg` | the photo painted with its labels, and a legend |
-| `photo.heat.001-sky.png` | with `--save heatmaps`: probability of one name |
-| `photo.pca.png` | with `--save pca`: the feature map's three main directions |
-| `photo.npz` | with `--save npz`: everything; `radseg.Segmentation.load` reads it |
-| `photo.coco.json`, `coco.json` | with `--save coco`: COCO with run lengths, of one image and of all |
+| `masks/photo.png` | label map: 0 = none, names from 1; 8-bit with a palette up to 254 names, 16-bit above |
+| `overlays/photo.jpg` | the photo painted with its labels, at its size |
+| `legends/photo.png` | with `--save legend`: what the overlay's colours mean; none where nothing was found |
+| `heatmaps/photo.001-sky.png` | with `--save heatmaps`: probability of one name, with its scale below |
+| `pca/photo.png` | with `--save pca`: the feature map's three main directions |
+| `npz/photo.npz` | with `--save npz`: everything; `radseg.Segmentation.load` reads it |
+| `coco/photo.json`, `coco.json` | with `--save coco`: COCO with run lengths, of one image and of all |
+| `objects/photo.json` | with `--objects`: its objects |
 | `classes.json` | what the label values mean, and the parameters of the run |
 | `manifest.jsonl` | first line: parameters; then one line per finished image, by its path below the source |
 
+Each kind of file has a folder of its own, so a folder of images stays one, and no two files share a name.
 Images of a folder keep their relative path. Two images that would share a name keep their suffix
 (`photo.jpg.png`, `photo.png.png`) or get their folders in front. Nothing is ever written outside the
 output folder or over an input.

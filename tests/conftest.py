@@ -13,7 +13,8 @@ SHARED = ROOT.parent / "shared"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    torch.set_num_threads(2)
+    # One worker per core (`make test`): more threads than cores only wait for each other.
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
     os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub client is imported, which reads it once
     # The machine is shared: a slow example is not a failure. The same examples everywhere: a failure repeats.
     settings.register_profile("radseg", deadline=None, derandomize=True)

@@ -184,7 +184,7 @@ def test_unknown_endings_are_refused_with_the_known_ones(tmp_path: Path) -> None
 def test_overlays_are_saved_by_ending(tmp_path: Path, ending: str) -> None:
     sample().save_overlay(tmp_path / f"a.{ending}")
     saved = Image.open(tmp_path / f"a.{ending}")
-    assert saved.size == sample().plot().size
+    assert saved.size == sample().overlay().size == sample().labels.shape[::-1]
     assert saved.format == {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[ending]
 
 

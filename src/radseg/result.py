@@ -28,7 +28,7 @@ from radseg.io.formats.transformers import pipeline_entries, segments_info
 from radseg.io.labels import LabelMap, label_counts, label_sums
 from radseg.modes import Mode
 from radseg.objects import ImageObject, connected_objects, objects_json, panoptic
-from radseg.visual import heat_map, overlay
+from radseg.visual import heat_map, legend, overlay, stacked
 
 SAVED_OF_OBJECT = ("name", "label", "score", "box", "stuff", "how")
 SUFFIXES = (".png", ".npz", ".json")
@@ -181,16 +181,27 @@ class Segmentation:
         """Return `objects()` as what the file `.objects.json` holds; masks are COCO's uncompressed runs."""
         return objects_json(self.objects(), self._size)
 
-    def plot(self) -> Image.Image:
-        """Return the image painted with the labels and a legend; without an image, the labels alone.
+    def overlay(self) -> Image.Image:
+        """Return the image painted with the labels, at its size; without an image, the labels alone.
 
         Where objects were found each has a colour and a number, which is its id in `objects_json`.
         """
-        if self.found is not None:
-            numbers = panoptic(self.found, self._size).astype(np.uint16)
-            names = [f"{number} {one.name}" for number, one in enumerate(self.found, start=1)]
-            return overlay(self.image, numbers, names)
-        return overlay(self.image, self.labels, self.names)
+        return overlay(self.image, *self._painted())
+
+    def legend(self) -> Image.Image | None:
+        """Return what the colours of `overlay` mean, largest first; None where there is nothing."""
+        return legend(*self._painted())
+
+    def plot(self) -> Image.Image:
+        """Return `overlay` with `legend` below."""
+        return stacked(self.overlay(), self.legend())
+
+    def _painted(self) -> tuple[LabelMap, Sequence[str]]:
+        """Return the map that is painted and its names: those of the objects where they were found."""
+        if self.found is None:
+            return self.labels, self.names
+        numbers = panoptic(self.found, self._size).astype(np.uint16)
+        return numbers, [f"{number} {one.name}" for number, one in enumerate(self.found, start=1)]
 
     def heat_map(self, name: str) -> Image.Image:
         """Return the image under the probability of one name, with a scale from 0 to 1.
@@ -226,13 +237,13 @@ class Segmentation:
                 )
 
     def save_overlay(self, path: str | Path) -> None:
-        """Write `plot()` as PNG, JPEG or WebP, by the ending.
+        """Write `overlay()` as PNG, JPEG or WebP, by the ending.
 
         Raises:
             InputError: another ending.
             ResourceError: the file cannot be written.
         """
-        write_bytes(path, image_bytes(self.plot(), Path(path).suffix))
+        write_bytes(path, image_bytes(self.overlay(), Path(path).suffix))
 
     def save_npz(self, path: str | Path) -> None:
         """Write `to_npz()`.

@@ -12,7 +12,7 @@ from PIL import Image
 from radseg.io import label_png_bytes, read_label_map
 from radseg.io.formats.catalog import FORMATS
 from radseg.jobs.manifest import ManifestWriter, Record
-from radseg.runs.outputs import write_classes
+from radseg.runs.outputs import place_of, write_classes
 
 PROMPTS = ("-p", "red, blue")
 HALVES = np.repeat(np.array([[1, 2]], np.uint8), 48, axis=1).repeat(64, axis=0)
@@ -33,10 +33,11 @@ def stored(photos: Path, *names: str, labels: np.ndarray = HALVES) -> Path:
         for photo in sorted(path for path in photos.rglob("*.*g") if path.is_file()):
             source = photo.relative_to(photos)
             name = source.with_suffix("").as_posix()
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.png").write_bytes(label_png_bytes(labels, names))
+            place = place_of("labels", name)
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_bytes(label_png_bytes(labels, names))
             size = photo.stat().st_size
-            manifest.add(Record(source.as_posix(), name, size, 0, "done", (f"{name}.png",), 0.0, ""))
+            manifest.add(Record(source.as_posix(), name, size, 0, "done", (place,), 0.0, ""))
     return folder
 
 
@@ -83,7 +84,7 @@ def test_an_export_keeps_the_objects_and_scores_of_a_run(toy: Command, radseg: C
     toy(photo, *PROMPTS, "-o", "out", "--objects", "--stuff", "blue")
     assert radseg("export", "out", "--to", "coco", "-o", "set").exit_code == 0
     annotations = json.loads(Path("set/annotations/instances_default.json").read_bytes())["annotations"]
-    objects = json.loads(Path("out/photo.objects.json").read_bytes())["objects"]
+    objects = json.loads(Path("out/objects/photo.json").read_bytes())["objects"]
     assert [(one["segmentation"], one["score"]) for one in annotations] == [
         (one["segmentation"], one["score"]) for one in objects
     ]
@@ -94,7 +95,7 @@ def test_small_masks_are_left_out_where_that_is_wanted(radseg: Command, run: Pat
     labels[:32] = 1
     labels[40, :5] = 1
     labels[50:, 50:] = 2
-    Image.fromarray(labels).save(run / "b.png")
+    Image.fromarray(labels).save(run / "masks/b.png")
     whole = radseg("export", run, "--to", "coco", "-o", "whole")
     assert "7 masks" in whole.stdout
     assert "1 masks have fewer than 100 pixels; --min-area 100 leaves them out." in whole.stdout
@@ -185,14 +186,18 @@ def test_wrong_use_of_export_says_what_is_right(
 
 
 def test_a_failed_export_leaves_nothing_behind(radseg: Command, run: Path) -> None:
-    (run / "b.png").write_bytes(b"damaged")
-    assert "out/b.png is not a label map" in radseg("export", run, "--to", "coco", "-o", "sets/one").output
+    (run / "masks/b.png").write_bytes(b"damaged")
+    assert (
+        "out/masks/b.png is not a label map" in radseg("export", run, "--to", "coco", "-o", "sets/one").output
+    )
     assert list(Path("sets").iterdir()) == []
 
 
 def test_a_manifest_cannot_make_an_export_read_elsewhere(radseg: Command, run: Path) -> None:
     text = (run / "manifest.jsonl").read_text()
-    (run / "manifest.jsonl").write_text(text.replace('"b.png"', '"../b.png"').replace('"b"', '"../b"'))
+    (run / "manifest.jsonl").write_text(
+        text.replace('"masks/b.png"', '"masks/../b.png"').replace('"b"', '"../b"')
+    )
     result = radseg("export", run, "--to", "coco", "-o", "set")
     assert result.exit_code == 2
     assert "would leave" in result.output
@@ -205,14 +210,17 @@ def test_what_was_exported_comes_back_for_eval(form: str, radseg: Command, run: 
     assert result.exit_code == 0, result.output
     assert json.loads(Path("back/classes.txt").read_text()) == ["red", "blue"]
     for name in ("a", "b", "deep/a"):
-        stored, back = read_label_map(run / f"{name}.png"), read_label_map(f"back/annotations/{name}.png")
+        stored, back = (
+            read_label_map(run / f"masks/{name}.png"),
+            read_label_map(f"back/annotations/{name}.png"),
+        )
         assert np.array_equal(np.where(stored == 0, 255, stored - np.uint8(1)), back)
     judged = radseg("eval", "folder", "--data", "back", "-m", "toy")
     assert judged.exit_code == 0, judged.output
 
 
 def test_uncovered_pixels_may_become_a_class(radseg: Command, run: Path, photos: Path) -> None:
-    Image.fromarray(np.pad(np.ones((32, 96), np.uint8), ((0, 32), (0, 0)))).save(run / "b.png")
+    Image.fromarray(np.pad(np.ones((32, 96), np.uint8), ((0, 32), (0, 0)))).save(run / "masks/b.png")
     radseg("export", run, "--to", "coco", "--images", photos, "-o", "set")
     radseg("import", "set", "--from", "coco", "-o", "back", "--background", "other")
     assert json.loads(Path("back/classes.txt").read_text()) == ["red", "blue", "other"]

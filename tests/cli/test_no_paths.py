@@ -45,7 +45,7 @@ def verb_lines(world):
     data = ("--data", world / "set", "--classes", world / "names.txt", "--ignore", 9, "--first-label", 1)
     images = (world / "photos", world / "elsewhere/a.jpg")
     return {
-        "segment": (*images, *toy, "--save", "labels,overlay,heatmaps,pca,npz,coco"),
+        "segment": (*images, *toy, "--save", "labels,overlay,legend,heatmaps,pca,npz,coco"),
         "compare": (photo, *toy),
         "text": toy,
         "map build": (world / "recording", "-m", "toy", "--no-check"),

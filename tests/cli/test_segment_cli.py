@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_builders import Command, events, paint
+from PIL import Image
 
 from radseg.io import read_label_map
 from radseg.presets.choose import default_model
 from radseg.result import Segmentation
+from radseg.runs.outputs import KINDS
 from radseg.weights import installed
 
 
@@ -30,25 +32,25 @@ def test_one_photo_gives_a_table_and_files(toy: Command, photo: Path) -> None:
         ["blue", "50.0%", "0.98"],
         ["green", "0.0%"],
     ]
-    assert "Written to radseg-output: photo.png, photo.overlay.jpg, classes.json" in result.stdout
+    assert "Written to radseg-output: masks/photo.png, overlays/photo.jpg, classes.json" in result.stdout
     assert files(Path("radseg-output")) == [
         "classes.json",
         "manifest.jsonl",
-        "photo.overlay.jpg",
-        "photo.png",
+        "masks/photo.png",
+        "overlays/photo.jpg",
     ]
 
 
 def test_the_label_map_counts_names_from_one(toy: Command, photo: Path) -> None:
     toy(photo, "-p", "blue, red", "-o", "out")
-    labels = read_label_map("out/photo.png")
+    labels = read_label_map("out/masks/photo.png")
     assert (labels[:, :40] == 2).all()
     assert (labels[:, 56:] == 1).all()
 
 
 def test_what_no_name_fits_is_none(toy: Command, photo: Path) -> None:
     result = toy(photo, "-p", "red", "-o", "out")
-    assert (read_label_map("out/photo.png")[:, 56:] == 0).all()
+    assert (read_label_map("out/masks/photo.png")[:, 56:] == 0).all()
     assert "(none of these)" in result.stdout
 
 
@@ -68,25 +70,44 @@ def test_a_second_run_takes_a_new_folder(toy: Command, photo: Path) -> None:
 def test_a_folder_keeps_its_shape(toy: Command, photos: Path) -> None:
     result = toy(photos, "-p", "red, blue", "-o", "out", "--save", "labels")
     assert result.exit_code == 0
-    assert files(Path("out")) == ["a.png", "b.png", "classes.json", "deep/a.png", "manifest.jsonl"]
+    assert files(Path("out")) == [
+        "classes.json",
+        "manifest.jsonl",
+        "masks/a.png",
+        "masks/b.png",
+        "masks/deep/a.png",
+    ]
     assert "3 done → out" in result.stdout
     assert "Left out 1 files that are no images, such as notes.md." in result.stderr
     assert "[1/3]" in result.stderr
 
 
 def test_every_kind_of_output_is_stored(toy: Command, photo: Path) -> None:
-    result = toy(photo, "-p", "red, sky blue", "-o", "out", "--save", "labels,overlay,heatmaps,pca,npz,coco")
+    result = toy(photo, "-p", "red, sky blue", "-o", "out", "--save", ",".join(KINDS))
     assert result.exit_code == 2  # the toy knows first words only: "sky" is no colour
-    result = toy(photo, "-p", "red, blue sky", "-o", "out", "--save", "labels,overlay,heatmaps,pca,npz,coco")
+    result = toy(photo, "-p", "red, blue sky", "-o", "out", "--save", ",".join(KINDS))
     assert result.exit_code == 0, result.output
-    expected = ["photo.heat.001-red.png", "photo.heat.002-blue-sky.png", "photo.pca.png", "photo.npz"]
-    assert set(files(Path("out"))) >= {*expected, "photo.coco.json", "coco.json"}
+    assert files(Path("out")) == [
+        "classes.json",
+        "coco.json",
+        "coco/photo.json",
+        "heatmaps/photo.001-red.png",
+        "heatmaps/photo.002-blue-sky.png",
+        "legends/photo.png",
+        "manifest.jsonl",
+        "masks/photo.png",
+        "npz/photo.npz",
+        "objects/photo.json",
+        "overlays/photo.jpg",
+        "pca/photo.png",
+    ]
+    assert Image.open("out/overlays/photo.jpg").size == Image.open(photo).size
 
 
 def test_the_stored_result_loads_back(toy: Command, photo: Path) -> None:
     toy(photo, "-p", "red, blue", "-o", "out", "--save", "labels,npz")
-    loaded = Segmentation.load("out/photo.npz")
-    assert np.array_equal(loaded.labels, read_label_map("out/photo.png"))
+    loaded = Segmentation.load("out/npz/photo.npz")
+    assert np.array_equal(loaded.labels, read_label_map("out/masks/photo.png"))
     assert loaded.meta["preset"] == "toy"
 
 
@@ -94,9 +115,9 @@ def test_one_coco_file_holds_all_images_with_their_own_ids(toy: Command, photos:
     toy(photos, "-p", "red, blue", "-o", "out", "--save", "labels,coco")
     coco = json.loads(Path("out/coco.json").read_text())
     assert [(one["id"], one["label_map"]) for one in coco["images"]] == [
-        (1, "a.png"),
-        (2, "b.png"),
-        (3, "deep/a.png"),
+        (1, "masks/a.png"),
+        (2, "masks/b.png"),
+        (3, "masks/deep/a.png"),
     ]
     listed = [one["file_name"] for one in coco["images"]]
     assert all((photos / name).is_file() for name in listed)
@@ -131,7 +152,7 @@ def test_json_lines_tell_the_run(toy: Command, photos: Path) -> None:
         "image",
         "ended",
     ]
-    assert told[3]["outputs"] == ["a.png", "a.overlay.jpg"]
+    assert told[3]["outputs"] == ["masks/a.png", "overlays/a.jpg"]
     shares = {one["name"]: one["share"] for one in told[3]["classes"]}
     assert shares["red"] + shares["blue"] + shares[None] == pytest.approx(1)
     assert told[-1]["done"] == 3
@@ -157,7 +178,7 @@ def test_one_bad_image_of_many_is_listed_and_gives_exit_code_1(toy: Command, pho
     assert (
         result.stderr.count("b.png is not an image that can be read") == 2
     )  # when it happens, and at the end
-    assert files(Path("out")).count("b.png") == 0
+    assert "masks/b.png" not in files(Path("out"))
 
 
 def test_one_bad_image_alone_is_one_line(toy: Command) -> None:
@@ -197,6 +218,8 @@ def test_an_earlier_run_is_kept_until_overwritten(toy: Command, photo: Path) -> 
 
 
 def test_results_beside_the_photo_never_replace_it(toy: Command, photo: Path) -> None:
+    Path("masks").mkdir()
+    photo = photo.rename("masks/photo.png")
     before = photo.read_bytes()
     result = toy(photo, "-p", "red, blue", "-o", ".", "--overwrite")
     assert result.exit_code == 2
@@ -294,7 +317,7 @@ def test_two_thousand_prompts_work(toy: Command, photo: Path) -> None:
     Path("names.txt").write_text(f"blue\n{names}\n")
     result = toy(photo, "--classes", "names.txt", "-o", "out", "--save", "labels")
     assert result.exit_code == 0
-    assert read_label_map("out/photo.png").dtype == np.uint16
+    assert read_label_map("out/masks/photo.png").dtype == np.uint16
 
 
 def test_right_to_left_names_and_odd_file_names_work(toy: Command) -> None:
@@ -303,7 +326,7 @@ def test_right_to_left_names_and_odd_file_names_work(toy: Command) -> None:
     result = toy(name, "-p", "red שמיים, blue", "-o", "out")
     assert result.exit_code == 0
     assert "\x1b[31m" not in result.output
-    assert Path("out", name).is_file()
+    assert Path("out/masks", name).is_file()
 
 
 def test_without_weights_the_miniature_answers_and_says_so(radseg: Command, photo: Path) -> None:

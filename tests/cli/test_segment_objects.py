@@ -19,7 +19,7 @@ def test_objects_are_written_and_said_to_be_connected_parts(toy: Command) -> Non
     result = toy(photo, "-p", "red, blue", "--objects", "--stuff", "blue", "-o", "out")
     assert result.exit_code == 0
     assert "Objects: 1 connected parts, 1 whole classes" in result.stdout
-    assert sorted(saved("out/photo.objects.json")) == [
+    assert sorted(saved("out/objects/photo.json")) == [
         ("blue", [48, 0, 96, 64], "whole class"),
         ("red", [0, 0, 48, 64], "connected part"),
     ]
@@ -52,4 +52,4 @@ def test_a_model_with_sam_prompts_it(radseg: Command) -> None:
     names = "purple sofa, brick pillar, concrete wall, concrete floor"
     found = radseg("segment", "room.png", "-m", "miniature+", "-p", names, "--objects", "-o", "out")
     assert found.exit_code == 0, found.output
-    assert {how for _, _, how in saved("out/room.objects.json")} == {"SAM prompt", "whole class"}
+    assert {how for _, _, how in saved("out/objects/room.json")} == {"SAM prompt", "whole class"}

@@ -19,4 +19,11 @@ def test_the_examples_in_the_results_page_run(
     printed = capsys.readouterr().out.strip()
     assert f"print(result)  # {printed}\n" in page
     written = {path.name for path in tmp_path.iterdir()}
-    assert {"overlay.png", "green.png", "street.png", "street.classes.json", "street.npz"} <= written
+    assert {
+        "overlay.png",
+        "plot.png",
+        "green.png",
+        "street.png",
+        "street.classes.json",
+        "street.npz",
+    } <= written

@@ -15,6 +15,7 @@ from radseg.jobs.manifest import Record, read_manifest
 from radseg.jobs.sources import SourceImage
 
 PARAMETERS = {"prompts": ["red"]}
+PLACES = {"masks": ".png", "overlays": ".jpg"}
 
 
 def silent(record: Record, result: str | None) -> None:
@@ -31,7 +32,7 @@ def shout(image: Path) -> str:
 
 def files_of(result: str, image: Path) -> Sequence[OutputFile]:
     """Two files per image."""
-    return [(".png", result.encode()), (".overlay.png", b"")]
+    return [OutputFile("masks", ".png", result.encode()), OutputFile("overlays", ".jpg", b"")]
 
 
 def test_a_lack_of_memory_is_told_with_what_can_be_done() -> None:
@@ -59,7 +60,7 @@ def go(
     parameters: dict[str, object] = PARAMETERS,  # type: ignore[assignment]
 ) -> Report:
     """Run with the fake network."""
-    with opened(folder, images, parameters, endings=(".png", ".overlay.png"), existing=existing) as plan:
+    with opened(folder, images, parameters, places=PLACES, existing=existing) as plan:
         return run(plan, shout, files_of, silent)
 
 
@@ -77,10 +78,10 @@ def test_every_image_gets_its_files(tmp_path: Path, photos: list[SourceImage]) -
     report = go(tmp_path / "out", photos)
     assert [record.name for record in report.done] == ["a", "b", "deep/c"]
     written = outputs(tmp_path / "out")
-    assert {name: text for name, text in written.items() if not name.endswith("overlay.png")} == {
-        "a.png": "A",
-        "b.png": "B",
-        "deep/c.png": "DEEP/C",
+    assert {name: text for name, text in written.items() if name.startswith("masks/")} == {
+        "masks/a.png": "A",
+        "masks/b.png": "B",
+        "masks/deep/c.png": "DEEP/C",
     }
 
 
@@ -92,7 +93,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, photos: list[SourceImage])
 def test_outputs_are_readable_like_any_new_file(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
     (tmp_path / "plain").touch()
-    assert (tmp_path / "out/a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert (tmp_path / "out/masks/a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_one_bad_image_does_not_end_the_run(tmp_path: Path, photos: list[SourceImage]) -> None:
@@ -112,7 +113,7 @@ def test_an_unexpected_error_costs_one_image(
             raise RuntimeError("CUDA out of memory.\nTried to allocate")
         return shout(image)
 
-    with opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
+    with opened(tmp_path / "out", photos, PARAMETERS, places={}) as plan:
         report = run(plan, broken, files_of, silent)
     assert [record.message for record in report.failed] == ["RuntimeError: CUDA out of memory."]
 
@@ -124,7 +125,7 @@ def test_what_would_stop_every_image_stops_the_run(
     def stop(image: Path) -> str:
         raise error
 
-    with pytest.raises(type(error)), opened(tmp_path / "out", photos, PARAMETERS, endings=()) as plan:
+    with pytest.raises(type(error)), opened(tmp_path / "out", photos, PARAMETERS, places={}) as plan:
         run(plan, stop, files_of, silent)
 
 
@@ -141,9 +142,9 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(ResourceError, match=r"The disk is full: .*out/b\.png was not written"):
+        with pytest.raises(ResourceError, match=r"The disk is full: .*out/masks/b\.png was not written"):
             go(out, photos)
-    assert set(outputs(out)) == {"a.png", "a.overlay.png"}
+    assert set(outputs(out)) == {"masks/a.png", "overlays/a.jpg"}
     assert [record.name for record in go(out, photos, "resume").done] == ["b", "deep/c"]
 
 
@@ -162,7 +163,7 @@ def test_resume_does_failed_changed_and_lost_images_again(tmp_path: Path, photos
     photos[0].path.write_text("bad")
     go(tmp_path / "out", photos)
     photos[0].path.write_text("good")
-    (tmp_path / "out/b.png").unlink()
+    (tmp_path / "out/masks/b.png").unlink()
     photos[2].path.write_text("changed")
     assert [record.name for record in go(tmp_path / "out", photos, "resume").done] == ["a", "b", "deep/c"]
 
@@ -190,7 +191,7 @@ def test_two_folders_with_one_name_each_never_share_an_output(tmp_path: Path) ->
         day.path.parent.mkdir(parents=True)
         day.path.write_text(f"{day.root}")
         go(tmp_path / "out", [day], "resume")
-    labels = [text for name, text in outputs(tmp_path / "out").items() if not name.endswith("overlay.png")]
+    labels = [text for name, text in outputs(tmp_path / "out").items() if name.startswith("masks/")]
     assert sorted(labels) == sorted(f"{day.root}".upper() for day in days)
     assert len(go(tmp_path / "out", days, "resume").earlier) == 3
 
@@ -225,7 +226,7 @@ def test_overwrite_removes_what_the_earlier_run_recorded_and_nothing_else(
     go(tmp_path / "out", photos)
     (tmp_path / "out/notes.md").write_text("mine")
     go(tmp_path / "out", photos[:1], "overwrite")
-    assert set(outputs(tmp_path / "out")) == {"a.png", "a.overlay.png", "notes.md"}
+    assert set(outputs(tmp_path / "out")) == {"masks/a.png", "overlays/a.jpg", "notes.md"}
 
 
 def test_overwrite_helps_after_a_damaged_manifest(tmp_path: Path, photos: list[SourceImage]) -> None:
@@ -251,19 +252,20 @@ def test_another_programs_manifest_is_never_touched(
 def test_files_in_the_way_stop_a_fresh_run_before_it_starts(
     tmp_path: Path, photos: list[SourceImage]
 ) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/b.png").write_text("mine")
+    (tmp_path / "out/masks").mkdir(parents=True)
+    (tmp_path / "out/masks/b.png").write_text("mine")
     with pytest.raises(InputError, match=r"b\.png would be replaced.*--overwrite"):
         go(tmp_path / "out", photos)
-    assert outputs(tmp_path / "out") == {"b.png": "mine"}
+    assert outputs(tmp_path / "out") == {"masks/b.png": "mine"}
 
 
 @pytest.mark.parametrize("existing", ["refuse", "overwrite", "resume"])
 def test_an_input_is_never_replaced(tmp_path: Path, existing: OnExisting) -> None:
-    image = tmp_path / "photo.png"
+    image = tmp_path / "masks/photo.png"
+    image.parent.mkdir()
     image.write_text("precious")
     with pytest.raises(InputError, match="would replace an input image"):
-        go(tmp_path, [SourceImage(image, tmp_path)], existing)
+        go(tmp_path, [SourceImage(image, image.parent)], existing)
     assert image.read_text() == "precious"
 
 
@@ -271,19 +273,22 @@ def test_a_link_in_place_of_an_output_is_replaced_not_written_through(
     tmp_path: Path, photos: list[SourceImage]
 ) -> None:
     out, victim = tmp_path / "out", tmp_path / "victim"
-    out.mkdir()
+    (out / "masks").mkdir(parents=True)
     victim.write_text("precious")
-    (out / "a.png").symlink_to(victim)
+    (out / "masks/a.png").symlink_to(victim)
     go(out, photos[:1], "overwrite")
     assert victim.read_text() == "precious"
-    assert (out / "a.png").read_text() == "A"
+    assert (out / "masks/a.png").read_text() == "A"
 
 
-def test_a_linked_subfolder_that_leads_out_is_refused(tmp_path: Path, photos: list[SourceImage]) -> None:
+@pytest.mark.parametrize("link", ["masks/deep", "overlays"])
+def test_a_linked_subfolder_that_leads_out_is_refused(
+    tmp_path: Path, photos: list[SourceImage], link: str
+) -> None:
     out, other = tmp_path / "out", tmp_path / "other"
-    out.mkdir()
+    (out / "masks").mkdir(parents=True)
     other.mkdir()
-    (out / "deep").symlink_to(other, target_is_directory=True)
+    (out / link).symlink_to(other, target_is_directory=True)
     with pytest.raises(InputError, match="a link in the output folder leads there"):
         go(out, photos)
     assert not any(other.iterdir())
@@ -296,7 +301,7 @@ def test_a_tampered_manifest_cannot_make_overwrite_delete_elsewhere(
     victim.touch()
     go(tmp_path / "out", photos[:1])
     manifest = tmp_path / "out/manifest.jsonl"
-    manifest.write_text(manifest.read_text().replace('"a.png"', '"../victim.png"'))
+    manifest.write_text(manifest.read_text().replace('"masks/a.png"', '"../victim.png"'))
     with pytest.raises(InputError, match="would leave the output folder"):
         go(tmp_path / "out", photos[:1], "overwrite")
     assert victim.exists()
@@ -304,7 +309,7 @@ def test_a_tampered_manifest_cannot_make_overwrite_delete_elsewhere(
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path, photos: list[SourceImage]) -> None:
     with (
-        opened(tmp_path / "out", photos, PARAMETERS, endings=()),
+        opened(tmp_path / "out", photos, PARAMETERS, places={}),
         pytest.raises(ResourceError, match="Another radseg is writing"),
     ):
         go(tmp_path / "out", photos)
@@ -349,7 +354,7 @@ def test_the_next_free_folder_is_found(tmp_path: Path) -> None:
 def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, photos: list[SourceImage]) -> None:
     with (
         pytest.raises(ResourceError),
-        opened(tmp_path / "out", photos, PARAMETERS, endings=()),
+        opened(tmp_path / "out", photos, PARAMETERS, places={}),
     ):
         raise ResourceError("no weights")
     assert not (tmp_path / "out").exists()
@@ -360,18 +365,18 @@ def test_overwrite_keeps_an_old_output_that_is_now_an_input(
 ) -> None:
     out = tmp_path / "out"
     go(out, photos)
-    go(out, [SourceImage(out / "deep/c.png", out / "deep")], "overwrite")
-    assert outputs(out) == {"c.png": "DEEP/C", "c.overlay.png": "", "deep/c.png": "DEEP/C"}
+    go(out, [SourceImage(out / "masks/deep/c.png", out / "masks/deep")], "overwrite")
+    assert outputs(out) == {"masks/c.png": "DEEP/C", "overlays/c.jpg": "", "masks/deep/c.png": "DEEP/C"}
 
 
 def test_what_a_killed_run_left_half_written_is_removed_first(
     tmp_path: Path, photos: list[SourceImage]
 ) -> None:
-    left = [tmp_path / "out" / name for name in (".radseg-ab.part", "deep/.radseg-cd.part")]
+    left = [tmp_path / "out" / name for name in (".radseg-ab.part", "masks/deep/.radseg-cd.part")]
     for part in left:
         part.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
-    with opened(tmp_path / "out", photos, PARAMETERS, endings=()):
+    with opened(tmp_path / "out", photos, PARAMETERS, places={"masks": None}):
         assert not any(part.exists() for part in left)
 
 
@@ -380,7 +385,7 @@ def test_a_run_that_is_refused_leaves_the_folder_of_the_one_that_runs(
 ) -> None:
     """Two that start together both find no folder; the one that comes second must not clear it away."""
     out = tmp_path / "out"
-    with opened(out, photos, PARAMETERS, endings=()):
+    with opened(out, photos, PARAMETERS, places={}):
         monkeypatch.setattr(Path, "exists", lambda _: False)
         with pytest.raises(ResourceError, match="Another radseg"):
             go(out, photos)
@@ -403,13 +408,13 @@ def test_a_link_to_itself_costs_one_image(
 
 def in_the_way(folder: Path, kind: str) -> None:
     """Put what no output can replace where the output of b.jpg belongs."""
-    folder.mkdir()
+    (folder / "overlays").mkdir(parents=True)
     if kind == "folder":
-        (folder / "b.overlay.png").mkdir()
+        (folder / "overlays/b.jpg").mkdir()
     elif kind == "file for a folder":
-        (folder / "deep").write_text("mine")
+        (folder / "overlays/deep").write_text("mine")
     else:
-        (folder / "deep").symlink_to(folder / "deep")
+        (folder / "overlays/deep").symlink_to(folder / "overlays/deep")
 
 
 @pytest.mark.parametrize(
@@ -422,7 +427,9 @@ def test_what_is_in_the_way_of_one_output_costs_one_image(
     for existing in ("overwrite", "resume", "overwrite"):
         report = go(tmp_path / "out", photos, existing)  # type: ignore[arg-type]
         assert [record.name for record in report.failed] == [failed]
-        assert not (tmp_path / "out/b.png").exists() or kind != "folder", "half of an image's outputs is none"
+        assert not (tmp_path / "out/masks/b.png").exists() or kind != "folder", (
+            "half of an image's outputs is none"
+        )
 
 
 def test_a_path_that_is_too_long_in_the_output_folder_costs_one_image(
@@ -443,7 +450,7 @@ def test_a_path_that_is_too_long_in_the_output_folder_costs_one_image(
 
 def test_an_old_output_that_is_a_folder_by_now_is_left(tmp_path: Path, photos: list[SourceImage]) -> None:
     go(tmp_path / "out", photos)
-    (tmp_path / "out/a.png").unlink()
-    (tmp_path / "out/a.png").mkdir()
+    (tmp_path / "out/masks/a.png").unlink()
+    (tmp_path / "out/masks/a.png").mkdir()
     report = go(tmp_path / "out", photos[1:], "overwrite")
-    assert (len(report.done), (tmp_path / "out/a.png").is_dir()) == (2, True)
+    assert (len(report.done), (tmp_path / "out/masks/a.png").is_dir()) == (2, True)

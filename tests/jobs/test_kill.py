@@ -16,7 +16,7 @@ CHILD = """
 import os, sys, time
 from pathlib import Path
 import radseg.files
-from radseg.jobs.folder import opened, run
+from radseg.jobs.folder import OutputFile, opened, run
 from radseg.jobs.sources import collect
 
 class InPieces:
@@ -34,11 +34,12 @@ def slow(image):
     return image.stem
 
 def files_of(result, image):
-    yield from ((ending, result.encode() * 20_000) for ending in (".png", ".overlay.png"))
+    yield from (OutputFile(kind, ".png", result.encode() * 20_000) for kind in ("masks", "pca"))
 
 radseg.files.os = InPieces()
 photos, out = Path(sys.argv[1]), Path(sys.argv[2])
-with opened(out, collect([str(photos)]).images, {"p": 1}, endings=(".png",), existing="resume") as plan:
+places = {"masks": ".png", "pca": ".png"}
+with opened(out, collect([str(photos)]).images, {"p": 1}, places=places, existing="resume") as plan:
     print("started", flush=True)
     run(plan, slow, files_of, lambda record, result: None)
 """
@@ -71,8 +72,7 @@ def test_nothing_is_lost_doubled_or_cut_after_kills(tmp_path: Path, repository: 
         child.send_signal(signal.SIGKILL)
         child.communicate()
         kills += child.returncode == -signal.SIGKILL
-        names = [path.name for path in out.glob("*.png")]
-        assert all((out / name).stat().st_size == CONTENT for name in names)
+        assert all(path.stat().st_size == CONTENT for path in out.rglob("*.png"))
         if child.returncode == 0:
             break
     finished = start(photos, out, repository / "src")
@@ -81,6 +81,8 @@ def test_nothing_is_lost_doubled_or_cut_after_kills(tmp_path: Path, repository: 
     assert kills >= 3
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()[1:]]
     assert sorted(line["name"] for line in lines) == [f"{index:02}" for index in range(IMAGES)]
-    expected = {f"{i:02}{end}": f"{i:02}" * 20_000 for i in range(IMAGES) for end in (".png", ".overlay.png")}
-    assert {path.name: path.read_text() for path in out.glob("*.png")} == expected
-    assert not list(out.glob(".radseg-*.part"))
+    expected = {
+        out / f"{kind}/{i:02}.png": f"{i:02}" * 20_000 for i in range(IMAGES) for kind in ("masks", "pca")
+    }
+    assert {path: path.read_text() for path in out.rglob("*.png")} == expected
+    assert not list(out.rglob(".radseg-*.part"))

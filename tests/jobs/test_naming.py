@@ -1,18 +1,16 @@
 """Output names: short, unique, and inside the folder."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from radseg.errors import InputError
-from radseg.jobs.folder import LOCK_NAME
-from radseg.jobs.manifest import MANIFEST_NAME
-from radseg.jobs.naming import inside, output_names
+from radseg.jobs.naming import OUTPUT_SUFFIXES, inside, output_names
 from radseg.jobs.sources import SourceImage
-from radseg.runs.outputs import CLASSES_NAME, COCO_NAME, heat_ending
+from radseg.runs.outputs import KINDS, heat_ending, places_of
 
 ROOT = Path("/photos")
 
@@ -42,17 +40,6 @@ def test_upper_and_lower_case_count_as_equal() -> None:
     assert names("/photos/Photo.jpg", "/photos/photo.png") == ["Photo.jpg", "photo.png"]
 
 
-def test_a_photo_called_like_an_output_of_another_moves_aside() -> None:
-    first, second = names("/photos/photo.jpg", "/photos/photo.overlay.jpg")
-    assert (first, second) == ("photo", "photo.overlay.jpg~2")
-
-
-@pytest.mark.parametrize("ending", [".pca.png", heat_ending(1, "sky")])
-def test_a_label_map_is_never_called_like_an_output_of_another_photo(ending: str) -> None:
-    first, second = names("/photos/photo.jpg", f"/photos/photo{ending.removesuffix('.png')}.jpg")
-    assert f"{second}.png" != f"{first}{ending}"
-
-
 def test_names_given_earlier_stay_when_the_folder_grows() -> None:
     images = [SourceImage(Path("/photos/photo.jpg"), ROOT), SourceImage(Path("/photos/photo.png"), ROOT)]
     assert output_names(images, known=("photo", None), taken=("photo",)) == ("photo", "photo.png")
@@ -63,13 +50,16 @@ def test_a_path_that_climbs_gives_its_last_part() -> None:
     assert output_names([SourceImage(Path("/photos/../etc/x.jpg"), ROOT)]) == ("x",)
 
 
-@pytest.mark.parametrize(
-    "folder", [MANIFEST_NAME, CLASSES_NAME, COCO_NAME, LOCK_NAME, ".radseg-1.part", "Coco.JSON"]
-)
-def test_a_folder_called_like_a_file_of_the_run_moves_aside(folder: str) -> None:
-    assert names(f"/photos/{folder}/a.jpg", root="/photos") == [f"_{folder}/a"]
-    both = names(f"/photos/{folder}/a.jpg", f"/photos/_{folder}/a.png", root="/photos")
-    assert both == [f"_{folder}/a.jpg", f"_{folder}/a.png"]
+@pytest.mark.parametrize("folder", ["a.png", "A.JPG", ".radseg-1.part"])
+def test_a_folder_that_ends_like_a_file_of_the_run_never_stands_in_its_way(folder: str) -> None:
+    assert names(f"/photos/{folder}/a.jpg", root="/photos") == [f"{folder}_/a"]
+    both = names(f"/photos/{folder}/a.jpg", f"/photos/{folder}_/a.png", root="/photos")
+    assert both == [f"{folder}_/a.jpg", f"{folder}_/a.png"]
+
+
+def test_every_file_of_a_run_ends_in_what_no_folder_does() -> None:
+    endings = [*filter(None, places_of(KINDS).values()), heat_ending(1, "sky")]
+    assert all(ending.endswith(OUTPUT_SUFFIXES) for ending in endings)
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "\udce9"])
@@ -80,7 +70,8 @@ def test_a_long_name_leaves_room_for_every_ending_and_stays_unique(letter: str) 
     assert all(len(os.fsencode(name + heat_ending(99999, "n" * 99))) <= 255 for name in given_names)
 
 
-part = st.sampled_from(["a", "b", "A", "a.overlay", "a.jpg", "é", "é"])
+PLACES = (("masks", ".png"), ("heatmaps", heat_ending(1, "sky")), ("heatmaps", heat_ending(2, "b")))
+part = st.sampled_from(["a", "b", "A", "a.001-sky", "a.jpg", "a.png", "a.png_", "é", "é"])
 suffix = st.sampled_from([".jpg", ".png", ".JPG", ""])
 paths = st.lists(st.tuples(st.lists(part, max_size=2), part, suffix), min_size=1, max_size=12, unique_by=str)
 
@@ -91,8 +82,10 @@ def test_no_two_images_share_an_output_and_none_leaves_the_folder(
 ) -> None:
     files = {ROOT.joinpath(*folders, stem + end) for folders, stem, end in drawn}
     given_names = output_names([SourceImage(p, p.parent if each_alone else ROOT) for p in sorted(files)])
-    outputs = [f"{name}{end}".casefold() for name in given_names for end in (".png", ".overlay.png")]
+    outputs = [f"{kind}/{name}{end}".casefold() for name in given_names for kind, end in PLACES]
+    folders = {parent for one in outputs for parent in PurePosixPath(one).parents}
     assert len(set(outputs)) == len(outputs)
+    assert not folders & {PurePosixPath(one) for one in outputs}
     assert all(inside(Path("/out"), name).is_relative_to("/out") for name in given_names)
 
 

@@ -35,20 +35,21 @@ def test_the_objects_of_the_room_are_named_and_the_absent_door_is_not(image):
 
 
 def test_every_image_is_written(folder, image):
-    assert {path.name for path in image.files} >= {
+    assert {path.relative_to(folder).as_posix() for path in image.files} >= {
         "room.png",
-        "room.labels.png",
-        "room.overlay.jpg",
-        "room.unrefined.overlay.jpg",
-        "room.pca.png",
+        "masks/room.png",
+        "overlays/room.jpg",
+        "overlays/room.unrefined.jpg",
+        "legends/room.png",
+        "pca/room.png",
     }
-    assert sum("heat" in path.name for path in image.files) == len(PROMPTS)
-    assert read_label_map(folder / "room.labels.png").max() <= len(PROMPTS)
+    assert sum(path.parent.name == "heatmaps" for path in image.files) == len(PROMPTS)
+    assert read_label_map(folder / "masks/room.png").max() <= len(PROMPTS)
 
 
 def test_refinement_changes_the_overlay(folder, image):
     refined, coarse = (
-        np.asarray(Image.open(folder / f"room.{part}overlay.jpg")) for part in ("", "unrefined.")
+        np.asarray(Image.open(folder / f"overlays/room.{part}jpg")) for part in ("", "unrefined.")
     )
     assert (refined != coarse).any()
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from radseg.colours import colours
 from radseg.errors import InputError
 from radseg.io import MAX_SIDE, read_pixels
 from radseg.types import Size
-from radseg.visual import heat_colours, heat_map, overlay, paint, pca_image
+from radseg.visual import heat_colours, heat_map, legend, overlay, paint, pca_image, stacked
 from radseg.visual.legend import NARROWEST, PANEL
 from radseg.visual.text import legible, shorten
 
@@ -21,6 +22,12 @@ def halves(height: int = 120, width: int = 400) -> np.ndarray:
     labels = np.ones((height, width), np.uint8)
     labels[:, width // 2 :] = 2
     return labels
+
+
+def pixels_of_legend(labels: np.ndarray, names: list[str]) -> np.ndarray:
+    strip = legend(labels, names)
+    assert strip is not None
+    return np.asarray(strip).reshape(-1, 3)
 
 
 class TestPaint:
@@ -61,39 +68,15 @@ class TestPaint:
 
 
 class TestOverlay:
-    def test_the_legend_stands_below_the_whole_image(self) -> None:
-        image = overlay(PHOTO, halves(), ["sky", "road"])
-        assert image.width == 400
-        assert image.height > 120
-        assert image.getpixel((0, 121)) == PANEL
-
-    def test_swatches_have_the_colours_of_the_regions_largest_first(self) -> None:
-        labels = halves()
-        labels[:, 150:] = 2
-        strip = np.asarray(overlay(PHOTO, labels, ["sky", "road"]))[120:].reshape(-1, 3)
-        sky, road = colours(["sky", "road"])
-        places = [np.flatnonzero((strip == colour).all(axis=1)).min() for colour in (road, sky)]
-        assert places == sorted(places)
-
-    def test_absent_names_are_not_in_the_legend(self) -> None:
-        names = ["sky", "road", "car"]
-        strip = np.asarray(overlay(PHOTO, halves(), names))[120:].reshape(-1, 3)
-        assert not (strip == colours(names)[2]).all(axis=1).any()
+    @pytest.mark.parametrize("size", [(120, 400), (1, 1), (1, 900), (900, 1)])
+    def test_it_has_the_size_of_the_photo(self, size: tuple[int, int]) -> None:
+        image = overlay(np.zeros((*size, 3), np.uint8), np.ones(size, np.uint8), ["sky"])
+        assert image.size == size[::-1]
 
     def test_nothing_found_gives_the_image_alone(self) -> None:
-        image = overlay(PHOTO, np.zeros((120, 400), np.uint8), ["sky"])
-        assert np.array_equal(np.asarray(image), PHOTO)
-
-    @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (30, 20)])
-    def test_tiny_and_narrow_images_get_a_legend_that_can_be_read(self, size: tuple[int, int]) -> None:
-        image = overlay(np.zeros((*size, 3), np.uint8), np.ones(size, np.uint8), ["sky"])
-        assert image.width >= NARROWEST
-        assert image.height > size[0] + 20
-
-    def test_a_legend_of_150_names_stays_smaller_than_the_image(self) -> None:
-        labels = (np.arange(600 * 800).reshape(600, 800) // 3200 + 1).astype(np.uint8)
-        image = overlay(None, labels, [f"a rather long name {i}" for i in range(150)])
-        assert image.height < 600 * 1.7
+        labels = np.zeros((120, 400), np.uint8)
+        assert np.array_equal(np.asarray(overlay(PHOTO, labels, ["sky"])), PHOTO)
+        assert legend(labels, ["sky"]) is None
 
     @pytest.mark.parametrize(
         "name",
@@ -115,15 +98,52 @@ class TestOverlay:
     )
     def test_no_name_breaks_the_image(self, name: str) -> None:
         assert overlay(PHOTO, halves(), [name, "road"]).width == 400
+        assert legend(halves(), [name, "road"]) is not None
+
+    def test_real_photo(self, shared: Path) -> None:
+        photo = read_pixels(shared / "data/photos/example3.jpg")
+        image = overlay(photo, halves(*photo.shape[:2]), ["sky", "road"])
+        assert image.size == photo.shape[1::-1]
 
     def test_the_same_input_gives_the_same_image(self) -> None:
         first, second = (overlay(PHOTO, halves(), ["sky", "road"]) for _ in range(2))
         assert np.array_equal(np.asarray(first), np.asarray(second))
 
-    def test_real_photo(self, shared: Path) -> None:
-        photo = read_pixels(shared / "data/photos/example3.jpg")
-        image = overlay(photo, halves(*photo.shape[:2]), ["sky", "road"])
-        assert image.width == photo.shape[1]
+
+class TestLegend:
+    def test_swatches_have_the_colours_of_the_regions_largest_first(self) -> None:
+        labels = halves()
+        labels[:, 150:] = 2
+        strip = pixels_of_legend(labels, ["sky", "road"])
+        sky, road = colours(["sky", "road"])
+        places = [np.flatnonzero((strip == colour).all(axis=1)).min() for colour in (road, sky)]
+        assert places == sorted(places)
+
+    def test_absent_names_are_not_in_it(self) -> None:
+        names = ["sky", "road", "car"]
+        assert not (pixels_of_legend(halves(), names) == colours(names)[2]).all(axis=1).any()
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (30, 20)])
+    def test_tiny_and_narrow_images_get_one_that_can_be_read(self, size: tuple[int, int]) -> None:
+        strip = legend(np.ones(size, np.uint8), ["sky"])
+        assert strip is not None
+        assert strip.width >= NARROWEST
+        assert strip.height > 20
+
+    def test_one_of_150_names_stays_smaller_than_the_image(self) -> None:
+        labels = (np.arange(600 * 800).reshape(600, 800) // 3200 + 1).astype(np.uint8)
+        strip = legend(labels, [f"a rather long name {i}" for i in range(150)])
+        assert strip is not None
+        assert strip.height < 600 * 0.7
+
+    def test_it_stands_below_the_whole_image(self) -> None:
+        strip = legend(halves(30, 20), ["sky", "road"])
+        assert strip is not None
+        both = stacked(Image.new("RGB", (20, 30), (9, 8, 7)), strip)
+        assert both.size == (NARROWEST, 30 + strip.height)
+        assert both.getpixel((0, 0)) == both.getpixel((0, 31)) == PANEL
+        assert both.getpixel((NARROWEST // 2, 29)) == (9, 8, 7)
+        assert stacked(both, None) is both
 
 
 class TestText:
@@ -228,4 +248,6 @@ def test_painting_in_bands_equals_painting_at_once(
 def test_the_tallest_image_keeps_its_legend_within_what_a_jpeg_may_have() -> None:
     names = [f"name {i}" for i in range(200)]
     labels = (np.arange(MAX_SIDE)[:, None] // 300 + 1).clip(max=200).astype(np.uint8).repeat(2, 1)
-    assert overlay(None, labels, names).height <= 65_500
+    strip = legend(labels, names)
+    assert strip is not None
+    assert MAX_SIDE + strip.height <= 65_500

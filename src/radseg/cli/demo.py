@@ -18,7 +18,7 @@ def demo(output: Output = Path("demo-output")) -> None:
     typer.echo(f"{made.about}, mode {made.result.mode}:")
     print_table(class_shares(made.result))
     typer.echo("Written, the overlay first to look at:")
-    for path in sorted(made.files, key=lambda path: "overlay" not in path.name):
+    for path in sorted(made.files, key=lambda path: path.parent.name != "overlays"):
         typer.echo(f"  {path}")
     typer.echo(f"Next: {made.next_command}\n")
     mapped = run_map_demo(output)

@@ -50,8 +50,8 @@ Save = Annotated[
     str,
     typer.Option(
         "--save",
-        help="Some of labels, overlay, heatmaps, pca, npz, coco, objects; and formats of `radseg export`, "
-        "which go to the folder exports.",
+        help="Some of labels, overlay, legend, heatmaps, pca, npz, coco, objects; and formats of "
+        "`radseg export`, which go to the folder exports.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -60,7 +60,7 @@ Objects = Annotated[
     typer.Option(
         "--objects",
         help="Find each object: by SAM with a model that ends in +, else connected parts. Adds "
-        "photo.objects.json; overlay and coco show objects.",
+        "objects/photo.json; overlay and coco show objects.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -101,8 +101,8 @@ def segment(
 ) -> None:
     """Segment images by prompts.
 
-    Each image gets a label map (photo.png: 0 = none, names from 1) and an overlay
-    (photo.overlay.jpg); the run gets classes.json and manifest.jsonl.
+    Each image gets a label map (masks/photo.png: 0 = none, names from 1) and an overlay
+    (overlays/photo.jpg); the run gets classes.json and manifest.jsonl.
 
     A run that broke off continues with --resume.
 

@@ -34,7 +34,7 @@ MAX_PIXELS = 178_956_970
 """Most pixels an image may have: where Pillow, too, refuses a bomb. 0.5 GB decoded, 2.1 GB as float32."""
 
 MAX_SIDE = 65_000
-"""Most pixels of one side. libjpeg reads and writes 65,500 at most, and an overlay is a JPEG with a legend
+"""Most pixels of one side. libjpeg reads and writes 65,500 at most, and a plot may be a JPEG with a legend
 below the image."""
 
 _ORIENTATION = 0x0112

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import filelock
 
@@ -26,11 +26,16 @@ from radseg.jobs.sources import SourceImage
 
 LOCK_NAME = ".radseg-lock"
 OnExisting = Literal["refuse", "resume", "overwrite"]
-OutputFile = tuple[str, bytes]
-"""The end of a file name, such as ".overlay.png", and the content of that file."""
-
 ResultT = TypeVar("ResultT")
 """What is made of one image; the run hands it on without looking inside."""
+
+
+class OutputFile(NamedTuple):
+    """A file to store for an image: the folder of its kind in the run's, the end of its name, its bytes."""
+
+    folder: str
+    ending: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,14 @@ def opened(
     images: Sequence[SourceImage],
     parameters: Parameters,
     *,
-    endings: Sequence[str],
+    places: Mapping[str, str | None],
     existing: OnExisting = "refuse",
 ) -> Iterator[Plan]:
     """Lock the output folder and say what is to be done in it. Do this before loading a model: it is quick.
 
     Args:
-        endings: of the files each image will get, such as ".png"; a file in their place stops a fresh run.
+        places: the folders below this one and how the file of each image ends there, such as masks and .png;
+            a file in its place stops a fresh run. None where only the result tells the ending.
         existing: what to do with an earlier run in the folder. "resume" needs equal parameters; "overwrite"
             deletes the files that run recorded.
 
@@ -102,8 +108,8 @@ def opened(
         history = earlier if existing == "resume" else None
         jobs = _jobs(images, history.records if history else {})
         done, todo = _split(folder, jobs)
-        _check_targets(folder, todo, endings, may_replace=existing != "refuse")
-        for subfolder in {inside(folder, job.name).parent for job in todo}:
+        _check_targets(folder, todo, places, may_replace=existing != "refuse")
+        for subfolder in {inside(folder, f"{kind}/{job.name}").parent for kind in places for job in todo}:
             clear_parts(subfolder)
         if existing == "overwrite":
             _delete_run(folder, earlier, keep={os.path.realpath(job.image) for job in jobs})
@@ -172,11 +178,12 @@ def _do(
     result = work(job.image)
     stored: list[str] = []
     try:
-        for ending, content in files_of(result, job.image):
-            target = inside(folder, f"{job.name}{ending}")
+        for kind, ending, content in files_of(result, job.image):
+            output = f"{kind}/{job.name}{ending}"
+            target = inside(folder, output)
             make_folder(target.parent)
             write_bytes(target, content)
-            stored.append(f"{job.name}{ending}")
+            stored.append(output)
     except BaseException:
         for name in stored:
             inside(folder, name).unlink(missing_ok=True)
@@ -251,13 +258,15 @@ def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - pathlib's raises where a name is too long
 
 
-def _check_targets(folder: Path, jobs: Sequence[Job], endings: Sequence[str], *, may_replace: bool) -> None:
+def _check_targets(
+    folder: Path, jobs: Sequence[Job], places: Mapping[str, str | None], *, may_replace: bool
+) -> None:
     images = {os.path.realpath(job.image) for job in jobs}
     in_the_way = []
     for job in jobs:
-        for ending in endings:
-            target = inside(folder, f"{job.name}{ending}")
-            if not os.path.lexists(target):
+        for kind, ending in places.items():
+            target = inside(folder, f"{kind}/{job.name}{ending}")
+            if ending is None or not os.path.lexists(target):
                 continue
             if os.path.realpath(target) in images:
                 raise InputError(

@@ -8,17 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from radseg.errors import InputError
-from radseg.jobs.manifest import MANIFEST_NAME
 from radseg.jobs.sources import SourceImage
 
-RESERVED = (MANIFEST_NAME, "classes.json", "coco.json", "exports")
-"""Files and a folder of the whole run, and no folders of images; neither is what begins with `.radseg-`."""
+OUTPUT_SUFFIXES = (".png", ".jpg", ".json", ".npz", ".safetensors", ".part")
+"""What the files of a run end in; no folder of a name does, or it would stand in the way of a file."""
 
 MAX_BYTES = 190
 """Most bytes of the last part of a name: a file name has 255, and the longest ending, of a heat map, 55."""
-
-OUTPUT_KINDS = ("overlay", "heat", "pca", "coco")
-"""What may stand between an output's name and its suffix, as in photo.overlay.png."""
 
 
 def output_names(
@@ -30,7 +26,8 @@ def output_names(
     is `day1/photo`). Images that would share a name all move to the next form: the path below the deepest
     folder that holds every image of the run, then that with the suffix (`photo.jpg`, `photo.png`), then a
     number (`photo.jpg~2`). Upper and lower case count as equal, as many file systems have it. A folder that
-    is called like a file of the run gets a `_` in front; what is too long ends in a hash of the whole.
+    ends like a file of the run gets a `_` behind; what is too long ends in a hash of the whole. So every
+    folder of a run, which holds one kind of file, holds a file of its own for each image.
 
     Args:
         known: the name that an earlier part of this run gave each image, or None; names are kept.
@@ -58,23 +55,10 @@ def _give(names: list[str | None], form: Callable[[int], str], taken: set[str]) 
     wanted = {index: form(index) for index, name in enumerate(names) if name is None}
     counts = Counter(_fold(name) for name in wanted.values())
     alone = {index: name for index, name in wanted.items() if counts[_fold(name)] == 1}
-    everyone = taken | set(counts)
     for index, name in alone.items():
-        if _fold(name) not in taken and not _shadows(_fold(name), everyone):
+        if _fold(name) not in taken:
             names[index] = name
             taken.add(_fold(name))
-
-
-def _shadows(name: str, others: set[str]) -> bool:
-    """Whether an output of another image is called like one of this name (`photo.overlay` beside `photo`)."""
-    stem, dot, _ = name.partition(".")
-    while dot:
-        rest = name[len(stem) + 1 :]
-        if rest.split(".")[0] in OUTPUT_KINDS and stem in others:
-            return True
-        head, dot, _ = rest.partition(".")
-        stem = f"{stem}.{head}"
-    return False
 
 
 def _numbered(name: str, taken: set[str]) -> str:
@@ -100,12 +84,11 @@ def _below(path: Path, root: Path) -> str:
     """Return `path` relative to `root` in forward slashes; only the last part if it does not lie below."""
     inside = Path(os.path.relpath(path, root))
     parts = inside.parts if ".." not in inside.parts and not inside.is_absolute() else (path.name,)
-    return PurePosixPath(*map(_unreserved, parts[:-1]), *map(_shortened, parts[-1:])).as_posix()
+    return PurePosixPath(*map(_unlike_a_file, parts[:-1]), *map(_shortened, parts[-1:])).as_posix()
 
 
-def _unreserved(folder: str) -> str:
-    folded = _fold(folder)
-    return f"_{folder}" if folded in RESERVED or folded.startswith(".radseg-") else folder
+def _unlike_a_file(folder: str) -> str:
+    return f"{folder}_" if _fold(folder).endswith(OUTPUT_SUFFIXES) else folder
 
 
 def _shortened(name: str) -> str:

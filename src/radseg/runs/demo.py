@@ -62,10 +62,13 @@ def run_demo(folder: Path) -> Demo:
     write_bytes(scene, image_bytes(Image.fromarray(image)))
     written = [scene]
     segmented = Segmented(result, segmenter.encode(image))
-    for ending, content in files_of(segmented, scene, ("labels", "overlay", "heatmaps", "pca")):
-        written.append(folder / f"room{'.labels' if ending == '.png' else ''}{ending}")
+    for kind, ending, content in files_of(
+        segmented, scene, ("labels", "overlay", "legend", "heatmaps", "pca")
+    ):
+        written.append(folder / kind / f"room{ending}")
+        make_folder(written[-1].parent)
         write_bytes(written[-1], content)
-    written.append(folder / "room.unrefined.overlay.jpg")
+    written.append(folder / "overlays" / "room.unrefined.jpg")
     coarse.save_overlay(written[-1])
     about = f"A room it never saw, rendered here, masks refined; {miniature.NOTE}"
     command = f'radseg segment {scene} -m miniature --mode assign -p "lamp, vase, wall, floor"'

@@ -1,4 +1,4 @@
-"""What is stored for each image and for a whole run, and under which endings."""
+"""What is stored for each image and for a whole run, and where: each kind has a folder of its own."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,23 +18,27 @@ if TYPE_CHECKING:
     from radseg.result import Segmentation
     from radseg.types import LanguageFeatures
 
-Kind = Literal["labels", "overlay", "heatmaps", "pca", "npz", "coco", "objects"]
+Kind = Literal["labels", "overlay", "legend", "heatmaps", "pca", "npz", "coco", "objects"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CLASSES_NAME = "classes.json"
 COCO_NAME = "coco.json"
 EXPORTS_NAME = "exports"
 
-_ENDINGS: Mapping[str, str] = {
-    "labels": ".png",
-    "overlay": ".overlay.jpg",
-    "pca": ".pca.png",
-    "npz": ".npz",
-    "coco": ".coco.json",
-    "objects": ".objects.json",
+_PLACES: Mapping[Kind, tuple[str, str | None]] = {
+    "labels": ("masks", ".png"),
+    "overlay": ("overlays", ".jpg"),
+    "legend": ("legends", None),
+    "heatmaps": ("heatmaps", None),
+    "pca": ("pca", ".png"),
+    "npz": ("npz", ".npz"),
+    "coco": ("coco", ".json"),
+    "objects": ("objects", ".json"),
 }
+"""The folder of each kind and how its files end; None where that depends on the result."""
 OUTPUT_BYTES: Mapping[Kind, int] = {
     "labels": 3,
     "overlay": 6,
+    "legend": 3,
     "heatmaps": 11,
     "pca": 34,
     "npz": 9,
@@ -99,35 +103,47 @@ def require_kinds(kinds: Sequence[Kind]) -> None:
         raise MissingExtraError('COCO output needs pycocotools: pip install "radseg[coco]"')
 
 
-def endings_of(kinds: Sequence[Kind]) -> tuple[str, ...]:
-    """Return the endings known before a result is there (heat maps carry class names)."""
-    return tuple(_ENDINGS[kind] for kind in kinds if kind in _ENDINGS)
+def places_of(kinds: Sequence[Kind]) -> dict[str, str | None]:
+    """Return the folder of each kind and how its files end; None where only the result tells."""
+    return dict(_PLACES[kind] for kind in kinds)
+
+
+def place_of(kind: Kind, name: str) -> str:
+    """Return where the file of this kind of an image called `name` lies below the run's folder."""
+    folder, ending = _PLACES[kind]
+    assert ending is not None
+    return f"{folder}/{name}{ending}"
 
 
 def stored(record: Record, kind: Kind) -> str | None:
     """Return the file of this kind that an image got, below the folder of the run; None if it has none."""
-    name = f"{record.name}{_ENDINGS[kind]}"
-    return name if name in record.outputs else None
+    place = place_of(kind, record.name)
+    return place if place in record.outputs else None
 
 
 def heat_ending(index: int, name: str) -> str:
-    """Return the ending of a class's heat map, such as ".heat.003-traffic-light.png": safe on any disk."""
+    """Return the ending of a class's heat map, such as ".003-traffic-light.png": safe on any disk."""
     slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
     slug = "-".join(part for part in slug.split("-") if part)[:_SLUG_LENGTH]
-    return f".heat.{index:03}-{slug}.png" if slug else f".heat.{index:03}.png"
+    return f".{index:03}-{slug}.png" if slug else f".{index:03}.png"
 
 
 def files_of(segmented: Segmented, image: Path, kinds: Sequence[Kind]) -> Iterator[OutputFile]:
-    """Yield endings and contents of the files to store for one image, one at a time."""
+    """Yield the files to store for one image, one at a time."""
     from radseg.io import image_bytes  # noqa: PLC0415
 
     result = segmented.result
     for kind in kinds:
+        folder, ending = _PLACES[kind]
         if kind == "heatmaps":
             for index, name in enumerate(result.names, start=1):
-                yield heat_ending(index, name), image_bytes(result.heat_map(name))
+                yield OutputFile(folder, heat_ending(index, name), image_bytes(result.heat_map(name)))
+        elif kind == "legend":
+            if (legend := result.legend()) is not None:
+                yield OutputFile(folder, ".png", image_bytes(legend))
         else:
-            yield _ENDINGS[kind], _content(segmented, image, kind)
+            assert ending is not None
+            yield OutputFile(folder, ending, _content(segmented, image, kind))
 
 
 def _content(segmented: Segmented, image: Path, kind: Kind) -> bytes:
@@ -147,7 +163,7 @@ def _content(segmented: Segmented, image: Path, kind: Kind) -> bytes:
         case "pca":
             return image_bytes(_pca(segmented))
         case _:
-            return image_bytes(result.plot(), ".jpg")
+            return image_bytes(result.overlay(), ".jpg")
 
 
 def _pca(segmented: Segmented) -> "Image":
@@ -201,10 +217,10 @@ def merged_coco(folder: Path, records: Sequence[Record]) -> dict[str, Any]:
     """Return one COCO data set of all images: the per-image ones with their ids renumbered."""
     merged: dict[str, Any] = {"info": {}, "images": [], "categories": [], "annotations": []}
     for number, record in enumerate(sorted(records, key=lambda record: record.name), start=1):
-        one = json.loads((folder / f"{record.name}{_ENDINGS['coco']}").read_bytes())
+        one = json.loads((folder / place_of("coco", record.name)).read_bytes())
         merged["info"], merged["categories"] = one["info"], one["categories"]
         below = PurePosixPath(record.name).parent / PurePath(record.source).name  # folders tell images apart
-        names = {"file_name": str(below), "label_map": f"{record.name}.png"}
+        names = {"file_name": str(below), "label_map": place_of("labels", record.name)}
         merged["images"] += [{**one["images"][0], "id": number, **names}]
         start = len(merged["annotations"]) + 1
         merged["annotations"] += [

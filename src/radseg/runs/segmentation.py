@@ -19,8 +19,8 @@ from radseg.runs.outputs import (
     OUTPUT_BYTES,
     Kind,
     Segmented,
-    endings_of,
     files_of,
+    places_of,
     require_kinds,
     write_classes,
     write_coco,
@@ -89,8 +89,8 @@ def segment_sources(
     lone = sources.images[0].path if len(sources.images) == 1 else None
     first = {} if lone is None else read_at_once(lone)  # said before anything is loaded, and not read again
     reporter.found(len(sources.images), notes_of(sources))
-    endings = endings_of(request.kinds)
-    with opened(folder, sources.images, parameters, endings=endings, existing=request.existing) as plan:
+    places = places_of(request.kinds)
+    with opened(folder, sources.images, parameters, places=places, existing=request.existing) as plan:
         report, extra = _work(plan, _Lazy(request, reporter, downloads, first))
     reporter.ended(report, folder, extra)
     return report

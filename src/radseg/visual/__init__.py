@@ -2,6 +2,7 @@
 
 from radseg.visual.features import pca_image
 from radseg.visual.heat import heat_colours, heat_map
-from radseg.visual.overlay import overlay, paint
+from radseg.visual.legend import stacked
+from radseg.visual.overlay import legend, overlay, paint
 
-__all__ = ["heat_colours", "heat_map", "overlay", "paint", "pca_image"]
+__all__ = ["heat_colours", "heat_map", "legend", "overlay", "paint", "pca_image", "stacked"]

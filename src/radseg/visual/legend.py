@@ -34,20 +34,17 @@ def letter_size(width: int, height: int) -> int:
 
 def with_legend(image: Image.Image, entries: Sequence[Entry]) -> Image.Image:
     """Return the image with a legend below; entries flow in lines, the last one counts what is left out."""
-    legend = legend_strip(image.width, image.height, entries)
-    if legend is None:
-        return image
-    canvas, left = with_room(image.width, image.height, legend)
-    canvas.paste(image, (left, 0))
-    canvas.paste(legend, (0, image.height))
-    return canvas
+    return stacked(image, legend_strip(image.width, image.height, entries))
 
 
-def with_room(width: int, height: int, below: Image.Image | None) -> tuple[Image.Image, int]:
-    """Return a canvas for an image and what stands below it, and the column where the image begins."""
+def stacked(image: Image.Image, below: Image.Image | None) -> Image.Image:
+    """Return the image, in the middle where it is narrower, above a strip of its own width or NARROWEST."""
     if below is None:
-        return Image.new("RGB", (width, height)), 0
-    return Image.new("RGB", (below.width, height + below.height), PANEL), (below.width - width) // 2
+        return image
+    canvas = Image.new("RGB", (below.width, image.height + below.height), PANEL)
+    canvas.paste(image, ((below.width - image.width) // 2, 0))
+    canvas.paste(below, (0, image.height))
+    return canvas
 
 
 def legend_strip(width: int, height: int, entries: Sequence[Entry]) -> Image.Image | None:

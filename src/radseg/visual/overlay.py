@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Integer, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from radseg.colours import colours
 from radseg.io.labels import LabelMap, label_counts
 from radseg.ops.bands import row_bands
-from radseg.visual.legend import Entry, legend_strip, letter_size, with_room
+from radseg.visual.legend import Entry, legend_strip, letter_size
 from radseg.visual.text import Text, legible, shorten
 
 TINT = 0.52
@@ -24,13 +24,21 @@ _COARSE = 320  # longest side of the small map on which places for names are loo
 
 
 def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: Sequence[str]) -> Image.Image:
-    """Return `paint` with the names written in large regions and a legend of what is present, largest first.
+    """Return `paint` with the names written in large regions, at the size of the labels."""
+    canvas = Image.new("RGB", labels.shape[::-1])
+    for rows, part in _painted(image, labels, names):
+        canvas.paste(Image.fromarray(part), (0, rows.start))
+    _write_names(canvas, labels, names, _present(label_counts(labels, len(names))))
+    return canvas
 
-    The legend stands below the image, never on it; pixels of label 0 show the photo unchanged.
+
+def legend(labels: LabelMap, names: Sequence[str]) -> Image.Image | None:
+    """Return colour, name and share of what is present, largest first; None where nothing is.
+
+    It is as wide as the labels, or `legend.NARROWEST`, and its letters have the size of those in `overlay`.
     """
     counts = label_counts(labels, len(names))
     table = colours(names)
-    present = sorted(np.flatnonzero(counts[1:]).tolist(), key=lambda index: -counts[index + 1])
     entries = [
         Entry(
             names[index],
@@ -38,16 +46,14 @@ def overlay(image: UInt8[np.ndarray, "H W 3"] | None, labels: LabelMap, names: S
             (int(table[index][0]), int(table[index][1]), int(table[index][2])),
             f"name {index + 1}",
         )
-        for index in present
+        for index in _present(counts)
     ]
-    height, width = labels.shape
-    canvas, left = with_room(width, height, legend := legend_strip(width, height, entries))
-    for rows, part in _painted(image, labels, names):
-        canvas.paste(Image.fromarray(part), (left, rows.start))
-    _write_names(canvas, labels, names, present, left)
-    if legend is not None:  # last, as it covers what a name leaves of itself below the image
-        canvas.paste(legend, (0, height))
-    return canvas
+    return legend_strip(labels.shape[1], labels.shape[0], entries)
+
+
+def _present(counts: Integer[np.ndarray, "labels"]) -> list[int]:
+    """Return the names that have a pixel, largest first, from the pixels of each label."""
+    return sorted(np.flatnonzero(counts[1:]).tolist(), key=lambda index: -counts[index + 1])
 
 
 def paint(
@@ -103,9 +109,7 @@ class _Place(NamedTuple):
     row: float
 
 
-def _write_names(
-    canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int], left: int
-) -> None:
+def _write_names(canvas: Image.Image, labels: LabelMap, names: Sequence[str], present: Sequence[int]) -> None:
     """Write each name once, at the widest place of its region, where it fits and covers no other name."""
     draw = ImageDraw.Draw(canvas)
     size = letter_size(labels.shape[1], labels.shape[0])
@@ -120,7 +124,7 @@ def _write_names(
             continue
         used.append(box)
         draw.text(
-            (left + (box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
+            ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
             text.letters,
             font=text.font,
             fill=(255, 255, 255),
