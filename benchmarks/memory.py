@@ -121,7 +121,7 @@ def run(segmenter: Segmenter, image: Path | Image.Image, pack: VocabularyPack) -
     pixels = [to_pixels(image, admit)]
     found = next(segmenter.segment_pixels(pixels, pack.embeddings, pack.contrast, mode="background"))
     del pixels
-    for _, content in files_of(Segmented(found), Path("image.png"), KINDS):
+    for _, _, content in files_of(Segmented(found), Path("image.png"), KINDS):
         del content
 
 

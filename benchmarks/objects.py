@@ -92,7 +92,9 @@ def large_by_sam(names: int = 300, count: int = 400) -> None:
         found, seconds = least(lambda: finder.find(list(map(str, range(names))), coarse, outcome), 1)
     budget = finder.refiner.memory_budget / 2**20
     print(f"{UHD} by SAM: refine {refine:.0f} CPU s, {refining.peak_mb - before:.0f} MB; ", end="")
-    print(f"{len(found)} objects in {seconds:.0f} CPU s, {memory.peak_mb - between:.0f} MB beside it; ", end="")
+    print(
+        f"{len(found)} objects in {seconds:.0f} CPU s, {memory.peak_mb - between:.0f} MB beside it; ", end=""
+    )
     print(f"{max(refining.peak_mb, memory.peak_mb) - before:.0f} MB in all; budget {budget:.0f} MB")
 
 

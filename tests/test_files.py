@@ -12,6 +12,7 @@ from radseg.errors import InputError, MissingFileError, ResourceError
 from radseg.files import (
     bytes_of,
     clear_parts,
+    counted,
     json_of,
     make_folder,
     open_regular,
@@ -23,6 +24,10 @@ from radseg.files import (
 
 def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_is_counted_without_the_plural() -> None:
+    assert [counted(n, "frame") for n in (0, 1, 1200)] == ["0 frames", "1 frame", "1,200 frames"]
 
 
 def test_content_arrives_and_nothing_else(tmp_path: Path) -> None:

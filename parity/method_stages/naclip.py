@@ -9,10 +9,10 @@ from torch import Tensor
 
 from parity.method_networks import clip_of
 from parity.methods_golden_set import MethodCase, Stages
-from radseg.ops.pamr import pamr, pamr_weights
 from radseg.ops.resize import image_size, resize
 from radseg.ops.windows import crop_windows, plan_windows
 from radseg.presets.table import METHODS, PRESETS
+from radseg.refine.pamr import CosinePamr
 from radseg.scoring import best_synonym, class_probabilities
 from radseg.types import Size, TextEmbeddings
 
@@ -39,9 +39,8 @@ def slide_stages(case: MethodCase) -> Stages:
         labels, probabilities = _decided(large, text, case)
         yield f"probabilities_{i}", probabilities
         yield f"labels_{i}", labels
-        dilations = params["pamr_dilations"]
-        weights = pamr_weights(resize(image, size), dilations=dilations)
-        refined = pamr(large, weights, dilations=dilations, iterations=params["pamr_iterations"])
+        own = CosinePamr(params["pamr_iterations"], tuple(params["pamr_dilations"]))
+        refined = own.sharpen(large, image)
         yield f"labels_pamr_{i}", _decided(refined, text, case)[0]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from radseg.errors import MemoryBudgetError
+from radseg.files import counted
 from radseg.types import Size
 
 FIXED = 48 * 2**20
@@ -71,6 +72,11 @@ class Work:
             budget = -(-peak // MIB) * MIB
         return budget
 
+    def most(self, budget: int) -> int:
+        """Return the bytes that are taken under a budget, as many names upsampled at a time as it allows."""
+        streamed = min(self.upsampled(budget), 4 * self.names * self.pixels)
+        return max(self.peak(budget), FIXED + self.beside + self.decided + streamed)
+
     def upsampled(self, budget: int) -> int:
         """Return the bytes of upsampled probabilities that fit: a quarter of the budget, or what is left."""
         return min(budget // 4, max(4 * self.pixels, budget - FIXED - self.beside - self.decided))
@@ -84,7 +90,7 @@ def require_room(work: Work, budget: int, name: str) -> None:
     """
     needed = work.needed(budget)
     if needed > budget:
-        what = f"{name} of {work.size.width}×{work.size.height} pixels, with {work.names} names,"
+        what = f"{name} of {work.size.width}×{work.size.height} pixels, with {counted(work.names, 'name')},"
         raise MemoryBudgetError(
             f"{what} needs {needed // MIB}MiB of memory; the budget is {budget / MIB:.4g}MiB. Allow it with "
             f"--memory-budget {needed // MIB}MiB; fewer kinds of output and smaller images need less."

@@ -51,6 +51,11 @@ def shortened(text: str, most: int = 200) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 frame", "1,200 frames"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def listed(names: Iterable[str], most: int = 6) -> str:
     """Return names of a foreign file for use in a message: the first of them, each shortened."""
     every = list(names)

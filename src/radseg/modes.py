@@ -10,13 +10,16 @@ Mode = Literal["assign", "background", "independent"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-Refine = Literal["none", "pamr", "despeckle", "corrected", "reference", "regions"]
-"""pamr: by the image's colours. despeckle: small regions get the label beside them. corrected, reference:
-RADSeg+ through SAM's decoder, by our rules or as its code computes. regions: one name per region of SAM 2, as
-CorrCLIP ends."""
+Refine = Literal["none", "pamr", "pamr-cosines", "despeckle", "corrected", "reference", "regions"]
+"""pamr: by the image's colours; pamr-cosines: so before the softmax, as NACLIP's code. despeckle: small
+regions get the label beside them. corrected, reference: RADSeg+ through SAM's decoder, by our rules or as its
+code computes. regions: one name per region of SAM 2, as CorrCLIP ends."""
 
-WITHOUT_WEIGHTS = frozenset({"none", "pamr", "despeckle"})
+WITHOUT_WEIGHTS = frozenset({"none", "pamr", "pamr-cosines", "despeckle"})
 """The values of the option `refine` that need no network."""
+
+NAMES_APART = frozenset({"none", "pamr-cosines"})
+"""The values of the option `refine` that judge every name alone, so mode `independent` can have them."""
 
 WITH_SAM = frozenset({"corrected", "reference"})
 """The values of the option `refine` that need SAM's decoder."""

@@ -149,6 +149,13 @@ class Segmentation:
             return list(self.found)
         return connected_objects(self.labels, self.names, self.confidence)
 
+    def object_numbers(self) -> Int32[np.ndarray, "H W"]:
+        """Return of each pixel the number of its object, from 1 in the order of `objects()` without stuff.
+
+        0 where there is stuff, or nothing.
+        """
+        return panoptic([one for one in self.objects() if not one.stuff], self._size)
+
     def class_masks(self) -> Iterator[ClassMask]:
         """Yield mask and mean probability of every name that has a pixel, in the order of the names."""
         if self.mode == "independent":

@@ -3,6 +3,7 @@
 A place, `*p`, is a patch or pixel "h w" of an image, a voxel of a map, or a point of an evaluation.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -96,19 +97,22 @@ class Cosines:
         text: TextEmbeddings,
         contrast: TextEmbeddings | None,
         size: Size | None = None,
+        sharpen: "Callable[[RowCosines], RowCosines] | None" = None,
     ) -> "Cosines":
         """Return the cosines of the places of an image with names and bank.
 
         Args:
             seen: features, or the cosines of the rows of both, the bank's rows last.
             size: to which all rows are enlarged, before the best of synonyms is taken; None enlarges nothing.
+            sharpen: what all rows go through after that, before the best of synonyms, too.
         """
-        if size is None and isinstance(seen, LanguageFeatures):
+        if size is None and sharpen is None and isinstance(seen, LanguageFeatures):
             bank = None if contrast is None else class_cosine(seen, contrast)
             return cls(class_cosine(seen, text), bank)
         if isinstance(seen, LanguageFeatures):
             seen = all_cosines(seen, text if contrast is None else text.followed_by(contrast))
-        return cls.of_rows(seen if size is None else _upsample(seen, size), text, contrast)
+        rows = seen if size is None else _upsample(seen, size)
+        return cls.of_rows(rows if sharpen is None else sharpen(rows), text, contrast)
 
     @classmethod
     def of_rows(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -18,7 +19,7 @@ from radseg.modes import DEFAULT_MEMORY_BUDGET, MODES, STUFF, Enlarge, Mode
 from radseg.ops.inference import inference, without_autocast
 from radseg.ops.resize import fit_pixels, fit_short_side, image_size, short_side_size
 from radseg.ops.stopwatch import Stopwatch
-from radseg.refine.base import CoarseResult, Refinement, Refiner
+from radseg.refine.base import CoarseResult, CosineRefiner, Refinement, Refiner
 from radseg.refine.objects import ObjectFinder, finder_beside
 from radseg.result import Segmentation
 from radseg.scoring import (
@@ -77,7 +78,7 @@ class Segmenter:
             gives all pixels the first name as the published code does.
         enlarge: what goes from the grid of scores to the image: probabilities, a few names at a time; or
             cosines of all rows, before the softmax, which takes memory for every name at every pixel.
-        refine: sharpens the masks by the image (RADSeg+); None leaves them.
+        sharpen, refine: change by the image cosines before the softmax, and masks (RADSeg+); None leaves them.
         objects: finds the objects of an image after its labels; None does not look for them.
         memory_budget: bytes that an image may take beside the weights, itself and its result included; a
             quarter of it at most holds upsampled probabilities. What the networks of TextRegion, Talk2DINO as
@@ -94,6 +95,7 @@ class Segmenter:
     threshold: float | None = None
     all_denoised: Literal["none", "first"] = "none"
     enlarge: Enlarge = "probabilities"
+    sharpen: CosineRefiner | None = None
     refine: Refiner | None = None
     objects: ObjectFinder | None = None
     memory_budget: int = DEFAULT_MEMORY_BUDGET
@@ -189,11 +191,9 @@ class Segmenter:
 
         def admit(size: Size, decoding: int) -> None:
             fitted = self._fitted_size(size)
-            each = (
-                IMAGE * size.height * size.width + 24 * fitted.height * fitted.width
-            )  # as encoded, as legal
+            each = IMAGE * size.height * size.width + 24 * fitted.height * fitted.width  # encoded, legal
             work = replace(
-                self._work(size, text, contrast),
+                self.work(size, text, contrast),
                 beside=(together - 1) * each,
                 decoding=decoding,
                 output=output,
@@ -207,27 +207,30 @@ class Segmenter:
             return size
         return short_side_size(size, self.short_side, long_max=self.long_side)
 
-    def _work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+    def work(self, size: Size, text: TextEmbeddings, contrast: TextEmbeddings | None) -> Work:
+        """Return what memory an image of `size` takes; the arguments are as for `decode`."""
         fitted = self._fitted_size(size)
         stride = getattr(self.encoder, "feature_stride", 8)
         bank = 0 if contrast is None else len(contrast.row_class)
-
-        def encoding(budget: int) -> int:
-            resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
-            if not isinstance(self.encoder, MeasuredMethod):
-                return resizing
-            own = self.encoder.encoding_bytes(fitted, budget)
-            return max(resizing, 12 * fitted.height * fitted.width + own)
-
         scored_on = size if self.enlarge == "cosines" else Size(*(side // stride + 1 for side in fitted))
+        after = 0 if self.refine is None and self.objects is None else REFINING
         return Work(
             size=size,
             cells=scored_on.height * scored_on.width,
             names=len(text.names),
             rows=len(text.row_class) + bank,
-            encoding=encoding,
-            refining=0 if self.refine is None and self.objects is None else REFINING,
+            encoding=partial(self.encoding_bytes, size),
+            refining=max(self.sharpen.pixel_bytes if self.sharpen else 0, after),
         )
+
+    def encoding_bytes(self, size: Size, budget: int) -> int:
+        """Return the bytes that the features of an image of `size` take under a budget, and its resizing."""
+        fitted = self._fitted_size(size)
+        resizing = 12 * (size.height * fitted.width + fitted.height * fitted.width)
+        if not isinstance(self.encoder, MeasuredMethod):
+            return resizing
+        own = self.encoder.encoding_bytes(fitted, budget)
+        return max(resizing, 12 * fitted.height * fitted.width + own)
 
     @without_autocast()
     def encode(self, image: "ImageLike") -> LanguageFeatures:
@@ -318,10 +321,12 @@ class Segmenter:
         clock = clock or Stopwatch()
         with clock("score"):
             enlarged = size if self.enlarge == "cosines" else None
-            cosines = Cosines.of(features, text, contrast, enlarged)
+            own = self.sharpen
+            sharpen = None if own is None else partial(own.sharpen, image=self.fitted(_required(image)))
+            cosines = Cosines.of(features, text, contrast, enlarged, sharpen)
             low, none = cosines.probabilities(mode, temperature=self.temperature)
         with clock("decide"):
-            stream = self._work(size, text, contrast).upsampled(self.memory_budget)
+            stream = self.work(size, text, contrast).upsampled(self.memory_budget)
             decision = self._decide(low, none, size, mode=mode, stream_bytes=stream)
         low = torch.where(decision.kept[:, None, None], low, 0)
         regions = features.regions if isinstance(features, LanguageFeatures) else None
@@ -379,12 +384,16 @@ class Segmenter:
     def _refine(
         self, coarse: CoarseResult, image: DecodedImage | Rgb | None
     ) -> tuple[Refinement, dict[str, int]]:
-        if image is None:
-            raise InputError("Refinement needs the image; pass `image` to `decode`.")
         assert self.refine is not None
-        rgb = rgb_of(image) if isinstance(image, np.ndarray) else image
+        rgb = rgb_of(given) if isinstance(given := _required(image), np.ndarray) else given
         refined = self.refine.refine([rgb], [coarse])[0]
         return refined, {"regions": refined.regions, "refined_regions": refined.accepted}
+
+
+def _required(image: DecodedImage | Rgb | None) -> DecodedImage | Rgb:
+    if image is None:
+        raise InputError("Refinement needs the image; pass `image` to `decode`.")
+    return image
 
 
 def _size_of(image: DecodedImage | Rgb) -> Size:

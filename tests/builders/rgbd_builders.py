@@ -1,7 +1,9 @@
 """Writes one rendered room as every layout, so that each reader must return the same frames."""
 
 import json
+import zipfile
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from PIL import Image
@@ -173,9 +175,45 @@ def write_scannetpp_iphone(root, recording, scale=1):
     return root
 
 
+def write_record3d(root, recording, scale=1, unpacked=False):
+    """Colour `scale` times the size of depth; OpenGL axes; the camera column by column."""
+    import lzfse  # noqa: PLC0415 - an optional library
+
+    middle = [(side / 2 - 0.5) * scale for side in (WIDTH, HEIGHT)]
+    focal = recording.focal * scale
+    described = {"w": WIDTH * scale, "h": HEIGHT * scale, "dw": WIDTH, "dh": HEIGHT, "fps": 30}
+    described |= {"K": [focal, 0, 0, 0, focal, 0, *middle, 1], "poses": []}
+    members = {}
+    for i, pose in enumerate(recording.poses):
+        w, x, y, z = quaternion(pose @ np.diag([1.0, -1, -1, 1]))
+        described["poses"].append([x, y, z, w, *pose[:3, 3]])
+        stream = BytesIO()
+        rgb = recording.rgb[i].repeat(scale, 0).repeat(scale, 1)
+        Image.fromarray(rgb).save(stream, "JPEG", quality=100, subsampling=0)
+        metres = (recording.depth[i] / UNIT).astype(np.float32)
+        members |= {f"rgbd/{i}.jpg": stream.getvalue(), f"rgbd/{i}.depth": lzfse.compress(metres.tobytes())}
+        members[f"rgbd/{i}.conf"] = lzfse.compress(bytes([2]) * metres.size)
+    members = {"metadata": json.dumps(described).encode(), "icon": members["rgbd/0.jpg"], **members}
+    if not unpacked:
+        return write_zip(root / "room.r3d", members)
+    for name, content in members.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def write_zip(path, members, method=zipfile.ZIP_DEFLATED):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
 WRITERS = {
     "arkit": write_arkit,
     "folder": write_folder,
+    "record3d": write_record3d,
     "replica": write_replica,
     "scannet": write_scannet,
     "scannetpp": write_scannetpp,

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from radseg.datasets.rgbd import open_sequence
 from radseg.errors import InputError, RadsegError
 from radseg.runs.map_facts import verify_map
 from radseg.types import Frame
-from rgbd_builders import WRITERS, record
+from rgbd_builders import WRITERS, record, write_zip
 
 TEXTS = (".txt", ".json", ".traj", ".pincam")
 
@@ -63,7 +64,7 @@ def chosen_file(random: Random, root: Path) -> Path:
     """Return one of the files; texts as often as images."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
     texts = [path for path in files if path.suffix in TEXTS]
-    return random.choice(texts if random.random() < 0.5 else files)
+    return random.choice(texts if random.random() < 0.5 and texts else files)
 
 
 def change_file(random: Random, file: Path, outside: Path) -> str:
@@ -76,6 +77,8 @@ def change_file(random: Random, file: Path, outside: Path) -> str:
     elif file.suffix == ".json":
         change, value = json_changed(random, json.loads(file.read_text()))
         data = json_text(value)
+    elif file.suffix == ".r3d":
+        return member_changed(random, file)
     elif file.suffix in TEXTS:
         change, data = nanoseconds(file.read_text()) if draw < 0.4 else text_changed(random, file.read_text())
     elif draw < 0.6:
@@ -96,6 +99,20 @@ def change_file(random: Random, file: Path, outside: Path) -> str:
         return change
     file.write_bytes(data)
     return change
+
+
+def member_changed(random: Random, file: Path) -> str:
+    """Change one member of an archive and return what was done."""
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = random.choice(["metadata", *members])
+    if name == "metadata":
+        change, value = json_changed(random, json.loads(members[name]))
+        members[name] = json_text(value)
+    else:
+        change, members[name] = changed(random, members[name])
+    write_zip(file, members)
+    return f"{name}, {change}"
 
 
 _BY_FORMAT = {".png": png_changed, ".jpg": jpeg_changed}

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parity.small_models import load_small
 from PIL import Image
 
 
@@ -31,10 +32,27 @@ def test_images_or_rooms_not_both(radseg, arguments):
 
 
 @pytest.mark.parametrize("model", ["naclip-b", "corrclip-radio-b", "toy"])
-def test_a_model_that_is_no_radio_is_refused_before_it_is_fetched(radseg, model):
-    done = radseg("analyse", "alignment", "--rooms", "1", "-m", model)
+def test_a_model_that_is_no_radio_is_refused_before_it_is_fetched(radseg, photo, model):
+    done = radseg("analyse", "similarity", photo, "--at", "1,1", "-m", model)
     assert done.exit_code == 2
     assert f"{model} is no RADIO" in done.stderr
+
+
+def test_alignment_of_what_has_no_cls_token_is_refused(radseg):
+    done = radseg("analyse", "alignment", "--rooms", "1", "-m", "toy")
+    assert done.exit_code == 2
+    assert "toy is no RADIO, CLIP or DINOv2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "window"), [("naclip-b", 224), ("naclip-b-paper", 224), ("talk2dino-b", 448)]
+)
+def test_alignment_of_clip_and_dinov2_is_measured(radseg, tmp_path, monkeypatch, model, window):
+    small = load_small(model)
+    monkeypatch.setattr("radseg.presets.load.fetch_and_load", lambda *_, **__: small)
+    done = radseg("analyse", "alignment", "--rooms", "1", "-m", model, "-o", tmp_path / "a")
+    assert done.exit_code == 0, done.output
+    assert f"over 1 images, window {window}" in done.stdout
 
 
 def test_sam_is_not_fetched_where_nothing_is_refined(radseg, monkeypatch):

@@ -115,7 +115,7 @@ def test_a_second_run_needs_resume_or_overwrite(data):
 def test_shards_say_what_is_left_and_the_last_one_prints_the_scores(data):
     code, output = evaluate(data, "--shard", "1/2")
     assert code == 0
-    assert "1 images are left to other shards" in output
+    assert "1 image left to other shards" in output
     assert evaluate(data, "--merge")[0] == 2
     assert "mIoU" in evaluate(data, "--shard", "2/2")[1]
     assert "mIoU" in evaluate(data, "--merge")[1]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from cli.cli_builders import events
 from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.tracks import Tracks
 from recordings import FRAMES, write_recording
 from rgbd_builders import record, write_tum
 
@@ -259,7 +260,7 @@ def test_info_verify_merge_and_export(radseg, build, recording, tmp_path):
     assert facts["voxel size"] == 0.05
     assert facts["up"] == "-y"
     verified = radseg("map", "verify", "both")
-    assert (verified.exit_code, "files are sound" in verified.stdout) == (0, True)
+    assert (verified.exit_code, "files sound" in verified.stdout) == (0, True)
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 0
     assert (tmp_path / "both.ply").read_bytes().startswith(b"ply\n")
     assert radseg("map", "export", "both", "-o", "both.ply").exit_code == 2
@@ -317,3 +318,22 @@ def test_maps_of_two_recordings_are_merged_when_a_person_says_that_they_fit(rads
         facts["identity"]
         in json.loads(radseg("map", "info", "both", "--log-format", "json").stdout)["merged from"]
     )
+
+
+def test_a_build_notes_the_2d_objects_of_its_frames_and_changes_no_voxel(build, tmp_path):
+    assert build("-o", "plain", "--voxel-size", "0.1").exit_code == 0
+    result = build("-o", "noted", "--voxel-size", "0.1", "--objects", "red, blue")
+    assert result.exit_code == 0, result.output
+    plain, noted = SemanticMap.open(tmp_path / "plain"), SemanticMap.open(tmp_path / "noted")
+    assert noted.digest == plain.digest
+    assert not plain.load_sightings().have_segments
+    tracks = Tracks.of(noted.load_sightings())
+    assert (len(tracks.begun), int(tracks.apart[1, 2])) == (2, FRAMES)
+    other = build("-o", "noted", "--voxel-size", "0.1", "--objects", "red", "--resume")
+    assert (other.exit_code, "objects" in other.stderr) == (2, True)
+
+
+def test_2d_objects_need_a_model(radseg, recording):
+    result = radseg("map", "build", recording, "-o", "map", "--space", "none", "--objects", "red")
+    assert result.exit_code == 2
+    assert "--objects needs a model" in result.stderr

@@ -78,7 +78,7 @@ def test_a_folder_keeps_its_shape(toy: Command, photos: Path) -> None:
         "masks/deep/a.png",
     ]
     assert "3 done → out" in result.stdout
-    assert "Left out 1 files that are no images, such as notes.md." in result.stderr
+    assert "Left out 1 file of no image format, such as notes.md." in result.stderr
     assert "[1/3]" in result.stderr
 
 

@@ -62,6 +62,14 @@ def build(folder, walk, *, make_mapper=mapper, skip=0, components=None, **reques
     return progress, watcher
 
 
+def tight(frames=6):
+    """The smallest budget that refuses no frame of a walk; one tile stays in memory beside the frame."""
+    maker = mapper()
+    views = [frame(index) for index in range(frames)]
+    sums = max(sum(array.nbytes for array in maker.sums(view)) for view in views)
+    return maker.frame_bytes(views[0]) + 2 * sums
+
+
 def content(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
             if p.is_file() and p.name != LOCK_NAME}  # fmt: skip
@@ -87,7 +95,7 @@ class Slow(Walk):
 def build_slowly(folder, begun, existing="resume"):
     """What the child process does."""
     torch.set_num_threads(1)
-    build(folder, Slow(150, begun), existing=existing, checkpoint_seconds=0, budget=40_000)
+    build(folder, Slow(150, begun), existing=existing, checkpoint_seconds=0, budget=tight(150) + 40_000)
 
 
 def merge_slowly(folder, begun, sources):

@@ -56,6 +56,15 @@ def test_the_smallest_object_is_given_in_metres():
         found(block((0, 0, 0), 3), 0.5, min_size=math.nan)
 
 
+def test_what_is_far_less_sure_than_the_best_is_left_out_unless_a_size_is_told():
+    keys = np.concatenate([block((0, 0, 0), 6), block((20, 0, 0), 2), block((30, 0, 0), 3)])
+    heat = np.repeat([0.9, 0.9, 0.8], [216, 8, 27])  # scores 0.88, 0.55 and 0.68
+    assert [one.voxels for one in found(keys, heat)] == [216, 27, 8]
+    heat[216:224] = 0.8  # 0.49
+    assert [one.voxels for one in found(keys, heat)] == [216, 27]
+    assert [one.voxels for one in found(keys, heat, min_size=0.2)] == [216, 27, 8]
+
+
 def test_the_centroid_follows_the_probability():
     keys = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]])
     assert found(keys, [0, 0, 0.5, 0.5], voxel_size=1.0)[0].centroid[0] == pytest.approx(2.5)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mapping.map_builders import CHANNELS, description, frame, grid_lift, grown
 from oracles.voxel_means import voxel_means
-from radseg.errors import InputError
+from radseg.errors import InputError, MemoryBudgetError
 from radseg.mapping.manifest import MapManifest, write_manifest
 from radseg.mapping.semantic_map import SemanticMap
 from radseg.mapping.shards import check_shard
@@ -84,6 +84,19 @@ def test_the_budget_bounds_the_memory(tmp_path):
         assert into.resident_bytes <= 80_000
     assert free.resident_bytes > 120_000
     assert len(into) == len(free)
+
+
+def test_what_is_beside_the_tiles_is_kept_free_of_them(tmp_path):
+    fine = {"voxel_size": 0.02}
+    into = VoxelMap(description(**fine), folder=tmp_path, budget=160_000)
+    into.leave_room(80_000, "A frame")
+    for index in range(6):
+        grown([index], into=into, **fine)
+        assert into.resident_bytes <= 80_000
+    into.leave_room(150_000, "A frame")
+    assert into.resident_bytes <= 80_000 - 20_000
+    with pytest.raises(MemoryBudgetError, match=r"A frame needs 1MiB of memory.*--memory-budget 1MiB"):
+        into.leave_room(160_001, "A frame")
 
 
 def test_a_budget_needs_a_folder():

@@ -5,6 +5,7 @@ from builders import tiny_radio
 from radseg.errors import ImageError, InputError
 from radseg.models.alignment import cls_patch_map, middle_window
 from radseg.weights.config import AdaptorConfig, HeadConfig
+from tower_builders import tiny_clip, tiny_dino
 
 HEAD = HeadConfig("mlp_v2", width_in=32, hidden=24, width_out=20, blocks=1)
 
@@ -27,6 +28,15 @@ def test_a_model_whose_head_ignores_its_input_is_fully_aligned():
     radio = tiny_radio()
     torch.nn.init.zeros_(radio.adaptors["siglip2"].summary.fc_out.weight)
     assert torch.allclose(cls_patch_map(radio, torch.rand(3, 32, 32)), torch.ones(2, 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("tower", [tiny_clip(), tiny_dino(patch=14)], ids=["clip", "dino"])
+def test_of_an_image_tower_it_is_the_cosine_after_the_final_norm(tower):
+    image = torch.rand(3, 2 * tower.patch, 3 * tower.patch)
+    tokens = tower.encode(image[None])
+    cls, patches = tower.norm(tokens.summary[0, 0]).double(), tower.norm(tokens.patches[0]).double()
+    expected = (patches @ cls / (patches.norm(dim=1) * cls.norm())).unflatten(0, (2, 3))
+    torch.testing.assert_close(cls_patch_map(tower, image).double(), expected, rtol=0, atol=1e-5)
 
 
 def test_an_image_off_the_patch_grid_and_a_model_without_text_are_refused():

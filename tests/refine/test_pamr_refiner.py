@@ -3,13 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from parity.small_models import load_small
+from torch.nn import functional as F
 
-from radseg.errors import InputError
+from radseg.errors import InputError, MemoryBudgetError
+from radseg.modes import MODES
 from radseg.ops.pamr import pamr, pamr_weights
+from radseg.presets.spec import model_spec
 from radseg.refine.base import CoarseResult
-from radseg.refine.pamr import Pamr
+from radseg.refine.pamr import CosinePamr, Pamr
+from radseg.scoring import Cosines, all_cosines
 from radseg.segment import Segmenter
 from radseg.testing import ColourEncoder, ColourTextEncoder, draw_scene
+from radseg.types import Size
 
 WHOLE = Pamr(short_side=None)
 
@@ -113,3 +119,48 @@ def test_the_long_side_is_capped(monkeypatch):
 def test_what_no_name_fits_stays_none():
     segmenter = Segmenter(ColourEncoder(), ColourTextEncoder(), short_side=None, denoising=0.0, refine=WHOLE)
     assert segmenter.segment(draw_scene(96, 128), ["purple"]).areas["purple"] == 0
+
+
+def test_rows_of_cosines_in_turns_are_refined_as_all_at_once_by_the_resized_image():
+    image, cosines = torch.rand(3, 20, 30), torch.rand(5, 48, 40)
+    large = F.interpolate(image[None], (48, 40), mode="bilinear")[0]
+    expected = pamr(cosines, pamr_weights(large, dilations=(8, 16)), dilations=(8, 16), iterations=10)
+    for budget in (1, 2**28):
+        torch.testing.assert_close(CosinePamr(memory_budget=budget).sharpen(cosines, image), expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("enlarge", ["cosines", "probabilities"])
+def test_cosines_are_sharpened_before_the_softmax_and_the_best_synonym(mode, enlarge):
+    scene, words = draw_scene(60, 80), ["blue", ("green", "brown"), "red"]
+    plain = Segmenter(
+        ColourEncoder(8), ColourTextEncoder(), short_side=40, temperature=5.0, denoising=0.0, enlarge=enlarge
+    )
+    text, contrast = plain.embed(words, mode=mode)
+    [seen] = plain.encode_many([scene], text, contrast)
+    rows = all_cosines(seen, text if contrast is None else text.followed_by(contrast))
+    if enlarge == "cosines":
+        rows = F.interpolate(rows[None], (60, 80), mode="bilinear")[0]
+    refined = CosinePamr().sharpen(rows, plain.fitted(scene))
+    expected, _ = Cosines.of_rows(refined, text, contrast).probabilities(mode, temperature=5.0)
+    found = replace(plain, sharpen=CosinePamr()).segment(scene, words, mode=mode)
+    torch.testing.assert_close(found.scores, expected)
+    assert (plain.segment(scene, words, mode=mode).scores - expected).abs().max() > 0.01
+
+
+def test_cosines_are_sharpened_by_an_image_that_is_given_and_counted():
+    fine = Segmenter(ColourEncoder(8), ColourTextEncoder(), enlarge="cosines", sharpen=CosinePamr())
+    text, _ = fine.embed(["blue", "red"], mode="assign")
+    [seen] = fine.encode_many([draw_scene(40, 40)], text, None)
+    with pytest.raises(InputError, match="needs the image"):
+        fine.decode(seen, Size(40, 40), text, None, mode="assign")
+    with pytest.raises(MemoryBudgetError, match="needs 4[0-9]{2}MiB"):
+        replace(fine, memory_budget=2**28).admitting(text, None, "It")(Size(900, 1000), 0)
+
+
+def test_the_option_needs_enlarged_cosines_and_builds_what_it_says():
+    with pytest.raises(InputError, match=r"-O enlarge=cosines"):
+        model_spec("naclip-b", refine="pamr-cosines")
+    built = load_small("naclip-b-paper-pamr")
+    assert built.refine is None
+    assert built.sharpen == CosinePamr(memory_budget=2**28)

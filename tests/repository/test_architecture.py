@@ -41,11 +41,12 @@ ALLOWED = {
     "miniature": {"models", "refine", "weights"},
     "presets": {"methods", "miniature", "models", "nn", "refine", "segment", "testing", "text", "weights"},
     # These know no network.
-    "mapping": {"io", "jobs", "scoring"},
+    "mapping": {"budget", "io", "jobs", "scoring"},
     "datasets": {"io"},
     "jobs": set(),
     "viewer": {"colours", "io", "mapping", "visual"},
     "runs": {
+        "budget",
         "colours",
         "datasets",
         "io",
@@ -63,6 +64,7 @@ ALLOWED = {
         "weights",
     },
     "evaluation": {
+        "budget",
         "colours",
         "datasets",
         "io",

@@ -7,6 +7,7 @@ import torch
 
 from mapping.map_builders import frame
 from radseg.errors import InputError, VocabularyError
+from radseg.mapping.compression import Basis
 from radseg.methods.base import align_map
 from radseg.ops.resize import resize
 from radseg.presets.load import load
@@ -15,9 +16,12 @@ from radseg.refine.base import Refinement
 from radseg.runs.lifting import (
     FeatureLift,
     colour_mapper,
+    encoder_of,
     feature_mapper,
     for_features,
     probability_mapper,
+    unrefined,
+    with_segments,
 )
 from radseg.types import Size
 
@@ -47,6 +51,23 @@ def test_features_of_radio_are_aligned_by_the_model_afterwards(image):
     aligned = align_map(small.encoder.align, features)
     assert torch.allclose(aligned, small.encode(image).values, atol=1e-5)
     assert features.shape[0] == small.encoder.radio.config.width
+
+
+def test_a_frame_takes_what_its_model_takes(toy):
+    colours, features = colour_mapper(0.1), feature_mapper(toy, 0.1)
+    few = probability_mapper(toy, "red, blue", 0.1)
+    lifted = [one.frame_bytes(frame()) for one in (colours, features, few)]
+    assert lifted == sorted(set(lifted))
+    refined = replace(few, lift=replace(few.lift, segmenter=replace(toy, refine=HalfSure())))
+    # Two names and none at every pixel, once as they are filled in and once as they are handed on.
+    assert refined.frame_bytes(frame()) - lifted[2] >= 2 * 3 * 4 * 24 * 32
+
+
+def test_components_take_what_their_values_take(toy):
+    features = feature_mapper(toy, 0.1)
+    channels = features.description.channels
+    basis = Basis(torch.zeros(channels), torch.eye(channels)[:, :2], 1.0)
+    assert features.compressed(basis, "0" * 64).frame_bytes(frame()) == features.frame_bytes(frame())
 
 
 def test_probabilities_sum_to_one_over_names_that_are_there(toy, image):
@@ -133,3 +154,21 @@ def test_the_grid_covers_the_image(toy):
     coarse = replace(fine, lift=lambda rgb: resize(fine.lift(rgb), Size(80, 120)))
     left, right = fine.sums(one), coarse.sums(one)
     assert float((left.values - right.values).abs().max() / left.counts.max()) < 0.02
+
+
+def test_2d_objects_of_a_frame_leave_stuff_and_other_things_out(toy, image):
+    image = image.clone()
+    image[:, :, 90:] = 0.5  # grey: neither of the names
+    mapper = with_segments(feature_mapper(toy, 0.1), toy, ["red", "blue wall"])
+    numbers = mapper.find_segments(image)
+    assert set(numbers[:, :40].unique().tolist()) == {1}
+    assert set(numbers[:, 56:].unique().tolist()) == {0}
+
+
+def test_one_model_lifts_features_and_refines_2d_objects():
+    refined = load("miniature+")
+    assert encoder_of(unrefined(refined)) == encoder_of(load("miniature+", refine="none"))
+    model = model_spec("miniature+")
+    assert for_features(model, objects=True).options.refine == "none"
+    with pytest.raises(InputError, match="let it look for --objects"):
+        for_features(model)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mapping.map_builders import description, grid_lift
-from mapping.map_folders import Walk, build, content, geometry, is_sound, killed
+from mapping.map_builders import description, frame, grid_lift
+from mapping.map_folders import Walk, build, content, geometry, is_sound, killed, mapper, tight
 from radseg.errors import CheckpointError, InputError, ResourceError, WeightsUnavailableError
 from radseg.jobs.record import require_same
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
@@ -80,8 +80,21 @@ def test_an_interrupt_in_the_middle_of_a_frame_does_not_count_it_twice(tmp_path,
 
 def test_eviction_and_checkpoints_change_nothing(tmp_path):
     build(tmp_path / "one", Walk())
-    build(tmp_path / "other", Walk(), budget=1, checkpoint_seconds=0)
+    build(tmp_path / "other", Walk(), budget=tight(), checkpoint_seconds=0)
     assert content(tmp_path / "one") == content(tmp_path / "other")
+
+
+def test_a_frame_that_does_not_fit_is_refused_with_the_number_that_suffices(tmp_path):
+    with pytest.raises(InputError, match=r"None of the 6 frames .*A frame of 24×32 needs 1MiB of memory"):
+        build(tmp_path / "map", Walk(), budget=tight() // 2)
+    progress, _ = build(tmp_path / "map", Walk(), budget=2**20)
+    assert progress.used == 6
+
+
+def test_the_sums_of_a_frame_count_from_the_second_one_on(tmp_path):
+    alone = mapper().frame_bytes(frame())
+    progress, _ = build(tmp_path / "map", Walk(), budget=alone)
+    assert progress.used == 1
 
 
 def test_a_bad_frame_is_passed_over_and_counted_with_its_reason(tmp_path):

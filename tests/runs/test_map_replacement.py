@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mapping.map_folders import Walk, build, content, is_sound, killed, merge_slowly
+from mapping.map_folders import Walk, build, content, is_sound, killed, merge_slowly, tight
 from radseg.errors import CheckpointError, InputError
 from radseg.mapping.manifest import MANIFEST, TILES, read_manifest
 from radseg.mapping.replacing import NEXT
@@ -17,7 +17,9 @@ def test_an_interrupted_replacement_costs_nothing_and_can_go_on(tmp_path):
     build(tmp_path / "map", Walk(frames=3))
     before = content(tmp_path / "map")
     with pytest.raises(KeyboardInterrupt):
-        build(tmp_path / "map", Walk(stop=4), existing="overwrite", skip=1, checkpoint_seconds=0, budget=1)
+        build(
+            tmp_path / "map", Walk(stop=4), existing="overwrite", skip=1, checkpoint_seconds=0, budget=tight()
+        )
     assert before.items() <= content(tmp_path / "map").items()
     with pytest.raises(InputError, match="holds a map that is being replaced. Go on with --resume"):
         build(tmp_path / "map", Walk(), skip=1)

@@ -11,6 +11,7 @@ from radseg.cli.eval import Classes, Data, FirstLabel, Ignore, Limit, Partial, P
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
+from radseg.files import counted
 
 if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
@@ -109,7 +110,7 @@ def _run(
     written = list(write_sweep(request.output, chosen, rows, table))
     if plot:
         one = rows[0].result
-        title = f"on {one.dataset}: {one.images.done} images, preset {one.preset}, 95 % intervals"
+        title = f"on {one.dataset}: {counted(one.images.done, 'image')}, preset {one.preset}, 95 % intervals"
         path = request.output / f"{chosen.name}.png"
         save_sweep_plot(path, chosen, table, subtitle=title)
         written.append(path)

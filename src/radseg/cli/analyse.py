@@ -10,6 +10,7 @@ from radseg.cli.failures import ExitCode, GuardedGroup, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.values import parse_point
 from radseg.errors import InputError
+from radseg.files import counted
 
 analyse_app = typer.Typer(cls=GuardedGroup, help="Look inside a model.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def alignment(
     maps: Annotated[int, typer.Option("--maps", min=0, help="Images whose map is drawn.")] = 20,
     log_format: options.LogFormat = "text",
 ) -> None:
-    """Measure how far a RADIO's patches say what its CLS token says (paper A6, Fig. A.2).
+    """Measure how far patches of a RADIO, CLIP or DINOv2 say what its CLS token says (paper A6, Fig. A.2).
 
     Writes alignment.md, .csv and .json, the mean map, and a map per image.
 
@@ -45,7 +46,7 @@ def alignment(
         Summary,
         align,
         image_sources,
-        require_radio,
+        require_cls_token,
         room_sources,
         write_report,
     )
@@ -55,7 +56,7 @@ def alignment(
         raise InputError("Name images, or a number of --rooms; one of both.")
     chosen = room_sources(rooms) if rooms else image_sources(sources or [], exclude=[output])
     model = choice.spec(quiet=log_format == "json").changed(refine="none")
-    require_radio(model)
+    require_cls_token(model)
     downloads = download_reporter(log_format, quiet=False)
     segmenter = fetch_and_load(model, downloads, with_text=False)
     summary, window = Summary(), 0
@@ -76,7 +77,7 @@ def alignment(
     else:
         typer.echo(
             f"{model.name}: mean CLS-patch cosine {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
-            f"over {len(summary.means)} images, window {window}"
+            f"over {counted(len(summary.means), 'image')}, window {window}"
         )
         typer.echo("Written:\n" + "\n".join(f"  {path}" for path in written))
     if summary.failed:

@@ -14,6 +14,7 @@ from radseg.cli.failures import ExitCode, emit, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.segment import Overwrite, Resume, existing, resume_command, terminated_like_interrupted
 from radseg.errors import InputError
+from radseg.files import counted
 
 if TYPE_CHECKING:
     from radseg.datasets.base import ImageSet
@@ -90,7 +91,8 @@ ProtocolOption = Annotated[
 Objects = Annotated[
     bool,
     typer.Option(
-        "--objects", help="Judge objects too: AP and panoptic quality; miniature, cocopanoptic.",
+        "--objects", help="Judge objects too: AP and panoptic quality; miniature, cocopanoptic, "
+        "walks, scannet.",
         rich_help_panel=_RUN,
     ),
 ]  # fmt: skip
@@ -240,7 +242,8 @@ def _check(chosen: EvalChoice) -> int:
         emit(event="check", dataset=selection.dataset, shortfall=lacking, **asdict(report))
     else:
         typer.echo(
-            f"{images.name}, {images.split}: {report.images} images read, {len(images.names)} classes,"
+            f"{images.name}, {images.split}: {counted(report.images, 'image')} read, "
+            f"{len(images.names)} classes,"
         )
         typer.echo(f"{report.judged:.1%} of the pixels are judged.")
         if report.absent:
@@ -249,7 +252,7 @@ def _check(chosen: EvalChoice) -> int:
             typer.echo(printable(f"  {line}"), err=True)
         if len(problems) > _LISTED:
             typer.echo(f"  … {len(problems) - _LISTED} more", err=True)
-        typer.echo("Ready to evaluate." if not problems else f"{len(problems)} problems.")
+        typer.echo("Ready to evaluate." if not problems else f"{counted(len(problems), 'problem')}.")
     return ExitCode.SOME_FAILED if problems else ExitCode.DONE
 
 
@@ -260,7 +263,9 @@ def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
         scores = None if result is None else json.loads(result.to_json())["scores"]
         emit(event="result", missing=outcome.missing, scores=scores, folder=str(folder))
     elif result is None:
-        typer.echo(f"{outcome.missing} images are left to other shards; the last to end writes the result.")
+        typer.echo(
+            f"{counted(outcome.missing, 'image')} left to other shards; the last to end writes the result."
+        )
     else:
         for line in score_lines(result):
             typer.echo(printable(line))
@@ -268,6 +273,8 @@ def _show(outcome: "Outcome", folder: Path, log_format: str) -> None:
 
 def score_lines(result: "EvalResult") -> list[str]:
     """Return the scores in per cent with their intervals, one a line."""
+    from radseg.evaluation.images.objects import SCORE_TITLES
+
     lines = [f"{result.dataset}, {result.split}, protocol {result.protocol['name']}, {result.preset}:"]
     titles = {
         "miou": "mIoU",
@@ -275,12 +282,7 @@ def score_lines(result: "EvalResult") -> list[str]:
         "pixel_accuracy": "pixel accuracy",
         "mean_accuracy": "class accuracy",
         "boundary_iou": "boundary IoU",
-        "ap": "AP",
-        "ap50": "AP50",
-        "ap25": "AP25",
-        "pq": "PQ",
-        "pq_objects": "PQ, objects",
-        "pq_stuff": "PQ, stuff",
+        **SCORE_TITLES,
     }
     for name, title in titles.items():
         if name not in result.scores:  # objects were not judged, or there are none
@@ -292,7 +294,7 @@ def score_lines(result: "EvalResult") -> list[str]:
         lines.append(line)
     seconds, done = result.seconds, result.images.done
     lines.append(
-        f"  {done} images, {seconds.per_image:.2f} s each in the model, {done / max(seconds.loop, 1e-9):.3g} "
-        "images/s"
+        f"  {counted(done, 'image')}, {seconds.per_image:.2f} s each in the model, "
+        f"{done / max(seconds.loop, 1e-9):.3g} images/s"
     )
     return lines

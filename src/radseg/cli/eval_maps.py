@@ -34,7 +34,6 @@ def evaluate_maps(chosen: "EvalChoice") -> int:
         "--shard": chosen.shard,
         "--merge": chosen.merge or None,
         "--check": chosen.check or None,
-        "--objects": chosen.objects or None,
         "--classes": selection.classes,
         "--ignore": selection.ignore,
         "--first-label": selection.first_label,
@@ -57,6 +56,7 @@ def evaluate_maps(chosen: "EvalChoice") -> int:
         limit=selection.limit,
         partial=selection.partial,
         keep_paths=chosen.keep_paths,
+        objects=chosen.objects,
     )
     silent = chosen.quiet or chosen.log_format == "json"
     result = run_map_evaluation(

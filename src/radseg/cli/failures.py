@@ -41,6 +41,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((ImageError,), ExitCode.SOME_FAILED),
     ((InputError, MissingFileError), ExitCode.WRONG_USE),
     ((ResourceError, CheckpointError), ExitCode.ENVIRONMENT),
+    ((RadsegError,), ExitCode.SOME_FAILED),  # of several models every one failed
 )
 """The first that fits counts."""
 

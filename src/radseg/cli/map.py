@@ -15,12 +15,14 @@ from radseg.cli.map_export import export
 from radseg.cli.map_view import render, view
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError, ResourceError
+from radseg.files import counted
 
 if TYPE_CHECKING:
     from radseg.cli.map_reports import JsonMapReporter, PlainMapReporter
     from radseg.datasets.rgbd import FileSequence
     from radseg.mapping.mapper import Mapper
     from radseg.presets.spec import ModelSpec
+    from radseg.text.vocabulary import Vocabulary
 
 map_app = typer.Typer(
     cls=GuardedGroup,
@@ -51,6 +53,17 @@ Components = Annotated[
         min=1, help="Store features in this many principal components, such as 128.", rich_help_panel=_MAP
     ),
 ]
+Objects = Annotated[
+    str | None,
+    typer.Option(
+        "--objects",
+        metavar="NAMES",
+        help="Note in every frame where objects of these names are, so that those that touch are told apart: "
+        '"chair, table". Any word may be asked for later.',
+        show_default=False,
+        rich_help_panel=_MAP,
+    ),
+]
 FrameName = Annotated[
     str,
     typer.Option("--frame", help="Name of the world frame; maps of one frame merge.", rich_help_panel=_MAP),
@@ -60,12 +73,13 @@ Clip = Annotated[
     typer.Option(help="Keep points in this box: x0,y0,z0,x1,y1,z1 in metres.", rich_help_panel=_MAP),
 ]
 MemoryBudget = Annotated[
-    str, typer.Option(help="Memory for tiles; the others wait in files.", rich_help_panel="Machine")
+    str,
+    typer.Option(help="Memory for tiles and a frame; other tiles wait in files.", rich_help_panel="Machine"),
 ]
 Layout = Annotated[
     str,
     typer.Option(
-        help="Folder layout: auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, tum, folder.",
+        help="auto, replica, scannet, scannetpp, scannetpp-iphone, arkit, record3d, tum, or folder.",
         rich_help_panel=_FRAMES,
     ),
 ]
@@ -136,6 +150,7 @@ def build(
     voxel_size: VoxelSize = 0.05,
     store: Store = "float16",
     components: Components = None,
+    objects: Objects = None,
     frame: FrameName = "world",
     clip: Clip = None,
     layout: Layout = "auto",
@@ -169,38 +184,39 @@ def build(
     from radseg.runs.lifting import for_features
     from radseg.runs.mapping import BuildRequest, MapSettings, Recording, build_map
 
-    vocabulary = options.vocabulary_of(prompts, classes)
-    if (vocabulary is not None) != (space == "probabilities"):
-        raise InputError("Prompts (-p, --classes) go with --space probabilities, and it needs prompts.")
-    if vocabulary is not None and len(vocabulary.phrases) == 1:
-        raise InputError(
-            f"With {vocabulary.names[0]!r} alone every voxel would get it. Add more names, or leave out "
-            "--space and the prompt: a map of features answers any prompt later."
-        )
+    vocabulary, sought = _names(space, options.vocabulary_of(prompts, classes), objects)
     recording = Recording(sequence, layout, depth_scale, poses, axes, colour_camera, world, camera)
     frames = recording.open()
     for note in () if quiet else frames.notes:
         typer.echo(printable(f"Note: {note}"), err=True)
     reporter = JsonMapReporter() if log_format == "json" else PlainMapReporter(quiet=quiet)
     found = _plausible(frames, reporter) if check else None
+    stored: dict[str, Any] = {"voxel_size": voxel_size, "store": store, "frame": frame}
     limits: dict[str, Any] = {"max_depth": max_depth, "max_points": max_points, "box": _box(clip)}
     model = None if space == "none" else choice.spec(quiet=quiet)
+    lifted = model
     if model is not None and space == "features":
-        model = for_features(model)
+        lifted = for_features(model, objects=sought is not None)
+    parameters = {} if lifted is None else lifted.parameters()
+    if model is not None and sought is not None:
+        parameters["objects_by"] = model.options.refine
     request = BuildRequest(
         output=output,
         settings=MapSettings(
-            space, vocabulary, voxel_size, store, frame, **limits, skip=skip, components=components
+            space, vocabulary, **stored, **limits, skip=skip, components=components, objects=sought
         ),
         recording=recording,
-        model_parameters={} if model is None else model.parameters(),
+        model_parameters=parameters,
         existing=existing(resume=resume, overwrite=overwrite),
         budget=parse_bytes(memory_budget),
         keep_paths=keep_paths,
         check=found,
     )
     downloads = download_reporter(log_format, quiet=quiet)
-    make = _mapper_maker(model, vocabulary, downloads, voxel_size, dtype=store, frame=frame, **limits)
+    source = model if sought is not None else lifted
+    make = _mapper_maker(
+        source, (vocabulary, sought), downloads, voxel_size, dtype=store, frame=frame, **limits
+    )
     held = _stamp(output)
     with terminated_like_interrupted():
         try:
@@ -213,6 +229,22 @@ def build(
             raise
     if progress.skipped:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _names(
+    space: str, prompts: "Vocabulary | None", objects: str | None
+) -> "tuple[Vocabulary | None, Vocabulary | None]":
+    """Return the names of the map's probabilities and of its 2D objects, or refuse those that do not fit."""
+    if (prompts is not None) != (space == "probabilities"):
+        raise InputError("Prompts (-p, --classes) go with --space probabilities, and it needs prompts.")
+    if prompts is not None and len(prompts.phrases) == 1:
+        raise InputError(
+            f"With {prompts.names[0]!r} alone every voxel would get it. Add more names, or leave out "
+            "--space and the prompt: a map of features answers any prompt later."
+        )
+    if objects is not None and space == "none":
+        raise InputError("--objects needs a model to find them with; leave out --space none.")
+    return prompts, None if objects is None else options.vocabulary_of([objects], None)
 
 
 def _again() -> str:
@@ -233,11 +265,13 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _mapper_maker(
     model: "ModelSpec | None",
-    vocabulary: Any,
+    names: "tuple[Vocabulary | None, Vocabulary | None]",
     downloads: Any,
     *sizes: float,
     **map_options: Any,
 ) -> "Callable[[], Mapper]":
+    """Return what loads the model; `names` are those of the map's probabilities and of its 2D objects."""
+
     def make() -> "Mapper":
         from radseg.runs import lifting
 
@@ -245,11 +279,14 @@ def _mapper_maker(
             return lifting.colour_mapper(*sizes, **map_options)
         from radseg.presets.load import fetch_and_load
 
-        named = vocabulary is not None
-        segmenter = fetch_and_load(model, downloads, with_text=named)
-        if named:
-            return lifting.probability_mapper(segmenter, vocabulary, *sizes, **map_options)
-        return lifting.feature_mapper(segmenter, *sizes, **map_options)
+        prompts, objects = names
+        segmenter = fetch_and_load(model, downloads, with_text=names != (None, None))
+        if prompts is not None:
+            mapper = lifting.probability_mapper(segmenter, prompts, *sizes, **map_options)
+        else:
+            plain = segmenter if objects is None else lifting.unrefined(segmenter)
+            mapper = lifting.feature_mapper(plain, *sizes, **map_options)
+        return mapper if objects is None else lifting.with_segments(mapper, segmenter, objects)
 
     return make
 
@@ -313,7 +350,7 @@ def verify(path: MapFolder, log_format: options.LogFormat = "text") -> None:
         elif fault:
             typer.echo(printable(fault), err=True)
     if log_format == "text":
-        typer.echo(f"{count - bad} of {count} files are sound.")
+        typer.echo(f"{count - bad} of {counted(count, 'file')} sound.")
     if bad:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -342,7 +379,9 @@ def merge(
     if log_format == "json":
         emit(event="merged", voxels=merged.voxels, digest=merged.digest)
     else:
-        typer.echo(printable(f"{merged.voxels} voxels from {len(maps)} maps → {output}"))
+        typer.echo(
+            printable(f"{counted(merged.voxels, 'voxel')} from {counted(len(maps), 'map')} → {output}")
+        )
 
 
 map_app.command("export", no_args_is_help=True)(export)

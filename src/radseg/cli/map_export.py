@@ -10,6 +10,7 @@ from radseg.cli.failures import printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.cli.query import ELSEWHERE, MapFolder, MinSize, ModeOption
 from radseg.errors import InputError
+from radseg.files import counted
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
 
@@ -42,9 +43,10 @@ def export(
     vocabulary = options.vocabulary_of(prompts, None)
     if vocabulary is not None:
         answer = MapQuery.open(path, choice.elsewhere()).ask(vocabulary, mode=mode)
-        objects = identified(answer.objects(min_size=min_size), answer.keys, opened.load_sightings())
+        found = answer.objects(min_size=min_size)
+        objects = identified(found, answer.keys, opened.load_sightings(), answer.tracks)
         named = NamedVoxels.of(answer, objects)
     export_map(opened, output, named)
     count = 0 if named is None else len(named.objects)
-    found = "" if named is None else f", {count} object{'' if count == 1 else 's'}"
-    typer.echo(printable(f"{len(opened)} voxels{found} → {output}"))
+    about = "" if named is None else f", {counted(count, 'object')}"
+    typer.echo(printable(f"{counted(len(opened), 'voxel')}{about} → {output}"))

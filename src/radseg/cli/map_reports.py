@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from radseg.cli.failures import emit, printable
+from radseg.files import counted
 
 if TYPE_CHECKING:
     from radseg.datasets.rgbd import ConventionReport
@@ -40,7 +41,7 @@ class PlainMapReporter:
         self.begun = True
         self._todo, self._start = todo, time.perf_counter()
         before = f" after {earlier} done before" if earlier else ""
-        self._say(f"{_frames(todo)} to do{before} → {folder}")
+        self._say(f"{counted(todo, 'frame')} to do{before} → {folder}")
 
     def frame(self, frame_id: str, points: int, reason: str) -> None:
         """Count a frame; name one that was left out."""
@@ -58,8 +59,10 @@ class PlainMapReporter:
         if self._quiet:
             return
         size = manifest.description.voxel_size
-        text = f"{manifest.voxels} voxels of {size} m from {_frames(progress.used)}"
-        left_out = f"; {_frames(len(progress.skipped))} left out" if progress.skipped else ""
+        made = f"{counted(manifest.voxels, 'voxel')} of {size} m"
+        text = f"{made} from {counted(progress.used, 'frame')}"
+        skipped = len(progress.skipped)
+        left_out = f"; {counted(skipped, 'frame')} left out" if skipped else ""
         typer.echo(printable(f"{text}{left_out} → {folder}"))
         for reason, count in progress.reasons.items():
             typer.echo(printable(f"  {count} × {reason}"))
@@ -67,10 +70,6 @@ class PlainMapReporter:
     def _say(self, line: str) -> None:
         if not self._quiet:
             typer.echo(printable(line), err=True)
-
-
-def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count} frames"
 
 
 class JsonMapReporter:

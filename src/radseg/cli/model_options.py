@@ -102,8 +102,9 @@ GROUPS: dict[str, dict[str, Any]] = {
             _option(
                 "--refine", panel=METHOD,
                 help="corrected: RADSeg+, masks through SAM's decoder; reference: as its published code. "
-                "pamr: follow the image's colours. despeckle: regions below min_area get the label beside "
-                "them. regions: one name per region (CorrCLIP only).",
+                "pamr: follow the image's colours; pamr-cosines: so before the softmax, with -O "
+                "enlarge=cosines. despeckle: regions below min_area get the label beside them. regions: one "
+                "name per region (CorrCLIP only).",
             ),
         ],
         "option": Annotated[

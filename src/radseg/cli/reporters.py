@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from radseg.cli.failures import emit, printable
+from radseg.files import counted
 from radseg.jobs.folder import Report
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter
@@ -94,7 +95,7 @@ class PlainReporter:
         self._todo = todo
         self._start = time.perf_counter()
         if earlier:
-            self._say(f"{earlier} of {earlier + todo} images were done before; {todo} to do.")
+            self._say(f"{earlier} of {earlier + todo} images done before; {todo} to do.")
 
     def finished(self, record: Record, result: "Segmentation | None") -> None:
         """Print one line: counter, image, seconds or the reason, images per second and the time left."""
@@ -113,7 +114,9 @@ class PlainReporter:
     def stopped(self, folder: Path) -> None:
         """Print how many images are done and how to continue."""
         if self._todo:
-            self._say(f"Stopped after {self._count} of {self._todo} images; what is done is in {folder}.")
+            self._say(
+                f"Stopped after {self._count} of {counted(self._todo, 'image')}; what is done is in {folder}."
+            )
         self._say(f"Continue with: {self._resume}")
 
     def ended(self, report: Report, folder: Path, extra: Sequence[str]) -> None:

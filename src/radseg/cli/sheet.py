@@ -12,7 +12,7 @@ from radseg.cli.eval import HANDLERS, Classes, Data, Dataset, FirstLabel, Ignore
 from radseg.cli.failures import ExitCode, printable
 from radseg.cli.model_options import ModelChoice, takes_model
 from radseg.errors import InputError
-from radseg.files import without_folders
+from radseg.files import counted, without_folders
 
 if TYPE_CHECKING:
     from radseg.evaluation.images.request import EvalRequest
@@ -82,7 +82,7 @@ def sheet(
     shown = list(strips(ids, fixed(prepare, shown_set, row), models, names, failed))
     if not shown:
         first = next(iter(failed.values()))
-        raise InputError(f"None of {len(ids)} images could be shown; the first: {first}")
+        raise InputError(f"None of {counted(len(ids), 'image')} could be shown; the first: {first}")
     title = f"{shown_set.name}, {shown_set.split}, protocol {row.name}"
     folders = (output,) if data is None else (data, output)
     notes = [f"{id} could not be shown: {without_folders(why, *folders)}" for id, why in failed.items()]

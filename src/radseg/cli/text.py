@@ -9,6 +9,7 @@ from radseg.cli import options
 from radseg.cli.failures import emit, printable
 from radseg.cli.model_options import PROMPTS, ModelChoice, takes_model
 from radseg.errors import InputError
+from radseg.files import counted
 
 
 @takes_model("model", "templates", "weights", "auxiliary", "device")
@@ -54,7 +55,7 @@ def text(
         facts = {"output": str(output), "names": list(names), "space": space, "contrast": contrast}
         emit(event="pack", **facts)
     elif not quiet:
-        typer.echo(printable(f"{output}: {len(names)} names in the space {space}. Use it with:"))
+        typer.echo(printable(f"{output}: {counted(len(names), 'name')} in the space {space}. Use it with:"))
         own = f" --checkpoint {request.model.checkpoint}" if request.model.checkpoint else ""
         model = f"-m {request.model.name}{own}"
         typer.echo(printable(f"  radseg segment photo.jpg --vocabulary {output} {model}"))

@@ -10,8 +10,8 @@ from jaxtyping import Int, Integer, UInt8
 
 from radseg.errors import ImageError, MissingFileError, ResourceError
 from radseg.files import shown
-from radseg.io import read_label_map, read_pixels
-from radseg.types import Segments
+from radseg.io import read_label_map, read_pixels, stored_size
+from radseg.types import Segments, Size
 
 IGNORE = 65535
 """Truth that is not judged, in memory; in 8-bit label files it is mostly 255."""
@@ -68,6 +68,9 @@ class ImageSet(Protocol):
     @property
     def ids(self) -> tuple[str, ...]:
         """One id per image, in a fixed order, none twice."""
+
+    def size(self, id: str) -> Size:
+        """Return the size of one image without decoding it; raise ImageError where that cannot be told."""
 
     def read(self, id: str) -> Example:
         """Return one image; raise ImageError for what is wrong with this one."""
@@ -149,6 +152,10 @@ class FileSet:
     def ids(self) -> tuple[str, ...]:
         """The ids in order."""
         return tuple(self.by_id)
+
+    def size(self, id: str) -> Size:
+        """Return the size of one image; raises as `stored_size`."""
+        return stored_size(self.by_id[id].image)
 
     def read(self, id: str) -> Example:
         """Return one image with its truth.

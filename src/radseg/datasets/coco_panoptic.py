@@ -14,8 +14,8 @@ import numpy as np
 from radseg.datasets.base import IGNORE, Example
 from radseg.errors import ImageError, InputError, MissingFileError, ResourceError
 from radseg.files import bytes_of, json_of, shown
-from radseg.io import read_label_colours, read_pixels
-from radseg.types import Segments
+from radseg.io import read_label_colours, read_pixels, stored_size
+from radseg.types import Segments, Size
 
 SPLIT = "val2017"
 _SOURCE = (
@@ -52,6 +52,10 @@ class CocoPanoptic:
         """The names of the images without ending, sorted."""
         return tuple(sorted(self.annotations))
 
+    def size(self, id: str) -> Size:
+        """Return the size of one image; raises as `stored_size`."""
+        return stored_size(self._image(id))
+
     def read(self, id: str) -> Example:
         """Return one image with the class of every pixel and its segments.
 
@@ -63,7 +67,7 @@ class CocoPanoptic:
         path = self.labels / entry["file_name"]
         try:
             colours = read_label_colours(path).astype(np.int64)
-            image = read_pixels(self.images / f"{id}.jpg")
+            image = read_pixels(self._image(id))
         except (MissingFileError, ResourceError) as error:
             raise ImageError(str(error)) from error
         if image.shape != colours.shape:
@@ -74,6 +78,9 @@ class CocoPanoptic:
         segments = self._segments(colours @ (1, 256, 256**2), entry["segments_info"], path)
         classes = np.append(segments.labels, IGNORE)[segments.ids - 1]  # 0, void, takes the last
         return Example(image, classes.astype(np.uint16), segments)
+
+    def _image(self, id: str) -> Path:
+        return self.images / f"{id}.jpg"
 
     def _segments(self, values: np.ndarray, info: list[dict[str, Any]], path: Path) -> Segments:
         known = {int(one["id"]): number for number, one in enumerate(info, start=1)} | {0: 0}

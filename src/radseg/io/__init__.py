@@ -2,7 +2,17 @@
 
 from radseg.io.convert import read_image, rgb_of, to_pixels, to_rgb, to_uint8
 from radseg.io.encode import IMAGE_ENDINGS, arrays_bytes, image_bytes
-from radseg.io.image import FORMATS, MAX_PIXELS, MAX_SIDE, Admit, DecodedImage, decode_image, read_pixels
+from radseg.io.image import (
+    FORMATS,
+    MAX_PIXELS,
+    MAX_SIDE,
+    Admit,
+    DecodedImage,
+    decode_bytes,
+    decode_image,
+    read_pixels,
+    stored_size,
+)
 from radseg.io.labels import (
     LABEL_ENDINGS,
     label_dtype,
@@ -20,6 +30,7 @@ __all__ = [
     "Admit",
     "DecodedImage",
     "arrays_bytes",
+    "decode_bytes",
     "decode_image",
     "image_bytes",
     "label_dtype",
@@ -29,6 +40,7 @@ __all__ = [
     "read_label_map",
     "read_pixels",
     "rgb_of",
+    "stored_size",
     "to_pixels",
     "to_rgb",
     "to_uint8",

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -99,6 +100,30 @@ def read_pixels(path: str | Path, admit: Admit | None = None) -> DecodedImage:
         raise ResourceError(f"{name} does not fit into memory; shrink it first.") from error
     except OSError as error:
         raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def stored_size(path: str | Path) -> Size:
+    """Return the size that the header of an image file tells, before EXIF turns it; nothing is decoded.
+
+    Raises:
+        MissingFileError, ImageError, ResourceError: as `read_pixels`, where the header shows it.
+    """
+    name = shown(path)
+    try:
+        with _regular_file(path).open("rb") as stream, closing(_open(stream, name)) as image:
+            require_size(image.size, name)
+            return Size(image.height, image.width)
+    except OSError as error:
+        raise ResourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def decode_bytes(content: bytes, name: str) -> DecodedImage:
+    """Return the image in the bytes of a file as `read_pixels` does; `name` stands for it in messages.
+
+    Raises:
+        ImageError: as `read_pixels`.
+    """
+    return _decode_stream(BytesIO(content), name, None)
 
 
 def decode_image(image: Image.Image, name: str, admit: Admit | None = None) -> DecodedImage:

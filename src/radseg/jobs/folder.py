@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeVar
 import filelock
 
 from radseg.errors import InputError, ResourceError
-from radseg.files import clear_parts, is_about_path, make_folder, without_folders, write_bytes
+from radseg.files import clear_parts, counted, is_about_path, make_folder, without_folders, write_bytes
 from radseg.jobs.attempt import attempt
 from radseg.jobs.manifest import MANIFEST_NAME, History, ManifestWriter, Record, read_manifest
 from radseg.jobs.matching import earlier_records, folder_mark, stamp_of
@@ -201,7 +201,7 @@ def _earlier_run(folder: Path, parameters: Parameters, existing: OnExisting) -> 
     if history is not None and existing == "refuse":
         done = sum(record.status == "done" for record in history.records.values())
         raise InputError(
-            f"{folder} holds an earlier run ({done} images done). "
+            f"{folder} holds an earlier run ({counted(done, 'image')} done). "
             "Continue it with --resume, start it again with --overwrite, or choose another folder with -o."
         )
     if history is not None and existing == "resume":

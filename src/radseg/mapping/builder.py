@@ -17,6 +17,7 @@ from radseg.mapping.manifest import MANIFEST, MapManifest, write_manifest
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.sightings import Sighting, Sightings, delete_sightings
 from radseg.mapping.voxel_map import VoxelMap
+from radseg.ops.resize import image_size
 from radseg.ops.voxels import VoxelSums
 from radseg.types import Frame
 
@@ -101,6 +102,7 @@ class Builder:
         notes: what else the manifest is to say under "build".
         recording: folder of the frames, whose path stays out of the reasons that are noted.
         sightings: what the frames in the map saw.
+        largest_sums: bytes of the largest sums of a frame so far, twice: they are sorted while added.
         kept_sightings: SHA-256 of those of the map that is being replaced, which stay; "" for none.
     """
 
@@ -116,6 +118,7 @@ class Builder:
     recording: Path | None = None
     sightings: Sightings = field(default_factory=Sightings)
     kept_sightings: str = ""
+    largest_sums: int = 0
 
     def run(self, ids: Sequence[str], read: Callable[[str], Frame], watcher: Watcher) -> None:
         """Add the frames that are not done yet; one that cannot be used is noted and passed over.
@@ -132,11 +135,11 @@ class Builder:
                 lifted, reason = attempt(partial(self._lifted, read, frame_id))
                 changing = True
                 if lifted is not None:
-                    frame, sums = lifted
+                    frame, sums, sighting = lifted
                     self.identity = self.identity or self._identity_of(frame_id, sums)
                     self.grown.add(sums)
                     points = int(sums.counts.sum())
-                    self.sightings.frames.append(Sighting.of(frame, sums.keys.numpy()))
+                    self.sightings.frames.append(sighting)
                     self._note_up(frame)
                 else:
                     reason = without_folders(reason.splitlines()[0], *self._folders)
@@ -171,9 +174,14 @@ class Builder:
     def _folders(self) -> tuple[Path, ...]:
         return (self.folder,) if self.recording is None else (self.recording, self.folder)
 
-    def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums]:
+    def _lifted(self, read: Callable[[str], Frame], frame_id: str) -> tuple[Frame, VoxelSums, Sighting]:
         frame = read(frame_id)
-        return frame, self.mapper.sums(frame)
+        # Voxels of a frame are known when it is lifted; the frames of a recording see about as many.
+        room = self.mapper.frame_bytes(frame) + self.largest_sums
+        self.grown.leave_room(room, f"A frame of {image_size(frame.rgb)}")
+        sums, sighting = self.mapper.observed(frame)
+        self.largest_sums = max(self.largest_sums, 2 * sum(array.nbytes for array in sums))
+        return frame, sums, sighting
 
     def _identity_of(self, frame_id: str, first: VoxelSums) -> str:
         """Return a hash of the settings and of the first frame: equal for equal maps at any stage."""

@@ -19,6 +19,13 @@ def connected(keys: Integer[np.ndarray, "m 3"]) -> Int[np.ndarray, "m"]:
 
     Numbers count from 0 in the order of the first voxel of each component.
     """
+    one, other = neighbours(keys)
+    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(keys), len(keys)))
+    return _numbered(np.asarray(connected_components(graph, directed=False)[1], np.int64))
+
+
+def neighbours(keys: Integer[np.ndarray, "m 3"]) -> tuple[Int[np.ndarray, "p"], Int[np.ndarray, "p"]]:
+    """Return the rows of every pair of voxels that touch by face, edge or corner, each pair once."""
     shifted = keys.astype(np.int64) + LIMIT
     packed = (shifted[:, 0] << 2 * AXIS_BITS) | (shifted[:, 1] << AXIS_BITS) | shifted[:, 2]
     order = np.argsort(packed)
@@ -30,9 +37,7 @@ def connected(keys: Integer[np.ndarray, "m 3"]) -> Int[np.ndarray, "m"]:
         found = np.flatnonzero(ordered[place] == wanted) if len(ordered) else place
         starts.append(order[found])
         ends.append(order[place[found]])
-    one, other = np.concatenate(starts), np.concatenate(ends)
-    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(keys), len(keys)))
-    return _numbered(np.asarray(connected_components(graph, directed=False)[1], np.int64))
+    return np.concatenate(starts), np.concatenate(ends)
 
 
 def with_crumbs(

@@ -20,7 +20,7 @@ from radseg.errors import CheckpointError, InputError
 from radseg.files import shown, write_bytes
 from radseg.mapping.plain_files import read_plain
 from radseg.ops.inference import without_autocast
-from radseg.types import Rgb
+from radseg.types import Rgb, Size
 
 _NAME = re.compile(r"basis(_[0-9a-f]{16})?\.safetensors")
 _LARGEST = 2**28  # bytes; 4096 channels in 1024 components take 17 MB
@@ -68,6 +68,10 @@ class ProjectedLift:
 
     lift: Callable[[Rgb], Float[Tensor, "c h w"]]
     basis: Basis
+
+    def lifting_bytes(self, size: Size) -> int:
+        """Return what the lift takes; components take less than the values they are made of."""
+        return self.lift.lifting_bytes(size) if hasattr(self.lift, "lifting_bytes") else 0
 
     def __call__(self, rgb: Rgb) -> Float[Tensor, "k h w"]:
         """Return the components of the lifted values."""

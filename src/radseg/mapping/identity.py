@@ -1,16 +1,17 @@
 """What an object is known by as a map grows: its id, and the frames that saw it."""
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int, Int64, Integer, UInt64
+from jaxtyping import Bool, Int64, Integer
 
 from radseg.errors import CheckpointError
 from radseg.mapping.objects import MapObject
 from radseg.mapping.sightings import Sightings
+from radseg.mapping.tracks import Tracks
+from radseg.mapping.voxel_ids import id_of, in_order_of_hash
 from radseg.ops.voxels import pack
 
 SEEN = 0.1
@@ -21,16 +22,19 @@ def identified(
     objects: Mapping[str, tuple[MapObject, ...]],
     keys: Integer[np.ndarray, "m 3"],
     sightings: Sightings | None,
+    tracks: Tracks | None = None,
 ) -> dict[str, tuple[MapObject, ...]]:
     """Return the objects with their ids, and the frames that saw each, in their order.
 
-    The id names a voxel of the object: of those that its first frame saw, the one whose hash is smallest. So
+    The id names a voxel: the one that began the object's first track, where frames noted their 2D objects
+    (`Tracks.oldest`); else of those of the object that its first frame saw the one whose hash is smallest. So
     it is the same whatever words find the object, in a copy of the map, in a merge that begins with the map,
-    and with more frames as long as this voxel stays with the object. Where nobody noted who saw what, any
-    voxel of the object may be it.
+    and with more frames as long as this track, or this voxel, stays with the object. Where nobody noted who
+    saw what, any voxel of the object may be it.
 
     Args:
         keys: of the voxels that `MapObject.rows` count.
+        tracks: of the sightings; None where they note no 2D objects.
 
     Raises:
         CheckpointError: the sightings are damaged.
@@ -42,7 +46,10 @@ def identified(
     used: dict[str, set[str]] = {name: set() for name in objects}
     for number, (name, _, one) in enumerate(found):
         own = packed[one.rows]
-        id_ = next(free for free in _ids(own[first[number]]) if free not in used[name])
+        named_by = in_order_of_hash(own[first[number]])
+        if tracks is not None and (oldest := tracks.oldest(own)) is not None:
+            named_by = np.append(oldest, named_by)
+        id_ = next(free for free in map(id_of, named_by.tolist()) if free not in used[name])
         used[name].add(id_)
         named[name].append(replace(one, id=id_, frames=frames[number]))
     return {name: tuple(some) for name, some in named.items()}
@@ -80,22 +87,3 @@ def _within(every: Int64[np.ndarray, "k"], seen: Int64[np.ndarray, "s"]) -> Bool
     inside = np.zeros(len(every), bool)
     inside[place[every[place] == seen]] = True
     return inside
-
-
-def _ids(keys: Int[np.ndarray, "n"]) -> Iterator[str]:
-    """Yield ids from the voxels, the one of the smallest hash first."""
-    order = np.argsort(_mixed(keys.astype(np.uint64)), kind="stable")
-    return map(_id, (int(keys[i]) for i in order))
-
-
-def _mixed(keys: UInt64[np.ndarray, "n"]) -> UInt64[np.ndarray, "n"]:
-    """Return a hash of each key (the finaliser of SplitMix64; Steele, Lea and Flood, 2014)."""
-    with np.errstate(over="ignore"):
-        keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return keys ^ (keys >> np.uint64(31))
-
-
-def _id(key: int) -> str:
-    mixed = int(_mixed(np.array([key], np.uint64))[0])
-    return base64.b32encode(mixed.to_bytes(8, "big"))[:8].decode().lower()

@@ -4,7 +4,9 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -13,6 +15,8 @@ from radseg.errors import InputError
 from radseg.mapping.accumulate import grid_of, mix, mixture
 from radseg.mapping.compression import Basis, ProjectedLift
 from radseg.mapping.description import NOTHING, MapDescription
+from radseg.mapping.segments import voxel_segments
+from radseg.mapping.sightings import Sighting
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.ops.camera import limited, project, transform, unproject, valid_depth
 from radseg.ops.inference import inference
@@ -22,6 +26,21 @@ from radseg.types import RGB_ROUNDING, Frame, Rgb, Size
 
 Lift = Callable[[Rgb], Float[Tensor, "c h w"]]
 """From a colour image to values on a grid that covers it: features, class probabilities, and so on."""
+
+FindSegments = Callable[[Rgb], Int[Tensor, "h w"]]
+"""From a colour image to the number of the 2D object of every pixel, from 1; 0 for none."""
+
+POINT, COLOUR = 260, 28
+"""Bytes a pixel of depth, and of the colour image, while a frame becomes sums per voxel (measured)."""
+
+
+@runtime_checkable
+class MeasuredLift(Protocol):
+    """A lift that knows what memory it takes; of another one it is not counted."""
+
+    def lifting_bytes(self, size: Size) -> int:
+        """Return the bytes alive while an image of `size` is lifted."""
+
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _LARGEST_SKEW = 0.02
@@ -42,6 +61,7 @@ class Mapper:
         max_depth: points farther than this along the optical axis are left out, metres; None takes all.
         max_points: points of a frame, chosen at random (the same for a frame of the same id); None takes all.
         box: only points strictly between these two corners count, world metres.
+        find_segments: finds the 2D objects of a frame, that 3D objects be told apart by; None looks for none.
     """
 
     description: MapDescription
@@ -49,6 +69,7 @@ class Mapper:
     max_depth: float | None = None
     max_points: int | None = None
     box: Box | None = None
+    find_segments: FindSegments | None = None
 
     def __post_init__(self) -> None:
         if self.max_depth is not None and not self.max_depth > 0:
@@ -77,6 +98,12 @@ class Mapper:
         into.add(sums)
         return int(sums.counts.sum())
 
+    def frame_bytes(self, frame: Frame) -> int:
+        """Return the bytes alive while a frame becomes sums per voxel, without the sums themselves."""
+        size = image_size(frame.rgb)
+        own = POINT * frame.depth.numel() + COLOUR * size.height * size.width
+        return own + (self.lift.lifting_bytes(size) if isinstance(self.lift, MeasuredLift) else 0)
+
     @inference()
     def sums(self, frame: Frame) -> VoxelSums:
         """Return the sums per voxel over all valid pixels of a frame, on the CPU.
@@ -84,6 +111,34 @@ class Mapper:
         Raises:
             SkippedFrame: pose, depth, colour or lifted values cannot be used.
         """
+        keys, positions, image = self._placed(frame)
+        found, voxel, counts = torch.unique(keys, return_inverse=True, return_counts=True)
+        colours = _colour_sums(frame.rgb, voxel, len(found), positions, image)
+        values = self._value_sums(frame.rgb, voxel, len(found), positions, image)
+        return VoxelSums(found, counts, values, colours)
+
+    def observed(self, frame: Frame) -> tuple[VoxelSums, Sighting]:
+        """Return the sums of a frame, and what it saw: voxels, and 2D objects where they are looked for.
+
+        Raises:
+            SkippedFrame: as `sums`.
+        """
+        sums = self.sums(frame)
+        found = None if self.find_segments is None else self._segments(frame, self.find_segments(frame.rgb))
+        return sums, Sighting.of(frame, sums.keys.numpy(), found)
+
+    def _segments(self, frame: Frame, numbers: Int[Tensor, "h w"]) -> Int[np.ndarray, "m"]:
+        """Return the segment of each voxel of `sums` from the 2D object of each pixel of the image."""
+        keys, positions, image = self._placed(frame)
+        height, width = numbers.shape
+        scale = positions.new_tensor([width / image.width, height / image.height])
+        column, row = ((positions + 0.5) * scale).long().unbind(1)
+        inside = numbers.cpu()[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+        found, voxel = torch.unique(keys, return_inverse=True)
+        return voxel_segments(found.numpy(), voxel.numpy(), inside.numpy())
+
+    def _placed(self, frame: Frame) -> tuple[Int[Tensor, " n"], Float[Tensor, "n 2"], Size]:
+        """Return each point's packed voxel, its column and row in the image, and that image's size."""
         points, pixels = self._points(frame)
         world = transform(points, frame.camera_to_world)
         kept = self._kept(world)
@@ -94,12 +149,7 @@ class Mapper:
         positions, image, kept = _seen(frame, points, pixels)
         if not bool(kept.any()):
             raise SkippedFrame("the colour camera sees no point of it")
-        world, positions = world[kept], positions[kept]
-        keys = pack(voxel_indices(world, self.description.voxel_size))
-        found, voxel, counts = torch.unique(keys, return_inverse=True, return_counts=True)
-        colours = _colour_sums(frame.rgb, voxel, len(found), positions, image)
-        values = self._value_sums(frame.rgb, voxel, len(found), positions, image)
-        return VoxelSums(found, counts, values, colours)
+        return pack(voxel_indices(world[kept], self.description.voxel_size)), positions[kept], image
 
     def _points(self, frame: Frame) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
         """Return the points in the depth camera's axes and their flat pixels, or say what is wrong."""

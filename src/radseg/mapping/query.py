@@ -12,6 +12,7 @@ from torch import Tensor
 from radseg.errors import InputError, VocabularyError
 from radseg.mapping.objects import MapObject, objects_of
 from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.tracks import Tracks
 from radseg.modes import Mode
 from radseg.ops.cosine import point_cosine
 from radseg.ops.inference import inference
@@ -37,6 +38,7 @@ class Answer:
         mode: how the names competed ("probabilities" maps: "assign", among the names of the map).
         threshold: probability from which a voxel has a name in mode `independent`.
         up: world axis that points up, for the boxes of objects.
+        tracks: what the frames say of objects; None where they noted nothing of them.
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class Answer:
     threshold: float
     voxel_size: float
     up: Up = "+z"
+    tracks: Tracks | None = None
 
     def objects(self, *, min_size: float | None = None) -> dict[str, tuple[MapObject, ...]]:
         """Return the objects found under every name, best first; an empty tuple where there is none.
@@ -65,6 +68,7 @@ class Answer:
                 voxel_size=self.voxel_size,
                 min_size=min_size,
                 up=self.up,
+                tracks=self.tracks,
             )
             for i, name in enumerate(self.names)
         }

@@ -2,7 +2,8 @@
 
 Tensors: `ids` (UTF-8 JSON), `poses` float64 "n 4 4", `cameras` float64 "n 6" (fx, fy, cx, cy, height,
 width), `voxels` and `lengths` int64 "n", and `packed`, the frames' ascending keys as differences, deflated
-one by one.
+one by one. Where 2D objects were looked for also `segments`, int32 of every voxel, deflated one by one, and
+`segment_lengths` int64 "n", 0 where a frame noted none.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int32, Int64, Integer
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -41,6 +42,7 @@ class Sighting(NamedTuple):
         intrinsics: of its depth.
         voxels: number of voxels that it added to.
         packed: their keys; see `keys`.
+        packed_segments: the 2D object of each; see `segments`. Empty where none were looked for.
     """
 
     frame: str
@@ -48,13 +50,17 @@ class Sighting(NamedTuple):
     intrinsics: Intrinsics
     voxels: int
     packed: bytes
+    packed_segments: bytes = b""
 
     @classmethod
-    def of(cls, frame: Frame, keys: Int64[np.ndarray, "m"]) -> "Sighting":
-        """Return what a frame saw; `keys` ascend."""
+    def of(
+        cls, frame: Frame, keys: Int64[np.ndarray, "m"], segments: Int[np.ndarray, "m"] | None = None
+    ) -> "Sighting":
+        """Return what a frame saw; `keys` ascend, `segments` count from 1, 0 for none."""
         packed = zlib.compress(np.diff(keys, prepend=0).astype("<i8").tobytes(), 1)
         pose = frame.camera_to_world.double().numpy()
-        return cls(frame.id, pose, frame.intrinsics, len(keys), packed)
+        numbers = b"" if segments is None else zlib.compress(segments.astype("<i4").tobytes(), 1)
+        return cls(frame.id, pose, frame.intrinsics, len(keys), packed, numbers)
 
     def keys(self) -> Int64[np.ndarray, "m"]:
         """Return the packed indices of the voxels, ascending.
@@ -62,17 +68,34 @@ class Sighting(NamedTuple):
         Raises:
             ValueError: they are damaged.
         """
-        unpacker = zlib.decompressobj()
-        try:
-            content = unpacker.decompress(self.packed, 8 * self.voxels)
-        except zlib.error as error:
-            raise ValueError(f"the voxels of frame {shown(self.frame)} cannot be unpacked") from error
-        steps = np.frombuffer(content, "<i8") if len(content) % 8 == 0 else np.zeros(0, np.int64)
+        steps = self._unpacked(self.packed, "<i8")
         keys = np.cumsum(steps, dtype=np.int64)
         ascending = len(steps) > 0 and steps[0] >= 0 and bool((steps[1:] > 0).all())
         if len(keys) != self.voxels or not ascending or not 0 <= keys[-1] < 1 << 3 * AXIS_BITS:
             raise ValueError(f"frame {shown(self.frame)} has not the voxels that it says")
         return keys
+
+    def segments(self) -> Int32[np.ndarray, "m"]:
+        """Return the 2D object of each voxel, counted from 1; 0 for none.
+
+        Raises:
+            ValueError: they are damaged.
+        """
+        if not self.packed_segments:
+            return np.zeros(self.voxels, np.int32)
+        numbers = self._unpacked(self.packed_segments, "<i4")
+        if len(numbers) != self.voxels or int(numbers.min()) < 0 or int(numbers.max()) > self.voxels:
+            raise ValueError(f"frame {shown(self.frame)} has not the objects that it says")
+        return numbers
+
+    def _unpacked(self, packed: bytes, dtype: str) -> Integer[np.ndarray, "m"]:
+        """Return the numbers in deflated bytes, no more than the frame's voxels; none if cut within one."""
+        size = np.dtype(dtype).itemsize
+        try:
+            content = zlib.decompressobj().decompress(packed, size * self.voxels)
+        except zlib.error as error:
+            raise ValueError(f"the voxels of frame {shown(self.frame)} cannot be unpacked") from error
+        return np.frombuffer(content[: len(content) // size * size], dtype)
 
 
 @dataclass
@@ -86,6 +109,11 @@ class Sightings:
 
     def __iter__(self) -> Iterator[Sighting]:
         return iter(self.frames)
+
+    @property
+    def have_segments(self) -> bool:
+        """Whether a frame noted its 2D objects."""
+        return any(one.packed_segments for one in self.frames)
 
     def write(self, folder: Path) -> str:
         """Write the file durably and return its SHA-256; equal sightings give equal files.
@@ -104,6 +132,10 @@ class Sightings:
             "lengths": torch.tensor([len(one.packed) for one in self.frames], dtype=torch.int64),
             "packed": _bytes_tensor(b"".join(one.packed for one in self.frames)),
         }
+        if self.have_segments:
+            numbers = [one.packed_segments for one in self.frames]
+            tensors["segment_lengths"] = torch.tensor([len(one) for one in numbers], dtype=torch.int64)
+            tensors["segments"] = _bytes_tensor(b"".join(numbers))
         content = save(tensors)
         sha256 = hashlib.sha256(content).hexdigest()
         write_bytes(sightings_path(folder, sha256), content)
@@ -155,20 +187,28 @@ def _parsed(tensors: dict[str, torch.Tensor]) -> Sightings:
     found = [(one.dtype, tuple(one.shape)) for one in (poses, cameras, voxels, lengths)]
     if found != list(wanted) or not all(isinstance(one, str) for one in ids):
         raise ValueError("its frames are not described as radseg does")
-    packed = tensors["packed"].numpy().tobytes()
     if not bool(poses.isfinite().all()) or not bool(cameras.isfinite().all()):
         raise ValueError("a pose or a camera is not finite")
     if count and (int(voxels.min()) < 1 or int(voxels.max()) > _MOST_VOXELS or int(lengths.min()) < 1):
         raise ValueError("a frame has no voxels, or more than pixels")
-    if int(lengths.sum()) != len(packed):
-        raise ValueError("its voxels are cut short")
-    frames, start = [], 0
-    rows = zip(ids, poses.numpy(), cameras.tolist(), voxels.tolist(), lengths.tolist(), strict=True)
-    for frame, pose, (fx, fy, cx, cy, height, width), number, length in rows:
+    packed = _cut(tensors["packed"], lengths)
+    numbers = (
+        _cut(tensors["segments"], tensors["segment_lengths"]) if "segments" in tensors else [b""] * count
+    )
+    frames = []
+    rows = zip(ids, poses.numpy(), cameras.tolist(), voxels.tolist(), packed, numbers, strict=True)
+    for frame, pose, (fx, fy, cx, cy, height, width), *rest in rows:
         intrinsics = Intrinsics(fx, fy, cx, cy, Size(int(height), int(width)))
-        frames.append(Sighting(frame, pose, intrinsics, number, packed[start : start + length]))
-        start += length
+        frames.append(Sighting(frame, pose, intrinsics, *rest))
     return Sightings(frames)
+
+
+def _cut(content: torch.Tensor, lengths: torch.Tensor) -> list[bytes]:
+    """Return the bytes of each frame."""
+    joined, ends = content.numpy().tobytes(), lengths.cumsum(0).tolist()
+    if lengths.dtype != torch.int64 or bool((lengths < 0).any()) or (ends[-1] if ends else 0) != len(joined):
+        raise ValueError("its voxels are cut short")
+    return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=False)]
 
 
 def _bytes_tensor(content: bytes) -> torch.Tensor:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from radseg.errors import InputError, ResourceError
+from radseg.budget import MIB
+from radseg.errors import InputError, MemoryBudgetError, ResourceError
 from radseg.files import sync_files
 from radseg.mapping.description import MapDescription
 from radseg.mapping.grouping import groups_of
@@ -27,7 +28,8 @@ class VoxelMap:
     Args:
         description: what the values are.
         folder: of the map; tiles that leave memory go to its subfolder `tiles`. None keeps all in memory.
-        budget: bytes of tiles in memory; the tile in use stays even if it is larger. None has no limit.
+        budget: bytes of tiles in memory and of what `leave_room` asks for; the tile in use stays even if it
+            is larger. None has no limit.
         shards: tiles that `folder` holds already, of a build that goes on.
         keep: files of another map in `folder`, which stay.
 
@@ -57,6 +59,7 @@ class VoxelMap:
         self._unchecked = {shard.file for shard in self._shards.values()}
         self._unsynced = set[str]()
         self._bytes = 0
+        self._beside = 0
 
     def __len__(self) -> int:
         return sum(self._rows().values())
@@ -65,6 +68,24 @@ class VoxelMap:
     def resident_bytes(self) -> int:
         """Memory of the tiles that are not in files."""
         return self._bytes
+
+    def leave_room(self, beside: int, what: str) -> None:
+        """Let tiles go until this many bytes of the budget are free, and keep them free from now on.
+
+        Args:
+            what: takes them, for the message.
+
+        Raises:
+            MemoryBudgetError: the whole budget does not suffice.
+            ResourceError: as `add`.
+        """
+        if self.budget is not None and beside > self.budget:
+            raise MemoryBudgetError(
+                f"{what} needs {-(-beside // MIB)}MiB of memory; the budget is {self.budget / MIB:.4g}MiB. "
+                f"Allow it with --memory-budget {-(-beside // MIB)}MiB."
+            )
+        self._beside = beside
+        self._evict()
 
     @without_autocast()
     def add(self, sums: VoxelSums) -> None:
@@ -105,7 +126,9 @@ class VoxelMap:
         return read_shard(folder, shard, self.description, start=start, stop=stop)
 
     def _evict(self) -> None:
-        while self.budget is not None and self._bytes > self.budget and len(self._resident) > 1:
+        if self.budget is None:
+            return
+        while self._bytes + self._beside > self.budget and len(self._resident) > 1:
             index, tile = next(iter(self._resident.items()))
             if tile.dirty:  # a file of its own, whatever its size, until the next flush
                 before = self._shards.get(index)

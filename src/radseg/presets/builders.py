@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from radseg.refine.region_labels import RegionLabels
     from radseg.refine.sources import FeatureSource
 
-MASKS: tuple[Refine, ...] = ("none", "pamr", "despeckle", "corrected", "reference")
-REGIONS: tuple[Refine, ...] = ("none", "pamr", "regions")
+MASKS: tuple[Refine, ...] = ("none", "pamr", "pamr-cosines", "despeckle", "corrected", "reference")
+REGIONS: tuple[Refine, ...] = ("none", "pamr", "pamr-cosines", "regions")
 """Values of the option `refine`: RADSeg+'s, and CorrCLIP's."""
 
 

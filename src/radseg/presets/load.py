@@ -21,7 +21,7 @@ from radseg.presets.registry import Method, require_taken
 from radseg.presets.spec import DTYPES, SAM_DECODER, ModelSpec, model_spec, stated
 from radseg.presets.table import BACKBONES, METHODS
 from radseg.refine.despeckle import Despeckle
-from radseg.refine.pamr import Pamr
+from radseg.refine.pamr import CosinePamr, Pamr
 from radseg.refine.sources import RadioFeatures
 from radseg.segment import Segmenter, TextEncoder
 from radseg.text.templates import template_set
@@ -369,6 +369,8 @@ def _refining(segmenter: Segmenter, options: Any, decoder: Callable[[], SamDecod
     """Return the segmenter with its refiner; `decoder` is asked for only where the options need SAM."""
     if options.refine == "none":
         return segmenter
+    if options.refine == "pamr-cosines":
+        return replace(segmenter, sharpen=CosinePamr(memory_budget=options.memory_budget // 4))
     if options.refine == "pamr":
         short = options.short_side or Pamr.short_side
         budget = options.memory_budget // 4

@@ -46,8 +46,9 @@ TEMPERATURE = {"limit": Limit(lambda value: 0 < value <= 1000, "it must be above
 class Options:
     """What every model takes; see Segmenter for the meaning.
 
-    `refine` is "pamr"; or "despeckle", where the method has `min_area`; or "regions", for CorrCLIP; or
-    chooses the rules of RADSeg+: "corrected", or "reference" as in the released code.
+    `refine` is "pamr"; or "pamr-cosines", with cosines that are enlarged; or "despeckle", where the method
+    has `min_area`; or "regions", for CorrCLIP; or chooses the rules of RADSeg+: "corrected", or "reference"
+    as in the released code.
 
     Raises:
         InputError: a value out of range, or not among the choices.
@@ -65,6 +66,11 @@ class Options:
 
     def __post_init__(self) -> None:
         types = get_type_hints(type(self))
+        if self.refine == "pamr-cosines" and self.enlarge != "cosines":
+            raise InputError(
+                "refine is 'pamr-cosines', but cosines are not enlarged to the image's size: add "
+                "enlarge='cosines' (-O enlarge=cosines), or take refine='pamr'."
+            )
         for one in fields(self):
             value, limit = getattr(self, one.name), one.metadata.get("limit")
             choices = choices_of(types[one.name])

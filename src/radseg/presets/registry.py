@@ -37,7 +37,7 @@ class Method:
 
     build: "Build"
     options: type[Options] = WindowOptions
-    refines: tuple[Refine, ...] = ("none", "pamr")
+    refines: tuple[Refine, ...] = ("none", "pamr", "pamr-cosines")
     size_rules: tuple[SizeRule, ...] = ("patch", "stride")
     adaptors: tuple[str, ...] = ()
     text_dependent: bool = False

@@ -93,6 +93,10 @@ PRESETS = (
     Preset("clearclip-b-paper", _B, _CLIP_PAPER, f"ClearCLIP {_AT_PIXELS}; {_NOT}", "clearclip"),
     Preset("naclip-b", _B, _CLIP, "NACLIP: key-key attention with neighbours", "naclip", paper="A.2"),
     Preset("naclip-b-paper", _B, _CLIP_PAPER, f"NACLIP {_AT_PIXELS}", "naclip", paper="A.2"),
+    Preset(
+        "naclip-b-paper-pamr", _B, replace(_CLIP_PAPER, refine="pamr-cosines"),
+        "NACLIP with PAMR, as in its own paper; RADSeg's tables are without", "naclip", paper="A.2",
+    ),
     Preset("segearth-b", _B, _SEGEARTH, f"SegEarth-OV without its upsampler; {_NOT}", "segearth"),
     Preset("resclip-b", _B, _RESCLIP, "ResCLIP: NACLIP and a look at its own result", "resclip", paper="A.2"),
     Preset(

@@ -67,6 +67,17 @@ class Refinement:
     seen: "Prompted | None" = None
 
 
+class CosineRefiner(Protocol):
+    """Anything that sharpens the cosines of an image's pixels before names compete for them."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory it takes for each pixel, beside the cosines."""
+
+    def sharpen(self, cosines: Float[Tensor, "r H W"], image: Rgb) -> Float[Tensor, "r H W"]:
+        """Return the cosines of every row; the image need not have their size, only their view."""
+
+
 class Refiner(Protocol):
     """Anything that sharpens coarse decisions with another look at the images."""
 

@@ -1,7 +1,8 @@
-"""PAMR as a refiner: the probabilities of every name follow the image's edges before a pixel is decided."""
+"""PAMR as a refiner: probabilities, or cosines, follow the image's edges before a pixel is decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from radseg.ops.bands import row_bands
 from radseg.ops.inference import inference
 from radseg.ops.pamr import DILATIONS, ITERATIONS, pamr, pamr_weights
-from radseg.ops.resize import fit_short_side, image_size
+from radseg.ops.resize import fit_short_side, image_size, resize
 from radseg.refine.base import CoarseResult, Refinement
 from radseg.scoring import decide
 from radseg.types import Rgb
@@ -75,3 +76,32 @@ class Pamr:
     ) -> Float[Tensor, "c H W"]:
         large = F.interpolate(maps[None], tuple(image_size(weights)), mode="bilinear", align_corners=False)[0]
         return pamr(large, weights, dilations=self.dilations, iterations=self.iterations)
+
+
+@dataclass(frozen=True)
+class CosinePamr:
+    """CosineRefiner for any method whose cosines are enlarged: PAMR in NACLIP's order, before the softmax.
+
+    At the size of the labels, on the image as the method saw it, resized to that.
+
+    Attributes:
+        iterations, dilations: as of Pamr.
+        memory_budget: bytes of refined maps alive at once, at least one row; more rows go in turns.
+    """
+
+    iterations: int = ITERATIONS
+    dilations: tuple[int, ...] = DILATIONS
+    memory_budget: int = 2**28
+    pixel_bytes: ClassVar[int] = 400  # differences to 16 neighbours in three colours, two sets of weights
+
+    @inference()
+    def sharpen(self, cosines: Float[Tensor, "r H W"], image: Rgb) -> Float[Tensor, "r H W"]:
+        """Return the refined cosines of every row."""
+        weights = pamr_weights(resize(image.to(cosines), image_size(cosines)), dilations=self.dilations)
+        at_once = max(1, self.memory_budget // (4 * cosines[0].numel() * cosines.element_size()))
+        return torch.cat(
+            [
+                pamr(rows, weights, dilations=self.dilations, iterations=self.iterations)
+                for rows in cosines.split(at_once)
+            ]
+        )

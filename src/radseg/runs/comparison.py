@@ -78,7 +78,8 @@ def compare(request: CompareRequest, downloads: Reporter, tell: Callable[[Compar
         tell(answers[-1])
     given = [(one, one.result) for one in answers if one.result is not None]
     if not given:
-        raise RadsegError(f"No model gave an answer. {answers[0].preset}: {answers[0].failure}")
+        failed = ", ".join(one.preset for one in answers)
+        raise RadsegError(f"No model gave an answer: {failed}. The first: {answers[0].failure}")
     panels = [Panel(one.preset, f"{one.seconds:.2f} s", result.labels) for one, result in given]
     seen = given[0][1].image
     assert seen is not None, "every segmentation of pixels keeps them"

@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from radseg.budget import FIXED
 from radseg.errors import InputError
 from radseg.mapping.description import DEFAULT_FRAME, NOTHING, PROBABILITIES, MapDescription, StoredDtype
 from radseg.mapping.mapper import Mapper
 from radseg.methods.base import BackboneEncoder
 from radseg.ops.inference import inference
-from radseg.types import Rgb, TextEmbeddings
+from radseg.types import Rgb, Size, TextEmbeddings
 
 if TYPE_CHECKING:
     from radseg.presets.spec import ModelSpec
@@ -37,6 +38,10 @@ class FeatureLift:
         encoder = self.segmenter.encoder
         return encoder.backbone_space if isinstance(encoder, BackboneEncoder) else encoder.space
 
+    def lifting_bytes(self, size: Size) -> int:
+        """Return what the features of one image take; the network keeps to the model's own budget."""
+        return FIXED + self.segmenter.encoding_bytes(size, self.segmenter.memory_budget)
+
     @inference()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
         """Return the features of one image on the patch grid."""
@@ -53,6 +58,12 @@ class ProbabilityLift:
     segmenter: "Segmenter"
     text: TextEmbeddings
 
+    def lifting_bytes(self, size: Size) -> int:
+        """Return what the probabilities of one image take: refined ones are maps of its own size."""
+        segmented = self.segmenter.work(size, self.text, None).most(self.segmenter.memory_budget)
+        maps = 0 if self.segmenter.refine is None else 2 * (len(self.text.names) + 1)
+        return segmented + 4 * maps * size.height * size.width
+
     @inference()
     def __call__(self, rgb: Rgb) -> Float[Tensor, "c h w"]:
         """Return one channel per name, on the patch grid, or at the image's size where masks are refined.
@@ -67,6 +78,48 @@ class ProbabilityLift:
         confidence = torch.from_numpy(result.confidence).float()
         channels = torch.zeros(len(self.text.names) + 1, *labels.shape)
         return channels.scatter_(0, labels[None], confidence[None])[1:]
+
+
+@dataclass(frozen=True)
+class ObjectSegments:
+    """The 2D objects of a frame under some names, for `Mapper.find_segments`; stuff is none.
+
+    Attributes:
+        segmenter: with objects (`Segmenter.with_objects`).
+        text, contrast: of its `embed` in mode "background": what is none of the names is no object.
+    """
+
+    segmenter: "Segmenter"
+    text: TextEmbeddings
+    contrast: TextEmbeddings | None
+
+    @inference()
+    def __call__(self, rgb: Rgb) -> Int[Tensor, "h w"]:
+        """Return the number of the object of each pixel, from 1; 0 for none."""
+        images = self.segmenter.segment_pixels([rgb], self.text, self.contrast, mode="background")
+        return torch.from_numpy(next(images).object_numbers()).long()
+
+
+def with_segments(mapper: Mapper, segmenter: "Segmenter", names: Any) -> Mapper:
+    """Return the mapper that notes the 2D objects of its frames, for a map to tell objects that touch apart.
+
+    They are noted without their names: words that are asked later may be others, such as wider ones.
+
+    Args:
+        segmenter: finds them: by SAM where it refines by SAM, else as connected parts.
+        names: of the objects, as prompts for `Segmenter.segment`.
+
+    Raises:
+        VocabularyError: no usable names.
+    """
+    found = segmenter.with_objects()
+    return replace(mapper, find_segments=ObjectSegments(found, *found.embed(names, mode="background")))
+
+
+def unrefined(segmenter: "Segmenter") -> "Segmenter":
+    """Return the segmenter as `for_features` has it, with the networks of one that refines."""
+    options = {**segmenter.origin["options"], "refine": "none"}
+    return replace(segmenter, refine=None, origin={**segmenter.origin, "options": options})
 
 
 def colour_mapper(
@@ -122,8 +175,11 @@ def probability_mapper(
     return Mapper(description, ProbabilityLift(segmenter, text), **limits)
 
 
-def for_features(model: "ModelSpec") -> "ModelSpec":
+def for_features(model: "ModelSpec", *, objects: bool = False) -> "ModelSpec":
     """Return a model as it makes features for a map: labels are not refined there.
+
+    Args:
+        objects: it looks for 2D objects too, and refines those.
 
     Raises:
         InputError: a model that has no features without prompts, or whose one purpose is refined masks.
@@ -138,10 +194,11 @@ def for_features(model: "ModelSpec") -> "ModelSpec":
         )
     if model.options.refine == "none":
         return model
-    if method.refiner is None:
+    if method.refiner is None and not objects:
         plain = model.name.removesuffix("+")
         raise InputError(
-            f"{REFINED} Use {plain}, which is {model.name} without it, or --space probabilities."
+            f"{REFINED} Use {plain}, which is {model.name} without it, or "
+            "--space probabilities, or let it look for --objects."
         )
     return model.changed(refine="none")
 

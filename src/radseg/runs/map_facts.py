@@ -32,6 +32,7 @@ def verify_map(folder: Path) -> Iterator[tuple[str, str]]:
         try:
             for sighting in read_sightings(folder, manifest.sightings):
                 sighting.keys()
+                sighting.segments()
             yield name, ""
         except (CheckpointError, ValueError) as error:
             yield name, str(error)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from radseg.mapping.objects import MapObject
     from radseg.mapping.query import Answer
     from radseg.mapping.semantic_map import SemanticMap
+    from radseg.mapping.tracks import Tracks
     from radseg.presets.spec import Places
     from radseg.segment import Segmenter
     from radseg.types import TextEmbeddings
@@ -129,13 +130,12 @@ class MapQuery:
             VocabularyError: no usable prompts, or a name a map of probabilities does not have.
         """
         from radseg.mapping.query import ask_probabilities  # noqa: PLC0415
-        from radseg.mapping.up import up_axis  # noqa: PLC0415
         from radseg.text.vocabulary import Vocabulary  # noqa: PLC0415
 
         vocabulary = prompts if isinstance(prompts, Vocabulary) else Vocabulary.parse(prompts)
         if self.segmenter is None:
             answer = ask_probabilities(self.map, vocabulary.names, mode=mode, threshold=threshold)
-            return replace(answer, up=up_axis(self.map))
+            return self._placed(answer)
         text, contrast = self.segmenter.embed(vocabulary, mode=mode)
         return self._scored(text, contrast, mode, threshold, progress)
 
@@ -177,7 +177,6 @@ class MapQuery:
         progress: Callable[[int, int], None] | None,
     ) -> "Answer":
         from radseg.mapping.query import ask  # noqa: PLC0415
-        from radseg.mapping.up import up_axis  # noqa: PLC0415
 
         assert self.segmenter is not None
         answer = ask(
@@ -189,7 +188,19 @@ class MapQuery:
             temperature=self.segmenter.temperature,
             threshold=threshold,
         )
-        return replace(answer, up=up_axis(self.map))
+        return self._placed(answer)
+
+    def _placed(self, answer: "Answer") -> "Answer":
+        """Return the answer with what the map knows besides its voxels."""
+        from radseg.mapping.up import up_axis  # noqa: PLC0415
+
+        return replace(answer, up=up_axis(self.map), tracks=self._tracks)
+
+    @cached_property
+    def _tracks(self) -> "Tracks | None":
+        from radseg.mapping.tracks import Tracks  # noqa: PLC0415
+
+        return Tracks.of(self.map.load_sightings())
 
     @cached_property
     def _identity(self) -> str:
@@ -233,7 +244,8 @@ def find_in_map(
     else:
         answer = query.ask_image(question.image, **choices)
     asked = time.perf_counter()
-    objects = identified(answer.objects(min_size=question.min_size), answer.keys, query.map.load_sightings())
+    found = answer.objects(min_size=question.min_size)
+    objects = identified(found, answer.keys, query.map.load_sightings(), answer.tracks)
     seconds = {"model": loaded - start, "voxels": asked - loaded, "objects": time.perf_counter() - asked}
     return MapFinding(answer, objects, seconds)
 

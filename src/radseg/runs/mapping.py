@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from radseg.errors import InputError, RadsegError
+from radseg.files import counted
 from radseg.jobs.folder import OnExisting, claimed
 from radseg.jobs.matching import folder_mark
 from radseg.jobs.record import require_same
@@ -119,6 +120,7 @@ class MapSettings:
         skip: frames left out after each one taken: f mod (skip + 1) = 0 stays (mapping spec 1.0).
         components: principal components to store instead of the features; None stores them all. They are
             fitted to some frames of the whole sequence before the build.
+        objects: names of the 2D objects that the frames note; None where none are looked for.
     """
 
     space: Literal["features", "probabilities", "none"] = "features"
@@ -131,11 +133,19 @@ class MapSettings:
     box: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     skip: int = 0
     components: int | None = None
+    objects: "Vocabulary | None" = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return every setting as JSON values."""
-        prompts = None if self.prompts is None else [list(group) for group in self.prompts.phrases]
-        return {**vars(self), "prompts": prompts}
+        """Return every setting as JSON values; objects only where they are looked for."""
+        vocabularies = {"prompts": self.prompts, "objects": self.objects}
+        words = {
+            name: None if one is None else [list(group) for group in one.phrases]
+            for name, one in vocabularies.items()
+        }
+        values = {**vars(self), **words}
+        if self.objects is None:  # a map without them is what it was before there were any
+            del values["objects"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,7 @@ class BuildRequest:
         recording: where the frames come from; None where they are no files.
         model_parameters: everything of the model that decides the map, as JSON values.
         existing: what to do with a map that is there.
-        budget: bytes of tiles in memory; None has no limit.
+        budget: bytes of the frame in work and of tiles in memory; None has no limit.
         checkpoint_seconds: time between checkpoints.
         keep_paths: whether `map.json` names the recording's folder; else no file of the map does.
         check: what `check_conventions` found, as JSON values, to be noted in the map; None where nothing was
@@ -289,7 +299,7 @@ def _no_frame(ids: Sequence[str], progress: "Progress") -> str:
     if not ids:
         return "The sequence has no frames."
     frame_id, reason = progress.skipped[0]
-    return f"None of the {len(ids)} frames could be used. Frame {frame_id}: {reason}"
+    return f"None of the {counted(len(ids), 'frame')} could be used. Frame {frame_id}: {reason}"
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
-from radseg.files import open_regular, shown
+from radseg.files import counted, open_regular, shown
 from radseg.jobs.folder import OnExisting, Plan, Report, opened, run
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.sources import Sources, collect
-from radseg.modes import STUFF, Mode
+from radseg.modes import NAMES_APART, STUFF, Mode
 from radseg.runs.outputs import (
     EXPORTS_NAME,
     KINDS,
@@ -163,12 +163,14 @@ def notes_of(sources: Sources) -> tuple[str, ...]:
     notes = []
     if sources.skipped:
         example = sources.skipped[0].name
-        notes.append(f"Left out {len(sources.skipped)} files that are no images, such as {example}.")
+        notes.append(
+            f"Left out {counted(len(sources.skipped), 'file')} of no image format, such as {example}."
+        )
     if sources.repeated:
-        notes.append(f"{sources.repeated} files were named more than once; each is done once.")
+        notes.append(f"{counted(sources.repeated, 'file')} named more than once; each is done once.")
     if sources.earlier_outputs:
         folders = sources.earlier_outputs
-        notes.append(f"Left out {len(folders)} folders of results, such as {folders[0]}.")
+        notes.append(f"Left out {counted(len(folders), 'folder')} of results, such as {folders[0]}.")
     return tuple(notes)
 
 
@@ -233,7 +235,7 @@ class _Lazy:
                 f"{model.name} reads the prompts before it has features: there are none to draw. "
                 "Leave pca out of --save, or use a vocabulary-free model such as radseg-b."
             )
-        if model.options.refine != "none" and request.mode == "independent":
+        if model.options.refine not in NAMES_APART and request.mode == "independent":
             raise InputError("Refinement needs one label per pixel: use --mode background or assign with it.")
 
     def names(self) -> tuple[str, ...]:

@@ -84,7 +84,8 @@ class ClientPage:
         except RadsegError as error:
             self.legend.content = note_html(str(error))
             return
-        self.found = identified(self.answer.objects(), self.answer.keys, self.shown.sightings)
+        found = self.answer.objects()
+        self.found = identified(found, self.answer.keys, self.shown.sightings, self.answer.tracks)
         self.legend.content = legend_html(self.answer, self.found)
         lines, shade = box_lines(self.found)
         self.boxes = self.scene.add_line_segments(

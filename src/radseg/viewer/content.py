@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from radseg.colours import NONE_COLOUR, colours, hex_colour
+from radseg.files import counted
 from radseg.mapping.objects import MapObject
 from radseg.mapping.points import ColouredPoints
 from radseg.mapping.query import Answer
@@ -96,8 +97,8 @@ def object_names(answer: Answer, one: MapObject, limit: int = NAMES_OF_A_CLICK) 
 def object_html(one: MapObject, names: list[tuple[str, float]]) -> str:
     """Return what a clicked object is, as HTML."""
     size = " × ".join(f"{side:.2f}" for side in one.box.size)
-    seen = f", seen in {len(one.frames)} frames" if one.frames else ""
-    note = f"{one.id}: {size} m, {one.voxels:,} voxels, score {one.score:.2f}{seen}"
+    seen = f", seen in {counted(len(one.frames), 'frame')}" if one.frames else ""
+    note = f"{one.id}: {size} m, {counted(one.voxels, 'voxel')}, score {one.score:.2f}{seen}"
     return click_html(names, one.box.centre) + note_html(note)
 
 
@@ -108,7 +109,7 @@ def legend_html(answer: Answer, found: Found) -> str:
     for name, colour, count in zip(answer.names, colours(answer.names), counts, strict=True):
         objects = found[name]
         if objects:
-            note = f"{len(objects)} found, best {objects[0].score:.2f}, {int(count):,} voxels"
+            note = f"{len(objects)} found, best {objects[0].score:.2f}, {counted(count, 'voxel')}"
         else:
             note = f"not found, best {answer.best_voxel(name)[0]:.2f}"
         shade = hex_colour(colour if objects else NONE_COLOUR)

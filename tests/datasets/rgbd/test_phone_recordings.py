@@ -1,4 +1,4 @@
-"""ARKitScenes, ScanNet++'s iPhone and Record3D: what is damaged is named, what cannot be read too."""
+"""ARKitScenes and ScanNet++'s iPhone: what is damaged is named, what cannot be read too."""
 
 import json
 
@@ -81,12 +81,3 @@ def test_an_iphone_recording_that_was_not_taken_apart_says_how(tmp_path):
     write(tmp_path / "pose_intrinsic_imu.json", "{}")
     with pytest.raises(InputError, match="rgb.mkv and depth.bin apart first"):
         open_sequence(tmp_path)
-
-
-def test_record3d_is_named_with_the_way_out(tmp_path):
-    write(tmp_path / "metadata", "{}")
-    (tmp_path / "rgbd").mkdir()
-    write(tmp_path / "room.r3d", "PK")
-    for path in (tmp_path, tmp_path / "room.r3d"):
-        with pytest.raises(InputError, match=r"LZFSE.*\.depth\.npy .*--axes opengl"):
-            open_sequence(path)

@@ -18,7 +18,7 @@ from radseg.evaluation.paper.protocols import protocol
 from radseg.metrics.panoptic import PanopticCounts
 from radseg.objects import object_of
 from radseg.testing import COLOURS
-from radseg.types import Segments
+from radseg.types import Segments, Size
 
 SIZE = (96, 96)
 STUFF = np.array([False, False, True])
@@ -38,6 +38,9 @@ class Tiles:
     @property
     def ids(self):
         return tuple(str(i) for i in range(self.images))
+
+    def size(self, id):
+        return Size(*SIZE)
 
     def read(self, id):
         ids = np.full(SIZE, 3)

@@ -2,14 +2,22 @@
 
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from radseg.errors import ImageError, ResourceError
-from radseg.evaluation.images.loop import AHEAD, Prepared, Stages, count_labels, evaluate_images
+from radseg.errors import ImageError, MemoryBudgetError, ResourceError
+from radseg.evaluation.images.loop import (
+    AHEAD,
+    Prepared,
+    Stages,
+    Weight,
+    count_labels,
+    evaluate_images,
+)
 
 IDS = tuple(f"{i:02}" for i in range(12))
 TRUTH = np.array([[0, 1]], np.uint16)
@@ -97,6 +105,51 @@ def test_reading_keeps_a_bounded_distance():
 
     list(evaluate_images(IDS, stages([], read, predict)))
     assert 1 < max(distance) <= AHEAD + 1
+
+
+def alive_at_once(weight, memory):
+    """Most images that were read and not yet stored, the next one's reading included."""
+    lock, alive, most = threading.Lock(), [], []
+
+    def read(id):
+        with lock:
+            alive.append(id)
+            most.append(len(alive))
+        return Prepared(torch.zeros(3, 1, 2), TRUTH)
+
+    def predict(image):
+        time.sleep(0.005)
+        return np.array([[1, 2]], np.uint8)
+
+    def store(counts):
+        with lock:
+            alive.remove(counts.id)
+
+    told = stages([], read, predict, store)
+    done = list(evaluate_images(IDS, replace(told, weigh=lambda _: weight, memory=memory)))
+    assert [one.id for one in done] == list(IDS)
+    return max(most)
+
+
+def test_no_more_images_are_alive_than_there_is_room_for():
+    assert alive_at_once(Weight(waiting=10, predicting=5), memory=26) == 2
+    assert alive_at_once(Weight(waiting=10, predicting=5), memory=4) == 1
+    assert alive_at_once(Weight(waiting=10, predicting=5), memory=24) == 1  # the turn's own work counts
+    assert alive_at_once(Weight(waiting=10, predicting=5), memory=10**6) > 2
+
+
+def test_an_image_that_is_refused_is_never_read_and_ends_nothing():
+    def weigh(id):
+        if id == "01":
+            raise MemoryBudgetError("needs 9MiB")
+        return Weight()
+
+    def read(id):
+        assert id != "01"
+        return Prepared(torch.zeros(3, 1, 2), TRUTH)
+
+    done = list(evaluate_images(IDS[:3], replace(stages([], read), weigh=weigh)))
+    assert [one.message for one in done] == ["", "needs 9MiB", ""]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ResourceError("the GPU is gone")])

@@ -213,6 +213,27 @@ def test_rendered_walks_need_no_data_and_keep_the_models_sizes(monkeypatch):
         scenes_of(MAP_PROTOCOLS["replica"], None)
 
 
+def test_objects_of_rendered_walks_are_judged(monkeypatch, tmp_path):
+    monkeypatch.setattr(RoomWalk.__init__, "__kwdefaults__", {"frames": 2, "size": Size(48, 64)})
+    row = replace(MAP_PROTOCOLS["walks"], scenes=("910003",), voxel_size=0.1)
+    wanted = MapEvalRequest(row, "features", None, model_spec("miniature"), tmp_path / "o", objects=True)
+    result = run_map_evaluation(wanted, lambda line: None, Silent())
+    assert 0 < result["objects"]["ap25"]["value"] <= 1
+    assert "AP50" in "\n".join(result_lines(result))
+    assert run_map_evaluation(replace(wanted, existing="resume"), lambda line: None, Silent()) == result
+    with pytest.raises(InputError, match="objects"):
+        run_map_evaluation(replace(wanted, objects=False, existing="resume"), lambda line: None, Silent())
+
+
+def test_objects_are_judged_where_the_true_ones_are_known(tmp_path, recording, run):
+    replica(tmp_path, recording)
+    typed = ["eval", "replica", "--data", str(tmp_path), "-m", "toy", "--partial", "--objects"]
+    refused = run(*typed, "-o", str(tmp_path / "o"))
+    assert (refused.exit_code, "--objects takes walks and scannet" in refused.output) == (2, True)
+    walks = run("eval", "walks", "-m", "toy", "--objects", "--protocol", "probabilities")
+    assert (walks.exit_code, "leave out --protocol probabilities" in walks.output) == (2, True)
+
+
 def test_the_command_line_evaluates_in_3d(tmp_path, recording, run):
     replica(tmp_path, recording)
     typed = ["eval", "replica", "--data", str(tmp_path), "-m", "toy", "--partial", "-o", str(tmp_path / "o")]

@@ -140,6 +140,11 @@ def test_every_method_of_the_papers_tables_can_be_compared():
     assert printed - ours - again_in_a8 == {("A.2", "RADSeg"), ("A.2", "RADSeg+")}
 
 
+def test_memory_does_not_matter():
+    run = run_of("naclip-b-paper", "ade20k", miou=17.78, memory_budget=1)
+    assert compare(run).verdict == "agrees"
+
+
 def test_the_report_shows_another_methods_row():
     page = render([run_of("proxyclip-b", "voc20", miou=80.31)])
     assert "A.2: ProxyCLIP, base" in page

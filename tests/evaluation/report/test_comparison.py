@@ -138,7 +138,3 @@ def test_what_is_given_by_its_catalogue_name_keeps_the_verdict():
 
 def test_options_of_refinement_do_not_matter_without_it():
     assert compare(paper_run(coarse_threshold=0.3, min_area=1)).verdict == "agrees"
-
-
-def test_memory_does_not_matter():
-    assert compare(paper_run(memory_budget=1)).verdict == "agrees"

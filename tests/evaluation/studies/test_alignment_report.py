@@ -64,7 +64,7 @@ def test_without_any_image_the_reason_is_told(miniature):
 def test_wrong_windows_and_models_are_refused(miniature):
     with pytest.raises(InputError, match="window is 100 pixels; it must be a positive multiple of 16"):
         run(miniature, [], side=100)
-    with pytest.raises(InputError, match="no RADIO"):
+    with pytest.raises(InputError, match="no CLS token"):
         run(load("toy"), [])
     with pytest.raises(InputError, match="takes whole images; say the side of the window with --side"):
         run(load("miniature-rayfronts"), [])

@@ -14,7 +14,7 @@ from radseg.datasets.rgbd.files import DepthFormat, PoseReading, read_pose, rigi
 from radseg.errors import InputError, MissingFileError
 from radseg.files import open_regular, shown
 from radseg.io import read_image
-from radseg.types import Frame, Intrinsics
+from radseg.types import Frame, Intrinsics, Rgb, Size
 
 
 class RgbdSequence(Protocol):
@@ -92,8 +92,7 @@ class FileSequence:
             whole = hashlib.sha256()
             try:
                 for file in (files.colour, files.depth):
-                    with open_regular(file, most=None) as stream:
-                        whole.update(hashlib.file_digest(stream, "sha256").digest())
+                    whole.update(self.sha256(file))
                 whole.update(files.pose().contiguous().numpy().tobytes())
             except (InputError, OSError):
                 continue
@@ -112,8 +111,8 @@ class FileSequence:
         pose = rigid(self.reading.to_camera_to_world(files.pose()), f"The pose of frame {frame_id}")
         camera = self.intrinsics if files.camera is None else files.camera()
         try:
-            depth = self.depth.read(files.depth, camera.size)
-            rgb = read_image(files.colour)
+            depth = self.read_depth(files.depth, camera.size)
+            rgb = self.read_colour(files.colour)
         except MissingFileError as error:  # one missing file is a fault of this frame, not of the run
             raise InputError(str(error)) from error
         self._require_colour_size(rgb, files.colour)
@@ -131,6 +130,19 @@ class FileSequence:
             timestamp=files.timestamp,
             semantics=semantics,
         )
+
+    def read_colour(self, path: Path) -> Rgb:
+        """Return a colour image; raises as `read_image`."""
+        return read_image(path)
+
+    def read_depth(self, path: Path, size: Size) -> Float[Tensor, "H W"]:
+        """Return the depth in a file, metres; raises as `DepthFormat.read`."""
+        return self.depth.read(path, size)
+
+    def sha256(self, path: Path) -> bytes:
+        """Return the SHA-256 of a colour or depth file; raises as `open_regular`."""
+        with open_regular(path, most=None) as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
 
     def every(self, frame_skip: int) -> "FileSequence":
         """Return the sequence with `frame_skip` frames left out after each one that is kept.

@@ -130,8 +130,12 @@ class DepthFormat:
             raise ImageError(
                 f"The depth image {shown(path)} is damaged or cut short ({reason}); copy it again."
             ) from error
+        return self.metres(values)
+
+    def metres(self, values: np.ndarray) -> Float[Tensor, "H W"]:
+        """Return the numbers of a depth file as metres, NaN where unknown or below 0."""
         metres = torch.from_numpy(values.astype(np.float32)) / self.per_metre
-        metres[torch.from_numpy(np.isin(values, self.invalid))] = math.nan
+        metres[torch.from_numpy(np.isin(values, self.invalid)) | (metres < 0)] = math.nan
         if self.limit is not None:
             metres[metres > self.limit] = math.inf
         return metres

@@ -13,6 +13,7 @@ from radseg.datasets.rgbd.base import FileSequence
 from radseg.datasets.rgbd.cameras import DepthCamera, known_camera, with_camera
 from radseg.datasets.rgbd.files import Axes, Direction, PoseReading, World, rigid
 from radseg.datasets.rgbd.folder import is_plain_folder, plain_folder
+from radseg.datasets.rgbd.record3d import is_record3d, record3d_scene
 from radseg.datasets.rgbd.replica import is_replica, replica_scene
 from radseg.datasets.rgbd.scannet import is_scannet, scannet_scan
 from radseg.datasets.rgbd.scannetpp import is_scannetpp, scannetpp_scene
@@ -56,6 +57,9 @@ class Layout(NamedTuple):
     read: Callable[[Path], FileSequence]
 
 
+RECORD3D = "record3d"
+"""The one layout that may be a file."""
+
 LAYOUTS: dict[str, Layout] = {
     "replica": Layout("results/, traj.txt and ../cam_params.json", is_replica, replica_scene),
     "scannet": Layout("color/, depth/, pose/ and intrinsic/", is_scannet, scannet_scan),
@@ -64,6 +68,7 @@ LAYOUTS: dict[str, Layout] = {
         "rgb/, depth/ and pose_intrinsic_imu.json", is_scannetpp_iphone, scannetpp_iphone_scene
     ),
     "arkit": Layout("lowres_wide/, lowres_depth/ and lowres_wide.traj", is_arkit, arkit_scene),
+    RECORD3D: Layout("an archive .r3d, or metadata and rgbd/", is_record3d, record3d_scene),
     "tum": Layout("rgb.txt, depth.txt and groundtruth.txt", is_tum, tum_sequence),
     "folder": Layout("frame-000000.color.jpg, .depth.png, .pose.txt …", is_plain_folder, plain_folder),
 }
@@ -81,7 +86,7 @@ def open_sequence(
     world: World | None = None,
     cameras: Cameras | None = None,
 ) -> FileSequence:
-    """Return the RGB-D sequence in a folder.
+    """Return the RGB-D sequence in a folder, or in an archive of Record3D.
 
     Everything but the path has the layout's own convention as default; what is given replaces it.
 
@@ -100,13 +105,11 @@ def open_sequence(
         InputError: no known layout, a broken camera file, or an option out of range.
     """
     folder = Path(path)
-    if not folder.is_dir():
-        if folder.exists():
-            raise InputError(
-                f"{shown(folder)} is a file; name the folder that holds the RGB-D frames."
-                f"{f' {RECORD3D}' if folder.suffix == '.r3d' else ''}"
-            )
+    if not folder.exists():
         raise MissingFileError(f"There is no folder {shown(folder)}.")
+    readable = layout == RECORD3D or (layout == "auto" and is_record3d(folder))
+    if not folder.is_dir() and not readable:
+        raise InputError(f"{shown(folder)} is a file; name the folder that holds the RGB-D frames.")
     given = cameras or Cameras()
     sequence = _recognised(folder, layout, given.depth_camera())
     if depth_scale is not None:
@@ -123,20 +126,12 @@ def open_sequence(
     return replace(sequence, reading=reading, depth_to_colour=shift).every(frame_skip)
 
 
-RECORD3D = (
-    "Record3D's own files hold depth in LZFSE, which is not read here. Write each frame as "
-    "frame-000000.color.jpg, .depth.npy (float32, metres) and .pose.txt beside camera-intrinsics.txt "
-    "(fx fy cx cy width height, that of the colour images), and build with --axes opengl."
-)
-
-
 def _recognised(folder: Path, layout: str, camera: DepthCamera | None) -> FileSequence:
     if layout == "auto":
         layout = next((name for name, known in LAYOUTS.items() if known.fits(folder)), "")
         if not layout:
             known = "; ".join(f"{name}: {entry.needs}" for name, entry in LAYOUTS.items())
-            hint = f" {RECORD3D}" if (folder / "rgbd").is_dir() and (folder / "metadata").is_file() else ""
-            raise InputError(f"{shown(folder)} has none of the known layouts. {known}.{hint}")
+            raise InputError(f"{shown(folder)} has none of the known layouts. {known}.")
     if layout not in LAYOUTS:
         raise InputError(f"There is no layout {layout!r}; choose from auto, {', '.join(LAYOUTS)}.")
     if layout == "tum":

@@ -1,14 +1,17 @@
-"""The loop over images: threads read ahead and store behind, so the model waits for neither."""
+"""The loop over images: threads read ahead and store behind, so the model waits for neither.
 
+How far, the memory budget says: with room for one image at a time, nothing is read before its turn.
+"""
+
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, UInt
@@ -23,8 +26,8 @@ from radseg.result import Segmentation
 from radseg.types import Rgb, Segments
 
 READERS = 2
-AHEAD = 4  # images read before their turn: a photo of 1024 × 2048 is 25 MB as Rgb
-BACKLOG = 4  # label maps waiting to be counted and written
+AHEAD = 4  # images read before their turn, at most: a photo of 1024 × 2048 is 25 MB as Rgb
+BACKLOG = 4  # label maps waiting to be counted and written, at most
 RELIEF = "Take a --protocol of lower resolution, a smaller --crop, or a machine with more memory."
 
 Labels = UInt[np.ndarray, "H W"]
@@ -44,6 +47,15 @@ class Prepared:
     segments: Segments | None = None
 
 
+class Weight(NamedTuple):
+    """Bytes that an image takes."""
+
+    waiting: int = 0
+    """From when it is read until it is counted, at most."""
+    predicting: int = 0
+    """In its turn, beside that."""
+
+
 @dataclass(frozen=True)
 class Stages(Generic[PredictionT]):
     """What happens to an image.
@@ -54,6 +66,8 @@ class Stages(Generic[PredictionT]):
         store: makes the counts of an image durable; called in one thread, in order.
         count: compares it with the truth of the image of that id; called in the thread of `store`.
         folders: of the set and of the result, whose paths stay out of what is stored.
+        weigh: what an image will take, before it is read; may refuse it.
+        memory: bytes that the images alive at once may take, unless one alone takes more.
     """
 
     read: Callable[[str], Prepared]
@@ -61,6 +75,8 @@ class Stages(Generic[PredictionT]):
     store: Callable[[ImageCounts], None]
     count: Callable[[str, Prepared, PredictionT], ImageCounts]
     folders: tuple[Path, ...] = ()
+    weigh: Callable[[str], Weight] = lambda _: Weight()
+    memory: int = sys.maxsize
 
 
 def evaluate_images(ids: Sequence[str], stages: Stages[PredictionT]) -> Iterator[ImageCounts]:
@@ -70,41 +86,81 @@ def evaluate_images(ids: Sequence[str], stages: Stages[PredictionT]) -> Iterator
         ResourceError, OSError: what would stop every image; what was predicted is stored first.
     """
     with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(READERS) as readers:
-        waiting = iter(ids)
-
-        def begin(count: int) -> Iterator[tuple[str, Future[Any]]]:
-            for id in islice(waiting, count):
-                yield id, readers.submit(attempt, partial(stages.read, id), relief=RELIEF)
-
-        clock = _Clock()
-        reading = deque(begin(AHEAD))
-        storing: deque[Future[ImageCounts]] = deque()
+        clock, queue = _Clock(), _Queue(deque(ids), stages, readers)
         try:
-            while reading:
-                id, future = reading.popleft()
-                prepared, message = future.result()
-                reading.extend(begin(1))
-                predicted, seconds = None, 0.0
-                if prepared is not None:
-                    start = time.perf_counter()
-                    predicted, message = attempt(partial(stages.predict, prepared), relief=RELIEF)
-                    seconds = time.perf_counter() - start
-                storing.append(
-                    writer.submit(
-                        _store,
-                        stages,
-                        clock,
-                        ImageCounts(id, message, model_seconds=seconds),
-                        prepared,
-                        predicted,
+            while True:
+                queue.fill()
+                if queue.reading:
+                    one = queue.reading.popleft()
+                    queue.storing.append(
+                        (writer.submit(_store, stages, clock, *_predicted(one, queue)), one.weight)
                     )
-                )
-                while storing and (storing[0].done() or len(storing) > BACKLOG):
-                    yield storing.popleft().result()
-            while storing:
-                yield storing.popleft().result()
+                    del one  # what was read is the writer's alone
+                elif queue.storing:  # no room for the next one yet
+                    yield queue.storing.popleft()[0].result()
+                else:
+                    return
+                while queue.storing and (queue.storing[0][0].done() or len(queue.storing) > BACKLOG):
+                    yield queue.storing.popleft()[0].result()
         finally:
             readers.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """An image that is being read; `future` gives it, or None and why there is none."""
+
+    id: str
+    future: Future[tuple[Prepared | None, str]]
+    weight: Weight
+
+
+@dataclass(eq=False)
+class _Queue(Generic[PredictionT]):
+    """The images that are alive, and those that wait to be; used in the thread of the loop."""
+
+    ids: deque[str]
+    stages: Stages[PredictionT]
+    readers: ThreadPoolExecutor
+    reading: deque[_Reading] = field(default_factory=deque)
+    storing: deque[tuple[Future[ImageCounts], Weight]] = field(default_factory=deque)
+    weighed: tuple[Weight | None, str] | None = None  # the first of `ids`, once it was asked
+
+    def fill(self, turn: Weight | None = None) -> None:
+        """Begin to read images while there is room; `turn` is what the image in its turn takes."""
+        while self.ids and len(self.reading) < AHEAD:
+            self.weighed = self.weighed or attempt(partial(self.stages.weigh, self.ids[0]))
+            weight, message = self.weighed
+            if not self._has_room(weight or Weight(), [] if turn is None else [turn]):
+                return
+            id, self.weighed = self.ids.popleft(), None
+            future = (
+                self.readers.submit(attempt, partial(self.stages.read, id), relief=RELIEF)
+                if weight is not None
+                else self.readers.submit(lambda message=message: (None, message))
+            )
+            self.reading.append(_Reading(id, future, weight or Weight()))
+
+    def _has_room(self, weight: Weight, turn: list[Weight]) -> bool:
+        begun = [*turn, *(one.weight for one in self.reading)]
+        stored = [one for future, one in self.storing if not future.done()]
+        if not begun and not stored:
+            return True
+        waiting = sum(one.waiting for one in (*begun, *stored, weight))
+        return waiting + max(one.predicting for one in (*begun, weight)) <= self.stages.memory
+
+
+def _predicted(
+    one: _Reading, queue: _Queue[PredictionT]
+) -> tuple[ImageCounts, Prepared | None, PredictionT | None]:
+    """Return what the model says of an image, as `_store` takes it; others are read meanwhile."""
+    prepared, message = one.future.result()
+    queue.fill(one.weight)
+    if prepared is None:
+        return ImageCounts(one.id, message), None, None
+    start = time.perf_counter()
+    predicted, message = attempt(partial(queue.stages.predict, prepared), relief=RELIEF)
+    return ImageCounts(one.id, message, model_seconds=time.perf_counter() - start), prepared, predicted
 
 
 def count_labels(id: str, image: Prepared, labels: Labels, *, classes: int) -> ImageCounts:

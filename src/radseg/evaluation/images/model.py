@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import radseg
 from radseg.datasets.base import ImageSet
 from radseg.evaluation.images.loop import Labels, Prepared
+from radseg.evaluation.images.memory import kept_bytes
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.resizing import mmseg_size, resize_image, rgb_of
 from radseg.evaluation.images.shards import launched_device
@@ -66,7 +68,8 @@ def _decoded(
     segmenter: Segmenter, seen: LanguageFeatures | RowCosines, text: TextEmbeddings, image: Prepared
 ) -> Segmentation:
     size = Size(*image.truth.shape)
-    return segmenter.decode(seen, size, text, None, mode="assign", image=image.image)
+    left = replace(segmenter, memory_budget=max(1, segmenter.memory_budget - kept_bytes(image)))
+    return left.decode(seen, size, text, None, mode="assign", image=image.image)
 
 
 def session_facts(segmenter: Segmenter, request: EvalRequest) -> dict[str, Any]:

@@ -23,6 +23,16 @@ from radseg.metrics.panoptic import PanopticCounts, panoptic_counts, pq_scores
 from radseg.objects import ImageObject, panoptic
 from radseg.types import Segments
 
+SCORE_TITLES = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap25": "AP25",
+    "pq": "PQ",
+    "pq_objects": "PQ, objects",
+    "pq_stuff": "PQ, stuff",
+}
+"""The scores that are printed, in order."""
+
 
 @dataclass(frozen=True, eq=False)
 class ObjectCounts:

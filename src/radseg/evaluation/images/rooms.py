@@ -18,7 +18,7 @@ from radseg.miniature.world import (
     structure_names,
     training_names,
 )
-from radseg.types import Segments
+from radseg.types import Segments, Size
 
 ROOMS = 200
 """Seeds 0 to 199: the rooms of docs/miniature.md, used for no training or choice."""
@@ -79,9 +79,12 @@ def segments_of(
     )
 
 
+VIEW = Size(352, 480)
+
+
 @dataclass(frozen=True)
 class Rooms:
-    """One view of 352 × 480 pixels of each test room; every name of the world is a class.
+    """One view of each test room; every name of the world is a class.
 
     Attributes:
         rooms: how many, from seed 0.
@@ -110,10 +113,14 @@ class Rooms:
         """ "room-000" and so on: the seeds."""
         return tuple(f"room-{seed:03}" for seed in range(self.rooms))
 
+    def size(self, id: str) -> Size:
+        """Return the size of every view."""
+        return VIEW
+
     def read(self, id: str) -> Example:
         """Render one room."""
         room = make_room(int(id.removeprefix("room-")), split="held_out")
-        view = render(room, free_camera(room, 0), seed=0)
+        view = render(room, free_camera(room, 0, height=VIEW.height, width=VIEW.width), seed=0)
         index = {name: i for i, name in enumerate(self.names)}
         code = np.array([index[name] for name in view.names], np.uint16)
         parts = RoomSegments.of(room)

@@ -14,13 +14,14 @@ from radseg.errors import InputError
 from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_counts, log_path, read_logs
 from radseg.evaluation.images.loop import Stages, count_labels, count_objects, evaluate_images
+from radseg.evaluation.images.memory import Weigher
 from radseg.evaluation.images.model import load_model, predict, prepare, segmentation, session_facts
 from radseg.evaluation.images.objects import class_object_scores, object_scores
 from radseg.evaluation.images.request import EvalRequest
 from radseg.evaluation.images.resizing import load_opencv
 from radseg.evaluation.images.result import CONFUSION_NAME, IMAGES_NAME, RESULT_NAME, EvalResult, Images
 from radseg.evaluation.images.summary import class_scores, scores_of, seconds_of, write_result
-from radseg.files import clear_parts, make_folder
+from radseg.files import clear_parts, counted, make_folder
 from radseg.jobs.folder import Report, locked
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
@@ -144,7 +145,7 @@ def result_of(
     failed = {one.id: one.message for one in counts if one.message}
     if not done:
         first = next(iter(failed.values()), "there are no images")
-        raise InputError(f"None of {len(counts)} images could be evaluated; the first: {first}")
+        raise InputError(f"None of {counted(len(counts), 'image')} could be evaluated; the first: {first}")
     judged = [one.objects for one in done if one.objects is not None]
     environments = [session["environment"] for session in sessions]
     others = [e for e in environments[1:] if e != environments[0]]
@@ -172,23 +173,26 @@ def _evaluate(
     """Do the images of `todo`; return the records of those done and failed."""
     segmenter, text = loaded
     read, classes = partial(prepare, request.images, request.protocol), len(request.images.names)
-    folders = (request.output,) if request.data is None else (request.data, request.output)
     stages_of: Callable[..., Stages[Any]]
     if request.objects:
         count_all: Callable[..., ImageCounts] = partial(count_objects, stuff=request.stuff)
         whole = [name for name, is_stuff in zip(text.names, request.stuff, strict=True) if is_stuff]
-        finder = segmenter.with_objects(whole)
-        stages_of = partial(
-            Stages, read, partial(segmentation, finder, text), count=count_all, folders=folders
-        )
+        segmenter = segmenter.with_objects(whole)
+        stages_of = partial(Stages, read, partial(segmentation, segmenter, text), count=count_all)
     else:
         count: Callable[..., ImageCounts] = partial(count_labels, classes=classes)
-        stages_of = partial(Stages, read, partial(predict, segmenter, text), count=count, folders=folders)
+        stages_of = partial(Stages, read, partial(predict, segmenter, text), count=count)
     done: list[Record] = []
     failed: list[Record] = []
     path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
     with LogWriter(path, request.parameters(), session, earlier) as log:
-        for counts in evaluate_images(todo, stages_of(store=log.add)):
+        stages = stages_of(
+            store=log.add,
+            folders=(request.output,) if request.data is None else (request.data, request.output),
+            weigh=Weigher(request.images, request.protocol, segmenter, text),
+            memory=segmenter.memory_budget,
+        )
+        for counts in evaluate_images(todo, stages):
             record = _record(counts)
             (failed if counts.message else done).append(record)
             reporter.finished(record, None)

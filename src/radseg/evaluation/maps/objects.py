@@ -13,6 +13,8 @@ from radseg.evaluation.images.objects import ObjectCounts
 from radseg.evaluation.images.rooms import RoomSegments, segments_of
 from radseg.evaluation.maps.truth import LabelledVoxels, LabelVotes
 from radseg.mapping.objects import objects_of
+from radseg.mapping.query import Answer
+from radseg.mapping.tracks import Tracks
 from radseg.metrics.instances import FoundObjects, match_objects, pair_objects, place_sets, true_objects
 from radseg.metrics.panoptic import panoptic_counts
 from radseg.miniature.walk import RoomWalk
@@ -66,6 +68,7 @@ def connected_voxels(
     *,
     voxel_size: float,
     min_size: float | None = None,
+    tracks: Tracks | None = None,
 ) -> tuple[VoxelObject, ...]:
     """Return the objects of every class as a query gives them (`mapping.objects.objects_of`), stuff as one.
 
@@ -73,7 +76,8 @@ def connected_voxels(
         voxels: labels are 0 for none, classes from 1.
         scores: probability of its own class per voxel; that of stuff is the mean.
         voxel_size: metres.
-        min_size: things of which no side is as long are left out, metres.
+        min_size: things of which no side is as long are left out, metres; None as a query does.
+        tracks: of the map, by which connected voxels are split; None leaves them.
     """
     found = []
     for label in np.unique(voxels.labels[voxels.labels > 0]):
@@ -81,9 +85,28 @@ def connected_voxels(
         if stuff[number]:
             found.append(VoxelObject(voxels.keys[own], number, float(scores[own].mean())))
             continue
-        things = objects_of("", voxels.keys, scores, own, voxel_size=voxel_size, min_size=min_size)
+        things = objects_of(
+            "", voxels.keys, scores, own, voxel_size=voxel_size, min_size=min_size, tracks=tracks
+        )
         found += [VoxelObject(voxels.keys[one.rows], number, one.score) for one in things]
     return tuple(found)
+
+
+def answered_objects(
+    answer: Answer, classes: Int64[np.ndarray, " a"], stuff: Bool[np.ndarray, " c"]
+) -> tuple[VoxelObject, ...]:
+    """Return the objects of a map's answer in mode "assign"; what its frames say of objects splits them.
+
+    Args:
+        classes: class of every name that was asked for; several names may be one class.
+        stuff: which classes are no objects.
+    """
+    asked, label = np.unique(classes, return_inverse=True)
+    labels = np.append(0, label.reshape(-1) + 1)[answer.labels]
+    own = answer.scores[np.maximum(answer.labels - 1, 0), np.arange(len(labels))]
+    voxels = LabelledVoxels(answer.keys, labels)
+    found = connected_voxels(voxels, own, stuff[asked], voxel_size=answer.voxel_size, tracks=answer.tracks)
+    return tuple(replace(one, label=int(asked[one.label])) for one in found)
 
 
 def voxel_object_counts(

@@ -15,10 +15,12 @@ import torch
 
 import radseg
 from radseg.errors import CheckpointError, InputError, RadsegError
+from radseg.evaluation.images.objects import SCORE_TITLES, ObjectCounts, object_scores
+from radseg.evaluation.maps.object_truth import count_objects, object_classes, object_truth
 from radseg.evaluation.maps.scenes import SceneResult, evaluate_scene
 from radseg.evaluation.maps.sets import Scene, open_scene, scenes_of
 from radseg.evaluation.paper.map_protocols import MAP_PROTOCOLS, MapProtocol, Space, row_of
-from radseg.files import bytes_of, json_of, make_folder, without_folders, write_bytes
+from radseg.files import bytes_of, counted, json_of, make_folder, without_folders, write_bytes
 from radseg.jobs.folder import OnExisting, locked
 from radseg.jobs.record import require_same
 from radseg.presets.load import fetch_and_load
@@ -53,6 +55,7 @@ class MapEvalRequest:
         limit: only the first scenes.
         partial: accept a set that lacks scenes.
         keep_paths: whether the result names the root folder; else no file that is written does.
+        objects: judge objects too.
     """
 
     protocol: MapProtocol
@@ -64,6 +67,7 @@ class MapEvalRequest:
     limit: int | None = None
     partial: bool = False
     keep_paths: bool = False
+    objects: bool = False
 
 
 def parse_protocol(dataset: str, name: str | None) -> tuple[MapProtocol, Space]:
@@ -105,10 +109,15 @@ def run_map_evaluation(
     A scene that fails is recorded with its reason and the others go on. `reporter` is given a line per scene.
 
     Raises:
-        InputError: the folder holds another evaluation, or no scene could be evaluated.
+        InputError: the folder holds another evaluation, no scene could be evaluated, or objects are to be
+            judged where nobody knows the true ones or the map is of probabilities.
         MissingFileError: scenes are missing.
     """
     names = scenes_of(request.protocol, request.data, partial=request.partial)[: request.limit]
+    if request.objects:
+        object_classes(request.protocol)
+        if request.space != "features":
+            raise InputError("--objects asks a map of features; leave out --protocol probabilities.")
     make_folder(request.output)
     with locked(request.output):
         _claim(request)
@@ -136,6 +145,11 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     mean = result["mean"]
     if mean["miou"] is not None:
         lines.append(f"  {'mean':16} mIoU {100 * mean['miou']:6.2f}  f-mIoU {100 * mean['fmiou']:6.2f}")
+    for name, title in SCORE_TITLES.items() if "objects" in result else ():
+        if (score := result["objects"].get(name)) is not None:
+            low, high = score["low"], score["high"]
+            interval = "" if low is None else f"  [{100 * low:.2f}, {100 * high:.2f}]"
+            lines.append(f"  {title:16} {100 * score['value']:11.2f}{interval}")
     if result["paper"] is not None:
         miou, fmiou = result["paper"]
         note = f"  ({result['paper_note']})" if result["paper_note"] else ""
@@ -148,12 +162,32 @@ def _scene_entry(request: MapEvalRequest, segmenter: "Segmenter", name: str) -> 
     try:
         scene = open_scene(request.protocol, request.data, name)
         result = _evaluate(request, segmenter, scene)
+        judged = _objects(request, segmenter, scene, result)
     except CheckpointError:
         raise
     except RadsegError as error:  # one bad scene never ends a run
         return {"scene": name, "failed": _written(request, str(error))}
     skipped = {frame: _written(request, reason) for frame, reason in result.skipped.items()}
-    return {"scene": name, **_as_json(replace(result, skipped=skipped))}
+    return {"scene": name, **_as_json(replace(result, skipped=skipped)), **judged}
+
+
+def _objects(
+    request: MapEvalRequest, segmenter: "Segmenter", scene: Scene, result: SceneResult
+) -> dict[str, Any]:
+    """Return the counts of a scene's objects as JSON values; nothing where they are not judged."""
+    if not request.objects:
+        return {}
+    truth = object_truth(request.protocol, request.data, scene)
+    return {"objects": count_objects(result.map, segmenter, truth).as_line()}
+
+
+def _object_scores(request: MapEvalRequest, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return AP and PQ over all scenes, with intervals, as JSON values; nothing where they are not judged."""
+    if not request.objects:
+        return {}
+    counts = [ObjectCounts.from_line(entry["objects"]) for entry in entries]
+    scores = object_scores(counts, object_classes(request.protocol).stuff)
+    return {"objects": {name: asdict(score) for name, score in scores.items()}}
 
 
 def _written(request: MapEvalRequest, reason: str) -> str:
@@ -216,6 +250,7 @@ def _parameters(request: MapEvalRequest) -> dict[str, Any]:
         "protocol": asdict(request.protocol),
         "space": request.space,
         **request.model.parameters(),
+        **({"objects": True} if request.objects else {}),
     }
     parsed: dict[str, Any] = json.loads(json.dumps(raw))  # tuples become lists, as when read again
     return parsed
@@ -238,6 +273,7 @@ def _summary(
         "protocol": _parameters(request)["protocol"],
         "model": dict(encoder_of(segmenter)),
         "mean": {score: sum(v) / len(v) if v else None for score, v in judged.items()},
+        **_object_scores(request, done),
         "paper": getattr(row, request.protocol.name, None),
         "paper_note": "" if row is None else row.note,
         "scenes": entries,
@@ -251,7 +287,7 @@ def _as_json(result: SceneResult) -> dict[str, Any]:
     rows = zip(scores.names, scores.tp, scores.fp, scores.fn, scores.iou, strict=True)
     return {
         **{name: _number(getattr(scores, name)) for name in SCORES},
-        "voxels": result.voxels,
+        "voxels": len(result.map),
         "frames": result.frames,
         "skipped": dict(result.skipped),
         "seconds": {key: round(value, 3) for key, value in result.seconds.items()},
@@ -273,7 +309,8 @@ def _line(entry: Mapping[str, Any]) -> str:
         return f"{entry['scene']:16} has no judged voxel"
     return (
         f"{entry['scene']:16} mIoU {100 * entry['miou']:6.2f}  f-mIoU {100 * entry['fmiou']:6.2f}  "
-        f"accuracy {100 * entry['accuracy']:6.2f}  {entry['voxels']:,} voxels, {entry['frames']} frames"
+        f"accuracy {100 * entry['accuracy']:6.2f}  {counted(entry['voxels'], 'voxel')}, "
+        f"{counted(entry['frames'], 'frame')}"
     )
 
 

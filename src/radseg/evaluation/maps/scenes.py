@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from radseg.evaluation.maps.voxel_labels import (
     voxel_probabilities,
 )
 from radseg.evaluation.paper.map_protocols import MapProtocol
+from radseg.files import counted
 from radseg.mapping.aligned import Align
 from radseg.mapping.mapper import Mapper
 from radseg.mapping.semantic_map import SemanticMap
+from radseg.mapping.sightings import Sightings
 from radseg.mapping.voxel_map import VoxelMap
 from radseg.metrics.voxels import VoxelScores, score_voxels, transfer_labels, transfer_labels_float32
 
@@ -41,7 +43,7 @@ class SceneResult:
 
     scene: str
     scores: VoxelScores
-    voxels: int
+    map: SemanticMap
     frames: int
     skipped: Mapping[str, str]
     seconds: Mapping[str, float]
@@ -53,18 +55,21 @@ def map_scene(sequence: RgbdSequence, mapper: Mapper) -> SceneMap:
     Raises:
         InputError: no frame can be used; the message holds the first reason.
     """
-    voxels, skipped = VoxelMap(mapper.description), {}
+    voxels, skipped, seen = VoxelMap(mapper.description), {}, Sightings()
     ids = sequence.frame_ids()
     for frame_id in ids:
         try:
-            mapper.integrate(sequence.read(frame_id), voxels)
+            sums, sighting = mapper.observed(sequence.read(frame_id))
+            voxels.add(sums)
+            seen.frames.append(sighting)
         except InputError as error:  # one bad frame never ends a run
             skipped[frame_id] = str(error)
     if len(skipped) == len(ids):
         raise InputError(
-            f"None of {len(ids)} frames can be used: {next(iter(skipped.values()), 'no frames')}"
+            f"None of {counted(len(ids), 'frame')} can be used: {next(iter(skipped.values()), 'no frames')}"
         )
-    return SceneMap(voxels.to_semantic_map(), len(ids) - len(skipped), skipped)
+    made = replace(voxels.to_semantic_map(), load_sightings=lambda: seen)
+    return SceneMap(made, len(ids) - len(skipped), skipped)
 
 
 def label_map(
@@ -117,4 +122,4 @@ def evaluate_scene(
     mapped = time.perf_counter()
     scores = score_labels(truth, label_map(made.map, text, align, protocol), names, protocol)
     seconds = {"map": mapped - start, "score": time.perf_counter() - mapped}
-    return SceneResult(scene, scores, len(made.map), made.frames, made.skipped, seconds)
+    return SceneResult(scene, scores, made.map, made.frames, made.skipped, seconds)

@@ -6,6 +6,7 @@ Where a run of ours is still not the published one, the reason stands in `elsewh
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from radseg.evaluation.paper.published import ModelSize
 
@@ -81,3 +82,35 @@ OTHERS: dict[str, Published] = {
 }
 """By name of the method (presets.table.METHODS). The paper prints no recipe for those of Table A.8, so a
 verdict there is one on our reading of them, too."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a row of the tables is run: a preset, and what is given beside the protocol's options."""
+
+    preset: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: str | None = None
+
+
+_PIXEL = {"size_rule": "pixel", "enlarge": "cosines"}
+_PAD = {"size_rule": "pad", "enlarge": "cosines"}
+_UP = {"size_rule": "up", "enlarge": "cosines", "refine": "reference"}
+_PLUS = {"refine": "reference"}
+RUNS: tuple[Run, ...] = (
+    *(Run(f"radseg-{size}-paper", options) for size in "bh" for options in ({}, _PLUS)),
+    Run("naclip-b-paper"),
+    Run("resclip-b-paper"),
+    Run("scclip-b", _PIXEL),
+    Run("rayfronts-b-paper"),
+    Run("rayfronts-b-paper", checkpoint="radio_v2.5-h"),
+    Run("proxyclip-b", _PAD),
+    Run("proxyclip-h", _PAD),
+    Run("trident-b-paper"),
+    Run("trident-h", _UP),
+    Run("textregion-b"),
+    Run("textregion-h-paper"),
+    Run("talk2dino-b"),
+    *(Run(name) for name in ("naradio-b", "proxyradio-d-b", "proxyradio-s-b", "resradio-b")),
+)
+"""One for every row of Tables A.2 and A.8 that we have, as docs/reproduce.md names it."""

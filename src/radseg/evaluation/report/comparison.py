@@ -202,7 +202,7 @@ def _expected(result: EvalResult, protocol: Protocol) -> dict[str, Any]:
     }
     for part in ("scra_temperature", "scga_temperature"):
         radseg[part] = None if result.options.get(part) is None else 10.0
-    fixed = {k: v for k, v in protocol.options(PRESETS["radseg-b"]).items() if k not in _FREE}
+    fixed = protocol.options(PRESETS["radseg-b"])
     if result.options.get("crop") is None:  # Table A.6: one pass, in which there is no step
         fixed = {k: v for k, v in fixed.items() if k not in ("crop", "stride")}
     if not refining:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from radseg.evaluation.images.result import EvalResult, Score
 from radseg.evaluation.paper import published as paper
+from radseg.evaluation.report.cells import counts, without_verdict
 from radseg.evaluation.report.comparison import Comparison, compare, weights_of
 from radseg.evaluation.report.tables import Cell, Table, markdown_list
 
@@ -43,6 +44,19 @@ def render(results: Sequence[EvalResult], *, classes: bool = False) -> str:
         for result in results:
             parts += [f"## Classes: {_title(result)}\n", per_class(result).markdown()]
     return "\n".join(parts)
+
+
+def render_cells() -> str:
+    """Return which cells of the paper's tables can get a verdict, and which cannot and why."""
+    return "\n".join(
+        [
+            "## Cells of the paper's tables that can get a verdict\n",
+            counts().markdown(),
+            "A mean gets a difference, no verdict of its own, where each of its five values can get one. "
+            "Cells without, and why:\n",
+            markdown_list(without_verdict()),
+        ]
+    )
 
 
 def beside(compared: Sequence[tuple[EvalResult, Comparison]]) -> Table:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -20,18 +20,20 @@ from radseg.evaluation.images.rooms import Rooms
 from radseg.evaluation.paper.published import FIGURE_A2, ModelSize
 from radseg.evaluation.report.tables import Table, markdown_list
 from radseg.evaluation.report.writing import write_image, write_text
-from radseg.files import without_folders
+from radseg.files import counted, without_folders
 from radseg.io import read_image, to_rgb, to_uint8
 from radseg.jobs.naming import output_names
 from radseg.jobs.sources import collect
 from radseg.metrics.means import Mean, mean_interval
 from radseg.models.alignment import cls_patch_map, middle_window
+from radseg.models.image_tower import ImageTower
 from radseg.models.radio import Radio
 from radseg.presets.options import RadioOptions
 from radseg.presets.spec import ModelSpec
 from radseg.segment import Segmenter
 from radseg.types import Rgb
 from radseg.visual import heat_map
+from radseg.weights import catalog
 
 FORMAT = "radseg-alignment/1"
 
@@ -101,7 +103,11 @@ class Summary:
 
     def draw(self) -> Image.Image:
         """Return the mean map as a heat map."""
-        return _draw(self.mean_map, None, f"mean of {len(self.means)} images: {self.mean.value:.2f}")
+        return _draw(
+            self.mean_map,
+            None,
+            f"mean of {counted(len(self.means), 'image')}: {self.mean.value:.2f}",
+        )
 
 
 def require_radio(model: ModelSpec) -> None:
@@ -113,16 +119,34 @@ def require_radio(model: ModelSpec) -> None:
         )
 
 
-def radio_of(segmenter: Segmenter) -> Radio:
-    """Return the RADIO inside a segmenter.
+def require_cls_token(model: ModelSpec) -> None:
+    """Raise InputError if a model's backbone is no RADIO, CLIP or DINOv2, before anything is fetched."""
+    if model.preset.published and catalog.row(model.preset.checkpoint).kind == "vision":
+        return
+    if not isinstance(model.options, RadioOptions):
+        raise InputError(
+            f"{model.name} is no RADIO, CLIP or DINOv2, so it has no CLS token to compare its patches with; "
+            "radseg-b, naclip-b, talk2dino-b and miniature do."
+        )
+
+
+def network_of(segmenter: Segmenter) -> Radio | ImageTower:
+    """Return the network with a CLS token inside a segmenter.
 
     Raises:
         InputError: it has none.
     """
-    radio = getattr(segmenter.encoder, "radio", None)
-    if not isinstance(radio, Radio):
-        raise InputError("This model is no RADIO, so it has no CLS token to compare its patches with.")
-    return radio
+    method = _method(segmenter)
+    for name in ("radio", "backbone", "clip"):
+        network = getattr(method, name, None)
+        if isinstance(network, Radio | ImageTower):
+            return network
+    raise InputError("This model has no CLS token to compare its patches with.")
+
+
+def _method(segmenter: Segmenter) -> Any:
+    """Return what holds the network: the method, inside of PixelWindows where cosines are averaged."""
+    return getattr(segmenter.encoder, "encoder", segmenter.encoder)
 
 
 def align(
@@ -134,21 +158,21 @@ def align(
         side: of the window in pixels, a multiple of the patch; by default that of the method's windows.
 
     Raises:
-        InputError: no RADIO, or a side it cannot take.
+        InputError: no CLS token, or a side it cannot take.
     """
-    radio = radio_of(segmenter)
-    window = side or getattr(segmenter.encoder, "crop", None)
+    network = network_of(segmenter)
+    window = side or getattr(_method(segmenter), "crop", None)
     if window is None:
         raise InputError("This model takes whole images; say the side of the window with --side.")
-    if window < radio.patch or window % radio.patch:
-        raise InputError(f"The window is {window} pixels; it must be a positive multiple of {radio.patch}.")
+    if window < network.patch or window % network.patch:
+        raise InputError(f"The window is {window} pixels; it must be a positive multiple of {network.patch}.")
     for source in sources:
         try:
             image = middle_window(source.read(), window, short_side=segmenter.short_side)
         except (RadsegError, OSError) as error:
             summary.failed[source.name] = without_folders(str(error), *([source.root] if source.root else []))
             continue
-        cosine = cls_patch_map(radio, image).cpu().numpy()
+        cosine = cls_patch_map(network, image).cpu().numpy()
         one = Alignment(source.name, cosine, to_uint8(image))
         summary.add(one)
         yield one
@@ -208,9 +232,9 @@ def write_report(
     images = Table(("image", "mean cosine"), tuple(summary.means.items()))
     text = (
         "# CLS-patch alignment\n\n"
-        "Mean cosine between each patch of the middle window and the CLS token, both through the language "
-        "adaptor's CLS head (paper A6); 95 % bootstrap interval over images. The paper's number is of 1,000 "
-        f"ImageNet validation images.\n\n{table.markdown()}"
+        "Mean cosine between each patch of the middle window and the CLS token, of a RADIO both through the "
+        "language adaptor's CLS head, else after the final norm (paper A6); 95 % bootstrap interval over "
+        f"images. The paper's number is of 1,000 ImageNet validation images.\n\n{table.markdown()}"
     )
     if summary.failed:
         reasons = [f"{name}: {reason}" for name, reason in summary.failed.items()]

@@ -22,6 +22,7 @@ from radseg.evaluation.report.comparison import weights_of
 from radseg.evaluation.report.tables import Cell, Table, markdown_list
 from radseg.evaluation.report.writing import write_text
 from radseg.evaluation.studies.ablations import BASE, Sweep, Variant
+from radseg.files import counted
 from radseg.jobs.progress import RunReporter
 from radseg.metrics.bootstrap import bootstrap_intervals
 from radseg.metrics.confusion import Counts, mean_iou
@@ -186,7 +187,7 @@ def markdown(sweep: Sweep, rows: Sequence[Row], table: Table) -> str:
     protocol = one.protocol.get("name")
     text = (
         f"# {sweep.name}: {sweep.shows}\n\n"
-        f"{one.dataset} ({one.split}), {done} images, preset {one.preset}, protocol {protocol}, "
+        f"{one.dataset} ({one.split}), {counted(done, 'image')}, preset {one.preset}, protocol {protocol}, "
         f"{one.environment.get('device')}, {one.environment.get('dtype')}.\n\n"
         f"{table.markdown()}\n"
         "Low and high are 95 % bootstrap intervals over images; the gain is over the first row, its interval "
