@@ -55,6 +55,7 @@ ALLOWED = {
         "methods",
         "miniature",
         "models",
+        "objects",
         "presets",
         "result",
         "segment",
