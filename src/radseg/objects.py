@@ -4,7 +4,7 @@ A class map says which pixels are "chair"; objects say which of them are one cha
 geometry and then by the name itself, never by the order in which names were given.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from radseg.errors import InputError
 from radseg.modes import STUFF
 from radseg.ops.bands import row_bands
 from radseg.ops.regions import label_regions
+from radseg.ops.run_lengths import of_run_lengths
 from radseg.types import ShortRepr
 
 How = Literal["connected part", "SAM prompt", "whole class"]
@@ -101,6 +102,35 @@ def objects_json(objects: Sequence[ImageObject], size: tuple[int, int]) -> dict[
         for number, one in enumerate(objects, start=1)
     ]
     return {"format": OBJECTS_FORMAT, "size": list(size), "objects": entries}
+
+
+def objects_of_json(value: Any) -> list[ImageObject]:
+    """Return the objects that `objects_json` made plain values of.
+
+    Raises:
+        InputError: they are not.
+    """
+    try:
+        if value["format"] != OBJECTS_FORMAT:
+            raise InputError(f"The format is {value['format']!r}, not {OBJECTS_FORMAT}.")
+        height, width = value["size"]
+        return [_object_of_json(one, (int(height), int(width))) for one in value["objects"]]
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"These are no objects that radseg wrote: {error}.") from error
+
+
+def _object_of_json(one: Mapping[str, Any], size: tuple[int, int]) -> ImageObject:
+    flat = of_run_lengths(one["segmentation"]["counts"], size[0] * size[1])
+    return object_of(
+        flat.reshape(size[1], size[0]).T,
+        name=str(one["name"]),
+        label=int(one["label"]),
+        score=float(one["score"]),
+        stuff=bool(one["stuff"]),
+        how=one["how"],
+    )
 
 
 def object_of(

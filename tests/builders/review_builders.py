@@ -53,5 +53,5 @@ def reviewed_run(base: Path) -> ReviewedRun:
         manifest.add(
             Record("z.jpg", "z", 1, 1, "failed", (), 0.1, deciding(PARAMETERS), "no <i>image</i>", "mark")
         )
-    write_classes(run.folder, NAMES, {}, {})
+    write_classes(run.folder, NAMES, PARAMETERS, {})
     return run

@@ -56,6 +56,7 @@ ALLOWED = {
         "methods",
         "miniature",
         "models",
+        "objects",
         "presets",
         "result",
         "review",

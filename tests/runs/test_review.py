@@ -14,10 +14,13 @@ from typer.testing import CliRunner
 
 from radseg.cli.app import app
 from radseg.errors import InputError, MissingFileError
+from radseg.review.decisions import REVIEW_FORMAT, review_key
 from radseg.review.page import Heading, ReviewImage, page_pieces
+from radseg.runs.exporting import ExportRequest, export_run
 from radseg.runs.outputs import write_classes
 from radseg.runs.review import write_review
-from review_builders import COUNT, HOSTILE, ReviewedRun, reviewed_run
+from radseg.runs.stored import read_run
+from review_builders import COUNT, HOSTILE, PARAMETERS, ReviewedRun, reviewed_run
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_every_image_is_on_the_page_with_its_shares_and_its_original(run: Review
 
 
 def test_roots_that_the_run_kept_lead_to_the_originals(run: ReviewedRun) -> None:
-    write_classes(run.folder, ["a", "b", "c"], {}, {"mark": str(run.photos)})
+    write_classes(run.folder, ["a", "b", "c"], PARAMETERS, {"mark": str(run.photos)})
     assert write_review(run.folder).without_original == 0
 
 
@@ -96,6 +99,34 @@ def test_masks_shrink_to_the_nearest_label_in_one_byte_or_two() -> None:
     assert mask.shape == (320, 640, 3)
     assert set((mask[:, :320, 0] + 256 * mask[:, :320, 1]).ravel()) == {300}
     assert set((mask[:, 320:, 0] + 256 * mask[:, 320:, 1]).ravel()) == {7}
+
+
+def reviewed(run: ReviewedRun, **decisions: str) -> Path:
+    """Return a list as the page saves it, with these decisions on the images of these numbers."""
+    stored = read_run(run.folder)
+    records = (*stored.done, *stored.failed)
+    rows = [{"name": f"image {at[1:]}", "decision": decision} for at, decision in decisions.items()]
+    path = run.folder.parent / "review.json"
+    key = review_key(stored.parameters, records)
+    path.write_text(json.dumps({"format": REVIEW_FORMAT, "run": key, "images": rows}))
+    return path
+
+
+def test_an_export_takes_what_was_accepted_and_counts_the_rest(run: ReviewedRun, tmp_path: Path) -> None:
+    path = reviewed(run, n03="accept", n04="reject", n05="accept")
+    arguments = ("export", run.folder, "--to", "cityscapes", "-o", tmp_path / "set", "--review", path)
+    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    assert result.exit_code == 0, result.output
+    assert f"Left out 1 rejected and {COUNT - 3} undecided images." in result.stdout
+    stems = {file.name[:8] for file in (tmp_path / "set").rglob("*.png")}
+    assert stems == {"image 03", "image 05"}
+
+
+def test_an_export_of_nothing_accepted_is_refused(run: ReviewedRun, tmp_path: Path) -> None:
+    request = ExportRequest(run.folder, "coco", tmp_path / "set", review=reviewed(run, n04="reject"))
+    with pytest.raises(InputError, match=r"No image is accepted .*\(1 rejected, 29 undecided\)"):
+        export_run(request)
+    assert not (tmp_path / "set").exists()
 
 
 def test_the_command_says_what_it_wrote_and_what_is_missing(run: ReviewedRun) -> None:

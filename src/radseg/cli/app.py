@@ -14,7 +14,9 @@ from radseg.cli.compare import compare
 from radseg.cli.demo import demo
 from radseg.cli.doctor import doctor
 from radseg.cli.eval import evaluate
+from radseg.cli.export import export
 from radseg.cli.failures import GuardedGroup
+from radseg.cli.imports import import_labels
 from radseg.cli.map import map_app
 from radseg.cli.models import models_app
 from radseg.cli.query import query
@@ -40,11 +42,13 @@ _IMAGES, _MAPS, _RESEARCH, _SETUP = "Images", "Maps of RGB-D recordings", "Evalu
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(segment)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(review)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(video)
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(export)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(compare)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(text)
 app.add_typer(map_app, name="map", rich_help_panel=_MAPS)
 app.command(no_args_is_help=True, rich_help_panel=_MAPS)(query)
 app.command("eval", no_args_is_help=True, rich_help_panel=_RESEARCH)(evaluate)
+app.command("import", no_args_is_help=True, rich_help_panel=_RESEARCH)(import_labels)
 app.command(no_args_is_help=True, rich_help_panel=_RESEARCH)(report)
 app.command(no_args_is_help=True, rich_help_panel=_RESEARCH)(ablate)
 app.command(no_args_is_help=True, rich_help_panel=_RESEARCH)(sheet)

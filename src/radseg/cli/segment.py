@@ -50,7 +50,8 @@ Save = Annotated[
     str,
     typer.Option(
         "--save",
-        help="Some of labels, overlay, legend, heatmaps, pca, npz, coco, objects.",
+        help="Some of labels, overlay, legend, heatmaps, pca, npz, coco, objects; and formats of "
+        "`radseg export`, which go to the folder exports.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -130,10 +131,10 @@ def segment(
     from radseg.cli.downloads import download_reporter
     from radseg.cli.reporters import reporter
     from radseg.jobs.folder import free_folder
-    from radseg.runs.outputs import parse_kinds
+    from radseg.runs.outputs import parse_outputs
     from radseg.runs.segmentation import DEFAULT_OUTPUT, SegmentRequest, segment_sources
 
-    kinds = parse_kinds(f"{save},objects" if objects else save)
+    kinds, formats = parse_outputs(f"{save},objects" if objects else save)
     if stuff is not None and "objects" not in kinds:
         raise InputError("--stuff says which names are no countable objects; it needs --objects.")
     existing_run = "change" if change else existing(resume=resume, overwrite=overwrite)
@@ -152,6 +153,7 @@ def segment(
         keep_paths=keep_paths,
         kinds=kinds,
         keep=keep,
+        formats=formats,
         stuff=STUFF if stuff is None else frozenset(one.strip() for one in stuff.split(",") if one.strip()),
     )
     with terminated_like_interrupted():

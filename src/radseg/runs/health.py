@@ -39,6 +39,7 @@ EXTRAS = {
     "rerun": "rerun-sdk",
     "supervision": "supervision",
     "view": "viser",
+    "yolo": "opencv-python-headless",
 }
 
 

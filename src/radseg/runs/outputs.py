@@ -27,6 +27,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)[:-2]
 """What --save names; features are kept by --keep."""
 CLASSES_NAME = "classes.json"
 COCO_NAME = "coco.json"
+EXPORTS_NAME = "exports"
 
 _FOLDERS: Mapping[Kind, str] = {
     "labels": "masks",
@@ -97,6 +98,29 @@ def parse_kinds(text: str) -> tuple[Kind, ...]:
     if unknown or not wanted:
         raise InputError(f"--save is {text!r}; it must name some of: {', '.join(KINDS)}.")
     return tuple(kind for kind in KINDS if kind in wanted)
+
+
+def parse_outputs(text: str) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """Return the kinds in a comma separated list, and the exchange formats in it that are made from them.
+
+    Formats are made from labels, so these are stored with them. "coco" is the kind, which knows
+    probabilities.
+
+    Raises:
+        InputError: an unknown name, or none.
+    """
+    from radseg.io.formats.catalog import FORMATS  # noqa: PLC0415
+
+    named = [part.strip().lower() for part in text.split(",")]
+    formats = tuple(name for name in FORMATS if name in named and name not in KINDS)
+    unknown = [name for name in named if name and name not in (*KINDS, *formats)]
+    if unknown:
+        raise InputError(
+            f"--save is {text!r}; it must name some of: {', '.join(KINDS)}; or of the formats "
+            f"{', '.join(name for name in FORMATS if name not in KINDS)}."
+        )
+    kinds = ",".join(name for name in named if name in KINDS)
+    return parse_kinds(f"labels,{kinds}" if formats else kinds or text), formats
 
 
 def require_kinds(kinds: Sequence[Kind]) -> None:

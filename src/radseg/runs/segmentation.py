@@ -1,26 +1,25 @@
 """From a request as typed to a folder of results: sources, prompts, model, run, files of the whole run."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radseg.errors import ImageError, InputError, MemoryBudgetError, MissingFileError, ResourceError
 from radseg.files import counted, open_regular, shown
 from radseg.jobs.folder import OutputFile, Report, opened, run
-from radseg.jobs.manifest import MANIFEST_NAME, History, Record, read_manifest
+from radseg.jobs.manifest import Record
 from radseg.jobs.naming import inside
-from radseg.jobs.plan import SAVE, Job, OnEarlierRun, Plan
+from radseg.jobs.plan import Job, OnEarlierRun, Plan
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.record import parameters_hash
 from radseg.jobs.remote import FOLDER, fetched
 from radseg.jobs.sources import Sources, collect
 from radseg.modes import NAMES_APART, STUFF, Keep, Mode
-from radseg.presets.spec import decides_features
+from radseg.runs.keeping import features_of, may_change, saved, size_of_features, with_features
 from radseg.runs.outputs import (
     COCO_NAME,
-    FEATURES,
     KINDS,
     OF_FEATURES,
     OF_IMAGE,
@@ -29,7 +28,6 @@ from radseg.runs.outputs import (
     Segmented,
     files_of,
     kinds_in,
-    place_of,
     places_of,
     require_kinds,
     write_classes,
@@ -53,8 +51,6 @@ if TYPE_CHECKING:
 DEFAULT_OUTPUT = Path("radseg-output")
 SMALL = 32 * 2**20
 """Bytes of decoding below which every budget suffices that a model can work with."""
-OF_PROMPTS = {"prompts", "vocabulary", "mode", "stuff", SAVE}
-"""Parameters of a run that its features do not depend on."""
 RELIEF = "Lower --memory-budget or --short-side."
 
 
@@ -74,6 +70,7 @@ class SegmentRequest:
         keep: features to store beside it, so that other prompts need no second look; None keeps what an
             earlier run in the folder kept.
         stuff: names that are one object each.
+        formats: exchange formats to write when all images are done; see `runs.exporting`.
     """
 
     sources: tuple[str, ...]
@@ -86,6 +83,7 @@ class SegmentRequest:
     keep: Keep | None = None
     keep_paths: bool = False
     stuff: frozenset[str] = STUFF
+    formats: tuple[str, ...] = ()
 
 
 def segment_sources(
@@ -101,7 +99,7 @@ def segment_sources(
         KeyboardInterrupt: what is finished is recorded, and `reporter.stopped` was called.
     """
     require_kinds(request.kinds)
-    request = _with_features(request)
+    request = with_features(request)
     folder = request.output
     sources = collect(fetched(request.sources, folder / FOLDER), exclude=[folder])
     parameters = parameters_of(request)
@@ -123,9 +121,14 @@ def segment_sources(
 
 def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     """Load what is needed, do the images, write the files of the run; return the report and their names."""
+    from radseg.runs.exporting import export_within, remove_exports, require_formats  # noqa: PLC0415
+
     request, reporter = work.request, work.reporter
+    images = [(record.source, record.name) for record in plan.done]
+    require_formats(request.formats, [*images, *((job.found.below, job.name) for job in plan.todo)])
     if any(job.kinds for job in plan.todo):  # else files are only taken away
         work.load()
+        remove_exports(plan.folder)
     reporter.started(len(plan.todo), len(plan.done), plan.folder)
     if kept := sum(work.kept_features(job) is not None for job in plan.todo):
         reporter.note(f"{kept} of {len(plan.todo)} images have kept features and are not encoded again.")
@@ -142,45 +145,13 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
         )
         if "coco" in request.kinds:
             extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
-        elif "coco" in _saved(plan.history):
+        elif "coco" in saved(plan.history):
             (plan.folder / COCO_NAME).unlink(missing_ok=True)
-    if stored := [record for record in (*report.earlier, *report.done) if _features_of(record)]:
-        reporter.note(_size_of_features(plan.folder, stored))
+        if report.earlier or report.done:
+            extra += [export_within(plan.folder, name) for name in request.formats]
+    if stored := [record for record in (*report.earlier, *report.done) if features_of(record)]:
+        reporter.note(size_of_features(plan.folder, stored))
     return report, tuple(extra)
-
-
-def _with_features(request: SegmentRequest) -> SegmentRequest:
-    """Return the request with features among its kinds where it keeps them, or the run that goes on does."""
-    keep: Keep = request.keep or "none"
-    if request.keep is None and request.existing in ("resume", "change"):
-        saved = _saved(read_manifest(request.output / MANIFEST_NAME))
-        keep = next((one for one in FEATURES if one in saved), "none")
-    return request if keep == "none" else replace(request, kinds=(*request.kinds, keep))
-
-
-def _saved(history: History | None) -> list[Any]:
-    """Return the kinds that an earlier run stored; its manifest may be anybody's."""
-    saved = history.parameters.get(SAVE) if history else None
-    return saved if isinstance(saved, list) else []
-
-
-def may_change(parameter: str) -> bool:
-    """Return whether `--change` may change one of `parameters_of`: no features depend on it."""
-    return parameter in OF_PROMPTS or not decides_features(parameter)
-
-
-def _features_of(record: Record) -> str | None:
-    """Return the file of an image's features, relative to the run's folder; None where none are kept."""
-    return next((one for kind in FEATURES if (one := place_of(kind, record.name)) in record.outputs), None)
-
-
-def _size_of_features(folder: Path, records: Sequence[Record]) -> str:
-    files = [inside(folder, str(_features_of(record))) for record in records]
-    total = sum(file.stat().st_size for file in files) / 1e6
-    return (
-        f"Kept features of {len(files)} images: {total:,.1f} MB, {total / len(files):,.2f} MB each. "
-        "With --change, other prompts only compare them again."
-    )
 
 
 def parameters_of(request: SegmentRequest) -> dict[str, Any]:
@@ -305,7 +276,7 @@ class _Lazy:
             return None
         if "features-float32" in kinds_in(job.kinds):  # exact ones are to be made, and half precision is not
             return None
-        name = _features_of(job.earlier)
+        name = features_of(job.earlier)
         return None if name is None else inside(self.plan.folder, name)
 
     def segment(self, job: Job) -> Segmented:
