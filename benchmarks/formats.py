@@ -57,6 +57,7 @@ def make(folder: Path) -> None:
     from radseg.io import label_dtype, label_png_bytes  # noqa: PLC0415
     from radseg.io.formats.catalog import FORMATS  # noqa: PLC0415
     from radseg.jobs.manifest import ManifestWriter, Record  # noqa: PLC0415
+    from radseg.jobs.plan import deciding  # noqa: PLC0415
     from radseg.runs.exporting import ExportRequest, export_run, parts_of  # noqa: PLC0415
     from radseg.runs.outputs import place_of, write_classes  # noqa: PLC0415
 
@@ -76,7 +77,7 @@ def make(folder: Path) -> None:
                 pixels = rng.integers(0, 255, (*labels.shape, 3)).astype(np.uint8)
                 Image.fromarray(pixels).save(images / source)
                 size = (images / source).stat().st_size
-                manifest.add(Record(source, name, size, 0, "done", (place,), 0.0, ""))
+                manifest.add(Record(source, name, size, 0, "done", (place,), 0.0, deciding({})))
                 parts = parts_of(labels, names)
                 masks = np.array([part.mask for part in parts], bool).reshape(-1, *labels.shape)
                 classes = np.array([part.name for part in parts], str)

@@ -12,6 +12,7 @@ from PIL import Image
 from radseg.io import label_png_bytes, read_label_map
 from radseg.io.formats.catalog import FORMATS
 from radseg.jobs.manifest import ManifestWriter, Record
+from radseg.jobs.plan import deciding
 from radseg.runs.outputs import place_of, write_classes
 
 PROMPTS = ("-p", "red, blue")
@@ -37,7 +38,7 @@ def stored(photos: Path, *names: str, labels: np.ndarray = HALVES) -> Path:
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             (folder / place).write_bytes(label_png_bytes(labels, names))
             size = photo.stat().st_size
-            manifest.add(Record(source.as_posix(), name, size, 0, "done", (place,), 0.0, ""))
+            manifest.add(Record(source.as_posix(), name, size, 0, "done", (place,), 0.0, deciding({})))
     return folder
 
 

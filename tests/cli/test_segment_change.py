@@ -89,7 +89,7 @@ def test_a_changed_run_equals_a_new_one_and_encodes_nothing(
 def test_half_precision_gives_the_labels_of_a_new_run(toy: Command, photo: Path) -> None:
     save = ("--save", "labels")
     done = toy(photo, *FIRST, *save, "-o", "out", "--keep", "features")
-    assert "Kept features of 1 images: 0.0 MB, 0.02 MB each." in done.stderr
+    assert "Kept features of 1 image: 0.0 MB, 0.02 MB each." in done.stderr
     assert toy(photo, "-p", "red, cyan", *save, "-o", "out", "--change").exit_code == 0
     assert toy(photo, "-p", "red, cyan", *save, "-o", "new").exit_code == 0
     masks = (read_label_map(f"{folder}/masks/photo.png") for folder in ("out", "new"))

@@ -41,7 +41,7 @@ class Record:
         outputs: files written, relative to the output folder; each lies in the folder of its kind.
         kinds: the folders of the kinds that were stored; one may hold no file of this image.
         seconds: from opening the image to the last output.
-        parameters: hash of all that decides what the outputs hold; see `folder.deciding`.
+        parameters: hash of all that decides what the outputs hold; see `plan.deciding`.
         message: why it failed; empty when done.
         folder: mark of the source folder; see `matching.folder_mark`.
         classes: what each class has of the image; without those that have nothing.
