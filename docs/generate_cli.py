@@ -44,7 +44,9 @@ A file named twice is done once.
 | `objects/photo.json` | with `--objects`: its objects |
 | `features/photo.safetensors` | with `--keep features`: its language features, in float16 |
 | `classes.json` | what the label values mean, and the parameters of the run |
-| `manifest.jsonl` | first line: parameters; then one line per finished image, by its path below the source |
+| `manifest.jsonl` | first line: parameters; then one line per finished image, by its path below the source, \
+with share, mean confidence and presence of each class |
+| `review.html` | the page of `radseg review` |
 
 Each kind of file has a folder of its own, so a folder of images stays one, and no two files share a name.
 Images of a folder keep their relative path. Two images that would share a name keep their suffix

@@ -29,10 +29,20 @@ FLAGS = (
 
 
 class Tab:
-    """A tab of the browser."""
+    """A tab of the browser.
+
+    Attributes:
+        requests: every address that was asked for since `watch`.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._numbers = socket, count()
+        self.requests: list[str] = []
+
+    def watch(self) -> None:
+        """Note from now on what is asked for."""
+        self._call("Network.enable")
+        self.requests.clear()
 
     def open(self, address: str) -> None:
         """Go to an address and wait until its document is there."""
@@ -56,6 +66,22 @@ class Tab:
         """Type into what has the focus."""
         self._call("Input.insertText", text=text)
 
+    def press(self, *keys: str) -> None:
+        """Press and release keys, by what `KeyboardEvent.key` calls them."""
+        for key in keys:
+            text = {"text": key} if len(key) == 1 else {}
+            self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+            self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page a size in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def save_downloads(self, folder: Path) -> None:
+        """Let downloads go into a folder, without a question."""
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
     def click(self, x: int, y: int) -> None:
         """Press and release the left button at a place, in pixels."""
         for kind in ("mousePressed", "mouseReleased"):
@@ -74,6 +100,8 @@ class Tab:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
             answer = json.loads(self._socket.recv(timeout=30))
+            if answer.get("method") == "Network.requestWillBeSent":
+                self.requests.append(answer["params"]["request"]["url"])
             if answer.get("id") == number:
                 return answer["result"]
 

@@ -11,7 +11,7 @@ import pytest
 from radseg.errors import ImageError, InputError, ResourceError, VocabularyError
 from radseg.jobs.attempt import attempt
 from radseg.jobs.folder import LOCK_NAME, OnExisting, OutputFile, Report, free_folder, opened, run
-from radseg.jobs.manifest import Record, read_manifest
+from radseg.jobs.manifest import ClassRecord, Record, read_manifest
 from radseg.jobs.plan import Job, Place
 from radseg.jobs.sources import SourceImage
 
@@ -63,6 +63,38 @@ def go(
     """Run with the fake network."""
     with opened(folder, images, parameters, places=PLACES, existing=existing) as plan:
         return run(plan, shout, files_of, silent)
+
+
+def test_the_record_says_what_each_class_has(tmp_path: Path, photos: list[SourceImage]) -> None:
+    has = (ClassRecord(1, 0.5, 0.9, 0.95), ClassRecord(3, 0.0, None, 0.2))
+    with opened(tmp_path / "out", photos, PARAMETERS, places=PLACES) as plan:
+        run(plan, shout, files_of, silent, classes_of=lambda result: has if result == "A" else ())
+    history = read_manifest(tmp_path / "out/manifest.jsonl")
+    assert history is not None
+    assert [history.records[name].classes for name in ("a", "b")] == [has, ()]
+
+
+def test_what_classes_have_stays_where_files_are_taken_away(
+    tmp_path: Path, photos: list[SourceImage]
+) -> None:
+    has = (ClassRecord(1, 0.5, 0.9, 0.95),)
+    for places in (PLACES, {"masks": PLACES["masks"]}):
+        with opened(tmp_path / "out", photos, PARAMETERS, places=places, existing="resume") as plan:
+            run(plan, shout, files_of, silent, classes_of=lambda _: has)
+    assert not (tmp_path / "out/overlays/a.jpg").exists()
+    history = read_manifest(tmp_path / "out/manifest.jsonl")
+    assert history is not None
+    assert history.records["a"].classes == has
+
+
+@pytest.mark.parametrize("wrong", ['"share": 2', '"share": NaN', '"share": "<b>"', '"share": 0, "x": 1'])
+def test_a_share_that_is_none_is_refused(tmp_path: Path, photos: list[SourceImage], wrong: str) -> None:
+    with opened(tmp_path / "out", photos, PARAMETERS, places=PLACES) as plan:
+        run(plan, shout, files_of, silent, classes_of=lambda _: (ClassRecord(1, 0, None, 0.5),))
+    path = tmp_path / "out/manifest.jsonl"
+    path.write_text(path.read_text().replace('"share": 0', wrong, 1))
+    with pytest.raises(ResourceError, match="Line 2"):
+        read_manifest(path)
 
 
 def outputs(folder: Path) -> dict[str, str]:

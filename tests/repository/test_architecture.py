@@ -45,6 +45,7 @@ ALLOWED = {
     "datasets": {"io"},
     "jobs": set(),
     "viewer": {"colours", "io", "mapping", "visual"},
+    "review": {"colours", "io", "jobs"},
     "runs": {
         "budget",
         "colours",
@@ -58,6 +59,7 @@ ALLOWED = {
         "objects",
         "presets",
         "result",
+        "review",
         "segment",
         "text",
         "visual",

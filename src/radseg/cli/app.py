@@ -21,6 +21,7 @@ from radseg.cli.map import map_app
 from radseg.cli.models import models_app
 from radseg.cli.query import query
 from radseg.cli.report import report
+from radseg.cli.review import review
 from radseg.cli.segment import segment
 from radseg.cli.sheet import sheet
 from radseg.cli.text import text
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 _IMAGES, _MAPS, _RESEARCH, _SETUP = "Images", "Maps of RGB-D recordings", "Evaluation", "This machine"
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(segment)
+app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(review)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(video)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(export)
 app.command(no_args_is_help=True, rich_help_panel=_IMAGES)(compare)

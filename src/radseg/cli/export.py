@@ -28,6 +28,14 @@ Images = Annotated[
 MinArea = Annotated[
     int, typer.Option("--min-area", min=1, help="Leave out masks of fewer pixels.", show_default=True)
 ]
+Review = Annotated[
+    Path | None,
+    typer.Option(
+        "--review",
+        help="List saved from the page of `radseg review`: only what was accepted is exported.",
+        show_default=False,
+    ),
+]
 
 
 def export(
@@ -36,6 +44,7 @@ def export(
     output: Output,
     images: Images = None,
     min_area: MinArea = 1,
+    review: Review = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export there.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -48,7 +57,7 @@ def export(
     """
     from radseg.runs.exporting import SPECKLE, ExportRequest, export_run
 
-    report = export_run(ExportRequest(run, to, output, images, min_area, overwrite))
+    report = export_run(ExportRequest(run, to, output, images, min_area, overwrite, review))
     if quiet:
         return
     masks = sum(report.parts.values())
@@ -57,6 +66,8 @@ def export(
         typer.echo(f"{report.empty} images have no mask.")
     if report.failed:
         typer.echo(f"Left out {report.failed} images that failed in the run; its manifest has the reasons.")
+    if review is not None:
+        typer.echo(f"Left out {report.rejected} rejected and {report.undecided} undecided images.")
     if report.small:
         typer.echo(
             f"{report.small} masks have fewer than {SPECKLE} pixels; --min-area {SPECKLE} leaves them out."

@@ -18,7 +18,7 @@ import filelock
 from radseg.errors import ResourceError
 from radseg.files import clear_parts, is_about_path, make_folder, without_folders, write_bytes
 from radseg.jobs.attempt import attempt
-from radseg.jobs.manifest import MANIFEST_NAME, History, ManifestWriter, Record, rewritten
+from radseg.jobs.manifest import MANIFEST_NAME, ClassRecord, History, ManifestWriter, Record, rewritten
 from radseg.jobs.matching import Stamp, stamp_of
 from radseg.jobs.naming import inside
 from radseg.jobs.plan import (
@@ -107,6 +107,7 @@ def run(
     files_of: Callable[[ResultT, Job], Iterable[OutputFile]],
     finished: Callable[[Record, ResultT | None], None],
     *,
+    classes_of: Callable[[ResultT], tuple[ClassRecord, ...]] = lambda _: (),
     relief: str = "",
 ) -> Report:
     """Do every image of the plan; one that fails is recorded and does not stop the others.
@@ -115,6 +116,7 @@ def run(
         work: turns an image into a result; not asked where only files are to be taken away.
         files_of: the files of the job's kinds, from the result; each is written before the next is asked for.
         finished: receives each image that is done (with its result, if there is one) or failed.
+        classes_of: what each class has of the image, for the record.
         relief: what a person can do where the memory does not suffice, a sentence.
 
     Raises:
@@ -130,11 +132,13 @@ def run(
     with ManifestWriter(path, plan.parameters, history) as manifest:
         for job in plan.todo:
             started, stamp = time.perf_counter(), stamp_of(job.image)
-            finding, message = attempt(partial(_do, plan.folder, job, work, files_of), relief=relief)
+            one = partial(_do, plan.folder, job, work, files_of, classes_of)
+            finding, message = attempt(one, relief=relief)
             record = replace(
                 _settled(plan, job, stamp, None if finding is None else finding[1]),
                 seconds=round(time.perf_counter() - started, 3),
                 message=without_folders(message, job.found.root, plan.folder),
+                classes=() if finding is None else finding[2],
             )
             manifest.add(record)
             (failed if finding is None else done).append(record)
@@ -174,11 +178,13 @@ def _do(
     job: Job,
     work: Callable[[Job], ResultT],
     files_of: Callable[[ResultT, Job], Iterable[OutputFile]],
-) -> tuple[ResultT | None, tuple[str, ...]]:
-    """Return the result of one image and the files written for it: all of them, or none."""
+    classes_of: Callable[[ResultT], tuple[ClassRecord, ...]],
+) -> tuple[ResultT | None, tuple[str, ...], tuple[ClassRecord, ...]]:
+    """Return the result of one image, the files written for it, all of them or none, and its classes."""
     if not job.kinds:
-        return None, ()
+        return None, (), job.earlier.classes if job.earlier and job.current else ()
     result = work(job)
+    classes = classes_of(result)
     stored: list[str] = []
     try:
         for kind, ending, content in files_of(result, job):
@@ -191,7 +197,7 @@ def _do(
         for name in stored:
             inside(folder, name).unlink(missing_ok=True)
         raise
-    return result, tuple(stored)
+    return result, tuple(stored), classes
 
 
 def _delete_run(folder: Path, earlier: History | None, keep: frozenset[str]) -> None:

@@ -13,6 +13,23 @@ FORMAT = "radseg-run/1"
 
 
 @dataclass(frozen=True)
+class ClassRecord:
+    """What one class has of an image.
+
+    Attributes:
+        id: its label value.
+        share: part of the pixels, 0 to 1.
+        confidence: mean probability over those pixels, 0 to 1; None where there are none.
+        presence: highest probability anywhere in the image, 0 to 1.
+    """
+
+    id: int
+    share: float
+    confidence: float | None
+    presence: float
+
+
+@dataclass(frozen=True)
 class Record:
     """One finished image.
 
@@ -27,6 +44,7 @@ class Record:
         parameters: hash of all that decides what the outputs hold; see `plan.deciding`.
         message: why it failed; empty when done.
         folder: mark of the source folder; see `matching.folder_mark`.
+        classes: what each class has of the image; without those that have nothing.
     """
 
     source: str
@@ -39,6 +57,7 @@ class Record:
     parameters: str
     message: str = ""
     folder: str = ""
+    classes: tuple[ClassRecord, ...] = ()
     kinds: tuple[str, ...] = ()
 
 
@@ -72,7 +91,8 @@ def read_manifest(path: Path) -> History | None:
 
 def _record_of(raw: Any) -> Record:
     """Return the record in a line's JSON value; TypeError or ValueError where it is none."""
-    record = Record(**{**raw, "outputs": tuple(raw["outputs"]), "kinds": tuple(raw["kinds"])})
+    lists = {"outputs": tuple(raw["outputs"]), "kinds": tuple(raw["kinds"])}
+    record = Record(**{**raw, **lists, "classes": tuple(map(_class_of, raw["classes"]))})
     texts = (record.source, record.name, record.status, record.parameters, record.message, record.folder)
     numbers = (record.size, record.mtime_ns, record.seconds)
     if not (
@@ -81,6 +101,15 @@ def _record_of(raw: Any) -> Record:
     ):
         raise TypeError("a value of another type")
     return record
+
+
+def _class_of(raw: Any) -> ClassRecord:
+    """Return what a class has; TypeError or ValueError where it is none of ours."""
+    one = ClassRecord(**raw)
+    parts = (one.share, one.presence, 0 if one.confidence is None else one.confidence)
+    if not (isinstance(one.id, int) and one.id > 0 and all(0 <= part <= 1 for part in parts)):
+        raise ValueError("a class with a value out of range")
+    return one
 
 
 def rewritten(path: Path, parameters: Parameters, history: History) -> History:

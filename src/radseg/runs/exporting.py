@@ -24,6 +24,7 @@ from radseg.io.formats.dataset import Format, LabelledImage
 from radseg.io.labels import LabelMap
 from radseg.jobs.manifest import Record
 from radseg.objects import ImageObject, connected_objects, objects_of_json
+from radseg.review.decisions import read_review
 from radseg.runs.folders import appearing, is_dataset, pieces_of, write_in
 from radseg.runs.outputs import EXPORTS_NAME
 from radseg.runs.stored import StoredRun, read_run
@@ -44,6 +45,7 @@ class ExportRequest:
         images: folder of the run's images, which are then copied into the data set; None leaves them out.
         min_area: parts of fewer pixels are left out.
         replace: whether an earlier export in the folder is replaced.
+        review: list of decisions of `radseg review`: only what was accepted is exported; None exports all.
     """
 
     run: Path
@@ -52,6 +54,7 @@ class ExportRequest:
     images: Path | None = None
     min_area: int = 1
     replace: bool = False
+    review: Path | None = None
 
 
 @dataclass
@@ -64,6 +67,7 @@ class ExportReport:
         parts: masks by the name of their class.
         small: how many parts have fewer than SPECKLE pixels.
         failed: how many images of the run failed there, so that they are not in the data set.
+        rejected, undecided: how many were left out because a person rejected them, or did not decide.
     """
 
     images: int = 0
@@ -71,6 +75,8 @@ class ExportReport:
     parts: Counter[str] = field(default_factory=Counter)
     small: int = 0
     failed: int = 0
+    rejected: int = 0
+    undecided: int = 0
 
     def add(self, image: LabelledImage) -> None:
         """Count one image."""
@@ -84,20 +90,20 @@ def export_run(request: ExportRequest) -> ExportReport:
     """Write the data set.
 
     Raises:
-        InputError: no such format, the folder holds no run or is not to be replaced, or something in it
-            cannot be exported; the message says what.
+        InputError: no such format, the folder holds no run or is not to be replaced, the review is of
+            another run or accepts nothing, or something cannot be exported; the message says what.
         MissingFileError: an image is not where it is said to be.
         MissingExtraError: the format needs a package that is absent.
         ResourceError: the disk stands in the way.
     """
     form = format_of(request.form)
     run = _finished(request.run)
-    records, names = run.done, run.names
+    report = ExportReport(failed=len(run.failed))
+    records, names = _accepted(run, request.review, report), run.names
     placed = names_in_dataset(
         [(record.source, record.name) for record in records], form, copied=request.images is not None
     )
     files = None if request.images is None else _files_of(records, request.images)
-    report = ExportReport(failed=len(run.failed))
 
     def images(folder: Path) -> Iterator[LabelledImage]:
         for record, name in zip(records, placed, strict=True):
@@ -111,6 +117,21 @@ def export_run(request: ExportRequest) -> ExportReport:
         for path, pieces in form.write(images(folder), names):
             write_in(folder, path, pieces)
     return report
+
+
+def _accepted(run: StoredRun, review: Path | None, report: ExportReport) -> Sequence[Record]:
+    """Return the images that a person accepted, all without a review; count the others in the report."""
+    if review is None:
+        return run.done
+    decisions = read_review(review, run.parameters, (*run.done, *run.failed))
+    decided = Counter(decisions.get(record.name) for record in run.done)
+    report.rejected, report.undecided = decided["reject"], decided[None]
+    if not decided["accept"]:
+        raise InputError(
+            f"No image is accepted in {shown(review)} ({report.rejected} rejected, {report.undecided} "
+            "undecided); there is nothing to export."
+        )
+    return [record for record in run.done if decisions.get(record.name) == "accept"]
 
 
 def format_of(name: str) -> Format:

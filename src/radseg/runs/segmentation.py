@@ -33,6 +33,7 @@ from radseg.runs.outputs import (
     write_classes,
     write_coco,
 )
+from radseg.runs.shares import class_records
 from radseg.text.vocabulary import Vocabulary
 from radseg.weights.reporters import Reporter
 
@@ -134,7 +135,14 @@ def _work(plan: Plan, work: "_Lazy") -> tuple[Report, tuple[str, ...]]:
     with announcing_stops(reporter, plan.folder):
         roots = plan.roots if request.keep_paths else {}
         extra = [write_classes(plan.folder, work.names(), plan.parameters, roots)]
-        report = run(plan, work.segment, work.files_of, work.finished, relief=RELIEF)
+        report = run(
+            plan,
+            work.segment,
+            work.files_of,
+            work.finished,
+            classes_of=lambda one: class_records(one.result),
+            relief=RELIEF,
+        )
         if "coco" in request.kinds:
             extra.append(write_coco(plan.folder, (*report.earlier, *report.done)))
         elif "coco" in saved(plan.history):

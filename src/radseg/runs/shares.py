@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from radseg.jobs.manifest import ClassRecord
+
 if TYPE_CHECKING:
     from radseg.result import Segmentation
 
@@ -27,26 +29,44 @@ def class_shares(result: "Segmentation") -> tuple[ClassShare, ...]:
 
     They sum to 1, but in mode "independent", where names overlap.
     """
-    import numpy as np  # noqa: PLC0415
+    from radseg.io.labels import label_counts, label_sums  # noqa: PLC0415
 
-    labels = np.asarray(result.labels).ravel()
+    pixels, count = result.labels.size, label_counts(result.labels, len(result.names))
     if result.mode == "independent":
-        scores = {one.name: float(one.score) for one in result.class_masks()}
-        claimed = [ClassShare(name, share, scores.get(name)) for name, share in result.areas.items()]
-        claimed.sort(key=lambda one: -one.share)
-        return (*claimed, ClassShare(None, float((labels == 0).mean()), None))
-    count = np.bincount(labels, minlength=len(result.names) + 1)
-    total = np.bincount(labels, weights=np.asarray(result.confidence).ravel(), minlength=len(count))
+        found = {one.name: (int(one.mask.sum()), float(one.score)) for one in result.class_masks()}
+    else:
+        total = label_sums(result.labels, result.confidence, len(result.names))
+        found = {
+            name: (int(count[label]), float(total[label] / count[label]))
+            for label, name in enumerate(result.names, start=1)
+            if count[label]
+        }
     shares = [
-        ClassShare(
-            name,
-            float(count[index] / labels.size),
-            float(total[index] / count[index]) if count[index] else None,
-        )
-        for index, name in enumerate(result.names, start=1)
+        ClassShare(name, found[name][0] / pixels, found[name][1])
+        if name in found
+        else ClassShare(name, 0.0, None)
+        for name in result.names
     ]
     shares.sort(key=lambda one: -one.share)
-    return (*shares, ClassShare(None, float(count[0] / labels.size), None))
+    return (*shares, ClassShare(None, float(count[0] / pixels), None))
+
+
+def class_records(result: "Segmentation") -> tuple[ClassRecord, ...]:
+    """Return what the manifest says of the classes of a result, by their label values.
+
+    Four digits tell one pixel of any image from none. A class that is nowhere 0.0005 probable is left out.
+    """
+    shares = {one.name: one for one in class_shares(result)}
+    records = [
+        ClassRecord(
+            label,
+            float(f"{shares[name].share:.4g}"),
+            None if (mean := shares[name].confidence) is None else round(min(mean, 1.0), 4),
+            round(min(result.presence_of(name), 1.0), 4),
+        )
+        for label, name in enumerate(result.names, start=1)
+    ]
+    return tuple(one for one in records if one.share > 0 or one.presence >= 0.0005)
 
 
 def all_dropped(result: "Segmentation") -> str:
