@@ -304,3 +304,16 @@ def _box(place: tuple[slice, ...]) -> tuple[int, int, int, int]:
 
 def _size(map_: np.ndarray) -> tuple[int, int]:
     return int(map_.shape[0]), int(map_.shape[1])
+
+
+def restored_objects(
+    saved: Sequence[Mapping[str, Any]], numbers: Int32[np.ndarray, "H W"]
+) -> list[ImageObject]:
+    """Return objects from what was saved of each: number i in the map is the i-th, from 1."""
+    size = int(numbers.shape[0]), int(numbers.shape[1])
+    found = []
+    for number, one in enumerate(saved, start=1):
+        x0, y0, x1, y1 = one["box"]
+        values = {**one, "box": (x0, y0, x1, y1)}
+        found.append(ImageObject(**values, part=numbers[y0:y1, x0:x1], number=number, size=size))
+    return found

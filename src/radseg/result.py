@@ -27,7 +27,7 @@ from radseg.io.formats.supervision import supervision_detections
 from radseg.io.formats.transformers import pipeline_entries, segments_info
 from radseg.io.labels import LabelMap, label_counts, label_sums
 from radseg.modes import Mode
-from radseg.objects import ImageObject, connected_objects, objects_json, panoptic
+from radseg.objects import ImageObject, connected_objects, objects_json, panoptic, restored_objects
 from radseg.visual import heat_map, legend, overlay, stacked
 
 SAVED_OF_OBJECT = ("name", "label", "score", "box", "stuff", "how")
@@ -313,7 +313,9 @@ class Segmentation:
                     threshold=details["threshold"],
                     meta=details["meta"],
                     image=file.get("image"),
-                    found=_found(details["objects"], file["objects"]) if "objects" in details else None,
+                    found=restored_objects(details["objects"], file["objects"])
+                    if "objects" in details
+                    else None,
                 )
         except FileNotFoundError as error:
             raise MissingFileError(f"There is no file {name}.") from error
@@ -384,17 +386,6 @@ class Segmentation:
             scores.detach().float()[None], size=self._size, mode="bilinear", align_corners=False
         )
         return np.asarray(upsampled[0].cpu().numpy())
-
-
-def _found(saved: Sequence[Mapping[str, Any]], numbers: Int32[np.ndarray, "H W"]) -> list[ImageObject]:
-    """Return the objects whose numbers in a map are their places in a list."""
-    size = int(numbers.shape[0]), int(numbers.shape[1])
-    found = []
-    for number, one in enumerate(saved, start=1):
-        x0, y0, x1, y1 = one["box"]
-        values = {**one, "box": (x0, y0, x1, y1)}
-        found.append(ImageObject(**values, part=numbers[y0:y1, x0:x1], number=number, size=size))
-    return found
 
 
 def _percent(share: float) -> str:

@@ -31,3 +31,11 @@ def test_a_plot_puts_models_with_costs_among_the_papers(radseg, tmp_path):
     done = radseg(*typed, "--plot", tmp_path / "new/figure-1.png")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "new/figure-1.png").stat().st_size > 10_000
+
+
+def test_cells_that_can_get_a_verdict_are_counted_without_results(radseg):
+    done = radseg("report", "--cells")
+    assert done.exit_code == 0, done.output
+    assert "mIoU of a set" in done.stdout
+    assert "Cells without, and why" in done.stdout
+    assert radseg("report").exit_code == 2

@@ -90,6 +90,8 @@ def run_command(line):
     assert words[0] == "radseg", f"what is {line!r}?"
     if words[1] == "models" and words[2] in ("pull", "verify"):
         return  # needs the network; tests/weights covers both against a local server
+    if "--cells" in words:
+        return  # asks the published presets, which the toy stands in for here; test_cells.py calls it
     done = CliRunner().invoke(app, words[1:])
     assert done.exit_code == 0, f"{line}: {done.output}"
 
