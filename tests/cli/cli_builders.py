@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from radseg.cli.app import app
+from radseg.io.video import video_writer
+from radseg.types import Size
 
 RED, BLUE = (220, 30, 30), (30, 60, 220)
 Command = Callable[..., Result]
@@ -82,3 +85,13 @@ def labelled(tmp_path: Path) -> Path:
 def folder_options(labelled: Path) -> tuple[str | Path, ...]:
     """Return what `eval`, `ablate` and `sheet` need to know about `labelled`."""
     return "--data", labelled, "--classes", "names.txt", "--ignore", "9", "--first-label", "1"
+
+
+def write_film(path: Path) -> Path:
+    """Write six frames of 64×96, red on the left and blue on the right; the border moves."""
+    with path.open("wb") as stream, video_writer(stream, Size(64, 96), 10) as append:
+        for index in range(6):
+            pixels = np.full((64, 96, 3), BLUE, np.uint8)
+            pixels[:, : 32 + 6 * index] = RED
+            append(pixels)
+    return path

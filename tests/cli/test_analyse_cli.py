@@ -52,7 +52,7 @@ def test_alignment_of_clip_and_dinov2_is_measured(radseg, tmp_path, monkeypatch,
     monkeypatch.setattr("radseg.presets.load.fetch_and_load", lambda *_, **__: small)
     done = radseg("analyse", "alignment", "--rooms", "1", "-m", model, "-o", tmp_path / "a")
     assert done.exit_code == 0, done.output
-    assert f"over 1 images, window {window}" in done.stdout
+    assert f"over 1 image, window {window}" in done.stdout
 
 
 def test_sam_is_not_fetched_where_nothing_is_refined(radseg, monkeypatch):

@@ -88,7 +88,7 @@ def test_names_may_come_from_standard_input_or_a_pipe(radseg, photo, tmp_path):
     os.write(writing, b"red\nblue\n")
     os.close(writing)
     assert radseg(*typed, "--classes", f"/dev/fd/{reading}", "-o", "two").exit_code == 0
-    assert (tmp_path / "one/photo.png").read_bytes() == (tmp_path / "two/photo.png").read_bytes()
+    assert (tmp_path / "one/masks/photo.png").read_bytes() == (tmp_path / "two/masks/photo.png").read_bytes()
 
 
 def test_a_pipe_that_does_not_end_is_refused_at_the_limit(radseg, photo, monkeypatch):

@@ -54,7 +54,7 @@ def test_every_verb_that_loads_can_leave_tensors_out() -> None:
         command.callback for group in (app, map_app, analyse_app) for command in group.registered_commands
         if "device" in inspect.signature(command.callback).parameters
     }  # fmt: skip
-    assert len(loading) == 14
+    assert len(loading) == 15
     for verb in (*loading, pull):
         assert "drop" in inspect.signature(verb).parameters, verb
 

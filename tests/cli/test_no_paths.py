@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli_builders import paint
+from cli_builders import paint, write_film
 from typer.main import get_command
 
 from evaluation_builders import paper_run
@@ -36,6 +36,7 @@ def world(tmp_path, labelled, photos):
     (recording / "frame-000002.depth.png").write_bytes(b"no image")
     paint(tmp_path / "elsewhere/a.jpg")
     (tmp_path / "result.json").write_text(paper_run().to_json())
+    write_film(tmp_path / "film.mp4")
     return tmp_path
 
 
@@ -46,6 +47,10 @@ def verb_lines(world):
     images = (world / "photos", world / "elsewhere/a.jpg")
     return {
         "segment": (*images, *toy, "--save", "labels,overlay,legend,heatmaps,pca,npz,coco"),
+        "video": (world / "film.mp4", *toy),
+        "export": (out / "segment", "--to", "coco"),
+        "import": (out / "export/set", "--from", "coco", "--images", world / "photos"),
+        "review": (out / "segment", "--images", world / "photos"),
         "compare": (photo, *toy),
         "text": toy,
         "map build": (world / "recording", "-m", "toy", "--no-check"),
@@ -64,7 +69,8 @@ def verb_lines(world):
 
 WRITTEN = tuple(verb_lines(Path()))
 FILES = {"compare": "a.png", "text": "a.safetensors", "map export": "map.npz", "report": "report.md"}
-"""Verbs whose -o is a file, and one to write."""
+FILES |= {"review": "review.html", "export": "set", "import": "set"}
+"""Verbs whose -o is a file or must be new, and one to write."""
 
 
 def output(world, verb):

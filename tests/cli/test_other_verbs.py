@@ -23,7 +23,7 @@ def test_a_pack_gives_the_same_labels_as_its_prompts(radseg: Command, toy: Comma
     assert "pack.safetensors: 2 names in the space toy-colour" in made.stdout
     toy(photo, "--vocabulary", "pack.safetensors", "-o", "one")
     toy(photo, "-p", "red, blue", "-o", "two")
-    assert Path("one/photo.png").read_bytes() == Path("two/photo.png").read_bytes()
+    assert Path("one/masks/photo.png").read_bytes() == Path("two/masks/photo.png").read_bytes()
 
 
 def test_a_pack_can_do_without_the_contrast_bank(radseg: Command, toy: Command, photo: Path) -> None:

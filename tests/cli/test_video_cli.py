@@ -3,27 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from cli_builders import BLUE, RED, Command
+from cli_builders import Command, write_film
 
 from radseg.io import read_label_map
-from radseg.io.video import frames, video_writer
-from radseg.types import Size
+from radseg.io.video import frames
 
 pytest.importorskip("av")
 
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """Six frames of 64×96, red on the left and blue on the right; the border moves."""
-    path = tmp_path / "film.mp4"
-    with path.open("wb") as stream, video_writer(stream, Size(64, 96), 10) as append:
-        for index in range(6):
-            pixels = np.full((64, 96, 3), BLUE, np.uint8)
-            pixels[:, : 32 + 6 * index] = RED
-            append(pixels)
-    return path
+    """Red on the left and blue on the right; the border moves."""
+    return write_film(tmp_path / "film.mp4")
 
 
 def test_each_frame_gets_a_mask_and_all_of_them_one_video(radseg: Command, film: Path) -> None:

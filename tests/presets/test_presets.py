@@ -73,7 +73,7 @@ def test_every_option_reaches_the_method_or_the_segmenter():
         ({"name": "radseg-b", "size_rule": "Stride"}, "size_rule is 'Stride'; choose from 'patch', 'stride'"),
         (
             {"name": "radseg-b+", "refine": None},
-            "refine is None; choose from 'none', 'pamr', 'despeckle', 'corrected', 'reference'",
+            "refine is None; choose from 'none', 'pamr', 'pamr-cosines', 'despeckle', 'corrected'",
         ),
         ({"name": "radseg-b", "denoising": 1.5}, "denoising is 1.5; it is a probability"),
         ({"name": "radseg-b", "crop": 0}, "crop is 0; it must be at least 1"),
