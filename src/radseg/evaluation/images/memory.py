@@ -20,6 +20,8 @@ RESIZING = 18
 """Bytes a pixel of the resized image, beside the image, while it becomes float32."""
 COUNTING, MATCHING = 36, 60
 """Bytes a pixel of confusion matrix and rims; and of objects."""
+FRAGMENTS = 12
+"""Bytes a pixel that the allocator holds of the images before, in ten images of 4 megapixels."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Weigher:
         work = self._work(size, given)
         kept, waiting = self._waiting(work, given)
         if budget != DEFAULT_MEMORY_BUDGET:
-            require_room(replace(work, beside=kept, decoding=waiting - kept), budget, id)
+            beside = kept + FRAGMENTS * work.pixels
+            require_room(replace(work, beside=beside, decoding=waiting - kept), budget, id)
         return Weight(waiting, work.most(budget - kept))
 
     def _work(self, size: Size, given: Size) -> Work:

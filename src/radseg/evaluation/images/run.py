@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from radseg.budget import share_one_arena
 from radseg.errors import InputError
 from radseg.evaluation.images.counts import ImageCounts
 from radseg.evaluation.images.log import FOLDER, Log, LogWriter, known_counts, log_path, read_logs
@@ -26,6 +27,7 @@ from radseg.jobs.folder import Report, locked
 from radseg.jobs.manifest import Record
 from radseg.jobs.progress import RunReporter, announcing_stops
 from radseg.jobs.record import parameters_hash, require_same
+from radseg.modes import DEFAULT_MEMORY_BUDGET
 from radseg.segment import Segmenter
 from radseg.types import TextEmbeddings
 from radseg.weights.reporters import Reporter
@@ -182,6 +184,8 @@ def _evaluate(
     else:
         count: Callable[..., ImageCounts] = partial(count_labels, classes=classes)
         stages_of = partial(Stages, read, partial(predict, segmenter, text), count=count)
+    if segmenter.memory_budget != DEFAULT_MEMORY_BUDGET:
+        share_one_arena()
     done: list[Record] = []
     failed: list[Record] = []
     path, session = log_path(request.output, request.shard), session_facts(segmenter, request)
