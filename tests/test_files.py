@@ -207,3 +207,8 @@ def test_a_message_loses_the_folders_of_the_disk_and_keeps_what_is_below(
     text = f"{data}/a/x.png (looked in {data}); {link}/b.png; {tmp_path}2/c.png; /somebody/.cache/d.pth"
     told = without_folders(text, Path("link"), Path("my data"))
     assert told == f"a/x.png (looked in my data); b.png; {tmp_path}2/c.png; ~/.cache/d.pth"
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be the name of a file"):
+        open_regular(tmp_path / "a\0b")

@@ -83,10 +83,13 @@ def open_regular(path: str | Path, *, most: int | None = MAX_BYTES) -> BufferedR
         most: bytes it may have; None leaves that to the reader.
 
     Raises:
-        InputError: not a regular file, or too large.
+        InputError: not a regular file, too large, or a name that no file can have.
         OSError: as `open`.
     """
-    handle = os.open(path, os.O_RDONLY | _NO_WAIT)
+    try:
+        handle = os.open(path, os.O_RDONLY | _NO_WAIT)
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{shown(path)} cannot be the name of a file: {error}.") from error
     try:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):

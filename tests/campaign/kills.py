@@ -38,6 +38,8 @@ PIECE = 2_000
 WRONG_USE = 2
 HISTORY = {"mtime_ns", "processes"}
 """What a record says of how a run went and not of what it found: each start of an evaluation is noted."""
+STANDS = "holds a map"
+"""What a merge says where the kill came after its map stood."""
 OTHER_SETTINGS = "The earlier run had other settings"
 """What --resume says where a kill came before anything of an old run was replaced."""
 
@@ -115,7 +117,8 @@ def attempt(case: Case, commands: dict[str, Command], wanted: Callable[[str], di
     command, output = commands[name], case.folder / "out"
     if command.old:
         finish(command.old, output)
-    arguments, kills, said = command.arguments, [], ""
+    arguments, said = command.arguments, ""
+    kills: list[Moment] = []
     for _ in range(case.random.randint(1, MOST_KILLS)):
         moment = Moment.drawn(case.random)
         child = Child(arguments, output, moment)
@@ -125,6 +128,8 @@ def attempt(case: Case, commands: dict[str, Command], wanted: Callable[[str], di
         if status == WRONG_USE and command.old and OTHER_SETTINGS in child.printed():
             arguments = command.arguments  # the kill came before anything was replaced
             continue
+        if finished(child, status, kills):
+            break
         if status != -signal.SIGKILL:
             return Outcome("failed", f"{name}, {kills} {moment}", f"ended with {status}: {child.printed()}")
         kills.append(moment)
@@ -137,11 +142,16 @@ def attempt(case: Case, commands: dict[str, Command], wanted: Callable[[str], di
         if status == WRONG_USE and command.old and OTHER_SETTINGS in child.printed():
             child = Child(command.arguments, output)
             status = child.wait()
-        if status != 0:
+        if status != 0 and not finished(child, status, kills):
             return Outcome("failed", f"{name}, {kills}", f"again: ended with {status}: {child.printed()}")
     said = said or difference(content(output), wanted(name))
     change = f"{name}, killed {len(kills)} times: {', '.join(map(str, kills))}"
     return Outcome("failed", change, said) if said else Outcome("accepted", change)
+
+
+def finished(child: "Child", status: int, kills: list["Moment"]) -> bool:
+    """Return whether the kill before came when all was done, so that nothing is left to do again."""
+    return status == WRONG_USE and bool(kills) and STANDS in child.printed()
 
 
 def again(command: Command, output: Path) -> tuple[str, ...]:

@@ -89,6 +89,15 @@ def test_scannetpp_refuses_a_lens_parameter_that_is_no_number(tmp_path, recordin
         open_sequence(scene)
 
 
+@pytest.mark.parametrize("name", ["fl_x", "cy", "k1"])
+def test_scannetpp_refuses_a_number_that_no_float_holds(tmp_path, recording, name):
+    scene = write_scannetpp(tmp_path, recording)
+    file = scene / "dslr/nerfstudio/transforms_undistorted.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: 10**400}))
+    with pytest.raises(InputError, match=file.name):
+        open_sequence(scene)
+
+
 def test_scannetpp_takes_blank_lines_at_the_end_of_its_poses(tmp_path, recording):
     scene = write_scannetpp(tmp_path, recording)
     file = scene / "dslr/colmap/images.txt"
@@ -134,6 +143,13 @@ def test_tum_association_file_wins_and_stays_inside_the_folder(tmp_path, recordi
     write(tmp_path / "associations.txt", "0.0 ../rgb/0.png 0.0 depth/3.png")
     with pytest.raises(InputError, match="outside the folder"):
         open_sequence(tmp_path)
+
+
+def test_tum_list_with_a_name_that_no_file_can_have_is_refused(tmp_path, recording):
+    write_tum(tmp_path, recording)
+    write(tmp_path / "depth.txt", "0.0 depth/\0.png")
+    with pytest.raises(InputError, match="no file can have that name"):
+        open_sequence(tmp_path).read("0.000000")
 
 
 def test_tum_keeps_both_of_two_frames_with_one_time_stamp(tmp_path, recording):

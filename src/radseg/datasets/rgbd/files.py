@@ -333,7 +333,7 @@ def pinhole(
     try:
         fx, fy, cx, cy = (float(numbers[name]) for name in names)
         return Intrinsics(fx, fy, cx, cy, size)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} needs {', '.join(names)} as finite numbers: {error}.") from error
 
 

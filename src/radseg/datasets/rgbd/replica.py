@@ -36,7 +36,7 @@ def replica_scene(path: Path, *, depth: DepthFormat | None = None) -> FileSequen
     try:
         size = Size(int(camera["h"]), int(camera["w"]))
         unit = float(camera["scale"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{shown(file)} needs 'camera' with w, h and scale beside fx, fy, cx, cy: {error}."
         ) from error
@@ -72,7 +72,7 @@ def replica_classes(root: Path, scene: str, *, ignore: Collection[str] = ()) -> 
     file = root / "semantic_info" / f"{scene[:-1]}_{scene[-1]}" / "info_semantic.json"
     try:
         names = {int(row["id"]): str(row["name"]) for row in read_json(file)["classes"]}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} needs 'classes', a list of id and name: {error!r}.") from error
     return class_table(names, ignore=ignore)
 

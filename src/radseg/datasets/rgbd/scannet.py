@@ -74,7 +74,7 @@ def scannet_classes(root: Path, *, ignore: Collection[str] = ()) -> tuple[ClassT
     rows = csv.DictReader(io.StringIO(read_text(file)), delimiter="\t")
     try:
         entries = [(int(row["id"]), int(row["nyu40id"]), str(row["nyu40class"])) for row in rows]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} needs the columns id, nyu40id, nyu40class: {error!r}.") from error
     names = {number: name for _, number, name in entries}
     return class_table(names, ignore=ignore), {0: 0} | {raw: number for raw, number, _ in entries}

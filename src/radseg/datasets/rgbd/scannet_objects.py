@@ -57,7 +57,7 @@ def scannet200_categories(root: Path) -> Mapping[str, int]:
     try:
         rows = csv.DictReader(io.StringIO(read_text(file)), delimiter="\t")
         numbers = {str(row["raw_category"]): int(row["id"]) for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} needs the columns id and raw_category: {error!r}.") from error
     return {raw: index[number] for raw, number in numbers.items() if number in index}
 
@@ -95,7 +95,7 @@ def read_scannet_objects(scan: Path, categories: Mapping[str, int]) -> LabelledP
             if number > len(labels):
                 labels.append(label)
             ids[np.isin(numbers, np.array(group["segments"], np.int64))] = number
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} is no aggregation of ScanNet: {error!r}.") from error
     sizes = np.bincount(ids, minlength=len(labels) + 1)[1:]
     things = np.array([names[label] not in STUFF for label in labels], np.bool_)
@@ -112,7 +112,7 @@ def _classes() -> list[tuple[int, str]]:
 def _numbers(file: Path) -> Int64[np.ndarray, " n"]:
     try:
         return np.array(_json(file)["segIndices"], np.int64)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} holds no segIndices of ScanNet: {error!r}.") from error
 
 

@@ -84,7 +84,7 @@ def _camera(file: Path) -> Intrinsics:
     numbers = read_json(file)
     try:
         distorted = [name for name in _DISTORTION if float(numbers.get(name, 0) or 0) != 0]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} has a lens parameter that is no number: {error}.") from error
     if distorted:
         raise InputError(
@@ -93,6 +93,6 @@ def _camera(file: Path) -> Intrinsics:
         )
     try:
         size = Size(int(numbers["h"]), int(numbers["w"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{shown(file)} needs w and h: {error!r}.") from error
     return pinhole(numbers, ("fl_x", "fl_y", "cx", "cy"), size, file)

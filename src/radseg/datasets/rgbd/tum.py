@@ -210,6 +210,8 @@ def _numbers(row: Row, file: Path) -> list[float]:
 
 def _inside(folder: Path, name: str) -> Path:
     """Return the file a list names; nothing outside the folder is read."""
+    if "\0" in name:
+        raise InputError(f"A list in {shown(folder)} names {name!r}; no file can have that name.")
     target = folder / name
     if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
         raise InputError(f"A list in {shown(folder)} names {name!r}, outside the folder.")
