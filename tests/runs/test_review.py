@@ -133,5 +133,5 @@ def test_the_command_says_what_it_wrote_and_what_is_missing(run: ReviewedRun) ->
     result = CliRunner().invoke(app, ["review", str(run.folder)])
     assert result.exit_code == 0
     assert f"{COUNT + 1} images. Open it in a browser." in result.stdout
-    assert "1 images failed; the page says why." in result.stdout
+    assert "1 image failed; the page says why." in result.stdout
     assert f"Masks alone for {COUNT} images" in result.stdout

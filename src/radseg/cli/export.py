@@ -7,6 +7,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import printable
+from radseg.files import counted
 
 Run = Annotated[Path, typer.Argument(help="Output folder of `radseg segment`.", show_default=False)]
 To = Annotated[
@@ -61,11 +62,17 @@ def export(
     if quiet:
         return
     masks = sum(report.parts.values())
-    typer.echo(printable(f"{report.images} images, {masks} masks of {len(report.parts)} classes → {output}"))
+    typer.echo(
+        printable(
+            f"{counted(report.images, 'image')}, {counted(masks, 'mask')} of {len(report.parts)} classes → {output}"
+        )
+    )
     if report.empty:
-        typer.echo(f"{report.empty} images have no mask.")
+        typer.echo(f"Images without a mask: {report.empty}.")
     if report.failed:
-        typer.echo(f"Left out {report.failed} images that failed in the run; its manifest has the reasons.")
+        typer.echo(
+            f"Left out {counted(report.failed, 'image')} that failed in the run; its manifest has the reasons."
+        )
     if review is not None:
         typer.echo(f"Left out {report.rejected} rejected and {report.undecided} undecided images.")
     if report.small:

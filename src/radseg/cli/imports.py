@@ -7,6 +7,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import ExitCode, printable
+from radseg.files import counted
 
 _LISTED = 20
 
@@ -53,7 +54,9 @@ def import_labels(
     if len(report.failed) > _LISTED:
         typer.echo(f"… and {len(report.failed) - _LISTED} more", err=True)
     if not quiet:
-        typer.echo(printable(f"{report.images} images with {len(report.names)} classes → {output}"))
+        typer.echo(
+            printable(f"{counted(report.images, 'image')} with {len(report.names)} classes → {output}")
+        )
         for what, count in report.left_out.items():
             typer.echo(
                 printable(f"Left out {count} annotations of the kind {what}, which say nothing of pixels.")

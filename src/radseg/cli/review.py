@@ -8,6 +8,7 @@ import typer
 
 from radseg.cli import options
 from radseg.cli.failures import printable
+from radseg.files import counted
 
 Run = Annotated[Path, typer.Argument(help="Output folder of `radseg segment`.", show_default=False)]
 Images = Annotated[
@@ -45,11 +46,11 @@ def review(run: Run, images: Images = None, output: Output = None, quiet: option
         report = write_review(run, output, images=images, progress=progress)
     if quiet:
         return
-    typer.echo(printable(f"Written: {report.page}: {report.images} images. Open it in a browser."))
+    typer.echo(printable(f"Written: {report.page}: {counted(report.images, 'image')}. Open it in a browser."))
     if report.failed:
-        typer.echo(f"{report.failed} images failed; the page says why.")
+        typer.echo(f"{counted(report.failed, 'image')} failed; the page says why.")
     if report.without_original:
         typer.echo(
-            f"Masks alone for {report.without_original} images whose files were not found: "
+            f"Masks alone for {counted(report.without_original, 'image')} whose file was not found: "
             "name their folder with --images."
         )
