@@ -62,17 +62,13 @@ def export(
     if quiet:
         return
     masks = sum(report.parts.values())
-    typer.echo(
-        printable(
-            f"{counted(report.images, 'image')}, {counted(masks, 'mask')} of {len(report.parts)} classes → {output}"
-        )
-    )
+    what = f"{counted(report.images, 'image')}, {counted(masks, 'mask')} of {len(report.parts)} classes"
+    typer.echo(printable(f"{what} → {output}"))
     if report.empty:
         typer.echo(f"Images without a mask: {report.empty}.")
     if report.failed:
-        typer.echo(
-            f"Left out {counted(report.failed, 'image')} that failed in the run; its manifest has the reasons."
-        )
+        failed = counted(report.failed, "image")
+        typer.echo(f"Left out {failed} that failed in the run; its manifest has the reasons.")
     if review is not None:
         typer.echo(f"Left out {report.rejected} rejected and {report.undecided} undecided images.")
     if report.small:
