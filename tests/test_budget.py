@@ -1,6 +1,7 @@
 """The model of bytes: what it says is needed suffices, and is near what a process really takes."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,14 @@ def segment(folder: Path, budget: str):
     """Run the command on a folder with the toy."""
     options = ("-m", "toy", "-p", "red, blue", "-o", str(folder / "out"), "--memory-budget", budget)
     return CliRunner().invoke(app, ["segment", str(folder), *options])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has no arenas")
+@pytest.mark.parametrize(("shared", "arenas"), [("share_one_arena()", 1), ("pass", 2)])
+def test_threads_share_one_arena_where_they_are_told_to(shared: str, arenas: int) -> None:
+    code = (
+        "import ctypes, threading; from radseg.budget import share_one_arena; c = ctypes.CDLL(None); "
+        f"{shared}; t = threading.Thread(target=lambda: c.malloc(9)); t.start(); t.join(); c.malloc_stats()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("Arena ") == arenas

@@ -105,9 +105,8 @@ def share_one_arena() -> None:
     """Let all threads of this process take memory from one place, where the C library is glibc.
 
     It gives each thread an arena of its own and keeps the pages that are freed there: an evaluation, which
-    reads, predicts and counts in threads, then holds up to 1.5 × what is in use. Elsewhere nothing happens.
+    reads, predicts and counts in threads, then holds up to 1.5 × what is in use. It holds for the rest of the
+    process. Elsewhere nothing happens.
     """
-    with contextlib.suppress(
-        OSError, TypeError, AttributeError
-    ):  # no such library, or no such function in it
+    with contextlib.suppress(OSError, TypeError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

@@ -20,8 +20,8 @@ from radseg.mapping.voxel_ids import in_order_of_hash
 OVERLAP = 0.25
 """IoU, on the voxels that a frame saw, from which a segment goes on with a track."""
 SHARE = 0.1
-"""Of an object's voxels that a track has, for the object to be known by it: of 0.05, 0.1, 0.2 and 0.3 ids
-lasted longest with 0.1 (experiments.md)."""
+"""Of an object's voxels that a track has, for the object to be known by it: of 0.07, 0.1, 0.14, 0.2 and
+0.3 ids lasted longest with 0.1 (experiments.md)."""
 SEEN = 4
 """Voxels of a segment that begins or goes on with a track, and of a track that a frame says something of."""
 

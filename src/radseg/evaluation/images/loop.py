@@ -132,7 +132,7 @@ class _Queue(Generic[PredictionT]):
             if not self._has_room(weight or Weight(), [] if turn is None else [turn]):
                 return
             id, self.weighed = self.ids.popleft(), None
-            read = partial(self._read, id, None if weight else message)
+            read = partial(self._read, id, message if weight is None else None)
             self.reading.append(_Reading(id, self.readers.submit(read), weight or Weight()))
 
     def _read(self, id: str, refused: str | None) -> tuple[Prepared | None, str]:

@@ -5,7 +5,7 @@ says which colour is which class. Beyond that it is an image of colours. Object 
 254 objects at most; of more, the largest are in it, and all in the class map and among VOC's boxes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -40,13 +40,7 @@ def cvat_masks(images: Iterable[LabelledImage], names: Sequence[str]) -> Iterato
     Raises:
         InputError: a class name holds a colon or begins with "#".
     """
-    colours = distinct_colours(names)
-    yield TABLE, [_table(names, colours)]
-    listed = []
-    for image in images:
-        listed.append(image.stem)
-        yield from _maps(image, colours)
-    yield f"ImageSets/Segmentation/{SUBSET}.txt", _list(listed)
+    return _data_set(images, names, ("Segmentation",), lambda _: ())
 
 
 def voc(images: Iterable[LabelledImage], names: Sequence[str]) -> Iterator[DatasetFile]:
@@ -55,14 +49,27 @@ def voc(images: Iterable[LabelledImage], names: Sequence[str]) -> Iterator[Datas
     Raises:
         InputError: a class name holds a colon or begins with "#".
     """
+
+    def boxes(image: LabelledImage) -> Iterable[DatasetFile]:
+        yield f"Annotations/{image.stem}.xml", [_annotation(image)]
+
+    return _data_set(images, names, ("Segmentation", "Main"), boxes)
+
+
+def _data_set(
+    images: Iterable[LabelledImage],
+    names: Sequence[str],
+    tasks: Sequence[str],
+    beside: Callable[[LabelledImage], Iterable[DatasetFile]],
+) -> Iterator[DatasetFile]:
     colours = distinct_colours(names)
     yield TABLE, [_table(names, colours)]
     listed = []
     for image in images:
         listed.append(image.stem)
         yield from _maps(image, colours)
-        yield f"Annotations/{image.stem}.xml", [_annotation(image)]
-    for task in ("Segmentation", "Main"):
+        yield from beside(image)
+    for task in tasks:
         yield f"ImageSets/{task}/{SUBSET}.txt", _list(listed)
 
 
