@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+from radseg.presets import plugins
 from written_paths import named
 
 
@@ -21,3 +22,10 @@ def test_an_error_in_the_measuring_process_is_told_in_one_line(radseg):
     done = radseg("bench", "-m", "toy", "--random-weights", "--on", "voc20")
     assert done.exit_code == 2
     assert "brings its own weights" in done.output
+
+
+def test_a_measuring_process_that_does_not_start_ends_the_command(radseg, tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "loaded_files", lambda: (tmp_path / "gone.py",))
+    done = radseg("bench", "-m", "toy", "--on", "voc20", "--repeats", 1)
+    assert done.exit_code == 3, done.output
+    assert "ended without an answer" in done.output

@@ -7,6 +7,8 @@ RADSeg+ the time depends on how many regions are found, so a made-up image says 
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ import torch
 from torch import nn
 
 from radseg.datasets.catalog import BENCHMARKS
-from radseg.errors import InputError
+from radseg.errors import InputError, ResourceError
 from radseg.evaluation.images.loop import Prepared
 from radseg.evaluation.images.model import device_name, predict
 from radseg.evaluation.images.resizing import mmseg_size
@@ -108,11 +110,22 @@ def fetch(request: BenchRequest, downloads: Reporter) -> None:
 
 
 def measure_apart(request: BenchRequest) -> list[Measured]:
-    """Return `measure` of the request, run in a fresh process, so that no other model counts as memory."""
+    """Return `measure` of the request, run in a fresh process, so that no other model counts as memory.
+
+    Raises:
+        ResourceError: that process did not start, or was killed.
+    """
     fresh = multiprocessing.get_context("spawn")
-    # A method of somebody's own must be known there before the request arrives.
-    with fresh.Pool(1, initializer=_load_plugins, initargs=(plugins.loaded_files(),)) as pool:
-        return pool.apply(_measure_all, (request,))
+    files = plugins.loaded_files()  # so that a method of somebody's own is known there
+    # Not a Pool, which starts a process that dies again and again, and waits for it.
+    with ProcessPoolExecutor(1, fresh, initializer=_load_plugins, initargs=(files,)) as pool:
+        try:
+            return pool.submit(_measure_all, request).result()
+        except BrokenProcessPool as error:
+            raise ResourceError(
+                "The process that measures ended without an answer: it did not start, or was killed, as "
+                "where memory runs out. Look at what it printed above, or take a smaller model."
+            ) from error
 
 
 def _load_plugins(files: tuple[Path, ...]) -> None:
